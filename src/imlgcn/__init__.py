@@ -1,0 +1,1 @@
+"""imlgcn: multi-label image recognition."""

@@ -1,0 +1,95 @@
+"""Progress that people can read: a bar on a terminal, plain lines elsewhere, silence by default.
+
+The library never prints; whoever calls it hands in a :class:`Progress`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.progress import TimeRemainingColumn
+from rich.text import Text
+
+Advance = Callable[[int], None]
+
+
+class Progress:
+    """Says nothing. The base of the others and the default everywhere in the library."""
+
+    @contextmanager
+    def bar(self, stage: str, total: int, unit: str = "images") -> Iterator[Advance]:
+        """Yield a function to call with the number of ``unit`` done since the last call."""
+        yield lambda count: None
+
+    def say(self, text: str) -> None:
+        """Report one line."""
+
+
+class TerminalProgress(Progress):
+    """Bars with stage, rate and time left on a terminal; a plain line every few seconds elsewhere."""
+
+    def __init__(self, console: Console | None = None, *, interval: float = 5.0) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self.interval = interval
+
+    def say(self, text: str) -> None:
+        """Print one line beside the bars."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def bar(self, stage: str, total: int, unit: str = "images") -> Iterator[Advance]:
+        """Yield the function that moves the bar (or prints the lines)."""
+        with self._rich(stage, total, unit) if self.console.is_terminal else self._plain(
+            stage, total, unit
+        ) as advance:
+            yield advance
+
+    @contextmanager
+    def _rich(self, stage: str, total: int, unit: str) -> Iterator[Advance]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            _Rate(unit),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        )
+        with RichProgress(*columns, console=self.console) as progress:
+            task = progress.add_task(f"{stage:<28}", total=total)
+            yield lambda count: progress.advance(task, count)
+
+    @contextmanager
+    def _plain(self, stage: str, total: int, unit: str) -> Iterator[Advance]:
+        started = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            now = time.monotonic()
+            if now - last >= self.interval and done < total:
+                last, rate = now, done / (now - started)
+                left = (total - done) / rate
+                self.say(f"{stage}: {done}/{total} {unit}, {rate:.0f} {unit}/s, {left:.0f} s left")
+
+        yield advance
+        seconds = time.monotonic() - started
+        if seconds >= 1:
+            self.say(f"{stage}: {done} {unit} in {seconds:.1f} s ({done / seconds:.0f} {unit}/s)")
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f} {self.unit}/s" if speed else f"- {self.unit}/s", style="dim")
+
+
+SILENT = Progress()
