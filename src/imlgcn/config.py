@@ -1,14 +1,16 @@
 """Settings that say what they are for, and the one kind of error that is meant for the user.
 
-Every settings class is frozen, refuses unknown keys and names the nearest known one. This module imports no torch.
+Every settings class is frozen, refuses unknown keys and names the nearest known one.
+This module imports no torch.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
@@ -29,7 +31,7 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error that suggests the nearest name."""
+    """Base of all settings: frozen; an unknown key is an error that suggests the nearest name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -52,3 +54,135 @@ class ImageSettings(Settings):
     interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
     # pad keeps the aspect ratio (clip art, documents); squash is what the papers do on photographs
     fit: Literal["pad", "squash"] = "pad"
+
+
+class LossSettings(Settings):
+    """The training loss; ``options`` are the keyword arguments of the class in `imlgcn.losses`."""
+
+    name: str = "asymmetric"
+    # the values of ASL's own training script, summed over images and labels
+    options: dict[str, float | bool | str] = Field(default_factory=dict)
+
+
+class HeadTraining(Settings):
+    """Training of a head on features that do not change (frozen backbone)."""
+
+    epochs: int = Field(30, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)  # maximum of OneCycle
+    weight_decay: float = Field(3.0, ge=0)  # AdamW, matrices only; strong, or the head overfits
+    batch_size: int = Field(128, ge=1)
+
+
+class FineTuning(Settings):
+    """Training of backbone and head together (``--fine-tune``)."""
+
+    epochs: int = Field(2, ge=1)  # in stage 1 and again in stage 3
+    learning_rate: float = Field(2e-4, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)  # matrices only, as in ASL's recipe
+    batch_size: int = Field(32, ge=1)
+    ema_decay: float = Field(0.9997, ge=0, lt=1)  # reached by warm-up: small runs average less
+    clip_gradient: float | None = Field(10.0, gt=0)  # largest global norm (ML-GCN's value)
+    # batch-norm statistics of small data are noise: None freezes them below SMALL_DATA images
+    freeze_batch_norm: bool | None = None
+    rand_augment: int = Field(9, ge=0, le=30)  # magnitude; 0 switches it off
+    cutout: float = Field(0.5, ge=0, le=1)  # largest side of the box as a share of the image
+    flip: float = Field(0.5, ge=0, le=1)  # chance of a horizontal mirror image
+    workers: int = Field(2, ge=0)  # processes that decode and augment
+
+
+class EmbeddingSettings(Settings):
+    """How the image-based label embeddings F_I and F_PCA are computed (no source documents it)."""
+
+    images: Literal["all", "sole", "weighted"] = "all"
+    centred: bool = True
+    unit_rms: bool = True
+    dimension: int | None = Field(None, ge=1)  # of F_PCA; None = all that carry variance
+    words: str | None = None  # a GloVe text file; None = the package of the [words] extra
+
+
+SMALL_DATA = 20_000  # training images below which the preset `small` is chosen
+
+
+class TrainSettings(Settings):
+    """Everything that decides a training run besides the data; written to ``config.yaml``."""
+
+    head: str = "iml_gcn"
+    head_options: dict[str, Any] = Field(default_factory=dict)
+    backbone: str = "efficientnet_lite0"
+    weights: str | None = None  # a file; None = embedded package or timm hub
+    size: int | None = Field(None, ge=16, le=4096)  # None = what the backbone was trained on
+    fit: Literal["pad", "squash"] = "pad"
+    preset: Literal["small", "paper"] = "small"
+    fine_tune: bool = False
+    seed: int = Field(0, ge=0)
+    strict: bool = False  # an unreadable image is an error, not a skipped row
+    threshold: str = "f1"
+    loss: LossSettings = LossSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    linear: HeadTraining = HeadTraining()
+    graph: HeadTraining = HeadTraining(epochs=40, weight_decay=1.0)
+    tuning: FineTuning = FineTuning()
+
+
+def train_settings(*layers: Mapping[str, Any], preset: str = "small") -> TrainSettings:
+    """Merge ``layers`` (later ones win, nested keys one by one) over the preset's defaults.
+
+    Raises :class:`InputError` that names the key for an unknown setting or a value out of range.
+    """
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    merged = merge_settings(PRESETS[preset], *layers, {"preset": preset})
+    try:
+        return TrainSettings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "value_error":
+            where = f"in {key!r}: " if key else ""
+            raise InputError(f"{where}{first['ctx']['error']}") from None
+        message = first["msg"].replace("Input should be", "expected")
+        raise InputError(f"setting {key!r}: {message}; got {first['input']!r}") from None
+
+
+# `small` are the defaults above. `paper` is ASL's recipe around ML-GCN's label branch: uncentred
+# F_PCA with one dimension per label, images squashed. The heads carry their own part of a preset.
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {},
+    "paper": {
+        "fit": "squash",
+        "embedding": {"centred": False, "unit_rms": False},
+        "linear": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-4},
+        "graph": {"epochs": 40, "learning_rate": 1e-3, "weight_decay": 1e-4},
+        "tuning": {"epochs": 40, "learning_rate": 1e-4, "batch_size": 128},
+    },
+}
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """Turn ``key.sub=value`` (value in YAML) into a nested dict.
+
+    >>> parse_setting("linear.epochs=5")
+    {'linear': {'epochs': 5}}
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set takes key=value, such as linear.epochs=20; got {text!r}")
+    nested: Any = yaml.safe_load(value)
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layers as one nested dict; later ones win, key by key.
+
+    >>> merge_settings({"linear": {"epochs": 5}}, {"linear": {"batch_size": 64}})
+    {'linear': {'epochs': 5, 'batch_size': 64}}
+    """
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            result[key] = merge_settings(old, value) if both else value
+    return result

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """Return the folder for things that can be made again: ``$IMLGCN_CACHE`` or the user's cache."""
+    """Return the folder for what can be made again: ``$IMLGCN_CACHE`` or the user's cache."""
     if given := os.environ.get("IMLGCN_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "win32":
@@ -48,4 +48,3 @@ def sha256_file(path: Path | str) -> str:
     """Return the hex SHA-256 of a file's content."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-

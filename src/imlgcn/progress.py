@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
-from rich.progress import TimeRemainingColumn
 from rich.text import Text
 
 Advance = Callable[[int], None]
@@ -31,7 +37,7 @@ class Progress:
 
 
 class TerminalProgress(Progress):
-    """Bars with stage, rate and time left on a terminal; a plain line every few seconds elsewhere."""
+    """Bars with stage, rate and time left on a terminal; elsewhere a line every few seconds."""
 
     def __init__(self, console: Console | None = None, *, interval: float = 5.0) -> None:
         self.console = console or Console(stderr=True, highlight=False)
@@ -44,9 +50,11 @@ class TerminalProgress(Progress):
     @contextmanager
     def bar(self, stage: str, total: int, unit: str = "images") -> Iterator[Advance]:
         """Yield the function that moves the bar (or prints the lines)."""
-        with self._rich(stage, total, unit) if self.console.is_terminal else self._plain(
-            stage, total, unit
-        ) as advance:
+        with (
+            self._rich(stage, total, unit)
+            if self.console.is_terminal
+            else self._plain(stage, total, unit) as advance
+        ):
             yield advance
 
     @contextmanager

@@ -1,0 +1,43 @@
+# The two commands a fresh machine needs are `make install` and `make demo`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := src tests benchmarks
+
+.PHONY: help install dev demo test test-slow check format bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## make .venv and install imlgcn with its word vectors
+demo: install  ## train, evaluate and try a tagger on the embedded clip art
+	$(BIN)/imlgcn demo
+
+dev: $(VENV)/.installed-dev
+test: dev  ## the test suite (under ten minutes)
+	$(BIN)/python -m pytest
+test-slow: dev  ## the tests marked slow
+	$(BIN)/python -m pytest -m slow
+check: dev  ## format, lint, types
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+format: dev  ## rewrite the files as `check` wants them
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+bench: dev  ## the tables in benchmarks/results (about 20 minutes)
+	$(BIN)/python -m benchmarks.heads
+clean:  ## remove the environment and the caches of the tools
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "imlgcn needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make install PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet --editable '.[words]'
+	@touch $@
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet --editable '.[words,heif,dev]'
+	@touch $@

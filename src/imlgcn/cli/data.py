@@ -1,0 +1,120 @@
+"""Commands about data: check, split, graph."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imlgcn.cli import show
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.progress import TerminalProgress
+
+Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
+Delimiter = Annotated[str | None, typer.Option(help="Between the labels in a CSV.")]
+Reader = Annotated[
+    str | None, typer.Option(help="csv, coco, folder, zip or openclipart, if not recognised.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (check, split, graph):
+        app.command()(command)
+
+
+def check(
+    data: Data, as_json: Json = False, delimiter: Delimiter = None, reader: Reader = None
+) -> None:
+    """Look for what would harm training; exit code 1 when something does.
+
+    Example: imlgcn check photos.csv
+    """
+    from imlgcn.data.check import check_dataset
+
+    progress = TerminalProgress()
+    report = check_dataset(_load(data, delimiter, reader, progress), progress=progress)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=1))
+    else:
+        show.check(report)
+    if report.harmful:
+        raise typer.Exit(1)
+
+
+def split(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
+    train: Annotated[float, typer.Option(help="Share of images.")] = 0.8,
+    val: Annotated[float, typer.Option(help="Share of images.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of images.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="Column whose equal values stay together (default: near duplicates)."),
+    ] = None,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+) -> None:
+    """Split images so that every label has its share, and write a CSV that `train` reads.
+
+    Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
+    """
+    from imlgcn.data.split import split_dataset, write_split_csv
+
+    if out.suffix.lower() != ".csv":
+        raise InputError(f"--out takes the name of a .csv file; got {out}")
+    progress = TerminalProgress()
+    dataset = _load(data, delimiter, reader, progress)
+    splits, table = split_dataset(
+        dataset, train=train, val=val, test=test, seed=seed, group_by=group_by, progress=progress
+    )
+    write_split_csv(dataset, splits, out)
+    show.split(table)
+    typer.echo(f"Written to {out}")
+
+
+def graph(
+    data: Data,
+    threshold: Annotated[float, typer.Option(help="Smallest P(j|i) of an edge.")] = 0.4,
+    rules: Annotated[int, typer.Option(help="How many rules to print.")] = 20,
+    as_json: Json = False,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+) -> None:
+    """Print the label graph: edges, isolated labels and the strongest rules.
+
+    It is counted on the training split where there is one, as `train` does.
+    Example: imlgcn graph openclipart
+    """
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.labels.graph import isolated_labels, strongest_rules
+
+    dataset = _load(data, delimiter, reader, TerminalProgress())
+    part = dataset.split("train") if "train" in dataset.splits else dataset
+    context = LabelContext.from_targets(part.names, part.targets)
+    counted = (context.names, context.pair_counts, context.occurrences)
+    edges = strongest_rules(*counted, threshold=threshold)
+    isolated = isolated_labels(*counted, threshold=threshold)
+    if as_json:
+        content = {
+            "num_images": context.num_images,
+            "threshold": threshold,
+            "edges": [edge._asdict() for edge in edges],
+            "isolated": isolated,
+        }
+        typer.echo(json.dumps(content, indent=1))
+    else:
+        show.graph(context, edges[:rules], len(edges), isolated, threshold)
+
+
+def _load(
+    data: str, delimiter: str | None, reader: str | None, progress: TerminalProgress
+) -> Dataset:
+    dataset = load_dataset(data, delimiter=delimiter, reader=reader, progress=progress)
+    progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
+    return dataset

@@ -1,0 +1,226 @@
+"""Commands about taggers: demo, train, evaluate, predict, params."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from imlgcn.cli import show
+from imlgcn.config import InputError, merge_settings, parse_setting
+from imlgcn.files import write_atomic
+from imlgcn.progress import TerminalProgress
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
+TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (demo, train, evaluate, predict, params):
+        app.command()(command)
+
+
+def demo(
+    out: Out = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:
+    """Train, evaluate and try a tagger on the embedded clip art; takes about a minute.
+
+    Example: imlgcn demo
+    """
+    from imlgcn.pipeline import demo as run
+
+    result = run(out, seed=seed, progress=TerminalProgress())
+    show.metrics(_read_metrics(out))
+    show.examples(result.examples)
+    show.next_steps(out)
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    out: Out,
+    head: Annotated[str | None, typer.Option(help="iml_gcn, ml_gcn, linear or mlp.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Any timm model.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Pretrained weights in a local file.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="image_pca, image, onehot, random or words.")
+    ] = None,
+    graph: Annotated[str | None, typer.Option(help="cooccurrence or identity.")] = None,
+    fine_tune: Annotated[
+        bool | None,
+        typer.Option(
+            "--fine-tune/--freeze", help="Train the backbone too (default: only with a GPU)."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="small or paper; chosen by the amount of data.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every training stage.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Go on from this tagger; labels match by name.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings in a YAML file.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, as linear.epochs=20.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+    strict: Annotated[bool, typer.Option(help="Refuse data with an unreadable image.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+) -> None:
+    """Train a tagger on tagged images and write it to a folder.
+
+    Example: imlgcn train photos.csv --out runs/photos
+    """
+    from imlgcn.pipeline import train as run
+
+    layers = [_read_config(config)] if config else []
+    preset = preset or (layers and layers[0].pop("preset", None)) or None
+    options = {"embedding": embedding, "graph": graph}
+    flags = {
+        "head": head,
+        "backbone": backbone,
+        "weights": str(weights) if weights else None,
+        "size": size,
+        "fine_tune": _fine_tune(fine_tune),
+        "seed": seed,
+        "strict": strict or None,
+        "head_options": {k: v for k, v in options.items() if v is not None} or None,
+    }
+    layers.append({key: value for key, value in flags.items() if value is not None})
+    if epochs is not None:
+        stages = ("linear", "graph", "tuning")
+        layers.append({stage: {"epochs": epochs} for stage in stages})
+    layers += [parse_setting(text) for text in set_ or []]
+    tagger = run(
+        data,
+        out,
+        preset=preset,
+        start=start,
+        resume=resume,
+        replace=overwrite,
+        delimiter=delimiter,
+        progress=TerminalProgress(),
+        **merge_settings(*layers),
+    )
+    show.metrics(_read_metrics(tagger.path))
+    show.next_steps(tagger.path)
+
+
+def evaluate(
+    tagger: TaggerFolder,
+    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
+    protocol: Annotated[
+        str, typer.Option(help="How mAP is computed: default, rank, voc07, voc12 or sklearn.")
+    ] = "default",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
+) -> None:
+    """Score a split with a tagger and print its metrics.
+
+    Example: imlgcn evaluate runs/demo openclipart --split test --json metrics.json
+    """
+    from imlgcn.evaluate import evaluate as run
+
+    chosen = None if split == "all" else split
+    metrics = run(tagger, data, split=chosen, protocol=protocol, progress=TerminalProgress())
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(metrics, indent=1) + "\n")
+    show.metrics(metrics)
+
+
+def predict(
+    tagger: TaggerFolder,
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs; - reads a list.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .jsonl, .csv or .parquet file.")
+    ] = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="f1, 0.5, precision=0.9 or recall=0.9.")
+    ] = None,
+    known: Annotated[str | None, typer.Option(help="Labels already known: dog=1,cat=0.")] = None,
+    all_labels: Annotated[bool, typer.Option("--all", help="Every label, not only tags.")] = False,
+) -> None:
+    """Tag images; one row per image and label. Exit code 3 when a file could not be read.
+
+    Example: imlgcn predict runs/demo photos/ --out tags.csv
+    """
+    from imlgcn.predict import predict as run
+    from imlgcn.tagger import Tagger
+
+    progress = TerminalProgress()
+    summary = run(
+        Tagger.load(tagger),
+        paths,
+        out=out,
+        threshold=threshold,
+        known=_parse_known(known),
+        all_labels=all_labels,
+        progress=progress,
+    )
+    progress.say(str(summary))
+    if summary.failed:
+        raise typer.Exit(3)
+
+
+def params(
+    head: Annotated[str, typer.Option(help="iml_gcn, ml_gcn, linear or mlp.")] = "iml_gcn",
+    backbone: Annotated[str, typer.Option(help="Any timm model.")] = "tresnet_m",
+    labels: Annotated[int, typer.Option(help="Number of labels.")] = 80,
+    embedding: Annotated[
+        str | None, typer.Option(help="image_pca, image, onehot, random or words.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="paper or small.")] = "paper",
+    folded: Annotated[bool, typer.Option("--folded", help="As deployed, head folded.")] = False,
+) -> None:
+    """Print how many parameters a system has.
+
+    Example: imlgcn params --head iml_gcn --backbone tresnet_m --labels 80
+    """
+    from imlgcn.models.counting import count_system
+
+    counts = count_system(head, backbone, labels, embedding=embedding, preset=preset, folded=folded)
+    show.parameters(head, backbone, labels, counts)
+
+
+def _read_metrics(folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"--config takes a YAML file of settings; there is none at {path}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold settings as 'key: value' lines")
+    content.pop("data", None)  # config.yaml of a run names its data
+    return content
+
+
+def _fine_tune(asked: bool | None) -> bool | None:
+    if asked is not None:
+        return asked
+    import torch
+
+    return True if torch.cuda.is_available() else None
+
+
+def _parse_known(text: str | None) -> dict[str, int] | None:
+    if text is None:
+        return None
+    pairs = [pair.rpartition("=") for pair in text.split(",")]
+    if any(not name or value not in ("0", "1") for name, _, value in pairs):
+        raise InputError(f"--known takes name=1 or name=0, separated by commas; got {text!r}")
+    return {name.strip(): int(value) for name, _, value in pairs}

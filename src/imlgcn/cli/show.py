@@ -1,0 +1,157 @@
+"""What the commands print: tables for people, on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from imlgcn.data.check import CheckReport
+from imlgcn.data.split import SplitTable
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import Edge
+from imlgcn.tagger import Tag
+
+
+def metrics(found: dict[str, Any]) -> None:
+    """Print the headline numbers, the control beside them, and what the difference is worth."""
+    console = Console(highlight=False)
+    control = found.get("control")
+    title = f"{found['split']} split, {found['num_images']} images"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("percent")
+    table.add_column(found.get("head", "tagger"), justify="right")
+    if control:
+        table.add_column(f"control: {control['head']}", justify="right")
+    rows = (
+        (f"mAP (protocol {found['protocol']})", "mAP"),
+        ("F1 over all labels together (OF1)", "OF1"),
+        ("F1 per label, mean (CF1_per_label)", "CF1_per_label"),
+        ("calibration error (ECE)", "ECE"),
+    )
+    for name, key in rows:
+        columns = [found, control] if control else [found]
+        table.add_row(name, *(_percent(column[key]) for column in columns))
+    console.print(table)
+    if difference := found.get("difference_to_control"):
+        low, high = difference["low"], difference["high"]
+        verdict = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
+        console.print(
+            f"Difference to the control: {difference['mAP']:+.1f} mAP, 95 % interval "
+            f"{low:+.1f} to {high:+.1f}: {verdict}."
+        )
+    if left_out := found.get("left_out"):
+        console.print(f"Left out of mAP, no positive image: {', '.join(left_out)}")
+    if failed := found.get("failed_images"):
+        console.print(f"{len(failed)} images could not be read: {', '.join(list(failed)[:3])}")
+
+
+def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
+    """Print images with their true tags and the tags found; wrong ones are marked."""
+    table = Table(title="Six test images", title_justify="left", title_style="bold")
+    table.add_column("image", overflow="fold", max_width=44)
+    table.add_column("true tags")
+    table.add_column("found, with probability")
+    for name, truth, tags in rows:
+        found = Text(", ").join(
+            Text(
+                f"{tag.label} {tag.probability:.0%}",
+                style="green" if tag.label in truth else "yellow",
+            )
+            for tag in tags
+        )
+        table.add_row(Path(name).name, ", ".join(truth), found if tags else Text("none"))
+    Console(highlight=False).print(table)
+
+
+def next_steps(folder: Path) -> None:
+    """Say where the results are and what to type next."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"Tagger:  {folder}")
+    console.print(f"Metrics: {folder / 'metrics.json'}")
+    console.print(f"Report:  {folder / 'report.html'}")
+    console.print("Next, tag your own images:")
+    console.print(f"  imlgcn predict {folder} PATH/TO/IMAGES --out tags.csv")
+    console.print("or train on them (a CSV with the columns image and labels):")
+    console.print("  imlgcn check images.csv && imlgcn train images.csv --out runs/mine")
+
+
+def parameters(head: str, backbone: str, labels: int, counts: dict[str, int]) -> None:
+    """Print a parameter count."""
+    console = Console(highlight=False)
+    console.print(f"{head} on {backbone}, {labels} labels")
+    for name, count in counts.items():
+        console.print(f"  {name:<9}{count:>13,}")
+
+
+def check(report: CheckReport) -> None:
+    """Print label counts, then every problem, worst first."""
+    console = Console(highlight=False)
+    splits = list(report.splits)
+    table = Table(title="Labels", title_justify="left", title_style="bold")
+    table.add_column("label")
+    for name in ("images", *splits, "unknown"):
+        table.add_column(name, justify="right")
+    for label in report.labels:
+        counts = [label.by_split.get(name, 0) for name in splits]
+        table.add_row(Text(label.name), *map(str, (label.present, *counts, label.unknown)))
+    console.print(table)
+    for problem in report.problems:
+        style = "bold red" if problem.level == "error" else "yellow"
+        line = Text(f"{problem.level}: ", style=style)
+        console.print(line + Text(f"{problem.count} {problem.message}", style="default"))
+        for example in problem.examples:
+            console.print(Text(f"    {example}", style="dim"))
+    if report.harmful:
+        console.print("Training on this data would be harmed: mend the errors first.")
+    else:
+        warned = len(report.problems)
+        console.print(f"Ready to train{f'; {warned} warnings' if warned else ''}.")
+
+
+def split(table: SplitTable) -> None:
+    """Print what each part was to get and got, for images and for every label."""
+    console = Console(highlight=False)
+    parts = list(table.images.got)
+    title = f"Got (wanted); {table.num_groups} groups by {table.grouped_by}"
+    sheet = Table(title=title, title_justify="left", title_style="bold")
+    sheet.add_column("")
+    for part in parts:
+        sheet.add_column(part, justify="right")
+    for row in (table.images, *table.labels):
+        cells = [f"{row.got[part]} ({row.wanted[part]:.1f})" for part in parts]
+        sheet.add_row(Text(row.name), *cells, end_section=row is table.images)
+    console.print(sheet)
+
+
+def graph(
+    context: LabelContext,
+    rules: Sequence[Edge],
+    num_edges: int,
+    isolated: Sequence[str],
+    threshold: float,
+) -> None:
+    """Print a label graph in words."""
+    console = Console(highlight=False, soft_wrap=True)
+    L = context.num_labels
+    console.print(
+        f"{L} labels in {context.num_images} images; {num_edges} edges with P(j|i) >= {threshold}"
+    )
+    if num_edges < L:
+        console.print(
+            f"Fewer edges than labels: a graph head can use little of it. A --threshold below "
+            f"{threshold} gives more."
+        )
+    console.print("Strongest rules:")
+    for rule in rules:
+        console.print(Text(f"  {rule}"))
+    if isolated:
+        console.print(Text(f"Isolated ({len(isolated)}): {', '.join(isolated)}"))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

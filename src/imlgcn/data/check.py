@@ -1,0 +1,240 @@
+"""What is wrong with a data set, found before anything is trained on it.
+
+An error harms training or makes its evaluation worthless; a warning is worth a look. Letters used
+in shapes: N images, L labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import filterfalse
+from typing import Any, Literal
+
+import numpy as np
+
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.near_duplicates import clusters, duplicate_pairs
+from imlgcn.data.scan import Scan, scan_images
+from imlgcn.progress import SILENT, Progress
+
+MIN_POSITIVES = 10  # below, a threshold and a calibration of the label's own rest on nothing
+NUM_EXAMPLES = 5
+BAD_FILES = {
+    "missing": "image files are missing; correct their paths, or leave the rows out",
+    "unreadable": "files cannot be read as images; replace them or leave them out",
+    "truncated": "images are cut short; copy them again or leave them out",
+    "too_large": "images have an absurd number of pixels; make them smaller or leave them out",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of finding: how bad, how many, a sentence that says what to do, and examples."""
+
+    level: Literal["error", "warning"]
+    kind: str
+    count: int
+    message: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """In how many images a label is present (in all and in each split) and unknown."""
+
+    name: str
+    present: int
+    by_split: dict[str, int]
+    unknown: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found, worst first."""
+
+    reader: str
+    reason: str
+    num_images: int
+    splits: dict[str, int]
+    labels: list[LabelCount]
+    problems: list[Problem]
+
+    @property
+    def harmful(self) -> bool:
+        """Whether training on the data as it is would be harmed."""
+        return any(problem.level == "error" for problem in self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON."""
+        return {"harmful": self.harmful, **asdict(self)}
+
+
+def check_dataset(
+    dataset: Dataset, *, min_positives: int = MIN_POSITIVES, progress: Progress = SILENT
+) -> CheckReport:
+    """Look at every image and every label of a data set."""
+    scans = scan_images(dataset.paths, progress=progress)
+    problems = [
+        *_bad_files(dataset, scans),
+        *_duplicates(dataset, scans, progress),
+        *_label_names(dataset.names),
+        *_label_counts(dataset, min_positives),
+        *_empty_images(dataset, scans),
+    ]
+    return CheckReport(
+        dataset.reader,
+        dataset.reason,
+        len(dataset),
+        dataset.splits,
+        count_labels(dataset),
+        sorted(problems, key=lambda problem: problem.level != "error"),
+    )
+
+
+def count_labels(dataset: Dataset) -> list[LabelCount]:
+    """Return the counts of every label, in the data's order."""
+    of_split = {name: dataset.split(name).targets == 1 for name in dataset.splits}
+    return [
+        LabelCount(
+            name,
+            int((column == 1).sum()),
+            {split: int(present[:, index].sum()) for split, present in of_split.items()},
+            int((column == -1).sum()),
+        )
+        for index, (name, column) in enumerate(zip(dataset.names, dataset.targets.T, strict=True))
+    ]
+
+
+def _problem(
+    level: Literal["error", "warning"], kind: str, message: str, found: Sequence[str]
+) -> Iterator[Problem]:
+    """Yield a problem if anything was found."""
+    if found:
+        yield Problem(level, kind, len(found), message, tuple(found[:NUM_EXAMPLES]))
+
+
+def _bad_files(dataset: Dataset, scans: Sequence[Scan]) -> Iterator[Problem]:
+    for kind, message in BAD_FILES.items():
+        found = [scan.message for scan in scans if scan.problem == kind]
+        yield from _problem("error", kind, message, found)
+
+
+def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> Iterator[Problem]:
+    exact, near = duplicate_pairs(scans, progress=progress)
+    same = _members(clusters(len(scans), exact))
+    alike = _members(clusters(len(scans), near))
+    splits = [record.split for record in dataset.records]
+
+    def across(group: Sequence[int]) -> bool:
+        return len({splits[index] for index in group}) > 1
+
+    def named(groups: Iterable[Sequence[int]]) -> list[str]:
+        return [" = ".join(_where(dataset, index) for index in group) for group in groups]
+
+    advice = "images lie in more than one split, so that a test would ask what training has seen"
+    yield from _problem(
+        "error", "duplicate_across_splits", f"identical {advice}", named(filter(across, same))
+    )
+    yield from _problem(
+        "error",
+        "near_duplicate_across_splits",
+        f"nearly identical {advice}; 'imlgcn split' keeps them together",
+        named(pair for pair in near if across(pair)),
+    )
+    yield from _problem(
+        "warning",
+        "conflicting_labels",
+        "identical images have different labels; correct them, or mark what is not sure with ?",
+        named(group for group in same if len({dataset.targets[i].tobytes() for i in group}) > 1),
+    )
+    yield from _problem(
+        "warning", "duplicate", "images are there more than once", named(filterfalse(across, same))
+    )
+    yield from _problem(
+        "warning",
+        "near_duplicate",
+        "groups of images are nearly identical",
+        named(group for group in alike if not across(group)),
+    )
+
+
+def _members(groups: np.ndarray[Any, np.dtype[np.int64]]) -> list[list[int]]:
+    """Return the members of every group of two or more."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups.tolist()):
+        members[group].append(index)
+    return [group for group in members.values() if len(group) > 1]
+
+
+def _where(dataset: Dataset, index: int) -> str:
+    record = dataset.records[index]
+    return f"{record.name} ({record.split})" if record.split else record.name
+
+
+def _label_names(names: Sequence[str]) -> Iterator[Problem]:
+    spellings = defaultdict(list)
+    for name in names:
+        spellings[re.sub(r"[\s_-]+", "", name).casefold()].append(name)
+    yield from _problem(
+        "error",
+        "similar_labels",
+        "labels are written in several ways that differ only in case or space; write them alike",
+        [" = ".join(map(repr, group)) for group in spellings.values() if len(group) > 1],
+    )
+    if all(re.fullmatch(r"\d+(\.0)?", name) for name in names):
+        yield from _problem(
+            "warning",
+            "index_labels",
+            "all labels are numbers, as if an index stood in place of names; put the names in",
+            names,
+        )
+
+
+def _label_counts(dataset: Dataset, min_positives: int) -> Iterator[Problem]:
+    labels, splits = count_labels(dataset), dataset.splits
+    trained = [label.by_split.get("train", label.present if not splits else 0) for label in labels]
+    where = "in the training split" if splits else "in the data"
+    yield from _problem(
+        "error",
+        "label_never_in_train",
+        f"labels are in no image {where}; leave them out, or add images",
+        [label.name for label, count in zip(labels, trained, strict=True) if count == 0],
+    )
+    yield from _problem(
+        "warning",
+        "few_positives",
+        f"labels are in fewer than {min_positives} images {where}; expect little of them",
+        [f"{x.name}: {n}" for x, n in zip(labels, trained, strict=True) if 0 < n < min_positives],
+    )
+    for split in (name for name in splits if name != "train"):
+        yield from _problem(
+            "warning",
+            "label_never_in_split",
+            f"labels are in no image of the {split} split, where nothing can be said of them",
+            [label.name for label in labels if label.by_split[split] == 0],
+        )
+    yield from _problem(
+        "warning",
+        "label_always_present",
+        "labels are in every image, so that there is nothing to learn about them",
+        [label.name for label in labels if label.present == len(dataset) > 1],
+    )
+
+
+def _empty_images(dataset: Dataset, scans: Sequence[Scan]) -> Iterator[Problem]:
+    unlabelled = np.flatnonzero((dataset.targets == 0).all(axis=1))
+    yield from _problem(
+        "warning",
+        "no_label",
+        "images have no label; right if they show none of the labels, else label them",
+        [_where(dataset, index) for index in unlabelled.tolist()],
+    )
+    yield from _problem(
+        "warning",
+        "blank",
+        "images are of one plain colour",
+        [_where(dataset, index) for index, scan in enumerate(scans) if scan.is_blank],
+    )

@@ -1,0 +1,143 @@
+"""A data set: label names, records and three-valued targets, from any format a reader knows.
+
+Letters used in shapes: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.data.formats import ReadOptions, Record, Source, find_format, split_name
+from imlgcn.progress import SILENT, Progress
+
+__all__ = ["Dataset", "Record", "Source", "load_dataset"]
+
+PRESENT, ABSENT, UNKNOWN = 1, 0, -1
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Label names, records, and targets int8 (N, L): 1 present, 0 absent, -1 unknown."""
+
+    names: tuple[str, ...]
+    records: tuple[Record, ...]
+    targets: NDArray[np.int8]  # (N, L)
+    reader: str
+    reason: str
+
+    @classmethod
+    def from_source(cls, source: Source) -> Dataset:
+        """Build the targets of what a reader returned."""
+        names, records = tuple(source.labels), tuple(source.records)
+        return cls(names, records, _targets(names, records), source.reader, source.reason)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The image files, one per record."""
+        return [record.path for record in self.records]
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """The splits there are, with their number of images; empty when the data has none."""
+        counts = Counter(record.split for record in self.records)
+        return {name: counts[name] for name in SPLITS if counts[name]}
+
+    def split(self, name: str) -> Dataset:
+        """Return the records of one split."""
+        wanted = split_name(name)
+        if wanted not in self.splits:
+            there = ", ".join(self.splits) or "no splits; make them with 'imlgcn split'"
+            raise InputError(f"the data has no split {wanted!r}; it has {there}")
+        return self.select(i for i, record in enumerate(self.records) if record.split == wanted)
+
+    def select(self, indices: Iterable[int]) -> Dataset:
+        """Return the records at ``indices``, in that order."""
+        chosen = np.fromiter(indices, dtype=np.int64)
+        records = tuple(self.records[index] for index in chosen)
+        return replace(self, records=records, targets=self.targets[chosen])
+
+    def with_splits(self, splits: Sequence[str | None]) -> Dataset:
+        """Return the same data with a split for each record."""
+        checked = [None if name is None else split_name(name) for name in splits]
+        records = tuple(
+            replace(record, split=split)
+            for record, split in zip(self.records, checked, strict=True)
+        )
+        return replace(self, records=records)
+
+    def reordered(self, names: Sequence[str]) -> Dataset:
+        """Return the data with the labels ``names``, matched by name.
+
+        A label of ``names`` that the data does not have is unknown in every image: the data does
+        not say that it is absent. A label of the data that is not in ``names`` is an error.
+        """
+        if extra := sorted(set(self.names) - set(names)):
+            raise InputError(
+                f"the data has {len(extra)} labels that are not wanted here: "
+                f"{', '.join(extra[:5])}{', ...' if len(extra) > 5 else ''}"
+            )
+        targets = np.full((len(self), len(names)), UNKNOWN, dtype=np.int8)
+        column = {name: index for index, name in enumerate(self.names)}
+        for index, name in enumerate(names):
+            if name in column:
+                targets[:, index] = self.targets[:, column[name]]
+        return replace(self, names=tuple(names), targets=targets)
+
+
+def load_dataset(
+    data: str | Path,
+    *,
+    reader: str | None = None,
+    delimiter: str | None = None,
+    images: str | Path | None = None,
+    fields: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> Dataset:
+    """Read a CSV, a COCO instances JSON, a folder, a zip of any of these, or ``openclipart``.
+
+    Args:
+        data: the file, the folder, or the name ``openclipart``.
+        reader: the name of a format, when the data is not what it looks like.
+        delimiter: what separates the labels of an image; found out when not given.
+        images: the folder that holds the images; looked for in the usual places when not given.
+        fields: columns of a CSV that are no labels, where that is not plain.
+        progress: told about the unpacking of an archive.
+
+    The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
+    """
+    options = ReadOptions(
+        delimiter=delimiter,
+        images=None if images is None else Path(images).absolute(),
+        fields=tuple(fields),
+        progress=progress,
+    )
+    return Dataset.from_source(find_format(data, reader).read(data, options))
+
+
+def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:
+    if not names:
+        raise InputError("the data has no labels at all; give every image its labels")
+    column = {name: index for index, name in enumerate(names)}
+    if len(column) < len(names):
+        raise InputError(f"a label is listed twice: {Counter(names).most_common(1)[0][0]!r}")
+    targets = np.full((len(records), len(names)), ABSENT, dtype=np.int8)
+    for row, record in enumerate(records):
+        for labels, value in ((record.unknown, UNKNOWN), (record.labels, PRESENT)):
+            for label in labels:
+                if label not in column:
+                    raise InputError(
+                        f"{record.name}: its label {label!r} is not a label of the data"
+                    )
+                targets[row, column[label]] = value
+    return targets

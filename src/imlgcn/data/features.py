@@ -1,0 +1,211 @@
+"""Features of a list of images, each content extracted once and kept in an on-disk cache.
+
+Rows are found by the file's content and by what made them: weights, preprocessing, version.
+Letters: N images, B batch, S side of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import ImageSettings
+from imlgcn.data.images import ImageError
+from imlgcn.data.shards import FeatureShards, Index
+from imlgcn.data.transforms import load_input
+from imlgcn.progress import SILENT, Progress
+
+Extractor = Callable[[NDArray[np.float32]], NDArray[Any]]  # (B, 3, S, S) -> (B, ...)
+
+VERSION = 1  # raise it when decoding, transforms or the shards change: old rows are then not found
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """The features of the images that worked, in the order of their paths."""
+
+    features: NDArray[Any]  # (number that worked, ...)
+    rows: NDArray[np.int64]  # for each of them, its index in the list of paths
+    failed: dict[int, str]  # index in the list of paths -> what went wrong, naming the file
+
+
+def features_for(
+    paths: Sequence[Path],
+    *,
+    extractor: Extractor,
+    settings: ImageSettings,
+    key: str,
+    cache: Path | None,
+    batch_size: int = 32,
+    workers: int | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    progress: Progress = SILENT,
+    stage: str = "features",
+) -> FeatureTable:
+    """Return the features of ``paths``; what the folder ``cache`` holds is not extracted again.
+
+    ``key`` names all that decides what ``extractor`` returns: weights, pooling, engine. Rows are
+    returned in ``dtype`` just as they are stored, so that a cached row is the same to the bit.
+    The next images are decoded in ``workers`` threads (default: 2 at most) while one batch is
+    extracted. An image that cannot be read is in ``failed`` and has no row.
+    """
+    if not paths:
+        return FeatureTable(np.zeros((0, 0), dtype), np.zeros(0, np.int64), {})
+    folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
+    shards = FeatureShards(folder, np.dtype(dtype))
+    extraction = _Extraction(len(paths), shards, extractor, batch_size)
+    todo: Sequence[int] = range(len(paths))
+    while todo:  # a second time only when a shard turns out to be damaged
+        seen = extraction.start()
+        load = partial(_load, settings=settings, seen=seen)
+        with (
+            progress.bar(stage, len(todo)) as advance,
+            shards,
+            _threads(workers) as pool,
+        ):
+            # what waits is bounded: two batches of decoded images
+            images = _in_order(pool, load, (Path(paths[i]) for i in todo), 2 * batch_size)
+            for index, image in zip(todo, images, strict=True):
+                extraction.add(index, image)
+                advance(1)
+            extraction.extract()
+        todo = extraction.read_cached()
+    return extraction.table()
+
+
+class _Image(NamedTuple):
+    digest: bytes  # SHA-256 of the file
+    pixels: NDArray[np.float32] | None = None  # (3, S, S); None when its content is known already
+    error: str = ""
+
+
+class _Extraction:
+    """Takes images in order, extracts in batches what is new, remembers where the rest is found."""
+
+    def __init__(
+        self, count: int, shards: FeatureShards, extractor: Extractor, batch_size: int
+    ) -> None:
+        self._count, self._shards = count, shards
+        self._extractor, self._batch_size = extractor, batch_size
+        self._values: NDArray[Any] | None = None  # (N, ...), made when the first row is known
+        self._failed: dict[int, str] = {}
+
+    def start(self) -> set[bytes]:
+        """Begin a pass; return the growing set of contents that need no decoding."""
+        self._cached: Index = self._shards.index()
+        self._hits: dict[int, bytes] = {}
+        self._first: dict[bytes, int] = {}  # new content -> index of the first image with it
+        self._copies: dict[int, int] = {}
+        self._batch: list[tuple[int, _Image]] = []
+        self._seen = set(self._cached)
+        return self._seen
+
+    def add(self, index: int, image: _Image) -> None:
+        if image.error:
+            self._failed[index] = image.error
+        elif image.digest in self._cached:
+            self._hits[index] = image.digest
+        elif image.digest in self._first:
+            self._copies[index] = self._first[image.digest]
+        else:
+            self._first[image.digest] = index
+            self._seen.add(image.digest)
+            self._batch.append((index, image))
+            if len(self._batch) == self._batch_size:
+                self.extract()
+
+    def extract(self) -> None:
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        pixels = np.stack([image.pixels for _, image in batch if image.pixels is not None])
+        rows = np.array(self._extractor(pixels), self._shards.dtype)  # a copy: it may be reused
+        if len(rows) != len(batch):
+            raise ValueError(f"the extractor returned {len(rows)} rows for {len(batch)} images")
+        self._put([index for index, _ in batch], rows)
+        self._shards.append([image.digest for _, image in batch], rows)
+
+    def read_cached(self) -> list[int]:
+        """End a pass: fill in what was found; return the images whose shard was damaged."""
+        wanted: dict[Path, list[int]] = {}
+        for index, digest in self._hits.items():
+            wanted.setdefault(self._cached[digest][0], []).append(index)
+        lost: list[int] = []
+        for shard, indices in wanted.items():
+            if (rows := self._shards.read(shard)) is None:
+                lost.extend(indices)
+            else:
+                self._put(indices, rows[[self._cached[self._hits[i]][1] for i in indices]])
+        if self._values is not None:
+            self._values[list(self._copies)] = self._values[list(self._copies.values())]
+        return sorted(lost)
+
+    def table(self) -> FeatureTable:
+        rows = np.array([i for i in range(self._count) if i not in self._failed], np.int64)
+        if self._values is None:
+            self._values = np.zeros((self._count, 0), self._shards.dtype)
+        features = self._values[rows] if self._failed else self._values
+        return FeatureTable(features, rows, dict(sorted(self._failed.items())))
+
+    def _put(self, indices: list[int], rows: NDArray[Any]) -> None:
+        if self._values is None:
+            self._values = np.empty((self._count, *rows.shape[1:]), self._shards.dtype)
+        if rows.shape[1:] != self._values.shape[1:]:
+            raise ValueError(
+                f"rows of shape {rows.shape[1:]} after rows of shape {self._values.shape[1:]}; "
+                "give another key when the extractor changes"
+            )
+        self._values[indices] = rows
+
+
+def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:
+    parts = [VERSION, key, settings.model_dump(mode="json"), dtype]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> _Image:
+    """Hash a file and, unless its content was seen, decode it (opened once: the same content)."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            return _Image(digest, None if digest in seen else load_input(file, settings))
+    except OSError as error:
+        return _Image(b"", error=f"{path}: {error.strerror or error}")
+    except ImageError as error:
+        return _Image(b"", error=str(error))
+
+
+@contextmanager
+def _threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(workers or min(2, os.cpu_count() or 1))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)  # on an error nobody wants what still waits
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Path], _Image],
+    paths: Iterable[Path],
+    ahead: int,
+) -> Iterator[_Image]:
+    waiting: deque[Future[_Image]] = deque()
+    for path in paths:
+        waiting.append(pool.submit(work, path))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

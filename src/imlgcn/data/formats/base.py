@@ -1,0 +1,137 @@
+"""What every reader returns and what several readers share.
+
+A reader is a module with ``recognise`` and ``read`` (see :class:`Format`); it turns files into
+label names and records and decodes no image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from imlgcn.config import InputError, unknown_name
+from imlgcn.progress import SILENT, Progress
+
+SPLIT_SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image of a data set: where it is and what is said about it.
+
+    A label that is neither in ``labels`` nor in ``unknown`` is absent from the image.
+    """
+
+    name: str  # as the file writes it, with forward slashes
+    path: Path
+    labels: tuple[str, ...] = ()  # present
+    unknown: tuple[str, ...] = ()  # nobody has said
+    split: str | None = None  # "train", "val", "test", or None where the data has no split
+    fields: Mapping[str, str] = field(default_factory=dict)  # further columns, for --group-by
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader returns: label names in their order, records, and why this reader was used."""
+
+    labels: list[str]
+    records: list[Record]
+    reader: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What a user may say about the files; a reader uses what applies to it."""
+
+    delimiter: str | None = None  # between the labels of one image; None = found out
+    images: Path | None = None  # folder of the images; None = looked for in the usual places
+    fields: Sequence[str] = ()  # columns that are no labels (one column per label)
+    progress: Progress = SILENT
+
+
+class Format(Protocol):
+    """One file format. A module with these two functions is one."""
+
+    def recognise(self, source: Path | str) -> str | None:
+        """Return why this reader fits ``source``, or None; looks at no more than it must."""
+
+    def read(self, source: Path | str, options: ReadOptions) -> Source:
+        """Read ``source``; InputError says what is wrong, with the line where there is one."""
+
+
+def split_name(text: str) -> str:
+    """Return ``train``, ``val`` or ``test`` for any usual spelling.
+
+    >>> split_name(" Validation")
+    'val'
+    """
+    try:
+        return SPLIT_SPELLINGS[text.strip().lower()]
+    except KeyError:
+        raise unknown_name("split", text.strip(), SPLIT_SPELLINGS) from None
+
+
+def parse_labels(
+    text: str, delimiters: Iterable[str], where: str = ""
+) -> tuple[list[str], list[str]]:
+    """Split a cell or a tag file into labels that are present and labels that are unknown.
+
+    ``?cat`` means that nobody has said whether there is a cat. A lone ``?`` means that of all
+    labels that are not named, and comes back as ``""`` among the unknown.
+
+    >>> parse_labels("dog; ?cat;dog;", ";")
+    (['dog'], ['cat'])
+    """
+    for delimiter in delimiters:
+        text = text.replace(delimiter, "\0")
+    parts = list(dict.fromkeys(part for raw in text.split("\0") if (part := raw.strip())))
+    present = [part for part in parts if not part.startswith("?")]
+    unknown = list(dict.fromkeys(part[1:].strip() for part in parts if part.startswith("?")))
+    if both := set(present) & set(unknown):
+        raise InputError(f"{where}{min(both)!r} is said to be both present and unknown")
+    return present, unknown
+
+
+def expand_unknown(
+    present: Sequence[str], unknown: Sequence[str], names: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the unknown labels with a lone ``?`` replaced by every label not named."""
+    if "" not in unknown:
+        return tuple(unknown)
+    return tuple(name for name in names if name not in present)
+
+
+def find_root(names: Sequence[str], roots: Sequence[Path], asked_by: Path) -> Path:
+    """Return the first folder of ``roots`` in which any of the images ``names`` exists."""
+    for root in roots:
+        if any((root / name).is_file() for name in names):
+            return root
+    looked = ", ".join(str(root) for root in dict.fromkeys(roots))
+    raise InputError(
+        f"{asked_by}: none of its {len(names)} images is there (the first is {names[0]!r}); "
+        f"looked in {looked}; say which folder holds them (images=FOLDER)"
+    )
+
+
+def read_text(path: Path) -> str:
+    """Return a text file's content: UTF-8, with or without the mark that Excel writes first."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None

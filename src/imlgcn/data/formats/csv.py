@@ -1,0 +1,230 @@
+"""CSV: a column ``image`` and either one column ``labels`` or one column for each label.
+
+- ``labels``: ``dog;?cat`` says dog present, cat unknown, all others absent; a lone ``?`` says that
+  every label not named is unknown. The delimiter is found out among ``;``, ``|`` and ``,``.
+- One column per label: ``1`` present, ``0`` or empty absent, ``-1`` or ``?`` unknown. A column in
+  which most values are something else is no label.
+- Optional: ``split`` (train, val, test). Further columns are kept in :attr:`Record.fields`.
+
+Paths are relative to the file's folder (or its ``images/``), and back-slashes are taken as slashes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import (
+    ReadOptions,
+    Record,
+    Source,
+    expand_unknown,
+    find_root,
+    parse_labels,
+    read_text,
+    split_name,
+)
+
+NAME = "csv"
+SUFFIXES = (".csv", ".tsv")
+LABEL_DELIMITERS = ";|,"
+VALUES = {
+    **dict.fromkeys(("1", "1.0", "true"), 1),
+    **dict.fromkeys(("0", "0.0", "false", ""), 0),
+    **dict.fromkeys(("-1", "-1.0", "?"), -1),
+}
+
+Judged = tuple[Sequence[str], Sequence[str]]  # the labels of a row: present, unknown
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells of a file, with the line each row ends on, for messages."""
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def find(self, name: str) -> int | None:
+        """Return the index of the column ``name`` in any case."""
+        lowered = [column.lower() for column in self.header]
+        return lowered.index(name) if name in lowered else None
+
+    def column(self, index: int) -> list[str]:
+        return [row[index] for row in self.rows]
+
+    def at(self, row: int) -> str:
+        """Say where a row is: the start of a message."""
+        return f"{self.path}, line {self.lines[row]}: "
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a file by its suffix."""
+    path = Path(source)
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        return f"the file ends in {path.suffix}"
+    return None
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read a CSV file."""
+    path = Path(source)
+    table = _read_table(path)
+    image, labels, split = (table.find(name) for name in ("image", "labels", "split"))
+    if image is None:
+        raise InputError(f"{path}: has no column 'image'; its columns are {_list(table.header)}")
+    taken = {image, labels, split} - {None}
+    others = [index for index in range(len(table.header)) if index not in taken]
+    if labels is not None:
+        names, judged, how = _labels_column(table, labels, options.delimiter)
+    else:
+        kept = [index for index in others if table.header[index] not in options.fields]
+        columns = [index for index in kept if _is_label(table.column(index))]
+        names, judged, how = _label_columns(table, columns)
+        others = [index for index in others if index not in columns]
+    images = _image_names(table, image)
+    splits = _splits(table, split) if split is not None else [None] * len(images)
+    root = _find_root(path, images, options.images)
+    records = [
+        Record(name, root / name, tuple(present), tuple(unknown), part, fields)
+        for name, (present, unknown), part, fields in zip(
+            images, judged, splits, _fields(table, others), strict=True
+        )
+    ]
+    columns_used = ["image"] + ["labels"] * (labels is not None) + ["split"] * (split is not None)
+    reason = f"{NAME}: {recognise(path) or 'asked for'} and has the columns {_list(columns_used)}"
+    return Source(names, records, NAME, f"{reason}; {how}")
+
+
+def _read_table(path: Path) -> _Table:
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    header: list[str] = []
+    rows, lines = [], []
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if not header:
+                header = cells
+                continue
+            if any(cells[len(header) :]):
+                raise InputError(
+                    f"{path}, line {reader.line_num}: has {len(cells)} cells, the header "
+                    f"{len(header)}; put a cell that holds a separator in double quotes"
+                )
+            rows.append((cells + [""] * len(header))[: len(header)])
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+    if len(set(header)) < len([column for column in header if column]):
+        raise InputError(f"{path}: two columns have the same name: {_list(sorted(header))}")
+    if not rows:
+        raise InputError(f"{path}: has no row below its header" if header else f"{path}: is empty")
+    return _Table(path, header, rows, lines)
+
+
+def _separator(text: str) -> str:
+    """Return what separates the columns: Excel writes semicolons in half of the world."""
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    for separator in ",;\t":
+        header = next(csv.reader([first], delimiter=separator), [])
+        if "image" in (cell.strip().lower() for cell in header) and len(header) > 1:
+            return separator
+    return ","
+
+
+def _labels_column(
+    table: _Table, index: int, delimiter: str | None
+) -> tuple[list[str], list[Judged], str]:
+    cells = table.column(index)
+    if not delimiter:
+        delimiter = choose_delimiter(cells, f"{table.path}: ")
+    rows = [parse_labels(cell, delimiter, table.at(row)) for row, cell in enumerate(cells)]
+    names = sorted({name for row in rows for part in row for name in part} - {""})
+    judged: list[Judged] = [
+        (present, expand_unknown(present, unknown, names)) for present, unknown in rows
+    ]
+    return names, judged, f"labels are separated by {delimiter!r}"
+
+
+def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
+    """Return the delimiter between labels: the only candidate there is, or ``;``.
+
+    >>> choose_delimiter(["dog|cat", "dog"])
+    '|'
+    >>> choose_delimiter(["ball, tennis;dog"])
+    ';'
+    """
+    found = [mark for mark in LABEL_DELIMITERS if any(mark in cell for cell in cells)]
+    if len(found) <= 1 or ";" in found:
+        return found[0] if found else ";"
+    raise InputError(f"{where}labels hold both '|' and ','; say which separates them (delimiter=)")
+
+
+def _is_label(cells: list[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return 2 * sum(cell.lower() in VALUES for cell in filled) >= len(filled)
+
+
+def _label_columns(table: _Table, columns: list[int]) -> tuple[list[str], list[Judged], str]:
+    columns = [index for index in columns if table.header[index]]
+    if not columns:
+        raise InputError(
+            f"{table.path}: has neither a column 'labels' nor a column of 1, 0, -1 or ? for each "
+            f"label; its columns are {_list(table.header)}"
+        )
+    judged: list[Judged] = []
+    for number, row in enumerate(table.rows):
+        values = {}
+        for index in columns:
+            name, cell = table.header[index], row[index]
+            if cell.lower() not in VALUES:
+                raise InputError(
+                    f"{table.at(number)}{cell!r} in column {name!r} is not 1, 0, -1, ? or empty; "
+                    f"correct it, or say that the column is no label (fields=[{name!r}])"
+                )
+            values[name] = VALUES[cell.lower()]
+        present, unknown = ([name for name in values if values[name] == v] for v in (1, -1))
+        judged.append((present, unknown))
+    return [table.header[index] for index in columns], judged, f"{len(columns)} columns are labels"
+
+
+def _image_names(table: _Table, index: int) -> list[str]:
+    names = [cell.replace("\\", "/") for cell in table.column(index)]
+    if "" in names:
+        raise InputError(f"{table.at(names.index(''))}the image is missing")
+    return names
+
+
+def _splits(table: _Table, index: int) -> list[str | None]:
+    cells = table.column(index)
+    if not any(cells):
+        return [None] * len(cells)
+    splits: list[str | None] = []
+    for row, cell in enumerate(cells):
+        try:
+            splits.append(split_name(cell))
+        except InputError as error:
+            raise InputError(f"{table.at(row)}{error}") from None
+    return splits
+
+
+def _find_root(path: Path, names: list[str], images: Path | None) -> Path:
+    beside = path.absolute().parent
+    return find_root(names, [images] if images else [beside, beside / "images"], path)
+
+
+def _fields(table: _Table, columns: list[int]) -> list[dict[str, str]]:
+    named = [(table.header[index], index) for index in columns if table.header[index]]
+    return [{name: row[index] for name, index in named} for row in table.rows]
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,137 @@
+"""A folder: images with a ``.txt`` of tags beside each, or a folder with a labels.csv or COCO JSON.
+
+``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
+``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
+``.txt`` is not part of the data. Sub-folders are read too; if the first level is train, val, test,
+those are the splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats import coco, csv
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    ReadOptions,
+    Record,
+    Source,
+    expand_unknown,
+    parse_labels,
+    read_text,
+)
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAME = "folder"
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise any folder."""
+    return "it is a folder" if Path(source).is_dir() else None
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read a folder: its labels.csv, annotations or only CSV, or the tags beside its images."""
+    folder = _unwrap(Path(source))
+    if (table := folder / "labels.csv").is_file():
+        return _found(table.name, csv.read(table, options))
+    if annotations := _annotations(folder):
+        return _found(annotations[0].parent.name, coco.read_splits(annotations, options))
+    files = sorted(_visible(folder))
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    tagged = _tag_files(images, set(files))
+    tables = [file for file in files if csv.recognise(file) and file.parent == folder]
+    if not tagged and len(tables) == 1:
+        return _found(tables[0].name, csv.read(tables[0], options))
+    if not tagged:
+        raise InputError(_nothing_found(folder, len(images), tables))
+    return _read_tags(folder, tagged, len(images), options)
+
+
+def _found(what: str, source: Source) -> Source:
+    reason = f"{NAME}: it holds {what}; {source.reason}"
+    return Source(source.labels, source.records, source.reader, reason)
+
+
+def _unwrap(folder: Path) -> Path:
+    """Go down while a folder holds one folder and nothing else, as unpacked archives often do."""
+    while True:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(folder).parts)
+    ]
+
+
+def _annotations(folder: Path) -> list[Path]:
+    found = [
+        file
+        for place in (folder, folder / "annotations")
+        for file in sorted(place.glob("*.json"))
+        if coco.recognise(file)
+    ]
+    return [file for file in found if file.name.startswith("instances")] or found
+
+
+def _tag_files(images: Sequence[Path], files: set[Path]) -> dict[Path, Path]:
+    """Return the tag file of each image that has one."""
+    tagged = {}
+    for image in images:
+        for candidate in (image.with_suffix(".txt"), image.with_name(image.name + ".txt")):
+            if candidate in files:
+                tagged[image] = candidate
+                break
+    return tagged
+
+
+def _read_tags(
+    folder: Path, tagged: dict[Path, Path], num_images: int, options: ReadOptions
+) -> Source:
+    delimiters = "\n" + (options.delimiter or ",")
+    rows = {
+        image: parse_labels(read_text(tags), delimiters, f"{tags}: ")
+        for image, tags in tagged.items()
+    }
+    names = sorted({name for row in rows.values() for part in row for name in part} - {""})
+    if not names:
+        raise InputError(f"{folder}: all {len(rows)} tag files are empty")
+    inside = {image: image.relative_to(folder).as_posix() for image in rows}
+    splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in inside.values()]
+    by_folder = None not in splits and len(set(splits)) > 1
+    records = [
+        Record(
+            inside[image],
+            image,
+            tuple(present),
+            expand_unknown(present, unknown, names),
+            split if by_folder else None,
+        )
+        for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
+    ]
+    reason = f"{NAME}: a .txt of tags lies beside {len(rows)} of {num_images} images"
+    if len(rows) < num_images:
+        reason += f"; the {num_images - len(rows)} images without one are left out"
+    if by_folder:
+        reason += "; its folders are the splits"
+    return Source(names, records, NAME, reason)
+
+
+def _nothing_found(folder: Path, num_images: int, tables: list[Path]) -> str:
+    if tables:
+        listed = ", ".join(table.name for table in tables)
+        return f"{folder}: holds several CSV files ({listed}); name one, or call it labels.csv"
+    if num_images:
+        return (
+            f"{folder}: holds {num_images} images and no tags; put a .txt of tags beside each "
+            "image, or a labels.csv with the columns image, labels into the folder"
+        )
+    return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"

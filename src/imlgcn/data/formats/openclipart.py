@@ -1,0 +1,26 @@
+"""The embedded Open Clip Art set, by its name ``openclipart``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imlgcn.data import openclipart
+from imlgcn.data.formats import csv
+from imlgcn.data.formats.base import ReadOptions, Source
+
+NAME = "openclipart"
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise the name; a folder of that name is reached as a Path or as ``./openclipart``."""
+    if str(source) != NAME or (isinstance(source, Path) and source.exists()):
+        return None
+    return "the data set that comes with imlgcn"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Unpack the set on first use and read its CSV."""
+    table = openclipart.unpack(progress=options.progress) / "labels.csv"
+    inner = csv.read(table, ReadOptions())
+    reason = f"{NAME}: {recognise(source) or 'asked for'}, in {table.parent}"
+    return Source(inner.labels, inner.records, NAME, reason)

@@ -1,0 +1,15 @@
+"""The embedded data set: 2,423 drawings of the Open Clip Art Library with 38 labels (CARD.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imlgcn.data.formats import archive
+from imlgcn.progress import SILENT, Progress
+
+ARCHIVE = Path(__file__).with_name("openclipart.zip")
+
+
+def unpack(*, progress: Progress = SILENT) -> Path:
+    """Return the folder with ``labels.csv`` and ``images/``, unpacked to the cache on first use."""
+    return archive.unpack(ARCHIVE, progress=progress)

@@ -1,0 +1,75 @@
+"""One look at every image file: is it there, can it be decoded, and what does it look like?
+
+The thumbnails and digests found here serve the search for duplicates (``near_duplicates.py``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imlgcn.data.images import MAX_PIXELS, ImageError, image_info, open_image
+from imlgcn.files import sha256_file
+from imlgcn.progress import SILENT, Progress
+
+THUMBNAIL = (17, 16)  # width, height: 16 x 16 differences between neighbours
+DECODE_SIZE = 32  # a JPEG is decoded at no less than twice this side, enough for the thumbnail
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look at one file found: a digest and a thumbnail, or what is wrong with it."""
+
+    digest: str = ""  # SHA-256 of the content
+    thumbnail: NDArray[np.uint8] | None = None  # (16, 17, 3)
+    problem: str = ""  # missing, too_large, truncated, unreadable, or none
+    message: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the picture is one plain colour."""
+        return self.thumbnail is not None and int(np.ptp(self.thumbnail, axis=(0, 1)).max()) <= 2
+
+
+def scan_images(
+    paths: Sequence[Path], *, progress: Progress = SILENT, stage: str = "Looking at every image"
+) -> list[Scan]:
+    """Scan files, several at once: decoding leaves the interpreter free."""
+    with (
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        progress.bar(stage, len(paths)) as advance,
+    ):
+        scans = []
+        for scan in pool.map(scan_image, paths):
+            scans.append(scan)
+            advance(1)
+    return scans
+
+
+def scan_image(path: Path) -> Scan:
+    """Scan one file."""
+    if not path.is_file():
+        return Scan(problem="missing", message=f"{path}: there is no such file")
+    digest = ""
+    try:
+        digest = sha256_file(path)
+        info = image_info(path)
+        if info.width * info.height > MAX_PIXELS:
+            message = f"{path}: {info.width} x {info.height} pixels"
+            return Scan(digest, problem="too_large", message=message)
+        image = open_image(path, size=DECODE_SIZE)
+    except OSError as error:
+        return Scan(digest, problem="unreadable", message=f"{path}: {error.strerror or error}")
+    except ImageError as error:
+        problem = "truncated" if "truncated" in str(error) else "unreadable"
+        return Scan(digest, problem=problem, message=str(error))
+    # the triangle filter: of two sizes of one picture it makes the most alike thumbnails
+    small = image.resize(THUMBNAIL, Image.Resampling.BILINEAR)
+    return Scan(digest, np.asarray(small))

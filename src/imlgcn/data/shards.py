@@ -1,0 +1,112 @@
+"""Rows of numbers on disk, found by the SHA-256 of the file they were made from.
+
+One folder holds one kind of row. Every writer only ever adds whole files ("shards"), so writers
+need no lock and a killed one leaves no trace; a shard that cannot be read counts as absent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.files import atomic_path
+
+SHARD_ROWS = 1024  # a power cut loses at most this many rows of a run; an exception loses none
+SHARD_BYTES = 64 * 2**20  # the same for spatial maps, which are large
+
+Index = dict[bytes, tuple[Path, int]]  # SHA-256 -> shard and row in it
+
+
+class FeatureShards:
+    """The shards of one folder, or of none (``None``: nothing is found and nothing is kept).
+
+    As a context manager it writes what is buffered on the way out, after an error too.
+    """
+
+    def __init__(self, folder: Path | None, dtype: np.dtype[Any]) -> None:
+        self.folder = folder
+        self.dtype = dtype
+        self._digests: list[bytes] = []
+        self._rows: list[NDArray[Any]] = []
+        self._unreadable: set[Path] = set()
+
+    def __enter__(self) -> FeatureShards:
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._unwritable(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.flush()
+
+    def index(self) -> Index:
+        """Return where each row is, from all shards that could be read so far."""
+        index: Index = {}
+        shards = set(self.folder.glob("*.npz")) if self.folder is not None else set()
+        for shard in sorted(shards - self._unreadable):
+            if (digests := self._read(shard, "sha256")) is not None:
+                index.update((digest.tobytes(), (shard, row)) for row, digest in enumerate(digests))
+        return index
+
+    def read(self, shard: Path) -> NDArray[Any] | None:
+        """Return the rows of a shard, or ``None`` when it is damaged: then it is forgotten."""
+        return self._read(shard, "features")
+
+    def append(self, digests: Sequence[bytes], rows: NDArray[Any]) -> None:
+        """Keep rows, one for each SHA-256; written when a shard is full and by :meth:`flush`."""
+        if self.folder is None:
+            return
+        self._digests.extend(digests)
+        self._rows.append(rows)
+        size = sum(part.nbytes for part in self._rows)
+        if len(self._digests) >= SHARD_ROWS or size >= SHARD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the buffered rows as one shard, in one step."""
+        if self.folder is None or not self._digests:
+            return
+        digests = np.frombuffer(b"".join(self._digests), np.uint8).reshape(-1, 32)
+        rows = np.concatenate(self._rows)
+        self._digests, self._rows = [], []
+        try:
+            with (
+                atomic_path(self.folder / f"{secrets.token_hex(8)}.npz") as path,
+                path.open("wb") as file,
+            ):
+                np.savez(file, sha256=digests, features=rows)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _read(self, shard: Path, name: str) -> NDArray[Any] | None:
+        try:
+            with np.load(shard, allow_pickle=False) as arrays:
+                array: NDArray[Any] = arrays[name]  # reading checks the CRC-32 of every byte
+        except Exception as error:  # damaged zip and array headers fail in a dozen ways
+            self._unreadable.add(shard)
+            if not isinstance(error, OSError):  # that one may pass: leave the file for later
+                with suppress(OSError):
+                    shard.unlink()
+            return None
+        return array
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            f"cannot write to the cache {self.folder}: {error.strerror or error}; free some space "
+            "or set IMLGCN_CACHE to another folder"
+        )

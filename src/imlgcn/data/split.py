@@ -1,0 +1,215 @@
+"""Splits in which every label has its share: iterative stratification over groups.
+
+Sechidis, Tsoumakas & Vlahavas (ECML PKDD 2011), https://doi.org/10.1007/978-3-642-23808-6_10: the
+label with the fewest images left is dealt out first, each image to the part that still wants that
+label most.
+
+Differs from the paper: what is dealt out is a group of images that must stay together (near
+duplicates, or one value of a column), larger groups first; and a part that has its number of images
+takes no more, so that sizes are off by less than the largest group.
+
+Letters used in shapes: N images, G groups, L labels, P parts of the split.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.data.dataset import SPLITS, Dataset
+from imlgcn.data.formats.csv import LABEL_DELIMITERS
+from imlgcn.data.near_duplicates import clusters, duplicate_pairs
+from imlgcn.data.scan import scan_images
+from imlgcn.files import write_atomic
+from imlgcn.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """How many of something each part was to get, and got."""
+
+    name: str
+    wanted: dict[str, float]
+    got: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """What a split came to: images, then each label by its name, and what was kept together."""
+
+    images: SplitRow
+    labels: list[SplitRow]
+    num_groups: int
+    grouped_by: str
+
+
+def split_dataset(
+    dataset: Dataset,
+    *,
+    train: float = 0.8,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    group_by: str | None = None,
+    progress: Progress = SILENT,
+) -> tuple[list[str], SplitTable]:
+    """Return ``train``, ``val`` or ``test`` for every record, and wanted against got per label.
+
+    Images with the same value in the column ``group_by`` stay together; without one, images that
+    are near duplicates do (which looks at every image file). Splits that the data already has are
+    not considered.
+    """
+    parts, fractions = _fractions(train, val, test)
+    if group_by is None:
+        groups = duplicate_groups(dataset, progress=progress)
+    else:
+        groups = column_groups(dataset, group_by)
+    order = sorted(range(len(dataset.names)), key=lambda index: dataset.names[index])
+    present = dataset.targets[:, order] == 1  # by name: the order of the labels does not matter
+    assigned = stratify(present, groups, fractions, seed=seed)
+    table = SplitTable(
+        _row("images", np.ones(len(dataset), dtype=bool), assigned, parts, fractions),
+        [
+            _row(name, column == 1, assigned, parts, fractions)
+            for name, column in zip(dataset.names, dataset.targets.T, strict=True)
+        ],
+        len(np.unique(groups)),
+        group_by or "near duplicates",
+    )
+    return [parts[part] for part in assigned], table
+
+
+def stratify(
+    present: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    fractions: NDArray[np.float64],
+    *,
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """Return the part (N,) of each image.
+
+    Shape:
+        - present ``(N, L)``, groups ``(N,)`` of any numbers, fractions ``(P,)`` with the sum 1
+    """
+    _, member = np.unique(groups, return_inverse=True)  # (N,) 0..G-1
+    sizes = np.bincount(member)  # (G,)
+    counts = np.zeros((len(sizes), present.shape[1] + 1), dtype=np.int64)  # (G, L + 1)
+    np.add.at(counts, member, np.pad(present, ((0, 0), (0, 1)), constant_values=True))
+    # the last column is "is an image": a label that all have, dealt out after the others
+    wanted = np.outer(fractions, counts.sum(axis=0))  # (P, L + 1)
+    random = np.random.default_rng(seed)
+    order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
+    part = np.full(len(sizes), -1, dtype=np.int64)
+    left = counts.sum(axis=0)  # (L + 1,)
+    while (part < 0).any():
+        open_labels = np.flatnonzero(left[:-1])
+        label = int(open_labels[np.argmin(left[open_labels])]) if len(open_labels) else -1
+        for group in order[(counts[order, label] > 0) & (part[order] < 0)]:
+            part[group] = _neediest(wanted, label, random)
+            wanted[part[group]] -= counts[group]
+            left -= counts[group]
+    return part[member]
+
+
+def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generator) -> int:
+    """Return the part that wants ``label`` most, then images most, then one drawn by lot."""
+    room = wanted[:, -1] > 0
+    needs = np.where(room, wanted[:, label], -np.inf)
+    best = np.flatnonzero(needs >= needs.max() - 1e-9)
+    best = best[wanted[best, -1] >= wanted[best, -1].max() - 1e-9]
+    return int(random.choice(best)) if len(best) > 1 else int(best[0])
+
+
+def duplicate_groups(dataset: Dataset, *, progress: Progress = SILENT) -> NDArray[np.int64]:
+    """Return a group number (N,) for each record: the same for exact and near duplicates."""
+    exact, near = duplicate_pairs(scan_images(dataset.paths, progress=progress), progress=progress)
+    return clusters(len(dataset), exact + near)
+
+
+def column_groups(dataset: Dataset, column: str) -> NDArray[np.int64]:
+    """Return a group number (N,) for each record: the same for the same value of a column.
+
+    A record in which the column is empty is a group of its own.
+    """
+    columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
+    if column not in columns:
+        there = ", ".join(columns) or "none besides image, labels and split"
+        raise InputError(f"there is no column {column!r} to group by; there is: {there}")
+    number: dict[str, int] = {}
+    values = [record.fields.get(column, "") for record in dataset.records]
+    return np.array(
+        [number.setdefault(value or f"\0{row}", row) for row, value in enumerate(values)]
+    )
+
+
+def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -> None:
+    """Write the data with its splits as a CSV that ``load_dataset`` reads back, in one step.
+
+    Image paths are relative to the file where the image lies beside or below it, else absolute.
+    Labels go into one column, or where that could be misread (a label with a delimiter in its name,
+    a label that no image has) into one column each.
+    """
+    path = Path(path)
+    beside = os.path.join(path.absolute().parent, "")
+    dataset = dataset.with_splits(splits)
+    images = [
+        os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
+        for record in dataset.records
+    ]
+    parts = [record.split or "" for record in dataset.records]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if _fits_one_column(dataset):
+        columns = list(dict.fromkeys(name for record in dataset.records for name in record.fields))
+        writer.writerow(["image", "labels", "split", *columns])
+        for image, record, part in zip(images, dataset.records, parts, strict=True):
+            labels = ";".join([*record.labels, *(f"?{name}" for name in record.unknown)])
+            writer.writerow([image, labels, part, *(record.fields.get(c, "") for c in columns)])
+    else:
+        writer.writerow(["image", *dataset.names, "split"])
+        for image, row, part in zip(images, dataset.targets, parts, strict=True):
+            writer.writerow([image, *row.tolist(), part])
+    write_atomic(path, text.getvalue())
+
+
+def _fits_one_column(dataset: Dataset) -> bool:
+    plain = not any(
+        name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)
+        for name in dataset.names
+    )
+    return plain and bool((dataset.targets != 0).any(axis=0).all())
+
+
+def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:
+    given = dict(zip(SPLITS, (train, val, test), strict=True))
+    if train <= 0 or min(given.values()) < 0 or abs(sum(given.values()) - 1) > 1e-6:
+        raise InputError(
+            f"train, val and test are shares with the sum 1 and train is above 0; "
+            f"{train:g}, {val:g} and {test:g} were given"
+        )
+    parts = [name for name in SPLITS if given[name] > 0]
+    return parts, np.array([given[name] for name in parts])
+
+
+def _row(
+    name: str,
+    counted: NDArray[np.bool_],
+    assigned: NDArray[np.int64],
+    parts: list[str],
+    fractions: NDArray[np.float64],
+) -> SplitRow:
+    got = np.bincount(assigned[counted], minlength=len(parts))
+    wanted = fractions * counted.sum()
+    return SplitRow(
+        name,
+        {part: round(float(value), 1) for part, value in zip(parts, wanted, strict=True)},
+        {part: int(value) for part, value in zip(parts, got, strict=True)},
+    )

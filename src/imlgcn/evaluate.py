@@ -1,0 +1,108 @@
+"""Judging scores and taggers: calibration and thresholds from validation, metrics by protocol.
+
+Shapes: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.features import features_for
+from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
+from imlgcn.metrics.protocol import evaluate_scores
+from imlgcn.metrics.thresholds import fit_thresholds
+from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger import LabelScale, Tagger
+
+
+def fit_scale(
+    logits: NDArray[np.float32], targets: NDArray[np.int8], goal: str = "f1"
+) -> LabelScale:
+    """Fit Platt calibration, then thresholds for ``goal``, on validation ``(N, L)``."""
+    calibration = fit_platt(logits, targets)
+    thresholds = fit_thresholds(calibration.apply(logits), targets, goal)
+    return LabelScale(
+        slope=calibration.slope.tolist(),
+        intercept=calibration.intercept.tolist(),
+        threshold=thresholds.tolist(),
+        goal=goal,
+        positives=calibration.positives.tolist(),
+    )
+
+
+def judge(
+    logits: NDArray[np.float32],
+    targets: NDArray[np.int8],
+    names: tuple[str, ...],
+    scale: LabelScale,
+    protocol: str = "default",
+) -> dict[str, Any]:
+    """Return all metrics of calibrated scores, in percent, and what calibration changed."""
+    calibration = Calibration(
+        np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
+    )
+    metrics = evaluate_scores(
+        calibration.apply(logits),
+        targets,
+        names,
+        thresholds=np.array(scale.threshold),
+        protocol=protocol,
+    )
+    raw = evaluate_scores(
+        sigmoid(logits.astype(np.float64)), targets, names, thresholds=0.5, protocol=protocol
+    )
+    kept = ("ECE", "classwise_ECE", "log_loss", "OF1", "CF1", "CF1_per_label")
+    metrics["before_calibration"] = {key: raw[key] for key in kept}
+    return metrics
+
+
+def evaluate(
+    tagger: Tagger | str | Path,
+    data: Dataset | str | Path,
+    *,
+    split: str | None = "test",
+    protocol: str = "default",
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Score ``data`` with a tagger and return its metrics; labels are matched by name.
+
+    A label of the tagger that the data does not have is left out; a label of the data that the
+    tagger does not have is listed under ``ignored_labels``. ``split=None`` takes all images.
+
+    Raises:
+        InputError: no such split, no label in common, or no image that can be read.
+    """
+    tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    part = dataset if split is None else dataset.split(split)
+    common = [name for name in tagger.labels if name in part.names]
+    if not common:
+        raise InputError(
+            f"the data has none of the tagger's labels ({', '.join(tagger.labels[:5])}, ...); "
+            f"it has {', '.join(part.names[:5])}, ..."
+        )
+    targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
+    columns = [tagger.labels.index(name) for name in common]
+    targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
+    table = features_for(
+        part.paths,
+        extractor=tagger.engine.logits,
+        settings=tagger.info.image,
+        key="",
+        cache=None,
+        progress=progress,
+        stage="scoring",
+    )
+    if not len(table.rows):
+        raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
+    metrics = judge(table.features, targets[table.rows], tagger.labels, tagger.info.scale, protocol)
+    metrics["split"] = split or "all"
+    metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
+    metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]
+    return metrics

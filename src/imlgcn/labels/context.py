@@ -1,0 +1,178 @@
+"""What is known about the labels before any model: the one object that heads receive.
+
+Shapes: N images, L labels, D width of an embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError, unknown_name
+from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
+from imlgcn.labels.graph import CountArray, count_pairs
+
+# Kinds that must be stored because they are learnt or read from a file, and what provides them.
+PROVIDERS = {
+    "image": "it is made by `imlgcn train DATA --embedding image` after its linear stage",
+    "image_pca": "it is made by `imlgcn train DATA --embedding image_pca` after its linear stage",
+    "words": "it is read by `imlgcn train DATA --embedding words`, which needs "
+    "`pip install 'imlgcn[words]'` or a GloVe text file",
+}
+EMBEDDINGS = (*PROVIDERS, "onehot", "random")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelContext:
+    """Names, raw counts and embeddings of the labels; each head derives what it needs from them.
+
+    Labels are matched by name, always: their order is an accident of the file.
+
+    Attributes:
+        names: the L label names, all different.
+        pair_counts: int64 ``(L, L)``, images with both labels; the diagonal equals ``occurrences``.
+        occurrences: int64 ``(L,)``, images with the label.
+        num_images: images counted.
+        embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
+
+    Raises:
+        InputError: a name occurs twice, or an array has another number of labels than ``names``.
+    """
+
+    names: tuple[str, ...]
+    pair_counts: CountArray
+    occurrences: CountArray
+    num_images: int
+    embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        L = self.num_labels
+        if len(set(self.names)) != L:
+            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+            raise InputError(f"label names must differ; rename or merge: {', '.join(twice)}")
+        _expect_shape("pair_counts", self.pair_counts, (L, L))
+        _expect_shape("occurrences", self.occurrences, (L,))
+        for kind, vectors in self.embeddings.items():
+            _expect_shape(f"embedding {kind!r}", vectors, (L, vectors.shape[-1]))
+
+    @classmethod
+    def from_targets(
+        cls,
+        names: Sequence[str],
+        targets: NDArray[np.int8],
+        embeddings: Mapping[str, FloatArray] | None = None,
+    ) -> LabelContext:
+        """Count the targets ``(N, L)`` (1 present, 0 absent, -1 unknown; only 1 counts).
+
+        >>> LabelContext.from_targets(["cat", "dog"], np.array([[1, 1], [0, 1]])).occurrences
+        array([1, 2])
+        """
+        pair_counts, occurrences = count_pairs(targets)
+        return cls(tuple(names), pair_counts, occurrences, len(targets), dict(embeddings or {}))
+
+    @classmethod
+    def placeholder(cls, num_labels: int, **dimensions: int) -> LabelContext:
+        """Return a context of zeros with labels "label 1", ...: enough to count parameters.
+
+        ``dimensions`` are the widths of the embeddings: ``placeholder(80, words=300)``.
+        """
+        if num_labels < 1:
+            raise InputError(f"the number of labels must be at least 1, not {num_labels}")
+        names = tuple(f"label {number}" for number in range(1, num_labels + 1))
+        counts = np.zeros((num_labels, num_labels), np.int64)
+        zeros = {kind: np.zeros((num_labels, D), np.float32) for kind, D in dimensions.items()}
+        return cls(names, counts, counts[0].copy(), 0, zeros)
+
+    @property
+    def num_labels(self) -> int:
+        """L, the number of labels."""
+        return len(self.names)
+
+    def embedding(self, kind: str, *, dimension: int | None = None, seed: int = 0) -> FloatArray:
+        """Return the label vectors of one kind, float32 ``(L, D)``.
+
+        "onehot" and "random" are made on the spot unless stored; ``dimension`` (default L) and
+        ``seed`` are used by "random" alone.
+
+        Raises:
+            InputError: an unknown kind, or one that is not stored; the message says what makes it.
+        """
+        if kind in self.embeddings:
+            return self.embeddings[kind]
+        if kind == "onehot":
+            return one_hot(self.num_labels)
+        if kind == "random":
+            return random_embeddings(self.num_labels, dimension or self.num_labels, seed)
+        if kind not in PROVIDERS:
+            raise unknown_name("embedding", kind, {*EMBEDDINGS, *self.embeddings})
+        raise InputError(f"the label context holds no embedding {kind!r}; {PROVIDERS[kind]}")
+
+    def with_embeddings(self, **new: FloatArray) -> LabelContext:
+        """Return a context that also holds ``new`` (an existing kind is replaced)."""
+        return replace(self, embeddings={**self.embeddings, **new})
+
+    def reordered(self, names: Sequence[str]) -> LabelContext:
+        """Return the context of ``names``, matched by name and in that order.
+
+        Labels of this context that are not in ``names`` are dropped.
+
+        Raises:
+            InputError: a name is not in this context; the message lists all of them.
+        """
+        position = {name: index for index, name in enumerate(self.names)}
+        if missing := [name for name in names if name not in position]:
+            raise InputError(
+                f"the label context has no label {', '.join(map(repr, missing))}; "
+                f"it knows: {', '.join(self.names)}"
+            )
+        rows = np.array([position[name] for name in names], np.int64)
+        return LabelContext(
+            tuple(names),
+            self.pair_counts[np.ix_(rows, rows)],
+            self.occurrences[rows],
+            self.num_images,
+            {kind: vectors[rows] for kind, vectors in self.embeddings.items()},
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[np.int64] | FloatArray]:
+        """Return everything but the names as contiguous arrays (for a safetensors file)."""
+        arrays: dict[str, NDArray[np.int64] | FloatArray] = {
+            "pair_counts": np.ascontiguousarray(self.pair_counts),
+            "occurrences": np.ascontiguousarray(self.occurrences),
+            "num_images": np.array([self.num_images], np.int64),
+        }
+        for kind, vectors in self.embeddings.items():
+            arrays[f"embeddings.{kind}"] = np.ascontiguousarray(vectors)
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.int64] | FloatArray]
+    ) -> LabelContext:
+        """Undo :meth:`to_arrays`; arrays with other names are ignored.
+
+        Raises:
+            InputError: an array is missing, or does not fit the number of names.
+        """
+        required = ("pair_counts", "occurrences", "num_images")
+        if missing := [key for key in required if key not in arrays]:
+            raise InputError(f"the stored label context lacks {', '.join(missing)}")
+        return cls(
+            tuple(names),
+            arrays["pair_counts"].astype(np.int64),
+            arrays["occurrences"].astype(np.int64),
+            int(arrays["num_images"].item()),
+            {
+                key.removeprefix("embeddings."): vectors.astype(np.float32)
+                for key, vectors in arrays.items()
+                if key.startswith("embeddings.")
+            },
+        )
+
+
+def _expect_shape(what: str, array: CountArray | FloatArray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InputError(f"{what} of {shape[0]} labels must have shape {shape}, not {array.shape}")

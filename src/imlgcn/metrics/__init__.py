@@ -1,0 +1,40 @@
+"""How good the scores are: average precision, F1, calibration and thresholds, by named protocol."""
+
+from imlgcn.metrics.average_precision import (
+    PROTOCOLS,
+    Protocol,
+    average_precision,
+    mean_average_precision,
+    micro_average_precision,
+)
+from imlgcn.metrics.calibration import (
+    Calibration,
+    classwise_calibration_error,
+    expected_calibration_error,
+    fit_platt,
+    log_loss_per_image,
+)
+from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
+from imlgcn.metrics.protocol import evaluate_scores, paired_bootstrap
+from imlgcn.metrics.thresholds import Goal, fit_thresholds, parse_goal
+
+__all__ = [
+    "PROTOCOLS",
+    "Calibration",
+    "F1Scores",
+    "Goal",
+    "Protocol",
+    "average_precision",
+    "classwise_calibration_error",
+    "evaluate_scores",
+    "expected_calibration_error",
+    "fit_platt",
+    "fit_thresholds",
+    "log_loss_per_image",
+    "mean_average_precision",
+    "micro_average_precision",
+    "paired_bootstrap",
+    "parse_goal",
+    "precision_recall_f1",
+    "predict_labels",
+]

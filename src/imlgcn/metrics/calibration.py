@@ -1,0 +1,169 @@
+r"""Platt calibration: one fit for all labels, then one per label, shrunk toward it.
+
+.. math:: p_{il} = \sigma(a_l x_{il} + b_l)
+
+The shared pair is Platt's fit with regularised targets ("Probabilistic outputs for support vector
+machines", 1999). Each label then moves away from it against a penalty on its logits' scale, so
+that few positives move little and many move freely. Letters: N images, L labels, x logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError
+from imlgcn.metrics.inputs import Floats, check_inputs
+
+MIN_SLOPE = 1e-3  # scores that say nothing, or the opposite, still keep their order
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Slope and intercept per label (L,), and the number of positives each pair rests on."""
+
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    positives: NDArray[np.int64]
+
+    def apply(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """Return calibrated probabilities (N, L); the order of the images is kept per label."""
+        return sigmoid(np.asarray(logits, dtype=np.float64) * self.slope + self.intercept)
+
+
+def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 5.0) -> Calibration:
+    """Fit slope and intercept per label on a validation set; unknown entries (-1) are left out.
+
+    ``strength`` is the weight of the shared fit in each label's: 0 fits each label alone, infinity
+    gives all labels the shared pair. 5 was chosen by cross-validation on the 356 validation images
+    of Open Clip Art (4 to 66 positives a label); 2 to 10 cost under 1 % more log-loss. A label
+    whose scores run against its targets keeps its ranking with a slope near 0, so that calibration
+    never turns a ranking around.
+
+    Shape:
+        - logits, targets ``(N, L)``
+    """
+    logits, targets = check_inputs(logits, targets)
+    logits = logits.astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise InputError("logits must be finite: pass scores from before the sigmoid, not its log")
+    known = targets >= 0
+    slope, intercept = _fit_shared(logits[known], targets[known] == 1)
+    pairs = [
+        _fit_label(x[k], t[k] == 1, slope, intercept, strength)
+        for x, t, k in zip(logits.T, targets.T, known.T, strict=True)
+    ]
+    slopes, intercepts = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return Calibration(slopes, intercepts, (targets == 1).sum(axis=0))
+
+
+def _fit_shared(x: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
+    total, ours = len(positive), int(positive.sum())
+    # Platt's targets: what one more of each kind would leave; keeps separable data finite
+    goal = np.where(positive, (ours + 1) / (ours + 2), 1 / (total - ours + 2))
+    slope, intercept = _newton(x, goal, (1.0, 0.0), (1e-6, 1e-6))
+    if slope < MIN_SLOPE:
+        slope, intercept = _newton(x, goal, (MIN_SLOPE, intercept), (np.inf, 1e-6))
+    return slope, intercept
+
+
+def _fit_label(
+    x: Floats, positive: NDArray[np.bool_], slope: float, intercept: float, strength: float
+) -> tuple[float, float]:
+    p = sigmoid(slope * x + intercept)
+    weight = p * (1 - p)
+    if weight.sum() < 1e-12 or not strength < np.inf:
+        return slope, intercept
+    # centred and scaled where the decisions are: slope and intercept then shrink independently
+    centre = float(np.average(x, weights=weight))
+    scale = float(np.sqrt(np.average((x - centre) ** 2, weights=weight))) + 1e-12
+    z, goal = (x - centre) / scale, positive.astype(np.float64)
+    prior = (slope * scale, intercept + slope * centre)
+    a, b = _newton(z, goal, prior, (max(strength, 1e-6),) * 2)
+    if a / scale < MIN_SLOPE:
+        a, b = _newton(z, goal, (MIN_SLOPE * scale, prior[1]), (np.inf, max(strength, 1e-6)))
+    return a / scale, b - a * centre / scale
+
+
+def _newton(
+    x: Floats, goal: Floats, prior: tuple[float, float], penalty: tuple[float, float]
+) -> tuple[float, float]:
+    """Minimise log-loss + penalty/2 * (pair - prior)^2; an infinite penalty holds the slope."""
+    start, weight = np.array(prior), np.minimum(penalty, 1e12)
+
+    def loss(pair: Floats) -> float:
+        u = pair[0] * x + pair[1]
+        return float((np.logaddexp(0, u) - goal * u).sum() + weight @ (pair - start) ** 2 / 2)
+
+    pair, current = start, loss(start)
+    for _ in range(50):
+        p = sigmoid(pair[0] * x + pair[1])
+        w, error = p * (1 - p), p - goal
+        gradient = np.array([error @ x, error.sum()]) + weight * (pair - start)
+        cross = w @ x
+        hessian = np.array([[w @ x**2, cross], [cross, w.sum()]]) + np.diag(weight)
+        step = np.linalg.solve(hessian, gradient)
+        while (moved := loss(pair - step)) > current and np.abs(step).max() > 1e-10:
+            step = step / 2
+        if moved >= current - 1e-10:
+            break
+        pair, current = pair - step, moved
+    return float(pair[0]), float(pair[1])
+
+
+def sigmoid(x: ArrayLike) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-x)) in float64, without overflow.
+
+    >>> sigmoid([0.0, 1000.0]).tolist()
+    [0.5, 1.0]
+    """
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(x, dtype=np.float64))))
+
+
+def expected_calibration_error(
+    probabilities: ArrayLike, targets: ArrayLike, bins: int = 15
+) -> float:
+    """Return the mean gap between probability and frequency over all known entries, a fraction.
+
+    Bins of equal width, weighted by the entries in them. Predicting every label's frequency gives a
+    fine value and is useless: read it beside :func:`log_loss_per_image`.
+
+    >>> expected_calibration_error([[0.75], [0.75]], [[1], [0]])
+    0.25
+    """
+    probabilities, targets = check_inputs(probabilities, targets)
+    known = targets >= 0
+    return _calibration_error(probabilities[known], targets[known], bins)
+
+
+def classwise_calibration_error(
+    probabilities: ArrayLike, targets: ArrayLike, bins: int = 15
+) -> float:
+    """Return the mean over labels of each label's own calibration error, a fraction."""
+    probabilities, targets = check_inputs(probabilities, targets)
+    errors = [
+        _calibration_error(p[t >= 0], t[t >= 0], bins)
+        for p, t in zip(probabilities.T, targets.T, strict=True)
+        if (t >= 0).any()
+    ]
+    return float(np.mean(errors)) if errors else float("nan")
+
+
+def log_loss_per_image(probabilities: ArrayLike, targets: ArrayLike) -> float:
+    """Return the log-loss in nats, summed over an image's known labels, mean over images."""
+    probabilities, targets = check_inputs(probabilities, targets)
+    if not len(targets):
+        return float("nan")
+    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)  # one certain error costs 16
+    loss = -np.where(targets == 1, np.log(p), np.log1p(-p))
+    return float(loss[targets >= 0].sum() / len(targets))
+
+
+def _calibration_error(p: Floats, targets: NDArray[np.int8], bins: int) -> float:
+    if not len(p):
+        return float("nan")
+    place = np.clip((p * bins).astype(np.intp), 0, bins - 1)
+    gap = np.bincount(place, weights=p.astype(np.float64) - (targets == 1), minlength=bins)
+    return float(np.abs(gap).sum() / len(p))

@@ -1,0 +1,140 @@
+"""Precision, recall and F1 of tagged images, over all entries (O) and per label (C).
+
+``CF1`` is the F1 of mean precision and mean recall (ML-GCN, CSRA, C-Tran and most tables);
+``CF1_per_label`` is the mean of the labels' own F1 (ASL, SRN). They differ: never mix them.
+Letters: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError
+from imlgcn.metrics.inputs import Floats, check_inputs
+
+
+@dataclass(frozen=True, eq=False)
+class F1Scores:
+    """Fractions; per label (L,) with NaN where undefined, and the counts they rest on."""
+
+    OP: float
+    OR: float
+    OF1: float
+    CP: float
+    CR: float
+    CF1: float
+    CF1_per_label: float
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    hits: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    positives: NDArray[np.int64]
+
+
+def predict_labels(
+    scores: ArrayLike,
+    threshold: ArrayLike = 0.5,
+    top_k: int | None = None,
+    *,
+    strict: bool = False,
+) -> NDArray[np.bool_]:
+    """Return which labels are said to be present: at or above the threshold (``strict``: above).
+
+    With ``top_k`` a label must also be among the image's k highest. Scores tied with the k-th are
+    all kept, so that the answer does not depend on the order of the labels.
+
+    Shape:
+        - scores ``(N, L)``, threshold ``()`` or ``(L,)``, output ``(N, L)``
+
+    >>> predict_labels([[0.9, 0.6, 0.5]], 0.5, top_k=2).tolist()
+    [[True, True, False]]
+    """
+    scores = np.asarray(scores)
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)
+    # in the precision of the scores: a float32 score of 0.7 is at a threshold of 0.7, not below
+    limit = np.asarray(threshold).astype(scores.dtype)
+    if scores.ndim != 2 or limit.shape not in {(), scores.shape[1:]}:
+        raise InputError(
+            f"expected scores (images, labels) and one threshold, or one per label; got scores "
+            f"{scores.shape} and thresholds {limit.shape}"
+        )
+    predicted = scores > limit if strict else scores >= limit
+    if top_k is not None:
+        predicted &= scores >= _kth_highest(scores, top_k)
+    return predicted
+
+
+def precision_recall_f1(
+    predicted: ArrayLike,
+    targets: ArrayLike,
+    *,
+    empty: Literal["left_out", "zero", "nan"] = "left_out",
+    unpredicted_as_one: bool = False,
+) -> F1Scores:
+    """Count hits over the known entries; unknown ones (-1) count nowhere.
+
+    A label never predicted has precision 0 in the averages. A label without a positive has no
+    recall: it is left out of the averages per label (``"left_out"``), or counts as ``"zero"`` as in
+    C-Tran and ASL, or makes CR and CF1 ``"nan"`` as in ML-GCN and CSRA. ``unpredicted_as_one`` adds
+    one prediction to OP for every label never predicted, as ML-GCN and CSRA do.
+
+    >>> scores = precision_recall_f1([[1, 1], [1, 0], [0, 0]], [[1, 0], [0, 1], [1, 1]])
+    >>> scores.OP, scores.OR, scores.CP, scores.CR
+    (0.3333333333333333, 0.25, 0.25, 0.25)
+    """
+    answers, truth = check_inputs(predicted, targets)
+    known, positive = truth >= 0, truth == 1
+    said = (answers > 0) & known
+    hits, guesses = (said & positive).sum(axis=0), said.sum(axis=0)  # (L,)
+    positives = positive.sum(axis=0)  # (L,)
+    precision, recall = _ratio(hits, guesses), _ratio(hits, positives)
+    f1 = _ratio(2 * hits, guesses + positives)
+
+    counted = positives > 0 if empty == "left_out" else np.ones_like(positives, dtype=bool)
+    no_recall = 0.0 if empty == "zero" else np.nan
+    total = np.maximum(guesses, 1).sum() if unpredicted_as_one else guesses.sum()
+    op = float(np.nan_to_num(_ratio(hits.sum(), total)))
+    overall_recall = float(np.nan_to_num(_ratio(hits.sum(), positives.sum()), nan=no_recall))
+    cp = _mean(np.nan_to_num(precision)[counted])
+    cr = _mean(np.nan_to_num(recall, nan=no_recall)[counted])
+    return F1Scores(
+        OP=op,
+        OR=overall_recall,
+        OF1=_harmonic(op, overall_recall),
+        CP=cp,
+        CR=cr,
+        CF1=_harmonic(cp, cr),
+        CF1_per_label=_mean(np.nan_to_num(f1)[counted]),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        hits=hits,
+        predicted=guesses,
+        positives=positives,
+    )
+
+
+def _kth_highest(scores: Floats, k: int) -> Floats:
+    if k < 1:
+        raise InputError(f"top_k must be at least 1; got {k}")
+    place = max(scores.shape[1] - k, 0)  # fewer labels than k: all of them are among the highest
+    return np.partition(scores, place, axis=1)[:, place : place + 1]  # (N, 1)
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.true_divide(part, whole)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _harmonic(a: float, b: float) -> float:
+    return 0.0 if a + b == 0 else 2 * a * b / (a + b)

@@ -1,0 +1,35 @@
+"""The door of every metric: scores and targets are checked once, in one place.
+
+Letters: N images, L labels. Targets are 1 present, 0 absent, -1 unknown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError
+
+Floats = NDArray[np.floating]
+
+
+def check_inputs(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.int8]]:
+    """Return ``scores`` as floats and ``targets`` as int8, both (N, L), or say what is wrong.
+
+    The precision of the scores is kept: rounding them would make ties.
+    """
+    scores, targets = np.asarray(scores), np.asarray(targets)
+    if not np.issubdtype(scores.dtype, np.floating):
+        scores = scores.astype(np.float64)
+    if scores.ndim != 2 or scores.shape != targets.shape:
+        raise InputError(
+            f"scores and targets must both be images x labels; got {scores.shape} and "
+            f"{targets.shape}: pass one row per image and one column per label in both"
+        )
+    if np.isnan(scores).any():
+        raise InputError("scores contain NaN: check the model's output before measuring it")
+    with np.errstate(invalid="ignore"):  # NaN: refused below
+        small = targets.astype(np.int8, copy=False)
+    if small.size and (small.min() < -1 or small.max() > 1 or not np.array_equal(small, targets)):
+        raise InputError("targets must be 1 (present), 0 (absent) or -1 (unknown); convert them")
+    return scores, small

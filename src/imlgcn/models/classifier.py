@@ -1,0 +1,38 @@
+"""Backbone and head joined: images in, one logit per label out.
+
+Shapes: B batch, H W image, L labels.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from imlgcn.models.backbones import Backbone
+from imlgcn.models.heads.base import Head
+
+
+class MultiLabelClassifier(nn.Module):
+    """``head(backbone(images), known)`` and nothing more.
+
+    Shape:
+        - images ``(B, 3, H, W)``, known ``(B, L)`` or None, output ``(B, L)``
+    """
+
+    def __init__(self, backbone: Backbone, head: Head | nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of images."""
+        logits: Tensor = self.head(self.backbone(images), known)
+        return logits
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of parameters, trained or frozen; buffers (graph, embeddings) not counted.
+
+    >>> count_parameters(nn.Linear(3, 2))
+    8
+    """
+    return sum(parameter.numel() for parameter in module.parameters())

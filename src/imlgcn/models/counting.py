@@ -1,0 +1,49 @@
+"""How many parameters a system has, counted on a network that holds no numbers.
+
+Letters: L labels, C channels, D node width.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.backbones import create_backbone
+from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
+from imlgcn.models.heads import create_head, head_options
+
+WORD_DIMENSIONS = 300  # of the GloVe vectors in ML-GCN; the `[words]` package has 50
+
+
+def count_system(
+    head: str,
+    backbone: str,
+    num_labels: int,
+    *,
+    embedding: str | None = None,
+    preset: str = "paper",
+    folded: bool = False,
+) -> dict[str, int]:
+    """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
+
+    F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
+    vectors with D = 300. ``folded`` counts the head as it is deployed.
+
+    Raises:
+        InputError: an unknown name, or an embedding for a head that takes none.
+    """
+    given = {} if embedding is None else {"embedding": embedding}
+    options = head_options(head, preset, **given)
+    with torch.device("meta"):
+        trunk = create_backbone(backbone, pretrained=False)
+    C, L = trunk.out_channels, num_labels
+    D = L if preset == "paper" else max(L - 1, 1)
+    context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
+    built = create_head(head, C, context, **options)
+    system = MultiLabelClassifier(trunk, built.fold() if folded else built)
+    total = count_parameters(system)
+    return {
+        "backbone": count_parameters(trunk),
+        "head": total - count_parameters(trunk),
+        "total": total,
+    }

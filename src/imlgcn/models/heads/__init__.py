@@ -1,0 +1,52 @@
+"""All heads by name. A new head is one file and one line in :data:`HEADS`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from imlgcn.config import unknown_name
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Criterion, Features, Head
+from imlgcn.models.heads.iml_gcn import IMLGCNHead
+from imlgcn.models.heads.linear import LinearHead
+from imlgcn.models.heads.ml_gcn import MLGCNHead
+from imlgcn.models.heads.mlp import MLPHead
+
+HEADS: dict[str, type[Head]] = {
+    "linear": LinearHead,
+    "mlp": MLPHead,
+    "ml_gcn": MLGCNHead,
+    "iml_gcn": IMLGCNHead,
+}
+
+__all__ = ["HEADS", "Criterion", "Features", "Head", "create_head", "head_options"]
+
+
+def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, Any]:
+    """Return every option of a head with its value: default, then preset, then ``options``.
+
+    >>> head_options("linear", "paper", pooling="max")
+    {'pooling': 'max', 'normalize': False, 'dropout': 0.0, 'bias_start': 0.0}
+    """
+    if name not in HEADS:
+        raise unknown_name("head", name, HEADS)
+    head = HEADS[name]
+    if preset not in head.PRESETS:
+        raise unknown_name("preset", preset, head.PRESETS)
+    defaults: dict[str, Any] = {}
+    for base in reversed(head.__mro__):  # a subclass may name only the options it changes
+        if issubclass(base, Head):
+            parameters = inspect.signature(base).parameters.values()
+            defaults |= {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for option in options:
+        if option not in defaults:
+            raise unknown_name(f"option of head {name!r}:", option, defaults)
+    return {**defaults, **head.PRESETS[preset], **options}
+
+
+def create_head(
+    name: str, in_channels: int, labels: LabelContext, *, preset: str = "small", **options: Any
+) -> Head:
+    """Return the head called ``name``; ``options`` go over the values of ``preset``."""
+    return HEADS[name](in_channels, labels, **head_options(name, preset, **options))

@@ -1,0 +1,61 @@
+"""The contract of every head: backbone features in, one logit per label out.
+
+Shapes: B batch, C channels, H W map, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from imlgcn.labels.context import LabelContext
+
+Features = Tensor | tuple[Tensor, ...]
+Criterion = Callable[[Tensor, Tensor], Tensor]
+Presets = Mapping[str, Mapping[str, Any]]
+
+
+class Head(nn.Module):
+    """Base of all heads: ``Head(in_channels, labels, **options)``, options by keyword only.
+
+    ``forward(features, known=None)`` returns logits ``(B, L)``. ``features`` is ``(B, C, H, W)`` of
+    any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last.
+    ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; a head that cannot use it raises.
+    What a head needs from ``labels`` and does not find is an ``InputError``. Graph and embeddings
+    are buffers: no parameter, but part of the state.
+    """
+
+    PRESETS: ClassVar[Presets] = {"small": {}, "paper": {}}
+    """Option values by preset; what a preset does not name keeps the default of ``__init__``."""
+
+    feature_levels: ClassVar[int] = 1
+    """How many maps of the backbone ``forward`` takes."""
+
+    uses_known: ClassVar[bool] = False
+    """Whether ``forward`` can condition on labels that are already known."""
+
+    unused_parameters: tuple[str, ...] = ()
+    """Parameters the published code stores but never uses: no gradient reaches them."""
+
+    pooling: str | None = None
+    """How the head pools the map before all else (``avg``, ``max``), or None if it needs the map.
+
+    Such a head scores a pooled ``(B, C, 1, 1)`` map like the whole one, so vectors can be cached.
+    """
+
+    forward: Callable[..., Tensor]
+
+    def __init__(self, in_channels: int, labels: LabelContext) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.num_labels = labels.num_labels
+
+    def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
+        """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
+        return criterion(self(features), targets)
+
+    def fold(self) -> nn.Module:
+        """Return an equal module with all that does not depend on the image computed once."""
+        return self

@@ -1,0 +1,61 @@
+"""The plain linear head: the control that every other head has to beat.
+
+Shapes: B batch, C channels, H W map, L labels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.layers import FoldedHead, ImageVector, refuse_known
+
+
+class LinearHead(Head):
+    r"""One linear layer on the pooled features.
+
+    .. math:: y = W\, v(F) + b
+
+    ``v`` pools the map and, with ``normalize``, scales the vector to norm :math:`\sqrt C`; then one
+    strength of weight decay suits every backbone. ``W`` starts at zero (the problem is convex) and
+    ``b`` at ``bias_start``: a label is rare until shown otherwise. ``bias_start=None``: no bias.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    # ASL (https://arxiv.org/abs/2009.14119) puts a plain layer on average-pooled TResNet features
+    PRESETS: ClassVar[Presets] = {"small": {}, "paper": {"normalize": False, "bias_start": 0.0}}
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        pooling: str = "avg",
+        normalize: bool = True,
+        dropout: float = 0.0,
+        bias_start: float | None = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        self.pooling = pooling
+        self.vector = ImageVector(pooling, normalize=normalize, dropout=dropout)
+        self.linear = nn.Linear(in_channels, self.num_labels, bias=bias_start is not None)
+        nn.init.zeros_(self.linear.weight)
+        if bias_start is not None:
+            nn.init.constant_(self.linear.bias, bias_start)
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps."""
+        refuse_known(self, known)
+        logits: Tensor = self.linear(self.vector(features))
+        return logits
+
+    @torch.no_grad()
+    def fold(self) -> FoldedHead:
+        """Return the same layer in the form every folded head has."""
+        return FoldedHead(self.vector, self.linear.weight, self.linear.bias)

@@ -1,0 +1,60 @@
+"""A head with one hidden layer: the control of a graph head's size, without labels or graph.
+
+Shapes: B batch, C channels, H W map, L labels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.layers import ImageVector, refuse_known
+
+
+class MLPHead(Head):
+    r"""Two linear layers with a LeakyReLU between them, dropout before each.
+
+    .. math:: y = W_2\, \mathrm{LeakyReLU}(W_1\, v(F) + b_1) + b_2
+
+    ``v`` pools the map and, with ``normalize``, scales the vector to norm :math:`\sqrt C`; ``b_2``
+    starts at ``bias_start``. The hidden width is that of the graph heads in either preset.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "small": {},
+        "paper": {"hidden": 1024, "normalize": False, "bias_start": 0.0},
+    }
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        hidden: int = 256,
+        pooling: str = "avg",
+        normalize: bool = True,
+        dropout: float = 0.5,
+        leaky_slope: float = 0.2,
+        bias_start: float = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        self.pooling = pooling
+        self.vector = ImageVector(pooling, normalize=normalize, dropout=dropout)
+        self.linear1 = nn.Linear(in_channels, hidden)
+        self.activation = nn.LeakyReLU(leaky_slope)
+        self.dropout = nn.Dropout(dropout)
+        self.linear2 = nn.Linear(hidden, self.num_labels)
+        nn.init.constant_(self.linear2.bias, bias_start)
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps."""
+        refuse_known(self, known)
+        hidden = self.activation(self.linear1(self.vector(features)))  # (B, hidden)
+        logits: Tensor = self.linear2(self.dropout(hidden))
+        return logits

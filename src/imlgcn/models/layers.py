@@ -1,0 +1,125 @@
+"""What two heads or more share: pooling to an image vector, its scale, graph convolution.
+
+Shapes: B batch, C channels, H W map, L labels, D E features in and out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.config import InputError, unknown_name
+
+POOLINGS = ("avg", "max")
+
+
+def pool(features: Tensor, how: str) -> Tensor:
+    """Return the spatial mean or maximum of a map; any ``H x W``, 1 x 1 included.
+
+    >>> pool(torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]), "avg")
+    tensor([[3.]])
+    """
+    if how not in POOLINGS:
+        raise unknown_name("pooling", how, POOLINGS)
+    return features.mean((2, 3)) if how == "avg" else features.amax((2, 3))  # (B, C)
+
+
+def scale_to_norm(vectors: Tensor) -> Tensor:
+    r"""Scale each vector to L2 norm :math:`\sqrt C`, so that an entry is about 1; zero stays zero.
+
+    >>> scale_to_norm(torch.tensor([[3.0, 4.0, 0.0, 0.0]]))
+    tensor([[1.2000, 1.6000, 0.0000, 0.0000]])
+    """
+    return nn.functional.normalize(vectors, dim=-1) * math.sqrt(vectors.shape[-1])
+
+
+def leaf_uniform(*shape: int, bound: float) -> nn.Parameter:
+    """Return a parameter drawn uniformly from ``[-bound, bound]``."""
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+class ImageVector(nn.Module):
+    r"""One vector per image: pooled, scaled to norm :math:`\sqrt C` if wanted, then dropout.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, C)``
+    """
+
+    def __init__(self, pooling: str, *, normalize: bool, dropout: float = 0.0) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise unknown_name("pooling", pooling, POOLINGS)
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout is a share from 0 to below 1; {dropout} given")
+        self.pooling = pooling
+        self.normalize = normalize
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the vectors of a batch of maps."""
+        vectors = pool(features, self.pooling)  # (B, C)
+        if self.normalize:
+            vectors = scale_to_norm(vectors)
+        dropped: Tensor = self.dropout(vectors)
+        return dropped
+
+
+class GraphConvolution(nn.Module):
+    r"""Graph convolution of Kipf & Welling (ICLR 2017), https://arxiv.org/abs/1609.02907.
+
+    .. math:: X' = A X W
+
+    ``A`` is used as given: normalise it first (:func:`imlgcn.labels.graph.normalize_adjacency`).
+    No bias and no activation. ``W`` starts uniform in :math:`\pm 1/\sqrt E`, as in ML-GCN.
+
+    Shape:
+        - nodes ``(L, D)``, adjacency ``(L, L)``, output ``(L, E)``
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = leaf_uniform(in_features, out_features, bound=1 / math.sqrt(out_features))
+
+    def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:
+        """Return the nodes after one step on the graph."""
+        return adjacency @ (nodes @ self.weight)  # (L, E)
+
+
+class FoldedHead(nn.Module):
+    r"""What is left of a head when all that does not depend on the image is computed once.
+
+    .. math:: y = W\, v(F) + b
+
+    ``v`` is the image vector; only ``W`` (L, C) and, if there is one, ``b`` (L) are parameters.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    def __init__(self, vector: ImageVector, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.pooling = vector.pooling
+        self.vector = ImageVector(vector.pooling, normalize=vector.normalize)
+        num_labels, in_channels = weight.shape
+        self.linear = nn.Linear(in_channels, num_labels, bias is not None, device=weight.device)
+        with torch.no_grad():
+            self.linear.weight.copy_(weight)
+            if bias is not None:
+                self.linear.bias.copy_(bias)
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits; ``known`` is refused, as by the head this was folded from."""
+        refuse_known(self, known)
+        logits: Tensor = self.linear(self.vector(features))
+        return logits
+
+
+def refuse_known(module: nn.Module, known: Tensor | None) -> None:
+    """Raise when known labels come to a head that would ignore them."""
+    if known is not None:
+        raise InputError(
+            f"{type(module).__name__} cannot use known labels: leave them out, "
+            "or take a head that conditions on them"
+        )

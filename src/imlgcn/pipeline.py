@@ -1,0 +1,229 @@
+"""From data to a tagger folder: training, judging and the report joined; and the demo.
+
+Shapes: N images, L labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.split import split_dataset, write_split_csv
+from imlgcn.evaluate import fit_scale, judge
+from imlgcn.files import write_atomic
+from imlgcn.metrics.calibration import Calibration
+from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.predictions import ScoredSplit, write_predictions
+from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger import LabelScale, Part, Tag, Tagger, TaggerInfo, save_tagger
+
+CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
+HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", "ECE", "log_loss")
+
+
+def train(
+    data: str | Path,
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    start: str | Path | None = None,
+    resume: bool = False,
+    replace: bool = False,
+    progress: Progress = SILENT,
+    delimiter: str | None = None,
+    **settings: Any,
+) -> Tagger:
+    """Train a tagger on ``data`` and write it to the folder ``out``.
+
+    Args:
+        data: a CSV, COCO JSON, folder, zip, or ``openclipart``; without splits, a stratified one is
+            made and written to ``split.csv``.
+        out: a folder that is empty or does not exist.
+        preset: ``small`` or ``paper``; None chooses by the number of training images.
+        start: an existing tagger to go on from; labels are matched by name.
+        resume: go on with an interrupted run in ``out``.
+        replace: delete an earlier run in ``out`` first.
+        progress: told what is going on.
+        delimiter: what separates labels in a CSV; found out when not given.
+        settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts.
+
+    Raises:
+        InputError: the data, a setting or the folder cannot be used; nothing is half-written.
+    """
+    from imlgcn.report import write_report
+    from imlgcn.training.method import train_method
+    from imlgcn.training.run_folder import CHECKPOINTS, RunLog, open_run_folder
+
+    out = Path(out)
+    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
+    progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
+    dataset, own_split = _with_splits(dataset, int(settings.get("seed", 0)), progress)
+    _check_labels(dataset)
+    chosen = preset or _preset(dataset, progress)
+    options = train_settings(_started_from(start), settings, preset=chosen)
+    backbone, begin = _backbone(options, start, dataset)
+    if begin is not None and set(begin.context.names) == set(dataset.names):
+        dataset = dataset.reordered(begin.context.names)
+
+    open_run_folder(out, options, str(data), resume=resume, replace=replace)
+    if own_split:
+        write_split_csv(dataset, [r.split for r in dataset.records], out / "split.csv")
+    trained = train_method(
+        backbone,
+        dataset,
+        options,
+        checkpoints=out / CHECKPOINTS,
+        start=begin,
+        log=RunLog(out),
+        progress=progress,
+    )
+    if trained.failed:
+        progress.say(f"{len(trained.failed)} images could not be read and were left out")
+
+    scale, metrics = _judge(trained, options)
+    write_predictions(out / "predictions.parquet", dataset.names, _scored(trained, scale))
+    write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    info = TaggerInfo(
+        labels=list(dataset.names),
+        backbone=Part(name=backbone.name, weights=backbone.weights_id),
+        head=Part(name=options.head, options=trained.options),
+        image=backbone.image_settings,
+        scale=scale,
+        metrics={key: metrics[key] for key in HEADLINE},
+        versions=_versions(),
+    )
+    tagger = save_tagger(out, trained.classifier, trained.context, info)
+    write_report(tagger, progress=progress)
+    return tagger
+
+
+class Demo(NamedTuple):
+    """What the demo made: the tagger, and six test images with their true and found tags."""
+
+    tagger: Tagger
+    examples: list[tuple[str, list[str], list[Tag]]]
+
+
+def demo(out: str | Path = "runs/demo", *, progress: Progress = SILENT, **settings: Any) -> Demo:
+    """Train IML-GCN on the embedded Open Clip Art and tag six images of its test split.
+
+    An earlier demo in ``out`` is replaced.
+    """
+    tagger = train("openclipart", out, replace=True, progress=progress, **settings)
+    test = load_dataset("openclipart").split("test")
+    names = np.array(test.names)
+    rows = np.linspace(0, len(test) - 1, 8).astype(int)[1:-1]
+    examples = []
+    for row in rows:
+        truth = names[test.targets[row] == 1].tolist()
+        examples.append((test.records[row].name, truth, tagger(test.paths[row])))
+    return Demo(tagger, examples)
+
+
+def _with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Dataset, bool]:
+    """Return the data with at least train and val, and whether the split is ours."""
+    there = dataset.splits
+    if {"train", "val"} <= set(there):
+        return dataset, False
+    if not there:
+        progress.say(
+            "no split in the data: making one, 80 % train, 10 % val, 10 % test (split.csv)"
+        )
+        splits, _ = split_dataset(dataset, seed=seed)
+        return dataset.with_splits(splits), True
+    if "train" not in there:
+        raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
+    progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
+    rows = [i for i, record in enumerate(dataset.records) if record.split == "train"]
+    part, _ = split_dataset(dataset.select(rows), train=0.9, val=0.1, test=0.0, seed=seed)
+    new = [record.split for record in dataset.records]
+    for row, split in zip(rows, part, strict=True):
+        new[row] = split
+    return dataset.with_splits(new), True
+
+
+def _check_labels(dataset: Dataset) -> None:
+    positives = (dataset.split("train").targets == 1).sum(axis=0)
+    if missing := [name for name, count in zip(dataset.names, positives, strict=True) if not count]:
+        raise InputError(
+            f"{len(missing)} labels have no positive image in train: {', '.join(missing[:5])}"
+            f"{', ...' if len(missing) > 5 else ''}; add images, move some to train, or remove the "
+            "labels (imlgcn check shows all counts)"
+        )
+
+
+def _preset(dataset: Dataset, progress: Progress) -> str:
+    images = dataset.splits["train"]
+    chosen = "small" if images < SMALL_DATA else "paper"
+    progress.say(f"preset {chosen!r} for {images} training images (--preset chooses)")
+    return chosen
+
+
+def _started_from(start: str | Path | None) -> Mapping[str, Any]:
+    from imlgcn.training.run_folder import read_settings
+
+    return {} if start is None else read_settings(Path(start))
+
+
+def _backbone(options: TrainSettings, start: str | Path | None, dataset: Dataset) -> Any:
+    """Return the backbone to train and, when going on from a tagger, that tagger's network."""
+    from imlgcn.models import create_backbone
+    from imlgcn.tagger import load_classifier
+    from imlgcn.training.method import Start
+
+    begin = None
+    if start is None:
+        backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
+    else:
+        classifier, context = load_classifier(Path(start))
+        begin, backbone = Start(classifier, context), classifier.backbone
+    image = backbone.image_settings.model_copy(update={"fit": options.fit})
+    backbone.image_settings = image
+    return backbone, begin
+
+
+def _judge(trained: Any, options: TrainSettings) -> tuple[LabelScale, dict[str, Any]]:
+    """Fit on validation; return metrics of test (or validation) with the control beside them."""
+    dataset = trained.dataset
+    targets = {name: dataset.split(name).targets for name in trained.scores}
+    scale = fit_scale(trained.scores["val"], targets["val"], options.threshold)
+    split = "test" if "test" in trained.scores else "val"
+    final = judge(trained.scores[split], targets[split], dataset.names, scale)
+    metrics: dict[str, Any] = {"split": split, **final, "head": options.head}
+    if split != "val":
+        metrics["validation"] = judge(trained.scores["val"], targets["val"], dataset.names, scale)
+    if trained.control is not None:
+        own = fit_scale(trained.control["val"], targets["val"], options.threshold)
+        control = judge(trained.control[split], targets[split], dataset.names, own)
+        difference = paired_bootstrap(trained.scores[split], trained.control[split], targets[split])
+        metrics["control"] = {"head": "linear", "note": CONTROL_NOTE, **control}
+        metrics["difference_to_control"] = dict(
+            zip(("mAP", "low", "high"), difference, strict=True), interval="95 %, paired bootstrap"
+        )
+    metrics["failed_images"] = trained.failed
+    return scale, metrics
+
+
+def _scored(trained: Any, scale: LabelScale) -> list[ScoredSplit]:
+    calibration = Calibration(
+        np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
+    )
+    parts = []
+    for name, logits in trained.scores.items():
+        part = trained.dataset.split(name)
+        images = tuple(record.name for record in part.records)
+        parts.append(ScoredSplit(name, images, logits, calibration.apply(logits), part.targets))
+    return parts
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("imlgcn", "torch", "timm", "numpy", "pillow")
+    return {name: version(name) for name in packages}

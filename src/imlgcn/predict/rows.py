@@ -1,0 +1,133 @@
+"""Prediction rows and the files they go to: JSON lines, CSV, Parquet.
+
+A file appears under its name only when complete; memory does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from imlgcn.config import InputError
+from imlgcn.files import atomic_path
+
+ROW_GROUP = 65_536  # rows held before they are written to a Parquet file: a few megabytes
+
+
+class Row(NamedTuple):
+    """One label of one image; an image without tags, or that failed, has one with no label."""
+
+    image: str
+    label: str = ""
+    probability: float | None = None  # calibrated
+    threshold: float | None = None
+    error: str | None = None  # why the file has no tags
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether the label is at or above its threshold."""
+        if self.probability is None or self.threshold is None:
+            return False
+        return self.probability >= self.threshold
+
+
+Write = Callable[[Sequence[Row]], None]
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that rows cannot be written to, before any work is done."""
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(
+            f"{path}: predictions are written to a file ending in {', '.join(WRITERS)}; "
+            f"got {path.suffix or 'no ending'!r}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file in it")
+
+
+@contextmanager
+def open_rows(path: Path) -> Iterator[Write]:
+    """Yield the function that writes rows to ``path``, in the format of its suffix.
+
+    The file takes its name when the block ends; on an error nothing remains and an older file of
+    that name stays as it was.
+    """
+    check_output(path)
+    with atomic_path(path) as temporary, WRITERS[path.suffix.lower()](temporary) as write:
+        yield write
+
+
+def jsonl_writer(stream: TextIO) -> Write:
+    """Return a function that writes rows to an open text stream, one JSON object per line."""
+    encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
+    ascii_only = not encoding.startswith("utf")
+
+    def write(rows: Sequence[Row]) -> None:
+        for row in rows:
+            fields = row._asdict()
+            if row.error is None:
+                del fields["error"]
+            stream.write(_storable(json.dumps(fields, ensure_ascii=ascii_only)) + "\n")
+        stream.flush()  # whoever reads the other end of a pipe sees an image when it is done
+
+    return write
+
+
+@contextmanager
+def _jsonl_file(path: Path) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        yield jsonl_writer(stream)
+
+
+@contextmanager
+def _csv_file(path: Path) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(Row._fields)
+        yield table.writerows
+
+
+@contextmanager
+def _parquet_file(path: Path) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = (pa.string(), pa.string(), pa.float64(), pa.float64(), pa.string())
+    schema = pa.schema(list(zip(Row._fields, types, strict=True)))
+    waiting: list[Row] = []
+    with pq.ParquetWriter(path, schema) as file:
+
+        def write_group() -> None:
+            storable = [
+                row._replace(image=_storable(row.image), error=row.error and _storable(row.error))
+                for row in waiting
+            ]
+            columns = zip(*storable, strict=True)
+            arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+            file.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            waiting.clear()
+
+        def write(rows: Sequence[Row]) -> None:
+            waiting.extend(rows)
+            if len(waiting) >= ROW_GROUP:
+                write_group()
+
+        yield write
+        if waiting:
+            write_group()
+
+
+WRITERS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+    ".jsonl": _jsonl_file,
+    ".csv": _csv_file,
+    ".parquet": _parquet_file,
+}
+
+
+def _storable(text: str) -> str:
+    r"""Spell out what is not Unicode: a file name may hold any bytes. (``\udcff`` is JSON, too.)"""
+    return text.encode("utf-8", "backslashreplace").decode()

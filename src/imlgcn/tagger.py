@@ -1,0 +1,283 @@
+"""The thing you keep: a folder with a network, its labels, thresholds and calibration.
+
+``model.json`` says everything about ``model.safetensors``; it is written last, so a folder that has
+it is complete. Loading needs no training dependency, and torch only when the engine is torch.
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from imlgcn.config import ImageSettings, InputError, Settings
+from imlgcn.data.images import open_image
+from imlgcn.data.transforms import EvalTransform
+from imlgcn.engines import Engine
+from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.labels.context import LabelContext
+from imlgcn.metrics.calibration import Calibration
+from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
+from imlgcn.predictions import read_predictions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from imlgcn.models import MultiLabelClassifier
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+ImageLike = "str | Path | bytes | BinaryIO | Image"
+
+
+class Tag(NamedTuple):
+    """One label of one image; ``probability`` is calibrated, both are shares of 1."""
+
+    label: str
+    probability: float
+    threshold: float
+
+
+class Part(Settings):
+    """A backbone or head by name, with what it was built from."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    weights: str | None = None  # where the backbone's pretrained weights came from
+
+
+class LabelScale(Settings):
+    """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
+
+    slope: list[float]
+    intercept: list[float]
+    threshold: list[float]
+    goal: str = "f1"  # what the thresholds are for
+    positives: list[int]  # validation images with the label
+
+
+class TaggerInfo(Settings):
+    """The content of ``model.json``."""
+
+    format: int = FORMAT
+    labels: list[str]
+    backbone: Part
+    head: Part
+    image: ImageSettings
+    scale: LabelScale
+    metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
+    versions: dict[str, str] = Field(default_factory=dict)
+    engine: str = "torch"  # what scored validation and test
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+
+class Tagger:
+    """Tags images with every label at or above its threshold.
+
+    >>> tagger = Tagger.load("runs/demo")  # doctest: +SKIP
+    >>> tagger("photo.jpg")  # doctest: +SKIP
+    [Tag(label='food', probability=0.97, threshold=0.41), ...]
+    """
+
+    def __init__(self, path: Path, info: TaggerInfo) -> None:
+        self.path = path
+        self.info = info
+
+    @classmethod
+    def load(cls, path: str | Path) -> Tagger:
+        """Open a tagger folder written by ``imlgcn train``.
+
+        Raises:
+            InputError: no such folder, an unfinished one, or a ``model.json`` this version cannot
+                read.
+        """
+        return cls(Path(path), _read_info(Path(path)))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names, in the order of every array here."""
+        return tuple(self.info.labels)
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """Thresholds on calibrated probabilities (L,), as fitted on validation."""
+        return np.array(self.info.scale.threshold)
+
+    @property
+    def calibration(self) -> Calibration:
+        """Platt scaling per label."""
+        scale = self.info.scale
+        return Calibration(
+            np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
+        )
+
+    def thresholds_for(self, goal: str | None) -> NDArray[np.float64]:
+        """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
+
+        Any goal but the stored one is fitted on the validation scores in ``predictions.parquet``.
+        """
+        if goal is None or goal == self.info.scale.goal:
+            return self.thresholds
+        if parse_goal(goal).kind == "fixed":
+            return np.full(len(self.labels), parse_goal(goal).value)
+        scored = read_predictions(self.path / "predictions.parquet", self.labels, "val")
+        return fit_thresholds(scored.probabilities, scored.targets, goal)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The network with its head folded, ready to score."""
+        from imlgcn.engines.pytorch import TorchEngine
+
+        return TorchEngine(self.folded())
+
+    def classifier(self) -> MultiLabelClassifier:
+        """Return the network as it was trained: backbone and head, not folded."""
+        return load_classifier(self.path, self.info)[0]
+
+    def folded(self) -> MultiLabelClassifier:
+        """Return the network with all that does not depend on the image computed once."""
+        from imlgcn.models import MultiLabelClassifier
+
+        classifier = self.classifier().eval()
+        return MultiLabelClassifier(classifier.backbone, classifier.head.fold())
+
+    def load_input(self, image: str | Path | bytes | BinaryIO | Image) -> NDArray[np.float32]:
+        """Open and preprocess one image: float32 ``(3, S, S)``.
+
+        Raises:
+            ImageError: the image cannot be read; the message names the file.
+        """
+        settings = self.info.image
+        if isinstance(image, str | Path | bytes) or hasattr(image, "read"):
+            image = open_image(image, size=settings.size)
+        return EvalTransform(settings)(image)
+
+    def probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return calibrated probabilities ``(B, L)`` of preprocessed images ``(B, 3, S, S)``."""
+        return self.calibration.apply(self.engine.logits(inputs))
+
+    def __call__(
+        self,
+        image: str | Path | bytes | BinaryIO | Image,
+        *,
+        known: Mapping[str, int] | None = None,
+        threshold: str | None = None,
+    ) -> list[Tag]:
+        """Return the image's tags, most probable first; ``threshold`` as in `thresholds_for`.
+
+        Raises:
+            ImageError: the image cannot be read.
+            InputError: known labels are given and the head cannot use them.
+        """
+        self.check_known(known)
+        row = self.probabilities(self.load_input(image)[None])[0]
+        return self.tags(row, self.thresholds_for(threshold))
+
+    def tags(
+        self, probabilities: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None
+    ) -> list[Tag]:
+        """Return the tags of one row of probabilities (L,), most probable first."""
+        limits = self.thresholds if thresholds is None else thresholds
+        found = [
+            Tag(name, float(p), float(t))
+            for name, p, t in zip(self.labels, probabilities, limits, strict=True)
+            if p >= t
+        ]
+        return sorted(found, key=lambda tag: -tag.probability)
+
+    def check_known(self, known: Mapping[str, int] | None) -> None:
+        """Refuse known labels: no head of this version conditions on them."""
+        if known:
+            raise InputError(
+                f"the head {self.info.head.name!r} cannot use known labels; leave them out"
+            )
+
+
+def load_classifier(
+    path: Path, info: TaggerInfo | None = None
+) -> tuple[MultiLabelClassifier, LabelContext]:
+    """Return the trained network and what is known about its labels.
+
+    Raises:
+        InputError: the weights are missing or are not those that ``model.json`` was written with.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
+
+    info = info or _read_info(path)
+    weights = path / WEIGHTS
+    if not weights.is_file() or sha256_file(weights) != info.sha256.get(WEIGHTS):
+        raise InputError(
+            f"{weights} is missing or changed since the tagger was written; copy the whole folder "
+            "again, or train anew"
+        )
+    tensors = load_file(weights)
+    arrays = {
+        key.removeprefix("labels."): value.numpy()
+        for key, value in tensors.items()
+        if key.startswith("labels.")
+    }
+    context = LabelContext.from_arrays(info.labels, arrays)
+    with torch.random.fork_rng(devices=[]):
+        backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
+        head = create_head(info.head.name, backbone.out_channels, context, **info.head.options)
+    classifier = MultiLabelClassifier(backbone, head)
+    network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}
+    classifier.load_state_dict(network)
+    return classifier, context
+
+
+def save_tagger(
+    path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
+) -> Tagger:
+    """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, NDArray[Any]] = {
+        key: value.detach().cpu().contiguous().numpy()
+        for key, value in classifier.state_dict().items()
+    }
+    tensors |= {f"labels.{key}": value for key, value in context.to_arrays().items()}
+    with atomic_path(path / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
+    write_atomic(path / "model.json", info.model_dump_json(indent=1) + "\n")
+    return Tagger(path, info)
+
+
+def collect_inputs(tagger: Tagger, images: Sequence[str | Path]) -> NDArray[np.float32]:
+    """Return the preprocessed images as one batch ``(B, 3, S, S)``."""
+    size = tagger.info.image.size
+    rows = [tagger.load_input(image) for image in images]
+    return np.stack(rows) if rows else np.zeros((0, 3, size, size), np.float32)
+
+
+def _read_info(path: Path) -> TaggerInfo:
+    file = path / "model.json"
+    if not path.is_dir():
+        raise InputError(f"no tagger at {path}: expected the folder that `imlgcn train` wrote")
+    if not file.is_file():
+        raise InputError(
+            f"{path} holds no model.json: it is not a tagger, or its training did not finish "
+            "(the same `imlgcn train` command with --resume goes on)"
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and content.get("format") != FORMAT:
+            raise InputError(
+                f"{file} has format {content.get('format')!r}; this version reads {FORMAT}: "
+                "install the imlgcn version named in it"
+            )
+        return TaggerInfo.model_validate(content)
+    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None

@@ -1,0 +1,102 @@
+"""Frozen backbone, once over all images: pooled features from the cache or from the network.
+
+Shapes: B batch, C channels, S image side, N images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.features import features_for
+from imlgcn.files import cache_dir
+from imlgcn.models import Backbone
+from imlgcn.models.layers import POOLINGS, pool
+from imlgcn.progress import SILENT, Progress
+
+
+@dataclass(frozen=True, eq=False)
+class PooledFeatures:
+    """Pooled features of the images of a data set that could be read."""
+
+    dataset: Dataset  # without the images that failed
+    values: NDArray[np.float32]  # (N, 2, C): mean and maximum over the map
+    failed: dict[str, str]  # image -> why it could not be read
+
+    def pooled(self, how: str) -> Tensor:
+        """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
+        return torch.from_numpy(self.values[:, POOLINGS.index(how), :, None, None].copy())
+
+    def split(self, name: str) -> tuple[Dataset, PooledFeatures]:
+        """Return one split of the data set and its features."""
+        rows = np.array([r.split == name for r in self.dataset.records], dtype=bool)
+        part = self.dataset.select(np.flatnonzero(rows))
+        return part, PooledFeatures(part, self.values[rows], {})
+
+
+def extract_features(
+    backbone: Backbone,
+    dataset: Dataset,
+    *,
+    strict: bool = False,
+    use_cache: bool = True,
+    progress: Progress = SILENT,
+    stage: str = "features",
+) -> PooledFeatures:
+    """Return the pooled features of every readable image of ``dataset``.
+
+    The cache key holds the backbone's weights, the preprocessing and the runtime; an image is found
+    by its content, so files may move.
+
+    Raises:
+        InputError: ``strict`` and an image cannot be read, or none can.
+    """
+    table = features_for(
+        dataset.paths,
+        extractor=pooling_extractor(backbone),
+        settings=backbone.image_settings,
+        key=f"torch pooled {backbone.name} {weights_hash(backbone)}",
+        cache=cache_dir() / "features" if use_cache else None,
+        progress=progress,
+        stage=stage,
+    )
+    failed = {dataset.records[row].name: why for row, why in table.failed.items()}
+    if failed and (strict or not len(table.rows)):
+        first = next(iter(table.failed.values()))
+        raise InputError(f"{len(failed)} of {len(dataset)} images cannot be read; first: {first}")
+    return PooledFeatures(dataset.select(table.rows), table.features, failed)
+
+
+def pooling_extractor(
+    backbone: Backbone,
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function from images ``(B, 3, S, S)`` to mean and maximum ``(B, 2, C)``."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def extract(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        batch = torch.from_numpy(images).to(device)
+        features = network(batch.contiguous(memory_format=torch.channels_last))
+        both = torch.stack([pool(features, how) for how in POOLINGS], dim=1)  # (B, 2, C)
+        result: NDArray[np.float32] = both.float().cpu().numpy()
+        return result
+
+    return extract
+
+
+def weights_hash(module: nn.Module) -> str:
+    """Return the SHA-256 of a module's state: names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

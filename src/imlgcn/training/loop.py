@@ -1,0 +1,79 @@
+"""The training loop: forward, loss, finite?, backward, clip, step.
+
+Shapes: B batch, N images, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from imlgcn.config import InputError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+def train_epoch(
+    model: Any,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    criterion: Criterion,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    *,
+    fabric: Fabric,
+    clip: float | None = None,
+    after_step: Callable[[int], None] = lambda images: None,
+) -> float:
+    """Train ``model`` (anything with ``loss(inputs, targets, criterion)``) for one epoch.
+
+    Returns the mean loss per image. ``after_step`` is called with the batch size.
+
+    Raises:
+        InputError: the loss is not finite; the message says what to lower.
+    """
+    total, images = 0.0, 0
+    for inputs, targets in batches:
+        loss = model.loss(inputs, targets, criterion)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise InputError(f"the loss became {value}: lower the learning rate and train again")
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        if clip is not None:
+            fabric.clip_gradients(model, optimizer, max_norm=clip, error_if_nonfinite=False)
+        optimizer.step()
+        scheduler.step()
+        total, images = total + value, images + len(targets)
+        after_step(len(targets))
+    return total / max(images, 1)
+
+
+@torch.inference_mode()
+def score_features(head: nn.Module, features: Tensor, *, batch_size: int = 4096) -> NDArray[Any]:
+    """Return the logits ``(N, L)`` of a head on cached features ``(N, C, 1, 1)``."""
+    head.eval()
+    device = next(head.parameters()).device
+    parts = [head(part.to(device)).float().cpu() for part in features.split(batch_size)]
+    result: NDArray[np.float32] = torch.cat(parts).numpy()
+    return result
+
+
+def create_fabric() -> Fabric:
+    """Return Lightning Fabric on the best device: mixed precision on a GPU, float32 on a CPU."""
+    from lightning.fabric import Fabric
+
+    gpu = torch.cuda.is_available()
+    precision = "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "16-mixed"
+    return Fabric(
+        accelerator="cuda" if gpu else "cpu", devices=1, precision=precision if gpu else "32-true"
+    )

@@ -1,0 +1,109 @@
+"""The method's three stages: a linear head, label embeddings from its features, a graph head.
+
+Each stage is a function of what it needs; :mod:`imlgcn.pipeline` joins them.
+Shapes: N images, C channels, L labels, D node width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.embeddings import image_embeddings, pca_embeddings, word_embeddings
+from imlgcn.losses import create_loss
+from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.models import Head
+from imlgcn.progress import SILENT, Progress
+from imlgcn.training.extract import PooledFeatures
+from imlgcn.training.loop import score_features, train_epoch
+from imlgcn.training.optimization import Group, create_optimizer
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+Log = Callable[[dict[str, Any]], None]
+
+
+def train_head(
+    head: Head,
+    train: PooledFeatures,
+    val: PooledFeatures,
+    *,
+    settings: HeadTraining,
+    loss: LossSettings,
+    seed: int,
+    fabric: Fabric,
+    log: Log = lambda row: None,
+    progress: Progress = SILENT,
+    stage: str = "head",
+) -> None:
+    """Train ``head`` in place on features that do not change (stages 1 and 3, frozen backbone).
+
+    The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
+    images choosing the best epoch would mostly choose luck. Validation mAP is logged.
+    """
+    assert head.pooling is not None, "a head that needs the spatial map cannot train on vectors"
+    torch.manual_seed(seed)
+    features = train.pooled(head.pooling)  # (N, C, 1, 1)
+    targets = torch.from_numpy(train.dataset.targets)  # (N, L)
+    held_out = val.pooled(head.pooling)
+    steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
+    group = Group(head, settings.learning_rate, settings.weight_decay)
+    optimizer, scheduler = create_optimizer([group], steps)
+    model, optimizer = fabric.setup(head, optimizer)
+    model.mark_forward_method("loss")
+    criterion = create_loss(loss.name, **loss.options)
+    features, targets = features.to(fabric.device), targets.to(fabric.device)
+
+    with progress.bar(stage, settings.epochs * len(targets)) as advance:
+        for epoch in range(settings.epochs):
+            model.train()
+            mean_loss = train_epoch(
+                model,
+                _shuffled(features, targets, settings.batch_size),
+                criterion,
+                optimizer,
+                scheduler,
+                fabric=fabric,
+                after_step=advance,
+            )
+            value, _ = mean_average_precision(score_features(head, held_out), val.dataset.targets)
+            log({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "val_mAP": 100 * value})
+    head.eval()
+
+
+def embed_labels(
+    context: LabelContext, train: PooledFeatures, settings: EmbeddingSettings
+) -> LabelContext:
+    """Stage 2: add F_I and F_PCA, computed from the average-pooled training features."""
+    features = train.pooled("avg").flatten(1).numpy()  # (N, C)
+    f_i = image_embeddings(
+        features,
+        train.dataset.targets,
+        images=settings.images,
+        centred=settings.centred,
+        unit_rms=settings.unit_rms,
+    )
+    f_pca = pca_embeddings(
+        f_i, settings.dimension, centred=settings.centred, unit_rms=settings.unit_rms
+    )
+    return context.with_embeddings(image=f_i, image_pca=f_pca)
+
+
+def add_words(context: LabelContext, path: str | None, progress: Progress) -> LabelContext:
+    """Add word vectors of the label names; says which names have none."""
+    vectors, missing = word_embeddings(context.names, path)
+    if missing:
+        progress.say(f"no word vector for: {', '.join(missing)} (the mean of the others is used)")
+    return context.with_embeddings(words=vectors)
+
+
+def _shuffled(features: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for rows in torch.randperm(len(targets)).to(features.device).split(size):
+        yield features[rows], targets[rows]

@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imlgcn.data.check import check_dataset, count_labels
+from imlgcn.data.dataset import Dataset, Record, Source
+
+
+def noise(path, seed):
+    random = np.random.default_rng(seed)
+    blocks = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(blocks).resize((96, 96), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Return a function that makes images (a number = its picture) and a data set of them."""
+
+    def make(*rows, names=None) -> Dataset:
+        records = []
+        for index, (seed, labels, split) in enumerate(rows):
+            path = tmp_path / f"{index}.png"
+            if isinstance(seed, int):
+                noise(path, seed)
+            elif seed is not None:
+                seed(path)
+            present = [name for name in labels.split(";") if name and not name.startswith("?")]
+            unknown = [name[1:] for name in labels.split(";") if name.startswith("?")]
+            records.append(Record(path.name, path, tuple(present), tuple(unknown), split))
+        names = names or sorted({n for r in records for n in (*r.labels, *r.unknown)})
+        return Dataset.from_source(Source(list(names), records, "test", "because"))
+
+    return make
+
+
+def problems(dataset, **options):
+    report = check_dataset(dataset, **options)
+    return {problem.kind: problem for problem in report.problems}
+
+
+def test_clean_data_has_no_problem(build):
+    data = build((1, "dog", "train"), (2, "cat", "train"), (3, "dog", "val"), (4, "cat", "val"))
+    report = check_dataset(data, min_positives=1)
+    assert (report.problems, report.harmful) == ([], False)
+    assert (report.num_images, report.splits) == (4, {"train": 2, "val": 2})
+
+
+def test_bad_files_are_errors_with_their_names(build):
+    def text(path):
+        path.write_text("x")
+
+    def cut(path):
+        noise(path, 9)
+        path.write_bytes(path.read_bytes()[:2000])
+
+    found = problems(
+        build((1, "dog", None), (None, "dog", None), (text, "", None), (cut, "", None))
+    )
+    for kind, name in (("missing", "1.png"), ("unreadable", "2.png"), ("truncated", "3.png")):
+        assert (found[kind].level, found[kind].count) == ("error", 1)
+        assert name in found[kind].examples[0]
+
+
+def test_an_absurdly_large_image_is_an_error(build, monkeypatch):
+    monkeypatch.setattr("imlgcn.data.scan.MAX_PIXELS", 1000)
+    assert problems(build((1, "dog", None)))["too_large"].level == "error"
+
+
+def test_identical_images_in_two_splits_are_an_error_in_one_a_warning(build):
+    found = problems(build((1, "dog", "train"), (1, "dog", "test"), (2, "dog", "train")))
+    assert found["duplicate_across_splits"].level == "error"
+    assert found["duplicate_across_splits"].examples == ("0.png (train) = 1.png (test)",)
+    assert "duplicate" not in found
+    found = problems(build((1, "dog", "train"), (1, "dog", "train"), (2, "dog", "test")))
+    assert found["duplicate"].level == "warning"
+    assert "duplicate_across_splits" not in found
+
+
+def test_nearly_identical_images_in_two_splits_are_an_error_in_one_a_warning(build):
+    def smaller(path):
+        noise(path, 1)
+        Image.open(path).resize((70, 70)).save(path)
+
+    found = problems(build((1, "dog", "train"), (smaller, "dog", "val")))
+    assert found["near_duplicate_across_splits"].level == "error"
+    assert not found.keys() & {"near_duplicate", "duplicate", "duplicate_across_splits"}
+    assert problems(build((1, "dog", None), (smaller, "dog", None)))["near_duplicate"].count == 1
+
+
+def test_identical_images_with_different_labels_are_a_warning(build):
+    found = problems(build((1, "dog", None), (1, "cat", None), (2, "dog", None), (2, "dog", None)))
+    assert (found["conflicting_labels"].count, found["duplicate"].count) == (1, 2)
+
+
+def test_labels_without_an_image_in_train_are_an_error_and_few_a_warning(build):
+    data = build(
+        (1, "dog;cat", "train"),
+        (2, "dog", "train"),
+        (3, "owl;dog", "val"),
+        names=["cat", "dog", "owl"],
+    )
+    found = problems(data, min_positives=2)
+    assert found["label_never_in_train"].examples == ("owl",)
+    assert found["label_never_in_train"].level == "error"
+    assert found["few_positives"].examples == ("cat: 1",)
+    assert found["label_never_in_split"].examples == ("cat",)
+    assert "val" in found["label_never_in_split"].message
+
+
+def test_without_splits_a_label_of_no_image_is_an_error(build):
+    found = problems(build((1, "dog;?owl", None)))
+    assert found["label_never_in_train"].examples == ("owl",)
+    assert "in the data" in found["label_never_in_train"].message
+
+
+def test_a_label_in_every_image_is_a_warning(build):
+    found = problems(build((1, "dog;cat", None), (2, "dog", None)))
+    assert found["label_always_present"].examples == ("dog",)
+
+
+def test_labels_that_differ_only_in_case_or_space_are_an_error(build):
+    found = problems(build((1, "Fire engine;fire_engine;dog", None), (2, "FIREENGINE", None)))
+    assert found["similar_labels"].level == "error"
+    assert found["similar_labels"].count == 1
+    assert found["similar_labels"].examples[0].count("=") == 2
+
+
+def test_labels_that_are_all_numbers_look_like_an_index(build):
+    assert problems(build((1, "0;1", None), (2, "17", None)))["index_labels"].level == "warning"
+    assert "index_labels" not in problems(build((1, "0;1", None), (2, "2 eggs", None)))
+
+
+def test_empty_images_are_warnings(build):
+    def plain(path):
+        Image.new("RGB", (40, 40), "white").save(path)
+
+    found = problems(
+        build((1, "dog", None), (2, "", None), (3, "?dog", None), (plain, "dog", None))
+    )
+    assert found["no_label"].examples == ("1.png",)
+    assert found["blank"].examples == ("3.png",)
+
+
+def test_labels_are_counted_in_all_and_by_split(build):
+    data = build((1, "dog;?cat", "train"), (2, "cat", "test"), (3, "dog", "test"))
+    cat, dog = count_labels(data)
+    assert (cat.present, cat.by_split, cat.unknown) == (1, {"train": 0, "test": 1}, 1)
+    assert (dog.present, dog.by_split, dog.unknown) == (2, {"train": 1, "test": 1}, 0)
+
+
+def test_the_report_is_plain_json_with_errors_first(build):
+    report = check_dataset(build((1, "dog", None), (None, "?cat", None)))
+    content = json.loads(json.dumps(report.to_dict()))
+    assert content["harmful"] is report.harmful is True
+    levels = [problem["level"] for problem in content["problems"]]
+    assert levels == sorted(levels)
+    assert "warning" in levels

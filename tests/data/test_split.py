@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
+from imlgcn.data.split import column_groups, split_dataset, stratify, write_split_csv
+
+SHARES = np.array([0.8, 0.1, 0.1])
+
+
+def random_labels(seed: int, images=600, labels=9):
+    """Return (N, L) labels, some rare, and groups (N,) of one to six images that share labels."""
+    random = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(images), random.integers(1, 7, images))[:images]
+    frequency = np.linspace(0.02, 0.5, labels)
+    return random.random((images, labels)) < frequency, groups * 7 + 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_image_is_dealt_out_once_and_groups_stay_together(seed):
+    present, groups = random_labels(seed)
+    part = stratify(present, groups, SHARES, seed=seed)
+    assert part.shape == (600,)
+    assert set(part) == {0, 1, 2}
+    assert all(len(set(part[groups == group])) == 1 for group in set(groups))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sizes_are_off_by_less_than_the_largest_group(seed):
+    present, groups = random_labels(seed)
+    sizes = np.bincount(stratify(present, groups, SHARES, seed=seed))
+    assert (sizes[1:] - 600 * SHARES[1:] < 6).all()
+    singles = np.bincount(stratify(present, np.arange(600), SHARES, seed=seed))
+    assert singles.tolist() == [480, 60, 60]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_label_gets_its_share_where_a_random_split_does_not(seed):
+    present, _ = random_labels(seed)
+    wanted = np.outer(SHARES, present.sum(axis=0))
+
+    def mean_error(part):
+        got = np.stack([present[part == index].sum(axis=0) for index in range(3)])
+        return np.abs(got - wanted).mean()
+
+    assert mean_error(stratify(present, np.arange(600), SHARES, seed=seed)) < 0.8
+    random = np.random.default_rng(seed).permutation(np.repeat([0, 1, 2], [480, 60, 60]))
+    assert mean_error(random) > 2
+
+
+def test_a_rare_label_goes_where_it_is_wanted_most():
+    # five images of the rare label among a hundred: 0.6 -> 3, 0.2 -> 1, 0.2 -> 1
+    present = np.zeros((100, 2), dtype=bool)
+    present[:5, 0] = True
+    present[:, 1] = True
+    part = stratify(present, np.arange(100), np.array([0.6, 0.2, 0.2]))
+    assert np.bincount(part[:5]).tolist() == [3, 1, 1]
+    assert np.bincount(part).tolist() == [60, 20, 20]
+
+
+def test_images_without_labels_are_dealt_out_too():
+    part = stratify(np.zeros((50, 3), dtype=bool), np.arange(50), SHARES)
+    assert np.bincount(part).tolist() == [40, 5, 5]
+
+
+def dataset(present, groups=None, names=None, order=None) -> Dataset:
+    order = order if order is not None else range(present.shape[1])
+    names = [f"label {index}" for index in range(present.shape[1])]
+    records = [
+        Record(
+            f"{row}.png",
+            f"{row}.png",
+            tuple(name for name, there in zip(names, values, strict=True) if there),
+            fields={} if groups is None else {"scene": str(groups[row])},
+        )
+        for row, values in enumerate(present)
+    ]
+    return Dataset.from_source(Source([names[i] for i in order], records, "test", "because"))
+
+
+def test_the_same_seed_makes_the_same_split_and_another_one_another():
+    present, groups = random_labels(1)
+    data = dataset(present, groups)
+    first, _ = split_dataset(data, seed=3, group_by="scene")
+    assert first == split_dataset(data, seed=3, group_by="scene")[0]
+    assert first != split_dataset(data, seed=4, group_by="scene")[0]
+
+
+def test_the_order_of_the_labels_does_not_matter():
+    present, groups = random_labels(2)
+    shuffled = np.random.default_rng(0).permutation(present.shape[1])
+    first, _ = split_dataset(dataset(present, groups), group_by="scene")
+    assert first == split_dataset(dataset(present, groups, order=shuffled), group_by="scene")[0]
+
+
+def test_the_table_says_what_each_label_was_to_get_and_got():
+    present, groups = random_labels(3)
+    splits, table = split_dataset(dataset(present, groups), group_by="scene", val=0.2, test=0)
+    assert set(splits) == {"train", "val"}
+    assert table.images.wanted == {"train": 480.0, "val": 120.0}
+    assert table.images.got == {name: splits.count(name) for name in ("train", "val")}
+    assert (table.num_groups, table.grouped_by) == (len(set(groups)), "scene")
+    assert [row.name for row in table.labels] == [f"label {index}" for index in range(9)]
+    got = sum(present[row, 4] for row in range(600) if splits[row] == "val")
+    assert table.labels[4].got["val"] == got
+    assert table.labels[4].wanted["val"] == pytest.approx(present[:, 4].sum() * 0.2, abs=0.051)
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.8, 0.1, 0.2), (0, 0.5, 0.5), (1.1, -0.1, 0), (0.7, 0.1, 0.1)]
+)
+def test_shares_that_do_not_add_up_are_refused(shares):
+    train, val, test = shares
+    with pytest.raises(InputError, match="shares with the sum 1"):
+        split_dataset(dataset(np.ones((3, 1), dtype=bool)), train=train, val=val, test=test)
+
+
+def test_an_unknown_column_to_group_by_names_those_there_are():
+    with pytest.raises(InputError, match="no column 'artist' to group by; there is: scene"):
+        column_groups(dataset(*random_labels(1)), "artist")
+
+
+def test_records_without_a_value_to_group_by_stand_alone():
+    data = dataset(np.ones((4, 1), dtype=bool), ["a", "", "a", ""])
+    assert column_groups(data, "scene").tolist() == [0, 1, 0, 3]
+
+
+def write_images(folder, labels):
+    rows = []
+    for index, text in enumerate(labels):
+        blocks = np.random.default_rng(index // 2).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        side = 60 + 30 * (index % 2)  # every picture in two sizes
+        Image.fromarray(blocks).resize((side, side), Image.Resampling.BICUBIC).save(
+            folder / f"{index}.png"
+        )
+        rows.append(f'{index}.png,"{text}"')
+    (folder / "data.csv").write_text("\n".join(["image,labels", *rows]))
+    return load_dataset(folder / "data.csv")
+
+
+def test_near_duplicates_stay_together_by_default(tmp_path):
+    data = write_images(tmp_path, ["dog", "cat"] * 10)
+    splits, table = split_dataset(data, train=0.5, val=0.3, test=0.2)
+    assert splits[0::2] == splits[1::2]
+    assert (table.num_groups, table.grouped_by) == (10, "near duplicates")
+    assert table.images.got == {"train": 10, "val": 6, "test": 4}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["dog;?cat", "cat", "", "dog"],  # plain: one column
+        ["fire, engine;dog", "dog", "dog;?fire, engine", ""],  # a delimiter in a name
+        ["dog;?owl", "dog", "?", "dog;?owl"],  # a label that is nowhere present
+    ],
+)
+@pytest.mark.parametrize("place", ["splits.csv", "deep/splits.csv"])
+def test_a_written_split_is_read_back_as_the_same_data(tmp_path, labels, place):
+    data = write_images(tmp_path, labels)
+    splits = ["train", "val", "test", "train"]
+    write_split_csv(data, splits, tmp_path / place)
+    again = load_dataset(tmp_path / place)
+    assert again.names == data.names
+    np.testing.assert_array_equal(again.targets, data.targets)
+    assert [record.split for record in again.records] == splits
+    assert all(a.samefile(b) for a, b in zip(again.paths, data.paths, strict=True))
+    assert again.records[0].name == ("0.png" if place == "splits.csv" else str(data.paths[0]))
+
+
+def test_a_label_of_no_image_survives_and_fields_are_written(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    record = Record("a.png", tmp_path / "a.png", ("dog",), fields={"scene": "x, y"})
+    one = Dataset.from_source(Source(["dog"], [record], "test", "because"))
+    write_split_csv(one, ["train"], tmp_path / "s.csv")
+    assert load_dataset(tmp_path / "s.csv").records[0].fields == {"scene": "x, y"}
+    two = Dataset.from_source(Source(["dog", "bat"], [record], "test", "because"))
+    write_split_csv(two, ["train"], tmp_path / "s.csv")
+    assert load_dataset(tmp_path / "s.csv").names == ("dog", "bat")

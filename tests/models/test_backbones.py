@@ -1,0 +1,133 @@
+"""Every kind of timm model as one kind of map; names, sizes and input settings."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.models.backbones import create_backbone
+
+BACKBONES = {  # name -> channels of the map, and its side for an image of 64 pixels
+    "tf_efficientnet_lite0": (1280, 2),
+    "tresnet_m": (2048, 2),
+    "resnet101": (2048, 2),
+    "vgg16": (4096, 1),  # its fully connected end as convolutions
+    "swin_tiny_patch4_window7_224": (768, 2),  # channels last
+    "vit_tiny_patch16_224": (192, 4),  # tokens
+    "vit_tiny_r_s16_p8_224": (192, 2),  # tokens of a convolutional stem
+    "volo_d1_224": (384, 4),  # built for one size; a class token timm does not declare
+}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_gives_maps_of_its_channels(name):
+    channels, side = BACKBONES[name]
+    with torch.device("meta"):  # shapes only: nothing is computed
+        backbone = create_backbone(name, pretrained=False, size=64).eval()
+        features = backbone(torch.empty(2, 3, 64, 64))
+    assert backbone.out_channels == channels
+    assert features.shape == (2, channels, side, side)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_maps_keep_the_place_of_what_is_in_the_image(name):
+    backbone = create_backbone(name, pretrained=False, size=64).eval()
+    images = torch.zeros(2, 3, 64, 128)  # not square: height and width cannot be swapped unseen
+    images[1, :, :32, 96:] = 1.0  # top right
+    with torch.no_grad():
+        plain, marked = backbone(images)
+    change = (plain - marked).abs().sum(0)  # (H, W)
+    height, width = change.shape
+    assert width == 2 * height
+    top_right = change[: height // 2, -width // 4 :].mean()
+    assert change.max() > 0
+    assert top_right > 2 * change[height // 2 :, : width // 4].mean()
+
+
+def test_the_class_token_is_left_out():
+    backbone = create_backbone("vit_tiny_patch16_224", pretrained=False, size=64).eval()
+    images = torch.randn(1, 3, 64, 64)
+    tokens = backbone.model(images)
+    assert tokens.shape[1] == 17
+    torch.testing.assert_close(backbone(images)[0, :, 1, 2], tokens[0, 1 + 1 * 4 + 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std", "interpolation"),
+    [
+        ("tresnet_m", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "bilinear"),
+        ("efficientnet_lite0", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic"),
+        ("resnet101", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic"),
+    ],
+)
+def test_image_settings_come_from_the_backbones_own_configuration(name, mean, std, interpolation):
+    with torch.device("meta"):
+        backbone = create_backbone(name, pretrained=False)
+    expected = ImageSettings(size=224, mean=mean, std=std, interpolation=interpolation)
+    assert backbone.image_settings == expected
+
+
+def test_a_size_replaces_the_native_one():
+    with torch.device("meta"):
+        assert create_backbone("resnet18", pretrained=False, size=96).image_settings.size == 96
+        tagged = create_backbone("tresnet_m.miil_in1k_448", pretrained=False)
+    assert tagged.image_settings.size == 448
+
+
+def test_a_side_tresnet_cannot_take_is_refused_with_the_nearest_ones():
+    message = "tresnet_m takes image sides divisible by 4; 230 given; use 228 or 232"
+    with torch.device("meta"), pytest.raises(InputError, match=message):
+        create_backbone("tresnet_m", pretrained=False, size=230)
+
+
+def test_sizes_are_checked_against_patches_and_fixed_inputs():
+    with torch.device("meta"):
+        vit = create_backbone("vit_tiny_patch16_224", pretrained=False, size=64)
+        fixed = create_backbone("volo_d1_224", pretrained=False, size=64)
+        free = create_backbone("resnet18", pretrained=False)
+    assert (vit.size_multiple, fixed.fixed_size, free.size_multiple) == (16, 64, 1)
+    vit.check_size(96)
+    free.check_size(227)
+    with pytest.raises(InputError, match="divisible by 16; 8 given; use 16"):
+        vit.check_size(8)
+    with pytest.raises(
+        InputError, match="built for image side 64; 96 given; build it with size=96"
+    ):
+        fixed.check_size(96)
+
+
+def test_an_unknown_backbone_is_answered_with_near_names():
+    with pytest.raises(InputError, match=r"unknown backbone 'tresnet_n'; did you mean 'tresnet_m'"):
+        create_backbone("tresnet_n")
+    with pytest.raises(InputError, match=r"did you mean 'efficientnet_lite0'"):
+        create_backbone("eficientnet_lite0")
+
+
+def test_an_unknown_tag_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=r"tresnet_m has no weights 'miil'; known: .*miil_in21k"):
+        create_backbone("tresnet_m.miil", pretrained=False)
+
+
+def test_a_model_without_a_feature_map_is_refused():
+    with pytest.raises(InputError, match="cannot build crossvit_9_240 as a feature map"):
+        create_backbone("crossvit_9_240", pretrained=False)
+
+
+def test_the_alias_is_the_tensorflow_variant_and_timms_own_has_a_prefix():
+    with torch.device("meta"):
+        ours = create_backbone("efficientnet_lite0", pretrained=False)
+        tensorflow = create_backbone("tf_efficientnet_lite0", pretrained=False)
+        theirs = create_backbone("timm/efficientnet_lite0", pretrained=False)
+    stem = [type(backbone.model.conv_stem).__name__ for backbone in (ours, tensorflow, theirs)]
+    assert stem == ["Conv2dSame", "Conv2dSame", "Conv2d"]
+    assert ours.name == "efficientnet_lite0"
+
+
+def test_random_weights_have_an_id_per_seed():
+    ids = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        ids.append(create_backbone("test_resnet", pretrained=False).weights_id)
+    assert ids[0].startswith("random:")
+    assert ids[0] == ids[1] != ids[2]
