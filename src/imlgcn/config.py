@@ -183,6 +183,7 @@ def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             old = result.get(key)
-            both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            result[key] = merge_settings(old, value) if both else value
+            if isinstance(old, Mapping) and isinstance(value, Mapping):
+                value = merge_settings(old, value)
+            result[key] = value
     return result

@@ -78,6 +78,8 @@ def evaluate(
     Raises:
         InputError: no such split, no label in common, or no image that can be read.
     """
+    from imlgcn.engines.pytorch import throughput_threads
+
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
     part = dataset if split is None else dataset.split(split)
@@ -90,15 +92,17 @@ def evaluate(
     targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
     columns = [tagger.labels.index(name) for name in common]
     targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
-    table = features_for(
-        part.paths,
-        extractor=tagger.engine.logits,
-        settings=tagger.info.image,
-        key="",
-        cache=None,
-        progress=progress,
-        stage="scoring",
-    )
+    with throughput_threads() as streams:
+        table = features_for(
+            part.paths,
+            extractor=tagger.engine.logits,
+            settings=tagger.info.image,
+            key="",
+            cache=None,
+            streams=streams,
+            progress=progress,
+            stage="scoring",
+        )
     if not len(table.rows):
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     metrics = judge(table.features, targets[table.rows], tagger.labels, tagger.info.scale, protocol)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings
+from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.split import split_dataset, write_split_csv
 from imlgcn.evaluate import fit_scale, judge
@@ -66,14 +66,14 @@ def train(
     dataset, own_split = _with_splits(dataset, int(settings.get("seed", 0)), progress)
     _check_labels(dataset)
     chosen = preset or _preset(dataset, progress)
-    options = train_settings(_started_from(start), settings, preset=chosen)
+    options = _settings(start, settings, chosen)
     backbone, begin = _backbone(options, start, dataset)
     if begin is not None and set(begin.context.names) == set(dataset.names):
         dataset = dataset.reordered(begin.context.names)
 
     open_run_folder(out, options, str(data), resume=resume, replace=replace)
     if own_split:
-        write_split_csv(dataset, [r.split for r in dataset.records], out / "split.csv")
+        write_split_csv(dataset, [str(r.split) for r in dataset.records], out / "split.csv")
     trained = train_method(
         backbone,
         dataset,
@@ -165,10 +165,16 @@ def _preset(dataset: Dataset, progress: Progress) -> str:
     return chosen
 
 
-def _started_from(start: str | Path | None) -> Mapping[str, Any]:
+def _settings(start: str | Path | None, given: Mapping[str, Any], preset: str) -> TrainSettings:
+    """Merge, each over the last: preset, the head's own training values, the old run, the user."""
+    from imlgcn.models import HEADS
     from imlgcn.training.run_folder import read_settings
 
-    return {} if start is None else read_settings(Path(start))
+    layers = [{} if start is None else read_settings(Path(start)), given]
+    head = train_settings(*layers, preset=preset).head
+    if head not in HEADS:
+        raise unknown_name("head", head, HEADS)
+    return train_settings({"graph": HEADS[head].TRAINING.get(preset, {})}, *layers, preset=preset)
 
 
 def _backbone(options: TrainSettings, start: str | Path | None, dataset: Dataset) -> Any:

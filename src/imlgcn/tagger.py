@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydantic import Field, ValidationError
 
 from imlgcn.config import ImageSettings, InputError, Settings
@@ -28,13 +29,11 @@ from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
 from imlgcn.predictions import read_predictions
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from imlgcn.models import MultiLabelClassifier
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
-ImageLike = "str | Path | bytes | BinaryIO | Image"
+ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
 class Tag(NamedTuple):
@@ -143,19 +142,22 @@ class Tagger:
 
     def folded(self) -> MultiLabelClassifier:
         """Return the network with all that does not depend on the image computed once."""
-        from imlgcn.models import MultiLabelClassifier
+        from imlgcn.models import Head, MultiLabelClassifier
 
         classifier = self.classifier().eval()
-        return MultiLabelClassifier(classifier.backbone, classifier.head.fold())
+        head = classifier.head
+        return MultiLabelClassifier(
+            classifier.backbone, head.fold() if isinstance(head, Head) else head
+        )
 
-    def load_input(self, image: str | Path | bytes | BinaryIO | Image) -> NDArray[np.float32]:
+    def load_input(self, image: ImageLike) -> NDArray[np.float32]:
         """Open and preprocess one image: float32 ``(3, S, S)``.
 
         Raises:
             ImageError: the image cannot be read; the message names the file.
         """
         settings = self.info.image
-        if isinstance(image, str | Path | bytes) or hasattr(image, "read"):
+        if not isinstance(image, Image.Image):
             image = open_image(image, size=settings.size)
         return EvalTransform(settings)(image)
 
@@ -165,7 +167,7 @@ class Tagger:
 
     def __call__(
         self,
-        image: str | Path | bytes | BinaryIO | Image,
+        image: ImageLike,
         *,
         known: Mapping[str, int] | None = None,
         threshold: str | None = None,

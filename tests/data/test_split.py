@@ -59,6 +59,19 @@ def test_a_rare_label_goes_where_it_is_wanted_most():
     assert np.bincount(part).tolist() == [60, 20, 20]
 
 
+def test_large_groups_go_first_so_that_small_ones_fill_what_is_left():
+    groups = np.array([1, 2, 3, 4, 5, 6, *[9] * 6])
+    part = stratify(np.ones((12, 1), dtype=bool), groups, np.array([0.5, 0.5]))
+    assert sorted(part[:6]) == [1 - part[6]] * 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_parts_that_want_a_label_alike_the_emptier_gets_it(seed):
+    present = np.array([[1, 0], [0, 1], [0, 0], [0, 0]], dtype=bool)
+    part = stratify(present, np.arange(4), np.array([0.5, 0.5]), seed=seed)
+    assert part[0] != part[1]
+
+
 def test_images_without_labels_are_dealt_out_too():
     part = stratify(np.zeros((50, 3), dtype=bool), np.arange(50), SHARES)
     assert np.bincount(part).tolist() == [40, 5, 5]
@@ -88,8 +101,9 @@ def test_the_same_seed_makes_the_same_split_and_another_one_another():
 
 
 def test_the_order_of_the_labels_does_not_matter():
-    present, groups = random_labels(2)
-    shuffled = np.random.default_rng(0).permutation(present.shape[1])
+    present = np.eye(9, dtype=bool)[np.arange(594) % 9]  # all labels equally frequent
+    groups = np.arange(594)
+    shuffled = np.random.default_rng(0).permutation(9)
     first, _ = split_dataset(dataset(present, groups), group_by="scene")
     assert first == split_dataset(dataset(present, groups, order=shuffled), group_by="scene")[0]
 
@@ -166,6 +180,17 @@ def test_a_written_split_is_read_back_as_the_same_data(tmp_path, labels, place):
     assert [record.split for record in again.records] == splits
     assert all(a.samefile(b) for a, b in zip(again.paths, data.paths, strict=True))
     assert again.records[0].name == ("0.png" if place == "splits.csv" else str(data.paths[0]))
+
+
+@pytest.mark.parametrize("name", ["fire, engine", "a|b", "a;b", "?x"])
+def test_a_label_that_could_be_misread_survives(tmp_path, name):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    records = [Record("a.png", tmp_path / "a.png", (label,)) for label in (name, "dog")]
+    data = Dataset.from_source(Source([name, "dog"], records, "test", "because"))
+    write_split_csv(data, ["train", "val"], tmp_path / "s.csv")
+    again = load_dataset(tmp_path / "s.csv")
+    assert again.names == (name, "dog")
+    assert again.targets.tolist() == [[1, 0], [0, 1]]
 
 
 def test_a_label_of_no_image_survives_and_fields_are_written(tmp_path):

@@ -58,6 +58,7 @@ def test_the_small_preset_equals_a_loop_over_images_and_labels(labels):
     torch.nn.init.normal_(head.bias)
     features = torch.randn(2, IN_CHANNELS, 3, 2)
     nodes = labels.embedding("image_pca").astype(np.float64)
+    nodes *= math.sqrt(labels.num_labels / np.mean([(row**2).sum() for row in nodes]))
     A = build_adjacency(labels.pair_counts, labels.occurrences).astype(np.float64)
     assert np.count_nonzero(A) > labels.num_labels  # a graph, not the identity
     W1, W2 = (p.detach().numpy().astype(np.float64) for p in (head.gc1.weight, head.gc2.weight))
@@ -73,7 +74,7 @@ def test_the_small_preset_equals_a_loop_over_images_and_labels(labels):
 
 
 def test_with_the_identity_graph_the_classifiers_are_those_of_a_plain_network(labels):
-    head = create_head("ml_gcn", IN_CHANNELS, labels, graph="identity")
+    head = create_head("ml_gcn", IN_CHANNELS, labels, graph="identity", scale_nodes=False)
     nodes = torch.from_numpy(labels.embedding("words"))
     expected = leaky_relu(nodes @ head.gc1.weight, 0.2) @ head.gc2.weight
     torch.testing.assert_close(head.classifiers(), expected)
@@ -109,7 +110,7 @@ def test_random_nodes_follow_their_seed_and_image_nodes_are_the_given_ones(label
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    image = create_head("iml_gcn", IN_CHANNELS, labels, embedding="image").nodes
+    image = create_head("iml_gcn", IN_CHANNELS, labels, embedding="image", scale_nodes=False).nodes
     assert np.array_equal(image.numpy(), labels.embedding("image"))
 
 
@@ -122,3 +123,11 @@ def test_dropout_works_on_the_image_vector_in_training_only(labels):
     head.train()
     folded = head.fold().train()  # folding is for use: no dropout whatever the mode
     assert torch.equal(folded(features), folded(features))
+
+
+@pytest.mark.parametrize("unit", [0.01, 30.0])
+def test_scaled_nodes_do_not_depend_on_the_unit_of_the_embedding(labels, unit):
+    other = labels.with_embeddings(image_pca=unit * labels.embedding("image_pca"))
+    nodes, same = (create_head("iml_gcn", IN_CHANNELS, x).nodes for x in (labels, other))
+    torch.testing.assert_close(nodes, same)
+    assert nodes.square().sum().item() == pytest.approx(labels.num_labels**2, rel=1e-5)

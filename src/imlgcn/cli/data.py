@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,7 @@ def graph(
         content = {
             "num_images": context.num_images,
             "threshold": threshold,
-            "edges": [edge._asdict() for edge in edges],
+            "edges": [asdict(edge) for edge in edges],
             "isolated": isolated,
         }
         typer.echo(json.dumps(content, indent=1))

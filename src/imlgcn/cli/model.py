@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,21 +154,29 @@ def predict(
 
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """
+    from imlgcn.predict import expand_paths
     from imlgcn.predict import predict as run
     from imlgcn.tagger import Tagger
 
     progress = TerminalProgress()
     summary = run(
         Tagger.load(tagger),
-        paths,
-        out=out,
+        expand_paths(paths),
+        out=out or sys.stdout,
         threshold=threshold,
         known=_parse_known(known),
         all_labels=all_labels,
         progress=progress,
     )
-    progress.say(str(summary))
+    read = summary.images - summary.failed
+    progress.say(
+        f"{read} images tagged with {summary.tags} labels"
+        f"{f'; {summary.untagged} without any' if summary.untagged else ''}"
+    )
+    for error in summary.errors:
+        progress.say(f"not read: {error}")
     if summary.failed:
+        progress.say(f"{summary.failed} of {summary.images} files could not be read")
         raise typer.Exit(3)
 
 

@@ -50,6 +50,7 @@ def features_for(
     cache: Path | None,
     batch_size: int = 32,
     workers: int | None = None,
+    streams: int = 1,
     dtype: Literal["float32", "float16"] = "float32",
     progress: Progress = SILENT,
     stage: str = "features",
@@ -58,29 +59,31 @@ def features_for(
 
     ``key`` names all that decides what ``extractor`` returns: weights, pooling, engine. Rows are
     returned in ``dtype`` just as they are stored, so that a cached row is the same to the bit.
-    The next images are decoded in ``workers`` threads (default: 2 at most) while one batch is
-    extracted. An image that cannot be read is in ``failed`` and has no row.
+    The next images are decoded in ``workers`` threads (default: 2 at most) while up to ``streams``
+    batches are extracted, each in a thread of its own: ``extractor`` must then be thread-safe. An
+    image that cannot be read is in ``failed`` and has no row.
     """
     if not paths:
         return FeatureTable(np.zeros((0, 0), dtype), np.zeros(0, np.int64), {})
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
-    extraction = _Extraction(len(paths), shards, extractor, batch_size)
+    extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
     todo: Sequence[int] = range(len(paths))
     while todo:  # a second time only when a shard turns out to be damaged
-        seen = extraction.start()
-        load = partial(_load, settings=settings, seen=seen)
         with (
             progress.bar(stage, len(todo)) as advance,
             shards,
             _threads(workers) as pool,
+            _threads(streams) as extractors,
         ):
+            seen = extraction.start(extractors)
+            load = partial(_load, settings=settings, seen=seen)
             # what waits is bounded: two batches of decoded images
             images = _in_order(pool, load, (Path(paths[i]) for i in todo), 2 * batch_size)
             for index, image in zip(todo, images, strict=True):
                 extraction.add(index, image)
                 advance(1)
-            extraction.extract()
+            extraction.finish()
         todo = extraction.read_cached()
     return extraction.table()
 
@@ -95,15 +98,22 @@ class _Extraction:
     """Takes images in order, extracts in batches what is new, remembers where the rest is found."""
 
     def __init__(
-        self, count: int, shards: FeatureShards, extractor: Extractor, batch_size: int
+        self,
+        count: int,
+        shards: FeatureShards,
+        extractor: Extractor,
+        batch_size: int,
+        streams: int,
     ) -> None:
         self._count, self._shards = count, shards
-        self._extractor, self._batch_size = extractor, batch_size
+        self._extractor, self._batch_size, self._streams = extractor, batch_size, streams
         self._values: NDArray[Any] | None = None  # (N, ...), made when the first row is known
         self._failed: dict[int, str] = {}
 
-    def start(self) -> set[bytes]:
+    def start(self, pool: ThreadPoolExecutor) -> set[bytes]:
         """Begin a pass; return the growing set of contents that need no decoding."""
+        self._pool = pool
+        self._running: deque[tuple[list[tuple[int, _Image]], Future[NDArray[Any]]]] = deque()
         self._cached: Index = self._shards.index()
         self._hits: dict[int, bytes] = {}
         self._first: dict[bytes, int] = {}  # new content -> index of the first image with it
@@ -124,14 +134,29 @@ class _Extraction:
             self._seen.add(image.digest)
             self._batch.append((index, image))
             if len(self._batch) == self._batch_size:
-                self.extract()
+                self._submit()
 
-    def extract(self) -> None:
-        if not self._batch:
-            return
+    def finish(self) -> None:
+        """Extract what is left and wait for it."""
+        if self._batch:
+            self._submit()
+        while self._running:
+            self._collect()
+
+    def _submit(self) -> None:
+        if len(self._running) == self._streams:
+            self._collect()
         batch, self._batch = self._batch, []
         pixels = np.stack([image.pixels for _, image in batch if image.pixels is not None])
-        rows = np.array(self._extractor(pixels), self._shards.dtype)  # a copy: it may be reused
+        light = [(index, image._replace(pixels=None)) for index, image in batch]
+        self._running.append((light, self._pool.submit(self._extract, pixels)))
+
+    def _extract(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
+        return np.array(self._extractor(pixels), self._shards.dtype)  # a copy: it may be reused
+
+    def _collect(self) -> None:
+        batch, future = self._running.popleft()
+        rows = future.result()
         if len(rows) != len(batch):
             raise ValueError(f"the extractor returned {len(rows)} rows for {len(batch)} images")
         self._put([index for index, _ in batch], rows)

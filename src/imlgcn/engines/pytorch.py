@@ -5,10 +5,37 @@ Shapes: B batch, S image side, L labels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Run torch's operations on ``number`` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def throughput_threads() -> Iterator[int]:
+    """Set torch up to score several batches at once; yield how many.
+
+    Streams with few threads each beat one with all: torch's pool waits for its slowest member in
+    every layer, and collapses when other programs use the cores.
+    """
+    cores = torch.get_num_threads()
+    streams = 1 if torch.cuda.is_available() else min(cores, 8)
+    with torch_threads(max(cores // streams, 1)):
+        yield streams
 
 
 class TorchEngine:

@@ -82,21 +82,28 @@ def paired_bootstrap(
 ) -> tuple[float, float, float]:
     """Return mAP of ``a`` minus ``b`` in points with its 95 % interval over resampled images.
 
+    With a leading axis of S seeds, it is the difference of the means over the seeds.
+
     Both are measured on the same resampled images, so what makes images hard cancels. The interval
     covers the choice of test images, not of the training seed.
 
     Shape:
-        - scores_a, scores_b, targets ``(N, L)``
+        - scores_a, scores_b ``(N, L)`` or ``(S, N, L)``, targets ``(N, L)``
     """
     get_protocol(protocol)
-    scores_a, targets = check_inputs(scores_a, targets)
-    scores_b, _ = check_inputs(scores_b, targets)
+    runs_a = [check_inputs(run, targets) for run in _runs(scores_a)]
+    runs_b = [check_inputs(run, targets) for run in _runs(scores_b)]
+    targets = runs_a[0][1]
     generator = np.random.default_rng(seed)
 
     def difference(rows: NDArray[np.intp] | slice) -> float:
-        a, _ = mean_average_precision(scores_a[rows], targets[rows], protocol)
-        b, _ = mean_average_precision(scores_b[rows], targets[rows], protocol)
-        return 100 * (a - b)
+        a, b = (
+            np.mean(
+                [mean_average_precision(run[rows], known[rows], protocol)[0] for run, known in runs]
+            )
+            for runs in (runs_a, runs_b)
+        )
+        return 100 * float(a - b)
 
     differences = np.empty(samples)
     with progress.bar("bootstrap", samples, "samples") as advance:
@@ -105,6 +112,11 @@ def paired_bootstrap(
             advance(1)
     low, high = np.nanquantile(differences, [0.025, 0.975])
     return difference(slice(None)), float(low), float(high)
+
+
+def _runs(scores: ArrayLike) -> NDArray[Any]:
+    runs = np.asarray(scores)
+    return runs if runs.ndim == 3 else runs[None]
 
 
 def _per_label(

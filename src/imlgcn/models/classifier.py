@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from imlgcn.models.backbones import Backbone
-from imlgcn.models.heads.base import Head
+from imlgcn.models.heads.base import Criterion, Head
 
 
 class MultiLabelClassifier(nn.Module):
@@ -27,6 +27,11 @@ class MultiLabelClassifier(nn.Module):
         """Return the logits of a batch of images."""
         logits: Tensor = self.head(self.backbone(images), known)
         return logits
+
+    def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
+        """Return the head's training loss on a batch of images."""
+        loss: Tensor = self.head.loss(self.backbone(images), targets, criterion)  # type: ignore[operator]
+        return loss
 
 
 def count_parameters(module: nn.Module) -> int:

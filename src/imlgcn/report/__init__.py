@@ -1,2 +1,8 @@
-def write_report(tagger, *, progress=None):
-    pass
+"""``report.html``: what a tagger knows and how good it is, in one file to look at.
+
+The figures in :mod:`imlgcn.report.figures` can be called from a notebook on their own.
+"""
+
+from imlgcn.report.page import write_report
+
+__all__ = ["write_report"]

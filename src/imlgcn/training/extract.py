@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
+from imlgcn.engines.pytorch import throughput_threads
 from imlgcn.files import cache_dir
 from imlgcn.models import Backbone
 from imlgcn.models.layers import POOLINGS, pool
@@ -59,15 +60,17 @@ def extract_features(
     Raises:
         InputError: ``strict`` and an image cannot be read, or none can.
     """
-    table = features_for(
-        dataset.paths,
-        extractor=pooling_extractor(backbone),
-        settings=backbone.image_settings,
-        key=f"torch pooled {backbone.name} {weights_hash(backbone)}",
-        cache=cache_dir() / "features" if use_cache else None,
-        progress=progress,
-        stage=stage,
-    )
+    with throughput_threads() as streams:
+        table = features_for(
+            dataset.paths,
+            extractor=pooling_extractor(backbone),
+            settings=backbone.image_settings,
+            key=f"torch pooled {backbone.name} {weights_hash(backbone)}",
+            cache=cache_dir() / "features" if use_cache else None,
+            streams=streams,
+            progress=progress,
+            stage=stage,
+        )
     failed = {dataset.records[row].name: why for row, why in table.failed.items()}
     if failed and (strict or not len(table.rows)):
         first = next(iter(table.failed.values()))

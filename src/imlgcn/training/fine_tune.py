@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.utils import ModelEmaV3
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import TrainTransform
-from imlgcn.engines.pytorch import TorchEngine
+from imlgcn.engines.pytorch import TorchEngine, throughput_threads
 from imlgcn.losses import create_loss
 from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
@@ -175,15 +176,17 @@ def validation_map(
     stage: str = "validation",
 ) -> float:
     """Return the mAP of ``classifier`` on ``val`` in percent, protocol "default"."""
-    scores = features_for(
-        val.paths,
-        extractor=TorchEngine(classifier).logits,
-        settings=image,
-        key="",
-        cache=None,
-        progress=progress,
-        stage=stage,
-    )
+    with throughput_threads() as streams:
+        scores = features_for(
+            val.paths,
+            extractor=TorchEngine(classifier).logits,
+            settings=image,
+            key="",
+            cache=None,
+            streams=streams,
+            progress=progress,
+            stage=stage,
+        )
     value, _ = mean_average_precision(scores.features, val.targets[scores.rows])
     return 100 * value
 
@@ -199,8 +202,8 @@ def augmented_batches(
     """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch)."""
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     torch.manual_seed(number)
-    loader = DataLoader(
-        _AugmentedImages(train, image, settings),
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        _AugmentedImages(train, image, settings),  # type: ignore[arg-type]  # collated to tensors
         batch_size=settings.batch_size,
         shuffle=True,
         num_workers=settings.workers,
@@ -212,7 +215,7 @@ def augmented_batches(
         yield moved, targets.to(fabric.device, non_blocking=True)
 
 
-class _AugmentedImages:
+class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]]):
     """A map-style torch data set over images and targets."""
 
     def __init__(self, train: Dataset, image: ImageSettings, settings: FineTuning) -> None:

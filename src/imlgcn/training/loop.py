@@ -63,7 +63,7 @@ def score_features(head: nn.Module, features: Tensor, *, batch_size: int = 4096)
     """Return the logits ``(N, L)`` of a head on cached features ``(N, C, 1, 1)``."""
     head.eval()
     device = next(head.parameters()).device
-    parts = [head(part.to(device)).float().cpu() for part in features.split(batch_size)]
+    parts = [head(part.to(device)).float().cpu() for part in torch.split(features, batch_size)]
     result: NDArray[np.float32] = torch.cat(parts).numpy()
     return result
 
@@ -73,7 +73,7 @@ def create_fabric() -> Fabric:
     from lightning.fabric import Fabric
 
     gpu = torch.cuda.is_available()
-    precision = "bf16-mixed" if gpu and torch.cuda.is_bf16_supported() else "16-mixed"
-    return Fabric(
-        accelerator="cuda" if gpu else "cpu", devices=1, precision=precision if gpu else "32-true"
-    )
+    if not gpu:
+        return Fabric(accelerator="cpu", devices=1, precision="32-true")
+    bfloat16 = torch.cuda.is_bf16_supported()
+    return Fabric(accelerator="cuda", devices=1, precision="bf16-mixed" if bfloat16 else "16-mixed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 from torch.optim import AdamW, Optimizer
@@ -24,7 +24,7 @@ def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, On
     Weight decay acts on matrices and kernels only: vectors are biases and norms, which set where a
     function stands, not how rough it is (ASL's recipe). The rate rises over the first fifth.
     """
-    parameters = []
+    parameters: list[dict[str, Any]] = []
     for module, rate, decay in groups:
         trained = [p for p in module.parameters() if p.requires_grad]
         matrices = [p for p in trained if p.ndim > 1]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
+from imlgcn.engines.pytorch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings, word_embeddings
 from imlgcn.losses import create_loss
@@ -61,7 +62,8 @@ def train_head(
     criterion = create_loss(loss.name, **loss.options)
     features, targets = features.to(fabric.device), targets.to(fabric.device)
 
-    with progress.bar(stage, settings.epochs * len(targets)) as advance:
+    # a step is too small to share: a second thread would mostly wait for the first
+    with torch_threads(1), progress.bar(stage, settings.epochs * len(targets)) as advance:
         for epoch in range(settings.epochs):
             model.train()
             mean_loss = train_epoch(
@@ -98,12 +100,12 @@ def embed_labels(
 
 def add_words(context: LabelContext, path: str | None, progress: Progress) -> LabelContext:
     """Add word vectors of the label names; says which names have none."""
-    vectors, missing = word_embeddings(context.names, path)
+    vectors, missing = word_embeddings(context.names, path, progress=progress)
     if missing:
         progress.say(f"no word vector for: {', '.join(missing)} (the mean of the others is used)")
     return context.with_embeddings(words=vectors)
 
 
 def _shuffled(features: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for rows in torch.randperm(len(targets)).to(features.device).split(size):
+    for rows in torch.split(torch.randperm(len(targets)).to(features.device), size):
         yield features[rows], targets[rows]

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import stat
 import zipfile
 
@@ -62,6 +63,19 @@ def test_a_zip_is_unpacked_once_and_again_when_its_content_changes(tmp_path):
     assert archive.unpack(pack(tmp_path, {**TAGGED, "a.txt": "cat"})) != first
 
 
+def test_when_another_process_was_first_its_folder_is_used(tmp_path, monkeypatch):
+    extract = archive._extract
+
+    def overtaken(packed, path, folder, progress):
+        extract(packed, path, folder, progress)
+        shutil.copytree(folder, folder.parent / folder.name.split(".")[1])
+
+    monkeypatch.setattr(archive, "_extract", overtaken)
+    folder = archive.unpack(pack(tmp_path, TAGGED))
+    assert sorted(file.name for file in folder.iterdir()) == ["a.png", "a.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
 def test_only_images_and_texts_are_unpacked(tmp_path):
     path = pack(tmp_path, {**TAGGED, "run.py": "x", "b.zip": "x", ".hidden.txt": "x"})
     assert sorted(file.name for file in archive.unpack(path).iterdir()) == ["a.png", "a.txt"]
@@ -98,7 +112,7 @@ def test_an_archive_that_reaches_outside_is_refused_and_leaves_nothing(tmp_path,
 def test_a_table_in_an_archive_cannot_point_to_other_files(tmp_path, image):
     table = f"image,labels\na.png,dog\n{image},dog\n"
     path = pack(tmp_path, {"a.png": png(), "labels.csv": table})
-    with pytest.raises(InputError, match="secret.png' lies outside of the archive"):
+    with pytest.raises(InputError, match=r"secret\.png' lies outside of the archive"):
         load_dataset(path)
 
 
@@ -107,7 +121,7 @@ def test_a_bomb_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.txt", b"0" * 10_000_000)
-    with pytest.raises(InputError, match="would unpack to .* times its size"):
+    with pytest.raises(InputError, match=r"would unpack to .* times its size"):
         load_dataset(path)
 
 

@@ -88,7 +88,7 @@ def test_several_files_whose_names_do_not_say_the_split_are_refused(tmp_path):
 def test_files_with_different_categories_are_not_joined(tmp_path):
     write(tmp_path, "train.json", ".")
     write(tmp_path, "val.json", ".", categories=[*CONTENT["categories"], {"id": 1, "name": "owl"}])
-    with pytest.raises(InputError, match="its categories are not those of .*: owl"):
+    with pytest.raises(InputError, match=r"its categories are not those of .*: owl"):
         load_dataset(tmp_path)
 
 

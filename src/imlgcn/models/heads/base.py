@@ -30,6 +30,12 @@ class Head(nn.Module):
     PRESETS: ClassVar[Presets] = {"small": {}, "paper": {}}
     """Option values by preset; what a preset does not name keeps the default of ``__init__``."""
 
+    TRAINING: ClassVar[Presets] = {}
+    """Training values on frozen features by preset (fields of `imlgcn.config.HeadTraining`).
+
+    They go over the defaults of stage 3 and under what the user sets.
+    """
+
     feature_levels: ClassVar[int] = 1
     """How many maps of the backbone ``forward`` takes."""
 

@@ -15,7 +15,7 @@ from imlgcn.models.layers import ImageVector, refuse_known
 
 
 class MLPHead(Head):
-    r"""Two linear layers with a LeakyReLU between them, dropout before each.
+    r"""Two linear layers with a LeakyReLU between them, dropout on the image vector.
 
     .. math:: y = W_2\, \mathrm{LeakyReLU}(W_1\, v(F) + b_1) + b_2
 
@@ -29,6 +29,11 @@ class MLPHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {"hidden": 1024, "normalize": False, "bias_start": 0.0},
+    }
+
+    # chosen on Open Clip Art's validation split, as carefully as those of the graph heads
+    TRAINING: ClassVar[Presets] = {
+        "small": {"epochs": 40, "learning_rate": 3e-3, "weight_decay": 1.0}
     }
 
     def __init__(
@@ -48,7 +53,6 @@ class MLPHead(Head):
         self.vector = ImageVector(pooling, normalize=normalize, dropout=dropout)
         self.linear1 = nn.Linear(in_channels, hidden)
         self.activation = nn.LeakyReLU(leaky_slope)
-        self.dropout = nn.Dropout(dropout)
         self.linear2 = nn.Linear(hidden, self.num_labels)
         nn.init.constant_(self.linear2.bias, bias_start)
 
@@ -56,5 +60,5 @@ class MLPHead(Head):
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         hidden = self.activation(self.linear1(self.vector(features)))  # (B, hidden)
-        logits: Tensor = self.linear2(self.dropout(hidden))
+        logits: Tensor = self.linear2(hidden)
         return logits

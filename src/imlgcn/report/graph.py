@@ -1,0 +1,92 @@
+"""Which part of the label graph is drawn, and where. Letters: L labels, n of them drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import Edge, isolated_labels, strongest_rules
+from imlgcn.report.layout import place_nodes
+
+MOST_LABELS = 60  # more names than this cannot be read in one drawing
+MOST_EDGES = 160
+LONGEST_NAME = 22  # letters; longer names are cut in the drawing, never in the tables
+WIDTH = 760.0  # points
+LARGEST_RADIUS = 17.0
+
+
+class Line(NamedTuple):
+    """An edge between two drawn nodes, by their place in the drawing."""
+
+    source: int
+    target: int
+    probability: float
+    mutual: bool  # there is one back as well: both are bent, so that both are seen
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnGraph:
+    """What the figure needs, in points; the y axis points up."""
+
+    names: tuple[str, ...]
+    nodes: NDArray[np.float64]  # (n, 2) centres of the circles
+    radii: NDArray[np.float64]  # (n,)
+    edges: tuple[Line, ...]
+    size: tuple[float, float]
+    threshold: float
+    longest_name: int = LONGEST_NAME
+
+
+@dataclass(frozen=True, eq=False)
+class GraphSummary:
+    """The label graph in words and, where it has edges, as a drawing."""
+
+    rules: list[Edge]  # all, strongest first
+    isolated: list[str]
+    threshold: float
+    num_linked: int  # labels with an edge, drawn or not
+    drawn: DrawnGraph | None
+
+
+def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
+    """Return the edges with P(j|i) of at least ``threshold``, who has none, and a drawing."""
+    counts = (context.names, context.pair_counts, context.occurrences)
+    rules = strongest_rules(*counts, threshold=threshold)
+    isolated = isolated_labels(*counts, threshold=threshold)
+    return GraphSummary(
+        rules=rules,
+        isolated=isolated,
+        threshold=threshold,
+        num_linked=context.num_labels - len(isolated),
+        drawn=_draw(context, rules, threshold) if rules else None,
+    )
+
+
+def _draw(context: LabelContext, rules: list[Edge], threshold: float) -> DrawnGraph:
+    images = dict(zip(context.names, context.occurrences.tolist(), strict=True))
+    linked = {name for rule in rules for name in (rule.source, rule.target)}
+    chosen = set(sorted(linked, key=lambda name: (-images[name], name))[:MOST_LABELS])
+    edges = [rule for rule in rules if {rule.source, rule.target} <= chosen][:MOST_EDGES]
+    # without the labels that the choice left alone
+    kept = {name for rule in edges for name in (rule.source, rule.target)}
+    names = tuple(name for name in context.names if name in kept)
+    place = {name: index for index, name in enumerate(names)}
+    pairs = [(place[rule.source], place[rule.target]) for rule in edges]
+
+    links = np.zeros((len(names), len(names)), bool)
+    links[tuple(np.array(pairs, np.intp).reshape(-1, 2).T)] = True
+    share = np.sqrt([images[name] / max(images.values()) for name in names])  # area by frequency
+    radii = 3 + (LARGEST_RADIUS - 3) * share
+    text = np.array([min(len(name), LONGEST_NAME) * 5.4 for name in names])
+    boxes = np.stack([np.maximum(2 * radii, text), 2 * radii + 14], axis=1)
+    centres, (width, height) = place_nodes(links, boxes, width=WIDTH)
+    centres[:, 1] = height - centres[:, 1] + 7  # the circle sits in the upper part of its box
+    lines = tuple(
+        Line(i, j, rule.probability, bool(links[j, i]))
+        for (i, j), rule in zip(pairs, edges, strict=True)
+    )
+    return DrawnGraph(names, centres, radii, lines, (float(width), float(height)), threshold)

@@ -1,0 +1,129 @@
+"""Places for the nodes of a graph: each connected part by its hop distances, then packed in rows.
+
+A part is laid out by stress majorisation (Gansner, Koren & North 2004): nodes h hops apart want to
+be h steps apart. Boxes that overlap are then pushed apart, so that every name can be read. Nothing
+is random: the same graph is always drawn the same. Letters: n nodes, K parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+Links = NDArray[np.bool_]
+
+STEP = 74.0  # wanted distance of linked nodes, in points
+GAP = 5.0  # smallest distance of two boxes
+ROUNDS = 300  # of majorisation and of pushing; both stop changing earlier
+
+
+def place_nodes(links: Links, boxes: Points, *, width: float) -> tuple[Points, Points]:
+    """Return the centres of the nodes' boxes (n, 2) and the size of the drawing (2,).
+
+    Args:
+        links: ``(n, n)``, True where two nodes are linked in either direction.
+        boxes: ``(n, 2)``, width and height of each node with its name.
+        width: of the drawing; a part that is wider makes it wider.
+    """
+    both = links | links.T
+    parts = [(part, _place_part(both[np.ix_(part, part)], boxes[part])) for part in _parts(both)]
+    centres = np.zeros((len(boxes), 2))
+    size = _pack(parts, boxes, centres, width)
+    return centres, size
+
+
+def _parts(links: Links) -> list[NDArray[np.intp]]:
+    """Return the connected parts, largest first."""
+    left, parts = np.ones(len(links), bool), []
+    while left.any():
+        reached = np.zeros(len(links), bool)
+        reached[np.argmax(left)] = True
+        while (more := reached | links[reached].any(axis=0)).sum() > reached.sum():
+            reached = more
+        parts.append(np.flatnonzero(reached))
+        left &= ~reached
+    return sorted(parts, key=len, reverse=True)
+
+
+def _place_part(links: Links, boxes: Points) -> Points:
+    """Return the centres (n, 2) of one connected part, without overlaps."""
+    n = len(links)
+    hops = _hops(links)
+    # the node with most links starts in the middle, the others around it: a star stays a star
+    order = np.argsort(-links.sum(axis=1), kind="stable")
+    angle = 2 * np.pi * np.arange(n) / max(n - 1, 1) + 0.4
+    places = np.empty((n, 2))
+    places[order] = STEP * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    places[order[0]] = 0
+    return _push_apart(_majorise(places, hops * STEP), boxes)
+
+
+def _hops(links: Links) -> NDArray[np.float64]:
+    """Return the number of links on the shortest way between each two nodes (n, n)."""
+    hops = np.where(links, 1.0, np.inf)
+    np.fill_diagonal(hops, 0)
+    for k in range(len(links)):
+        hops = np.minimum(hops, hops[:, k, None] + hops[None, k])
+    return hops
+
+
+def _majorise(places: Points, wanted: Points) -> Points:
+    np.fill_diagonal(wanted, np.inf)  # no node pulls itself
+    weight = wanted**-2  # (n, n)
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    wanted = np.where(np.isfinite(wanted), wanted, 0)
+    for _ in range(ROUNDS if len(places) > 1 else 0):
+        apart = places[:, None] - places[None]  # (n, n, 2)
+        distance = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1e-9)[..., None]
+        goal = places[None] + apart / distance * wanted[..., None]
+        moved = (weight[..., None] * goal).sum(axis=1) / total
+        places = (places + moved) / 2  # half a step: whole ones can swing for ever
+    return places
+
+
+def _push_apart(places: Points, boxes: Points) -> Points:
+    """Move overlapping boxes apart along the axis where least is needed."""
+    places = places.copy()
+    reach = (boxes[:, None] + boxes[None]) / 2 + GAP  # (n, n, 2)
+    upper = np.triu(np.ones((len(places), len(places)), bool), 1)
+    for _ in range(ROUNDS):
+        apart = places[:, None] - places[None]
+        overlap = reach - np.abs(apart)
+        touching = np.argwhere((overlap > 1e-6).all(axis=2) & upper)
+        if not len(touching):
+            break
+        for i, j in touching:
+            axis = int(np.argmin(overlap[i, j]))
+            push = overlap[i, j, axis] * (0.5 if apart[i, j, axis] >= 0 else -0.5)
+            places[i, axis] += push
+            places[j, axis] -= push
+    return places
+
+
+def _pack(
+    parts: list[tuple[NDArray[np.intp], Points]], boxes: Points, centres: Points, width: float
+) -> Points:
+    """Set the parts in rows from left to right, rows centred; fill ``centres``, return the size."""
+    rows: list[list[tuple[NDArray[np.intp], Points, Points]]] = []
+    used = np.inf
+    margin = 4 * GAP
+    for nodes, places in parts:
+        low = (places - boxes[nodes] / 2).min(axis=0)
+        size = (places + boxes[nodes] / 2).max(axis=0) - low + margin
+        if used + size[0] > width:
+            rows.append([])
+            used = 0.0
+        rows[-1].append((nodes, places - low + margin / 2, size))
+        used += size[0]
+    widths = [sum(size[0] for _, _, size in row) for row in rows]
+    total, top = max([width, *widths]), 0.0
+    for row, row_width in zip(rows, widths, strict=True):
+        height = max(size[1] for _, _, size in row)
+        space = (total - row_width) / (len(row) + 1)
+        left = space
+        for nodes, places, size in row:
+            centres[nodes] = places + (left, top + (height - size[1]) / 2)
+            left += size[0] + space
+        top += height
+    return np.array([total, top])

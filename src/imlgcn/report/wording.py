@@ -1,0 +1,93 @@
+"""What the numbers show, in words: no claim beyond them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Format a number for a reader; undefined ones are a dash, and minus is a real minus sign.
+
+    >>> number(61.402), number(-0.04), number(None), number(40137, 0)
+    ('61.4', '0.0', '–', '40,137')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    rounded = round(value, digits) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return f"{rounded:,.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Format a difference with its sign.
+
+    >>> signed(0.92), signed(-3.25, 2), signed(0.0)
+    ('+0.9', '−3.25', '0.0')
+    """
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and float(text) else text
+
+
+def plural(count: int, noun: str) -> str:
+    """Count a noun.
+
+    >>> plural(1, "image"), plural(1629, "image")
+    ('1 image', '1,629 images')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """Say what the comparison with the control shows, and what it does not."""
+    control, difference = metrics.get("control"), metrics.get("difference_to_control")
+    if not control:
+        if metrics.get("head") == "linear":
+            return (
+                "This tagger is a linear head: the plain system that other heads are measured "
+                "against. No other head was trained in this run, so there is no comparison here."
+            )
+        return "No control was trained beside this tagger, so the number stands alone."
+    if not difference or not _all_finite(difference):
+        return (
+            "The difference to the control has no interval here, so this report makes no claim "
+            "which of the two is better."
+        )
+    mean, low, high = (difference[key] for key in ("mAP", "low", "high"))
+    images = plural(int(metrics["num_images"]), "image")
+    # one decimal, unless it would print a bound beside zero as zero
+    digits = 1 if min(abs(low), abs(high)) >= 0.05 else 2
+    opening = f"{number(abs(mean))} points {'above' if mean > 0 else 'below'} the control"
+    if number(mean) == "0.0":
+        opening = "Level with the control"
+    interval = (
+        f"the 95 % interval of the difference, {signed(low, digits)} to {signed(high, digits)},"
+    )
+    if low > 0 or high < 0:
+        more = "higher" if low > 0 else "lower"
+        return (
+            f"{opening}; {interval} lies wholly on one side of zero. In this run the tagger scores "
+            f"{more} than its control, by more than the choice of these {images} explains."
+        )
+    return (
+        f"{opening}; {interval} includes zero: these {images} do not show that either of the "
+        "two is better."
+    )
+
+
+def caution(metrics: Mapping[str, Any]) -> str | None:
+    """Say when the judged images are the ones that thresholds and calibration were fitted on."""
+    if metrics.get("split") != "val":
+        return None
+    return (
+        "The data has no test split. All numbers are of the validation images, on which "
+        "calibration and thresholds were fitted (and, when fine-tuning, the epoch was chosen): "
+        "expect F1 and calibration to be worse on new images."
+    )
+
+
+def _all_finite(difference: Mapping[str, Any]) -> bool:
+    values = [difference.get(key) for key in ("mAP", "low", "high")]
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
