@@ -1,1 +1,75 @@
-"""imlgcn: multi-label image recognition."""
+"""imlgcn: teach a small network to tag images with all their labels.
+
+>>> from imlgcn import Tagger, train  # doctest: +SKIP
+>>> tagger = train("photos.csv", "runs/photos")  # doctest: +SKIP
+>>> tagger("photo.jpg")  # doctest: +SKIP
+[Tag(label='food', probability=0.97, threshold=0.41), Tag(label='fruit', ...)]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imlgcn.config import InputError
+    from imlgcn.data.check import check_dataset
+    from imlgcn.data.dataset import Dataset, load_dataset
+    from imlgcn.data.split import split_dataset
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.pipeline import demo, train
+    from imlgcn.progress import TerminalProgress
+    from imlgcn.tagger import Tag, Tagger
+
+__version__ = "0.1.0"
+
+# Where each public name lives; imported on first use, so that `import imlgcn` is quick. Functions
+# that share their module's name (imlgcn.evaluate.evaluate) are imported from there.
+_HOMES = {
+    "HEADS": "models",
+    "Dataset": "data.dataset",
+    "InputError": "config",
+    "LabelContext": "labels.context",
+    "MultiLabelClassifier": "models",
+    "Tag": "tagger",
+    "Tagger": "tagger",
+    "TerminalProgress": "progress",
+    "check_dataset": "data.check",
+    "create_backbone": "models",
+    "create_head": "models",
+    "demo": "pipeline",
+    "load_dataset": "data.dataset",
+    "split_dataset": "data.split",
+    "train": "pipeline",
+}
+
+__all__ = [
+    "HEADS",
+    "Dataset",
+    "InputError",
+    "LabelContext",
+    "MultiLabelClassifier",
+    "Tag",
+    "Tagger",
+    "TerminalProgress",
+    "check_dataset",
+    "create_backbone",
+    "create_head",
+    "demo",
+    "load_dataset",
+    "split_dataset",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imlgcn' has no attribute {name!r}")
+    value = getattr(import_module(f"imlgcn.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

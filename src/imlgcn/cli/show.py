@@ -105,7 +105,7 @@ def check(report: CheckReport) -> None:
         line = Text(f"{problem.level}: ", style=style)
         console.print(line + Text(f"{problem.count} {problem.message}", style="default"))
         for example in problem.examples:
-            console.print(Text(f"    {example}", style="dim"))
+            console.print(Text(f"    {example}", style="dim"), soft_wrap=True)
     if report.harmful:
         console.print("Training on this data would be harmed: mend the errors first.")
     else:

@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 
 
 class PrecisionRecall(NamedTuple):
-    """One label's curve, at its positives by falling score: fractions, (P,) or thinned."""
+    """Points that some threshold reaches, by falling threshold: fractions, two for a positive."""
 
     recall: NDArray[np.float64]
     precision: NDArray[np.float64]
@@ -25,7 +25,7 @@ class Reliability(NamedTuple):
 
     probability: NDArray[np.float64]
     frequency: NDArray[np.float64]
-    count: NDArray[np.int64]
+    entries: NDArray[np.int64]
 
 
 def precision_recall(
@@ -33,24 +33,31 @@ def precision_recall(
 ) -> PrecisionRecall:
     """Return the curve of one label; tied scores enter together, unknown entries are left out.
 
-    At most ``points`` are kept, evenly over the positives with the first and last among them. A
-    label without a positive has an empty curve.
+    Each positive gives two points: where it has just entered, and just before the next one does
+    (the same recall, less precision). Of more than ``points`` positives, that many are kept, evenly
+    spread, the first and last among them. A label without a positive has an empty curve.
 
     Shape:
         - scores, targets ``(N,)``
 
     >>> curve = precision_recall(np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1]))
     >>> curve.recall.tolist(), curve.precision.round(2).tolist()
-    ([0.5, 1.0], [1.0, 0.67])
+    ([0.5, 0.5, 1.0, 1.0], [1.0, 0.5, 0.67, 0.67])
     """
     known = targets >= 0
     scores, positive = scores[known], targets[known] == 1
     ours = np.sort(scores[positive])[::-1]  # (P,)
+    if not len(ours):
+        return PrecisionRecall(np.zeros(0), np.zeros(0))
     everyone = np.sort(scores)
     hits = np.searchsorted(-ours, -ours, side="right")
-    counted = len(everyone) - np.searchsorted(everyone, ours, side="left")
+    entered = len(everyone) - np.searchsorted(everyone, ours, side="left")
+    following = ours[np.minimum(hits, len(ours) - 1)]
+    before_next = len(everyone) - np.searchsorted(everyone, following, side="right")
+    counted = np.stack([entered, np.where(hits < len(ours), before_next, entered)])  # (2, P)
     kept = np.unique(np.linspace(0, len(ours) - 1, min(points, len(ours))).round().astype(int))
-    return PrecisionRecall(hits[kept] / max(len(ours), 1), hits[kept] / counted[kept])
+    recall = np.repeat(hits[kept] / len(ours), 2)
+    return PrecisionRecall(recall, (hits / counted)[:, kept].T.ravel())
 
 
 def reliability(probabilities: Floats, targets: NDArray[np.int8], *, bins: int = 15) -> Reliability:

@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 def difference_figure(difference: Difference) -> Figure:
     """Draw the difference to the control and its interval against zero."""
-    figure, axes = _axes(4.6, 0.95)
+    figure, axes = _axes(4.6, 1.05)
     axes.axvline(0, color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
     ends = [difference.low, difference.high]
     axes.plot(ends, [0, 0], color=LIGHT["tagger"], linewidth=3, solid_capstyle="round")
@@ -42,15 +42,20 @@ def difference_figure(difference: Difference) -> Figure:
     )
     axes.plot([difference.mean], [0], color=LIGHT["tagger"], marker="o", markersize=9)
     reach = 1.15 * max(1.0, *map(abs, difference))
-    axes.set(xlim=(-reach, reach), ylim=(-1, 1), yticks=[])
+    axes.set(xlim=(-reach, reach), ylim=(-0.6, 1.1), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False)
-    axes.set_xlabel("← control better   mAP points   tagger better →", color=LIGHT["muted"])
+    axes.set_xlabel("difference in mAP points")
+    text = {"color": LIGHT["muted"], "fontsize": FONT, "va": "top"}
+    axes.text(-0.02 * reach, 1, "control better", ha="right", **text)  # type: ignore[arg-type]
+    axes.text(0.02 * reach, 1, "tagger better", ha="left", **text)  # type: ignore[arg-type]
     return figure
 
 
-def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], ylabel: str) -> Figure:
+def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Figure:
     """Draw one line per training stage: (epoch, value) points, gaps where a value is not finite."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes(4.6, 2.9)
     for index, (stage, points) in enumerate(curves.items()):
         epochs, values = np.array(points, dtype=np.float64).reshape(-1, 2).T
@@ -62,12 +67,14 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], ylabel: st
             linewidth=2,
             marker="o" if len(epochs) < 4 else None,
             markersize=4,
-            label=_plain(stage, 40).replace("$", r"\$"),
+            label=_plain(stage, 40),
         )
     axes.set_xlabel("epoch of its stage")
-    axes.set_ylabel(ylabel)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False, fontsize=FONT, labelcolor=LIGHT["ink"], handlelength=2.6)
+    axes.set_title(title, loc="left", fontsize=FONT + 1, color=LIGHT["ink"])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend = axes.legend(frameon=False, fontsize=FONT, labelcolor=LIGHT["ink"], handlelength=2.6)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 
@@ -75,14 +82,13 @@ def reliability_figure(before: Reliability, after: Reliability) -> Figure:
     """Draw predicted probability against observed frequency, before and after calibration."""
     figure, axes = _axes(4.6, 4.1)
     axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
-    axes.text(0.70, 0.74, "as often as it says", color=LIGHT["muted"], fontsize=8, rotation=45)
     for curve, role, dash, marker, label in (
         (before, "control", DASHES[1], "s", "before: plain sigmoid"),
         (after, "tagger", DASHES[0], "o", "after calibration"),
     ):
         colour = LIGHT[role]
         axes.plot(curve.probability, curve.frequency, color=colour, linestyle=dash, linewidth=1.6)
-        area = 6 + 14 * np.log10(np.maximum(curve.count, 1))
+        area = 6 + 14 * np.log10(curve.entries)
         axes.scatter(
             curve.probability,
             curve.frequency,
@@ -124,11 +130,13 @@ def graph_figure(graph: DrawnGraph) -> Figure:
             zorder=1,
         )
         axes.add_patch(arrow)
-    for name, (x, y), radius in zip(graph.names, graph.nodes, graph.radii, strict=True):
+    nodes = zip(graph.names, graph.nodes, graph.radii, graph.names_below, strict=True)
+    for name, (x, y), radius, below in nodes:
         axes.add_patch(Circle((x, y), radius, facecolor=LIGHT["tagger"], linewidth=0, zorder=2))
         text = _plain(name, graph.longest_name)
         style = {"fontsize": FONT, "color": LIGHT["ink"], "parse_math": False, "zorder": 3}
-        axes.text(x, y - radius - 2, text, ha="center", va="top", **style)  # type: ignore[arg-type]
+        top = y - radius - 2 if below else y + radius + FONT + 1
+        axes.text(x, top, text, ha="center", va="top", **style)  # type: ignore[arg-type]
     return figure
 
 

@@ -17,6 +17,7 @@ MOST_EDGES = 160
 LONGEST_NAME = 22  # letters; longer names are cut in the drawing, never in the tables
 WIDTH = 760.0  # points
 LARGEST_RADIUS = 17.0
+NAME = 14.0  # height of a name with the space around it
 
 
 class Line(NamedTuple):
@@ -35,6 +36,7 @@ class DrawnGraph:
     names: tuple[str, ...]
     nodes: NDArray[np.float64]  # (n, 2) centres of the circles
     radii: NDArray[np.float64]  # (n,)
+    names_below: tuple[bool, ...]  # under its circle, or over it
     edges: tuple[Line, ...]
     size: tuple[float, float]
     threshold: float
@@ -82,11 +84,23 @@ def _draw(context: LabelContext, rules: list[Edge], threshold: float) -> DrawnGr
     share = np.sqrt([images[name] / max(images.values()) for name in names])  # area by frequency
     radii = 3 + (LARGEST_RADIUS - 3) * share
     text = np.array([min(len(name), LONGEST_NAME) * 5.4 for name in names])
-    boxes = np.stack([np.maximum(2 * radii, text), 2 * radii + 14], axis=1)
+    boxes = np.stack([np.maximum(2 * radii, text), 2 * radii + NAME], axis=1)
     centres, (width, height) = place_nodes(links, boxes, width=WIDTH)
-    centres[:, 1] = height - centres[:, 1] + 7  # the circle sits in the upper part of its box
+    centres[:, 1] = height - centres[:, 1]
+    below = _names_below(centres, links)
+    centres[:, 1] += np.where(below, NAME / 2, -NAME / 2)  # the rest of the box is the name's
     lines = tuple(
         Line(i, j, rule.probability, bool(links[j, i]))
         for (i, j), rule in zip(pairs, edges, strict=True)
     )
-    return DrawnGraph(names, centres, radii, lines, (float(width), float(height)), threshold)
+    size = (float(width), float(height))
+    return DrawnGraph(names, centres, radii, tuple(below.tolist()), lines, size, threshold)
+
+
+def _names_below(centres: NDArray[np.float64], links: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return for each node whether its name goes below (n,): where fewer links leave it."""
+    apart = centres[None] - centres[:, None]  # (n, n, 2), from i to j
+    distance = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1e-9)
+    steep = np.where(links | links.T, apart[..., 1] / distance, 0)  # sine: 1 is straight up
+    up, down = (steep > 0.5).sum(axis=1), (steep < -0.5).sum(axis=1)
+    return np.asarray(down <= up)

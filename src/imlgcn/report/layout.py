@@ -15,6 +15,9 @@ Links = NDArray[np.bool_]
 
 STEP = 74.0  # wanted distance of linked nodes, in points
 GAP = 5.0  # smallest distance of two boxes
+CROWD = 8  # nodes above which a part is spread out before boxes are pushed
+ROOM = 2.0  # area of a crowded part over that of its boxes
+ASPECT = 1.7  # its width over its height
 ROUNDS = 300  # of majorisation and of pushing; both stop changing earlier
 
 
@@ -56,7 +59,8 @@ def _place_part(links: Links, boxes: Points) -> Points:
     places = np.empty((n, 2))
     places[order] = STEP * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     places[order[0]] = 0
-    return _push_apart(_majorise(places, hops * STEP), boxes)
+    places = _turn(_majorise(places, hops * STEP), links)
+    return _push_apart(_spread(places, boxes), boxes)
 
 
 def _hops(links: Links) -> NDArray[np.float64]:
@@ -80,6 +84,30 @@ def _majorise(places: Points, wanted: Points) -> Points:
         moved = (weight[..., None] * goal).sum(axis=1) / total
         places = (places + moved) / 2  # half a step: whole ones can swing for ever
     return places
+
+
+def _turn(places: Points, links: Links) -> Points:
+    """Turn a part so that few links run up or down, where they would cross the names."""
+    first, second = np.nonzero(np.triu(links))
+    along = places[second] - places[first]  # (links, 2)
+    direction = np.arctan2(along[:, 1], along[:, 0])
+    turns = np.linspace(0, np.pi, 36, endpoint=False)
+    steep = (np.sin(direction[None] + turns[:, None]) ** 8).sum(axis=1)  # (36,)
+    turn = turns[np.argmin(steep.round(9))]
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    turned: Points = places @ rotation
+    return turned
+
+
+def _spread(places: Points, boxes: Points) -> Points:
+    """Give a crowded part the room its names need, more of it sideways than up and down."""
+    if len(places) <= CROWD:
+        return places
+    room = ROOM * (boxes[:, 0] * boxes[:, 1]).sum()
+    wanted = np.sqrt(room * np.array([ASPECT, 1 / ASPECT]))
+    extent = np.maximum(np.ptp(places, axis=0), 1.0)
+    spread: Points = places * np.clip(wanted / extent, 1.0, 4.0)
+    return spread
 
 
 def _push_apart(places: Points, boxes: Points) -> Points:
@@ -123,7 +151,7 @@ def _pack(
         space = (total - row_width) / (len(row) + 1)
         left = space
         for nodes, places, size in row:
-            centres[nodes] = places + (left, top + (height - size[1]) / 2)
+            centres[nodes] = places + np.array([left, top + (height - size[1]) / 2])
             left += size[0] + space
         top += height
     return np.array([total, top])

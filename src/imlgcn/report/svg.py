@@ -52,8 +52,8 @@ def _draw(figure: Figure, name: str) -> bytes:
     import matplotlib
 
     file = io.BytesIO()
-    options = {"svg.fonttype": "none", "svg.hashsalt": name}
-    with matplotlib.rc_context(options), warnings.catch_warnings():
+    as_text = matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
+    with as_text, warnings.catch_warnings():
         # text stays text: a letter that matplotlib's font lacks is drawn by the browser's
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})

@@ -24,6 +24,7 @@ from imlgcn.training.extract import PooledFeatures, extract_features
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
 from imlgcn.training.stages import Log, add_words, embed_labels, train_head
+from imlgcn.training.warm_start import warm_start
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -76,7 +77,8 @@ def train_method(
     """Run the stages that ``settings.head`` needs and return the classifier with its scores.
 
     Stage 1 trains a linear head (and, to fine-tune, the backbone). Stage 2 computes the label
-    embeddings from its features. Stage 3 trains the head on them (and again the backbone).
+    embeddings from its features. Stage 3 trains the head on them; to fine-tune, it starts the head
+    where the linear one stands and trains it with the backbone.
     """
     run = _Run(settings, create_fabric(), checkpoints, log, progress)
     with torch.random.fork_rng():
@@ -95,7 +97,9 @@ def train_method(
         linear = create_head("linear", backbone.out_channels, context, **linear_options)
         if start is not None:
             _take_over(linear, start.classifier.head)
-        features = _train(run, "linear", backbone, linear, features)
+        _train_head(run, "linear", linear, features)
+        if settings.fine_tune:
+            features = _fine_tune(run, "linear", backbone, linear, features)
         scores = _score(linear, features)
         if settings.head == "linear":
             classifier = MultiLabelClassifier(backbone, linear)
@@ -103,41 +107,55 @@ def train_method(
 
         context = _describe_labels(run, context, options, features, start)
         head = create_head(settings.head, backbone.out_channels, context, **options)
-        if start is not None and _same_shapes(head, start.classifier.head):
+        goes_on = start is not None and _same_shapes(head, start.classifier.head)
+        if start is not None and goes_on:
             head.load_state_dict(start.classifier.head.state_dict())
-        features = _train(run, "graph", backbone, head, features)
+        if not settings.fine_tune:
+            _train_head(run, "graph", head, features)
+        else:
+            if not goes_on:
+                _agree(run, head, linear, features)
+            features = _fine_tune(run, "graph", backbone, head, features)
         classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
     return Trained(classifier, context, options, dataset, features.failed, final, scores)
 
 
-def _train(
-    run: _Run, stage: str, backbone: Backbone, head: Head, features: PooledFeatures
-) -> PooledFeatures:
-    """Train a head on features, then, to fine-tune, with its backbone; return new features."""
-    settings = run.settings
-    train, val = features.split("train")[1], features.split("val")[1]
+def _train_head(run: _Run, stage: str, head: Head, features: PooledFeatures) -> None:
+    """Train a head on features that stay as they are."""
     train_head(
         head,
-        train,
-        val,
-        settings=settings.linear if stage == "linear" else settings.graph,
-        loss=settings.loss,
-        seed=settings.seed,
+        features.split("train")[1],
+        features.split("val")[1],
+        settings=run.settings.linear if stage == "linear" else run.settings.graph,
+        loss=run.settings.loss,
+        seed=run.settings.seed,
         fabric=run.fabric,
         log=run.log,
         progress=run.progress,
         stage=f"{stage} head",
     )
-    if not settings.fine_tune:
-        return features
+
+
+def _agree(run: _Run, head: Head, linear: Head, features: PooledFeatures) -> None:
+    """Start the head where the linear head stands."""
+    assert head.pooling is not None
+    left = warm_start(head, linear, features.split("train")[1].pooled(head.pooling))
+    run.log({"stage": "warm start", "difference": left})
+    run.progress.say(f"the head starts from the linear one's scores (off by {left:.1%})")
+
+
+def _fine_tune(
+    run: _Run, stage: str, backbone: Backbone, head: Head, features: PooledFeatures
+) -> PooledFeatures:
+    """Train backbone and head together; return the features of the new backbone."""
     fine_tune(
         MultiLabelClassifier(backbone, head),
-        train.dataset,
-        val.dataset,
-        settings=settings.tuning,
-        loss=settings.loss,
-        seed=settings.seed,
+        features.split("train")[0],
+        features.split("val")[0],
+        settings=run.settings.tuning,
+        loss=run.settings.loss,
+        seed=run.settings.seed,
         fabric=run.fabric,
         checkpoint=run.checkpoints / f"{stage}.safetensors",
         log=run.log,

@@ -1,0 +1,102 @@
+"""The table per label: one row each, ready to print and to sort, with a small curve.
+
+Letters: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from imlgcn.predictions import ScoredSplit
+from imlgcn.report.curves import PrecisionRecall, precision_recall
+from imlgcn.report.run_folder import RunFolder
+from imlgcn.report.wording import number
+
+FEW = 10  # validation positives below which threshold and calibration are marked
+WIDTH, HEIGHT = 66, 26  # of a small curve
+
+
+class Cell(NamedTuple):
+    """What is printed, and what is sorted by; None always comes last."""
+
+    text: str
+    value: float | None
+
+
+class LabelRow(NamedTuple):
+    """One label in the judged split."""
+
+    name: str
+    curve: Markup
+    average_precision: Cell
+    positives: Cell
+    threshold: Cell
+    fitted_on: Cell  # validation positives behind threshold and calibration
+    few: bool
+    precision: Cell
+    recall: Cell
+    f1: Cell
+
+
+def label_rows(run: RunFolder) -> list[LabelRow]:
+    """Return a row for each label of the tagger, highest average precision first."""
+    per_label: Mapping[str, Mapping[str, Any]] = run.metrics.get("per_label") or {}
+    rows = []
+    for index, name in enumerate(run.info.labels):
+        values = per_label.get(name, {})
+        fitted_on = run.info.scale.positives[index]
+        row = LabelRow(
+            name=name,
+            curve=_curve(run.scored, index, name, values),
+            average_precision=_cell(values.get("AP")),
+            positives=_cell(values.get("positives"), 0),
+            threshold=_cell(run.info.scale.threshold[index], 2),
+            fitted_on=_cell(fitted_on, 0),
+            few=fitted_on < FEW,
+            precision=_cell(values.get("precision")),
+            recall=_cell(values.get("recall")),
+            f1=_cell(values.get("F1")),
+        )
+        rows.append(row)
+    return sorted(rows, key=lambda row: -_or_lowest(row.average_precision.value))
+
+
+def sparkline(curve: PrecisionRecall, dot: tuple[float, float] | None, description: str) -> Markup:
+    """Draw precision (up) against recall (right), with a dot at (recall, precision)."""
+    if not len(curve.recall):
+        return Markup("")
+    x = np.concatenate([[0.0], curve.recall]) * WIDTH
+    y = (1 - np.concatenate([curve.precision[:1], curve.precision])) * HEIGHT
+    path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    mark = ""
+    if dot is not None:
+        place = f'cx="{dot[0] * WIDTH:.1f}" cy="{(1 - dot[1]) * HEIGHT:.1f}"'
+        mark = f'<circle {place} r="3"/>'
+    return Markup(
+        '<svg class="spark" viewBox="-3 -3 {} {}" role="img" aria-label="{}"><path d="{}"/>{}</svg>'
+    ).format(WIDTH + 6, HEIGHT + 6, description, path, Markup(mark))
+
+
+def _curve(scored: ScoredSplit | None, index: int, name: str, values: Mapping[str, Any]) -> Markup:
+    if scored is None:
+        return Markup("")
+    recall, precision = values.get("recall"), values.get("precision")
+    dot = None if recall is None or precision is None else (recall / 100, precision / 100)
+    return sparkline(
+        precision_recall(scored.probabilities[:, index], scored.targets[:, index]),
+        dot,
+        f"precision against recall of {name}",
+    )
+
+
+def _cell(value: float | None, digits: int = 1) -> Cell:
+    text = number(value, digits)
+    return Cell(text, None if value is None else round(value, 6))
+
+
+def _or_lowest(value: float | None) -> float:
+    return -1.0 if value is None else value

@@ -1,0 +1,175 @@
+"""What each section of the report says, from what the run folder holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from imlgcn.metrics.calibration import sigmoid
+from imlgcn.report import figures
+from imlgcn.report.curves import reliability
+from imlgcn.report.graph import GraphSummary, summarise_graph
+from imlgcn.report.run_folder import RunFolder
+from imlgcn.report.svg import inline_svg
+from imlgcn.report.wording import caution, number, plural, verdict
+
+# key, name, what it means, decimals
+METRICS = (
+    ("mAP", "mAP", "how far images with a label rank above those without; mean over labels", 1),
+    ("micro_AP", "micro AP", "the same, with all labels of all images in one ranking", 1),
+    ("OF1", "F1 of all tags (OF1)", "precision and recall of all tags at their thresholds", 1),
+    ("CF1", "F1 by label (CF1)", "F1 of the precision and recall averaged over labels", 1),
+    ("CF1_per_label", "mean F1 of labels", "each label's own F1, averaged", 1),
+    ("ECE", "calibration error (ECE)", "gap of probability and frequency; lower is better", 1),
+    ("log_loss", "log-loss per image", "in nats; hard on confident mistakes; lower is better", 2),
+)
+CALIBRATED = (
+    ("ECE", "calibration error (ECE), points", 1),
+    ("classwise_ECE", "the same label by label, mean", 1),
+    ("log_loss", "log-loss per image, nats", 2),
+    ("CF1_per_label", "mean F1 of labels (before: all thresholds 0.5)", 1),
+)
+MOST_RULES = 24
+DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
+
+
+def headline(run: RunFolder) -> dict[str, Any]:
+    """The mAP with its protocol, the control beside it, and what the difference is worth."""
+    metrics, control = run.metrics, run.metrics.get("control")
+    rows = [
+        (name, meaning, number(metrics.get(key), digits), number((control or {}).get(key), digits))
+        for key, name, meaning, digits in METRICS
+        if metrics.get(key) is not None
+    ]
+    sentence = verdict(metrics)
+    figure = None
+    difference = metrics.get("difference_to_control")
+    if control and difference and "interval" in sentence and difference.get("mAP") is not None:
+        values = figures.Difference(*(float(difference[key]) for key in ("mAP", "low", "high")))
+        figure = inline_svg(figures.difference_figure(values), "difference", sentence)
+    return {
+        "rows": rows,
+        "verdict": sentence,
+        "caution": caution(metrics),
+        "figure": figure,
+        "control": control,
+        "failed": metrics.get("failed_images") or {},
+        "left_out": metrics.get("left_out") or [],
+    }
+
+
+def calibration(run: RunFolder) -> dict[str, Any] | None:
+    """How probabilities compare with frequencies, before and after."""
+    before = run.metrics.get("before_calibration")
+    if not before and run.scored is None:
+        return None
+    rows = [
+        (name, number((before or {}).get(key), digits), number(run.metrics.get(key), digits))
+        for key, name, digits in CALIBRATED
+    ]
+    figure = None
+    if run.scored is not None and (run.scored.targets >= 0).any():
+        raw = reliability(sigmoid(run.scored.logits), run.scored.targets)
+        final = reliability(run.scored.probabilities, run.scored.targets)
+        description = (
+            "Reliability diagram. Calibration error, the mean distance from the diagonal: "
+            f"{rows[0][1]} points before calibration, {rows[0][2]} after."
+        )
+        figure = inline_svg(figures.reliability_figure(raw, final), "reliability", description)
+    return {"rows": rows, "figure": figure}
+
+
+def training(run: RunFolder) -> list[Markup]:
+    """The curves of loss and validation mAP; none where nothing was logged."""
+    kinds = (("loss", "training loss", 2), ("val_mAP", "validation mAP, %", 1))
+    found = []
+    for key, title, digits in kinds:
+        if not (curves := run.curves.get(key)):
+            continue
+        ends = "; ".join(
+            f"{stage}: {number(points[0][1], digits)} in epoch {points[0][0]:.0f}, "
+            f"{number(points[-1][1], digits)} in epoch {points[-1][0]:.0f}"
+            for stage, points in curves.items()
+        )
+        description = f"{title} by epoch. {ends}."
+        figure = inline_svg(figures.curve_figure(curves, title), key, description)
+        found.append(figure)
+    return found
+
+
+def label_graph(run: RunFolder) -> dict[str, Any] | None:
+    """The co-occurrence graph of the training labels: drawing, rules, labels without an edge."""
+    if run.context is None:
+        return None
+    threshold = float(run.info.head.options.get("threshold", DEFAULT_THRESHOLD))
+    graph = summarise_graph(run.context, threshold)
+    occurrences = dict(zip(run.context.names, run.context.occurrences.tolist(), strict=True))
+    return {
+        "graph": graph,
+        "num_images": run.context.num_images,
+        "rules": [(rule, occurrences[rule.source]) for rule in graph.rules[:MOST_RULES]],
+        "isolated": [(name, occurrences[name]) for name in graph.isolated],
+        "use": _graph_use(run),
+        "figure": _graph_figure(graph),
+    }
+
+
+def _graph_use(run: RunFolder) -> str:
+    kind, head = run.info.head.options.get("graph"), run.info.head.name
+    if kind == "cooccurrence":
+        return f"The head {head} was built from this graph."
+    if kind is not None:
+        return f"The head {head} was built with graph={kind}, so it does not use these edges."
+    return f"The head {head} uses no graph; this one describes the data."
+
+
+def _graph_figure(graph: GraphSummary) -> Markup | None:
+    if graph.drawn is None:
+        return None
+    strongest = "; ".join(str(rule) for rule in graph.rules[:5])
+    description = (
+        f"Label graph with {plural(len(graph.drawn.names), 'label')} and "
+        f"{plural(len(graph.drawn.edges), 'arrow')}. Strongest: {strongest}. "
+        "The table of rules holds more."
+    )
+    return inline_svg(figures.graph_figure(graph.drawn), "graph", description)
+
+
+def provenance(run: RunFolder) -> list[tuple[str, str]]:
+    """Where the tagger comes from: data, parts, versions, hashes."""
+    config, info = _config(run.config), run.info
+    weights = info.sha256.get("model.safetensors", "")
+    facts = [
+        ("data", config.get("data")),
+        ("head", info.head.name),
+        ("head options", _listing(info.head.options)),
+        ("backbone", info.backbone.name),
+        ("backbone weights", info.backbone.weights),
+        ("backbone trained", _yes_no(config.get("fine_tune"))),
+        ("input", f"{info.image.size} × {info.image.size} pixels, {info.image.fit}"),
+        ("preset", config.get("preset")),
+        ("seed", config.get("seed")),
+        ("thresholds for", info.scale.goal),
+        ("scored by engine", info.engine),
+        ("versions", _listing(info.versions, " ")),
+        ("SHA-256 of model.safetensors", weights),
+    ]
+    return [(name, str(value)) for name, value in facts if value not in (None, "")]
+
+
+def _config(text: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _listing(values: dict[str, Any], joint: str = " = ") -> str:
+    return ", ".join(f"{key}{joint}{value}" for key, value in values.items())
+
+
+def _yes_no(value: object) -> str | None:
+    return None if value is None else "yes, fine-tuned" if value else "no, frozen"
