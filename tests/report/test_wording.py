@@ -1,0 +1,64 @@
+"""The words claim nothing that the numbers do not show."""
+
+import pytest
+
+from imlgcn.report.wording import caution, number, plural, signed, verdict
+
+
+def compared(mean, low, high):
+    difference = {"mAP": mean, "low": low, "high": high}
+    return {"num_images": 438, "control": {"mAP": 60.0}, "difference_to_control": difference}
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        ((-1.06, -3.25, 0.92), "1.1 points below the control;"),
+        ((1.4, -0.2, 3.1), "1.4 points above the control;"),
+        ((0.01, -1.0, 1.0), "Level with the control;"),
+        ((2.0, 0.0, 4.0), "2.0 points above the control;"),
+    ],
+)
+def test_an_interval_with_zero_in_it_shows_no_winner(difference, said):
+    sentence = verdict(compared(*difference))
+    assert sentence.startswith(said)
+    assert "includes zero: these 438 images do not show that either" in sentence
+    assert "higher" not in sentence
+    assert "lower" not in sentence
+
+
+def test_an_interval_beside_zero_says_which_way():
+    higher, lower = verdict(compared(2.0, 0.6, 3.4)), verdict(compared(-2.0, -3.4, -0.6))
+    assert "scores higher than its control" in higher
+    assert "+0.6 to +3.4" in higher
+    assert "scores lower than its control" in lower
+    assert "−3.4 to −0.6" in lower
+    assert "includes zero" not in higher + lower
+
+
+def test_a_bound_close_to_zero_is_not_printed_as_zero():
+    assert "+0.03 to +2.00" in verdict(compared(1.0, 0.03, 2.0))
+
+
+@pytest.mark.parametrize("low", [None, float("nan")])
+def test_without_an_interval_no_claim_is_made(low):
+    assert "makes no claim" in verdict(compared(2.0, low, 3.0))
+
+
+def test_without_a_control_the_reason_is_said():
+    assert "plain system" in verdict({"head": "linear"})
+    assert "stands alone" in verdict({"head": "iml_gcn"})
+
+
+def test_only_numbers_of_the_validation_split_get_a_caution():
+    assert "no test split" in caution({"split": "val"})
+    assert caution({"split": "test"}) is None
+    assert caution({}) is None
+
+
+def test_numbers_are_printed_for_readers():
+    assert number(float("nan")) == number(None) == "–"
+    assert number(-3.251, 2) == "−3.25"
+    assert number(12345.6, 0) == "12,346"
+    assert signed(-0.01) == signed(0.01) == "0.0"
+    assert plural(0, "label") == "0 labels"
