@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := src tests benchmarks
+# make install CONSTRAINTS=constraints.txt installs the exact versions the tests last passed with
+PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+SOURCES := src tests benchmarks docs
 
 .PHONY: help install dev demo test test-slow check format bench clean
 
@@ -36,8 +38,9 @@ $(BIN)/python:
 	  { echo "imlgcn needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make install PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 $(VENV)/.installed: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet --editable '.[words]'
+	@echo 'Installing imlgcn and PyTorch into $(VENV): several GB, a few minutes.'
+	$(PIP) install --quiet $(PINS) --editable '.[words]'
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[words,heif,dev]'
+	$(PIP) install --quiet $(PINS) --editable '.[words,heif,dev]'
 	@touch $@

@@ -51,7 +51,7 @@ def precision_recall(
         return PrecisionRecall(np.zeros(0), np.zeros(0))
     everyone = np.sort(scores)
     hits = np.searchsorted(-ours, -ours, side="right")
-    entered = len(everyone) - np.searchsorted(everyone, ours, side="right")
+    entered = len(everyone) - np.searchsorted(everyone, ours, side="left")
     following = ours[np.minimum(hits, len(ours) - 1)]
     before_next = len(everyone) - np.searchsorted(everyone, following, side="right")
     counted = np.stack([entered, np.where(hits < len(ours), before_next, entered)])  # (2, P)
