@@ -108,3 +108,11 @@ def test_importing_the_report_loads_nothing_heavy():
     code = f"import sys, imlgcn.report; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_arrows_run_from_the_first_label_of_a_rule_to_the_second():
+    targets = np.array([[1, 1]] * 3 + [[0, 1]] * 9, np.int8)
+    drawn = summarise_graph(LabelContext.from_targets(["pie", "food"], targets), 0.4).drawn
+    (axes,) = figures.graph_figure(drawn).axes
+    (arrow,) = [patch for patch in axes.patches if hasattr(patch, "get_arrowstyle")]
+    np.testing.assert_allclose(arrow._posA_posB, drawn.nodes)

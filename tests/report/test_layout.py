@@ -92,3 +92,10 @@ def test_a_graph_without_edges_has_no_drawing():
     summary = summarise_graph(LabelContext.from_targets(["a", "b"], np.eye(2, dtype=np.int8)), 0.4)
     assert summary.drawn is None
     assert summary.isolated == ["a", "b"]
+
+
+def test_a_name_goes_to_the_side_where_no_link_leaves():
+    links = np.zeros((3, 3), bool)
+    links[0, 1] = links[2, 1] = True  # 0 hangs over 1, 2 under it to the right
+    centres = np.array([[0.0, 100.0], [0.0, 50.0], [80.0, 40.0]])  # y points up
+    assert graph_module._names_below(centres, links).tolist() == [False, True, True]

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from imlgcn.report import page as page_module
-from imlgcn.report import write_report
+from imlgcn.report import sections, write_report
 from imlgcn.tagger import Part
 
 LABELS = ("food", "dessert", "dog", "never tested")
@@ -166,6 +166,25 @@ def test_undefined_metrics_are_dashes(tagger, read):
     assert "makes no claim" in words
     assert "None" not in words
     assert not re.search(r"\bnan\b", words)
+
+
+def test_rules_read_from_the_first_label_to_the_second(tagger, read):
+    words = read(tagger).words
+    assert "dessert → food1.00 · " in words
+    assert "food → dessert1.00" not in words
+
+
+def test_the_diagram_shows_the_plain_sigmoid_as_before(tagger, monkeypatch):
+    drawn, draw = [], sections.figures.reliability_figure
+    monkeypatch.setattr(
+        sections.figures, "reliability_figure", lambda *pair: drawn.append(pair) or draw(*pair)
+    )
+    write_report(tagger)
+    metrics = json.loads((tagger.path / "metrics.json").read_text())
+    wanted = metrics["before_calibration"]["ECE"], metrics["ECE"]
+    for curve, error in zip(drawn[0], wanted, strict=True):
+        gaps = abs(curve.probability - curve.frequency) * curve.entries
+        assert 100 * gaps.sum() / curve.entries.sum() == pytest.approx(error, rel=1e-3)
 
 
 def test_a_graph_head_that_ignores_the_graph_is_named(make_tagger, read):

@@ -59,7 +59,7 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     images = plural(int(metrics["num_images"]), "image")
     # one decimal, unless it would print a bound beside zero as zero
     digits = 1 if min(abs(low), abs(high)) >= 0.05 else 2
-    opening = f"{number(abs(mean))} points {'above' if mean < 0 else 'below'} the control"
+    opening = f"{number(abs(mean))} points {'above' if mean > 0 else 'below'} the control"
     if number(mean) == "0.0":
         opening = "Level with the control"
     interval = (
