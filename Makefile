@@ -29,7 +29,8 @@ format: dev  ## rewrite the files as `check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 bench: dev  ## the tables in benchmarks/results (about 20 minutes)
-	$(BIN)/python -m benchmarks.heads
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.heads --out benchmarks/results/heads.md
+	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
 clean:  ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 

@@ -1,6 +1,6 @@
 """Draw the README's picture from a demo run: six test images with what the tagger says.
 
-    python docs/pictures.py runs/demo docs/images/demo.png
+python docs/pictures.py runs/demo docs/images/demo.png
 """
 
 from __future__ import annotations

@@ -131,10 +131,12 @@ def train_settings(*layers: Mapping[str, Any], preset: str = "small") -> TrainSe
     """
     if preset not in PRESETS:
         raise unknown_name("preset", preset, PRESETS)
-    base = dict(PRESETS[preset])
-    if any("name" in layer.get("loss", {}) for layer in layers):
-        base.pop("loss", None)  # another loss does not take the preset's options
-    merged = merge_settings(base, *layers, {"preset": preset})
+    merged: dict[str, Any] = dict(PRESETS[preset])
+    for layer in layers:
+        if _loss_name(layer) not in (None, _loss_name(merged) or LossSettings().name):
+            merged.pop("loss", None)  # another loss does not take the options of the last
+        merged = merge_settings(merged, layer)
+    merged["preset"] = preset
     try:
         return TrainSettings.model_validate(merged)
     except ValidationError as error:
@@ -145,6 +147,11 @@ def train_settings(*layers: Mapping[str, Any], preset: str = "small") -> TrainSe
             raise InputError(f"{where}{first['ctx']['error']}") from None
         message = first["msg"].replace("Input should be", "expected")
         raise InputError(f"setting {key!r}: {message}; got {first['input']!r}") from None
+
+
+def _loss_name(layer: Mapping[str, Any]) -> object:
+    loss = layer.get("loss")
+    return loss.get("name") if isinstance(loss, Mapping) else None
 
 
 # `small` are mostly the defaults above. `paper` is ASL's recipe around ML-GCN's label branch:
@@ -171,7 +178,10 @@ def parse_setting(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise InputError(f"--set takes key=value, such as linear.epochs=20; got {text!r}")
-    nested: Any = yaml.safe_load(value)
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text}: the value is not YAML; put it in quotes") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)

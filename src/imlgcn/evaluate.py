@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
+from imlgcn.metrics.average_precision import get_protocol
 from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
 from imlgcn.metrics.protocol import evaluate_scores
 from imlgcn.metrics.thresholds import fit_thresholds
@@ -80,8 +81,12 @@ def evaluate(
     """
     from imlgcn.engines.pytorch import throughput_threads
 
+    get_protocol(protocol)  # before the work: an InputError for an unknown one
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    own = tagger.path / "split.csv"
+    if split is not None and not dataset.splits and own.is_file():
+        raise InputError(f"the data has no splits; those made in training are in {own}: give that")
     part = dataset if split is None else dataset.split(split)
     common = [name for name in tagger.labels if name in part.names]
     if not common:

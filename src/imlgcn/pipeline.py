@@ -24,6 +24,10 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelScale, Part, Tag, Tagger, TaggerInfo, save_tagger
 
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
+FINE_TUNED_NOTE = (
+    "linear head of stage 1 with the backbone as tuned in that stage, half of all epochs; "
+    "its own calibration and thresholds"
+)
 HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", "ECE", "log_loss")
 
 
@@ -57,36 +61,44 @@ def train(
         InputError: the data, a setting or the folder cannot be used; nothing is half-written.
     """
     from imlgcn.report import write_report
-    from imlgcn.training.method import train_method
-    from imlgcn.training.run_folder import CHECKPOINTS, RunLog, open_run_folder
+    from imlgcn.training.method import check_settings, train_method
+    from imlgcn.training.run_folder import CHECKPOINTS, RunLog, discard_run, open_run_folder
 
     out = Path(out)
+    seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
     dataset = load_dataset(data, delimiter=delimiter, progress=progress)
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
-    dataset, own_split = _with_splits(dataset, int(settings.get("seed", 0)), progress)
+    dataset, own_split = _with_splits(dataset, seed, progress)
     _check_labels(dataset)
-    chosen = preset or _preset(dataset, progress)
-    options = _settings(start, settings, chosen)
-    backbone, begin = _backbone(options, start, dataset)
+    options = _settings(start, settings, preset or _preset(dataset, progress))
+    backbone, begin = _backbone(options, start)
+    check_settings(options, backbone.out_channels, len(dataset.names))
     if begin is not None and set(begin.context.names) == set(dataset.names):
         dataset = dataset.reordered(begin.context.names)
 
-    open_run_folder(out, options, str(data), resume=resume, replace=replace)
-    if own_split:
-        write_split_csv(dataset, [str(r.split) for r in dataset.records], out / "split.csv")
-    trained = train_method(
-        backbone,
-        dataset,
-        options,
-        checkpoints=out / CHECKPOINTS,
-        start=begin,
-        log=RunLog(out),
-        progress=progress,
-    )
+    origin = {"data": str(data), "delimiter": delimiter, "from": str(start) if start else None}
+    existed = out.exists()
+    open_run_folder(out, options, origin, resume=resume, replace=replace)
+    try:
+        if own_split:
+            write_split_csv(dataset, [str(r.split) for r in dataset.records], out / "split.csv")
+        trained = train_method(
+            backbone,
+            dataset,
+            options,
+            checkpoints=out / CHECKPOINTS,
+            start=begin,
+            log=RunLog(out, keep=resume),
+            progress=progress,
+        )
+    except InputError:  # what the run was given cannot be used: going on with it is no use either
+        if not resume:
+            discard_run(out, folder=not existed)
+        raise
     if trained.failed:
         progress.say(f"{len(trained.failed)} images could not be read and were left out")
 
-    scale, metrics = _judge(trained, options)
+    scale, metrics = _judge(trained, options, progress)
     write_predictions(out / "predictions.parquet", dataset.names, _scored(trained, scale))
     write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     info = TaggerInfo(
@@ -135,13 +147,15 @@ def _with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Datas
         progress.say(
             "no split in the data: making one, 80 % train, 10 % val, 10 % test (split.csv)"
         )
-        splits, _ = split_dataset(dataset, seed=seed)
+        splits, _ = split_dataset(dataset, seed=seed, progress=progress)
         return dataset.with_splits(splits), True
     if "train" not in there:
         raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
     progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
     rows = [i for i, record in enumerate(dataset.records) if record.split == "train"]
-    part, _ = split_dataset(dataset.select(rows), train=0.9, val=0.1, test=0.0, seed=seed)
+    part, _ = split_dataset(
+        dataset.select(rows), train=0.9, val=0.1, test=0.0, seed=seed, progress=progress
+    )
     new = [record.split for record in dataset.records]
     for row, split in zip(rows, part, strict=True):
         new[row] = split
@@ -167,34 +181,53 @@ def _preset(dataset: Dataset, progress: Progress) -> str:
 
 def _settings(start: str | Path | None, given: Mapping[str, Any], preset: str) -> TrainSettings:
     """Merge, each over the last: preset, the head's own training values, the old run, the user."""
-    from imlgcn.models import HEADS
+    from imlgcn.models import HEADS, head_options
     from imlgcn.training.run_folder import read_settings
 
-    layers = [{} if start is None else read_settings(Path(start)), given]
+    old = {} if start is None else read_settings(Path(start))
+    for key in {"backbone", "weights"} & old.keys() & given.keys():
+        if given[key] != old[key]:
+            raise InputError(
+                f"--from goes on with the tagger's own backbone, {old['backbone']}: leave out {key}"
+            )
+    if given.get("head", old.get("head")) != old.get("head"):
+        old = {key: value for key, value in old.items() if key not in ("head_options", "graph")}
+    layers = [old, given]
     head = train_settings(*layers, preset=preset).head
     if head not in HEADS:
         raise unknown_name("head", head, HEADS)
-    return train_settings({"graph": HEADS[head].TRAINING.get(preset, {})}, *layers, preset=preset)
+    settings = train_settings(
+        {"graph": HEADS[head].TRAINING.get(preset, {})}, *layers, preset=preset
+    )
+    complete = head_options(head, preset, **settings.head_options)
+    return settings.model_copy(update={"head_options": complete})
 
 
-def _backbone(options: TrainSettings, start: str | Path | None, dataset: Dataset) -> Any:
+def _backbone(options: TrainSettings, start: str | Path | None) -> Any:
     """Return the backbone to train and, when going on from a tagger, that tagger's network."""
+    import torch
+
     from imlgcn.models import create_backbone
     from imlgcn.tagger import load_classifier
     from imlgcn.training.method import Start
 
     begin = None
     if start is None:
-        backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
+        with torch.random.fork_rng(devices=[]):  # what is drawn is replaced by the weights
+            backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
     else:
         classifier, context = load_classifier(Path(start))
         begin, backbone = Start(classifier, context), classifier.backbone
-    image = backbone.image_settings.model_copy(update={"fit": options.fit})
-    backbone.image_settings = image
+    size = options.size or backbone.image_settings.size
+    backbone.check_size(size)
+    changes = {"fit": options.fit, "size": size}
+    backbone.image_settings = backbone.image_settings.model_copy(update=changes)
     return backbone, begin
 
 
-def _judge(trained: Any, options: TrainSettings) -> tuple[LabelScale, dict[str, Any]]:
+def _judge(
+    trained: Any, options: TrainSettings, progress: Progress
+) -> tuple[LabelScale, dict[str, Any]]:
     """Fit on validation; return metrics of test (or validation) with the control beside them."""
     dataset = trained.dataset
     targets = {name: dataset.split(name).targets for name in trained.scores}
@@ -207,11 +240,16 @@ def _judge(trained: Any, options: TrainSettings) -> tuple[LabelScale, dict[str, 
     if trained.control is not None:
         own = fit_scale(trained.control["val"], targets["val"], options.threshold)
         control = judge(trained.control[split], targets[split], dataset.names, own)
-        difference = paired_bootstrap(trained.scores[split], trained.control[split], targets[split])
-        metrics["control"] = {"head": "linear", "note": CONTROL_NOTE, **control}
-        metrics["difference_to_control"] = dict(
-            zip(("mAP", "low", "high"), difference, strict=True), interval="95 %, paired bootstrap"
-        )
+        note = FINE_TUNED_NOTE if options.fine_tune else CONTROL_NOTE
+        metrics["control"] = {"head": "linear", "note": note, **control}
+        if final["mAP"] is not None:  # None: no label of the split has a positive image
+            difference = paired_bootstrap(
+                trained.scores[split], trained.control[split], targets[split], progress=progress
+            )
+            metrics["difference_to_control"] = dict(
+                zip(("mAP", "low", "high"), difference, strict=True),
+                interval="95 %, paired bootstrap",
+            )
     metrics["failed_images"] = trained.failed
     return scale, metrics
 

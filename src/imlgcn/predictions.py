@@ -1,6 +1,7 @@
 """The scores a tagger was judged by, as one Parquet file: one row per image and label.
 
-Columns: ``image, split, label, target`` (1, 0, -1 unknown)``, logit, probability`` (calibrated).
+Columns: ``image, split, label, target, logit, probability``; targets are 1, 0 or -1 (unknown),
+probabilities are calibrated.
 """
 
 from __future__ import annotations
@@ -56,16 +57,22 @@ def read_predictions(path: Path, names: Sequence[str], split: str) -> ScoredSpli
     Raises:
         InputError: there is no such file, or it has no such split.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise InputError(f"{path} is missing; it is written by `imlgcn train` with the tagger")
-    table = pq.read_table(path, filters=[("split", "==", split)])
-    L = len(names)
+    try:
+        table = pq.read_table(path, filters=[("split", "==", split)])
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is damaged ({str(error).splitlines()[0]}); train anew") from None
     if not table.num_rows:
         raise InputError(f"{path} holds no scores of the split {split!r}")
-    stored = table["label"].slice(0, L).to_pylist()
-    images = tuple(table["image"].to_pylist()[::L])
+    stored = table["label"].unique().to_pylist()  # in the order of the rows
+    L = len(stored)
+    if missing := [name for name in names if name not in stored]:
+        raise InputError(f"{path} holds no scores of the labels {', '.join(missing)}")
+    images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
     order = [stored.index(name) for name in names]
 
     def column(name: str) -> NDArray[np.float64]:

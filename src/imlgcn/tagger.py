@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from imlgcn.config import ImageSettings, InputError, Settings
 from imlgcn.data.images import open_image
@@ -75,6 +75,13 @@ class TaggerInfo(Settings):
     versions: dict[str, str] = Field(default_factory=dict)
     engine: str = "torch"  # what scored validation and test
     sha256: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_value_per_label(self) -> TaggerInfo:
+        for name in ("slope", "intercept", "threshold", "positives"):
+            if (found := len(getattr(self.scale, name))) != len(self.labels):
+                raise ValueError(f"scale.{name} has {found} values for {len(self.labels)} labels")
+        return self
 
 
 class Tagger:
@@ -232,6 +239,7 @@ def load_classifier(
     with torch.random.fork_rng(devices=[]):
         backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
         head = create_head(info.head.name, backbone.out_channels, context, **info.head.options)
+    backbone.weights_id = info.backbone.weights or backbone.weights_id
     classifier = MultiLabelClassifier(backbone, head)
     network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}
     classifier.load_state_dict(network)
@@ -281,5 +289,6 @@ def _read_info(path: Path) -> TaggerInfo:
             )
         return TaggerInfo.model_validate(content)
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        first = str(error).splitlines()[0]
+        lines = str(error).splitlines()  # of pydantic: how many errors, where, what
+        first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
         raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None

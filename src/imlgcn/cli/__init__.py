@@ -55,3 +55,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"imlgcn: {error.filename}: {error.strerror}\n")
+        sys.exit(2)

@@ -69,8 +69,11 @@ def split(
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out takes the name of a .csv file; got {out}")
+    if out.exists() and Path(data).exists() and out.samefile(data):
+        raise InputError(f"--out {out} is the data itself; give another name")
     progress = TerminalProgress()
-    dataset = _load(data, delimiter, reader, progress)
+    fields = (group_by,) if group_by else ()
+    dataset = _load(data, delimiter, reader, progress, fields)
     splits, table = split_dataset(
         dataset, train=train, val=val, test=test, seed=seed, group_by=group_by, progress=progress
     )
@@ -114,8 +117,14 @@ def graph(
 
 
 def _load(
-    data: str, delimiter: str | None, reader: str | None, progress: TerminalProgress
+    data: str,
+    delimiter: str | None,
+    reader: str | None,
+    progress: TerminalProgress,
+    fields: tuple[str, ...] = (),
 ) -> Dataset:
-    dataset = load_dataset(data, delimiter=delimiter, reader=reader, progress=progress)
+    dataset = load_dataset(
+        data, delimiter=delimiter, reader=reader, fields=fields, progress=progress
+    )
     progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
     return dataset

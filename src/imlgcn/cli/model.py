@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from imlgcn.cli import show
-from imlgcn.config import InputError, merge_settings, parse_setting
+from imlgcn.config import (
+    InputError,
+    TrainSettings,
+    merge_settings,
+    parse_setting,
+    unknown_name,
+)
 from imlgcn.files import write_atomic
 from imlgcn.progress import TerminalProgress
 
@@ -83,15 +88,14 @@ def train(
     """
     from imlgcn.pipeline import train as run
 
-    layers = [_read_config(config)] if config else []
-    preset = preset or (layers and layers[0].pop("preset", None)) or None
+    origin, layers = _read_config(config)
     options = {"embedding": embedding, "graph": graph}
     flags = {
         "head": head,
         "backbone": backbone,
         "weights": str(weights) if weights else None,
         "size": size,
-        "fine_tune": _fine_tune(fine_tune),
+        "fine_tune": fine_tune,
         "seed": seed,
         "strict": strict or None,
         "head_options": {k: v for k, v in options.items() if v is not None} or None,
@@ -101,16 +105,21 @@ def train(
         stages = ("linear", "graph", "tuning")
         layers.append({stage: {"epochs": epochs} for stage in stages})
     layers += [parse_setting(text) for text in set_ or []]
+    settings = merge_settings(_device_defaults(), *layers)
+    preset = preset or settings.pop("preset", None)
+    for key in settings:
+        if key not in TrainSettings.model_fields:
+            raise unknown_name("setting", key, TrainSettings.model_fields)
     tagger = run(
         data,
         out,
         preset=preset,
-        start=start,
+        start=start or origin.get("from"),
         resume=resume,
         replace=overwrite,
-        delimiter=delimiter,
+        delimiter=delimiter or origin.get("delimiter"),
         progress=TerminalProgress(),
-        **merge_settings(*layers),
+        **settings,
     )
     show.metrics(_read_metrics(tagger.path))
     show.next_steps(tagger.path)
@@ -124,15 +133,21 @@ def evaluate(
         str, typer.Option(help="How mAP is computed: default, rank, voc07, voc12 or sklearn.")
     ] = "default",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
     Example: imlgcn evaluate runs/demo openclipart --split test --json metrics.json
     """
+    from imlgcn.data.dataset import load_dataset
     from imlgcn.evaluate import evaluate as run
+    from imlgcn.tagger import Tagger
 
+    progress = TerminalProgress()
+    opened = Tagger.load(tagger)  # before the data: a wrong path is the likelier mistake
+    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
     chosen = None if split == "all" else split
-    metrics = run(tagger, data, split=chosen, protocol=protocol, progress=TerminalProgress())
+    metrics = run(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:
         write_atomic(json_file, json.dumps(metrics, indent=1) + "\n")
     show.metrics(metrics)
@@ -205,25 +220,19 @@ def _read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"--config takes a YAML file of settings; there is none at {path}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must hold settings as 'key: value' lines")
-    content.pop("data", None)  # config.yaml of a run names its data
-    return content
+def _read_config(path: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what a run's ``config.yaml`` says about its data, and its settings as a layer."""
+    from imlgcn.training.run_folder import ORIGIN, read_config
+
+    content = {} if path is None else read_config(path)
+    origin = {key: content.pop(key) for key in ORIGIN if key in content}
+    return origin, [content]
 
 
-def _fine_tune(asked: bool | None) -> bool | None:
-    if asked is not None:
-        return asked
+def _device_defaults() -> dict[str, Any]:
     import torch
 
-    return True if torch.cuda.is_available() else None
+    return {"fine_tune": True} if torch.cuda.is_available() else {}
 
 
 def _parse_known(text: str | None) -> dict[str, int] | None:

@@ -8,7 +8,7 @@ interrupted: model, average, optimizer, schedule and epoch. Random numbers are d
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,30 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     }
 
 
-def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Undo :func:`optimizer_tensors`; rates and decays stay those of ``optimizer``."""
+def optimizer_groups(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Return the present rate, betas and decay of every group: the schedule moves them."""
+    groups = optimizer.state_dict()["param_groups"]
+    return [{key: value for key, value in group.items() if key != "params"} for group in groups]
+
+
+def restore_optimizer(
+    optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: Sequence[Mapping[str, Any]]
+) -> None:
+    """Undo :func:`optimizer_tensors` and :func:`optimizer_groups`.
+
+    Moments are laid out in memory as their parameters are (channels last, say): the fused step goes
+    through both by address and would else pair the wrong numbers.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
+        if value.ndim:
+            value = torch.empty_like(parameters[int(number)], dtype=value.dtype).copy_(value)
         state.setdefault(int(number), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    present = optimizer.state_dict()["param_groups"]
+    restored = [
+        {**new, **old, "betas": tuple(old["betas"])}  # JSON knows no tuples
+        for new, old in zip(present, groups, strict=True)
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": restored})

@@ -35,6 +35,7 @@ from imlgcn.models import MultiLabelClassifier
 from imlgcn.progress import SILENT, Advance, Progress
 from imlgcn.training.checkpoint import (
     load_checkpoint,
+    optimizer_groups,
     optimizer_tensors,
     part,
     restore_optimizer,
@@ -73,6 +74,7 @@ class TrainingState:
             "epoch": self.epoch,
             "value": self.value,
             "scheduler": self.scheduler.state_dict(),
+            "groups": optimizer_groups(self.optimizer),
         }
         save_checkpoint(path, tensors, state)
 
@@ -81,7 +83,7 @@ class TrainingState:
         tensors, state = load_checkpoint(path)
         self.classifier.load_state_dict(part("model", tensors))
         self.average.module.load_state_dict(part("average", tensors))
-        restore_optimizer(self.optimizer, part("optimizer", tensors))
+        restore_optimizer(self.optimizer, part("optimizer", tensors), state["groups"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.best, self.value, self.epoch = part("best", tensors), state["value"], state["epoch"]
 
@@ -119,7 +121,7 @@ def fine_tune(
     def judge(mean_loss: float | None) -> None:
         value = validation_map(average.module, val, image, progress, f"{stage}, validation")
         log({"stage": stage, "epoch": state.epoch, "loss": mean_loss, "val_mAP": value})
-        if value > state.value:
+        if value > state.value or not state.best:  # a value may be NaN: nothing to judge by
             state.value, state.best = value, _copy(average.module)
 
     if checkpoint.is_file():
@@ -221,7 +223,11 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
     def __init__(self, train: Dataset, image: ImageSettings, settings: FineTuning) -> None:
         self.train, self.size = train, image.size
         self.transform = TrainTransform(
-            image, magnitude=settings.rand_augment, flip=settings.flip, cutout=settings.cutout
+            image,
+            num_ops=2 if settings.rand_augment else 0,  # at magnitude 0 some still change colours
+            magnitude=settings.rand_augment,
+            flip=settings.flip,
+            cutout=settings.cutout,
         )
 
     def __len__(self) -> int:

@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from imlgcn.config import TrainSettings
+from imlgcn.config import InputError, TrainSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
+from imlgcn.losses import create_loss
+from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.models import Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
@@ -34,7 +36,7 @@ Scores = dict[str, NDArray[np.float32]]  # split -> logits (N, L)
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """An existing tagger to go on from; its labels are in the order of the data set's."""
+    """An existing tagger to go on from; the data may have other labels: they match by name."""
 
     classifier: MultiLabelClassifier
     context: LabelContext
@@ -83,9 +85,7 @@ def train_method(
     run = _Run(settings, create_fabric(), checkpoints, log, progress)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        features = extract_features(
-            backbone, dataset, strict=settings.strict, progress=progress, stage="features"
-        )
+        features = _extract(run, backbone, dataset)
         dataset = features.dataset
         train, _ = features.split("train")
         context = LabelContext.from_targets(dataset.names, train.targets)
@@ -96,7 +96,7 @@ def train_method(
             linear_options = head_options("linear", settings.preset, pooling=pooling)
         linear = create_head("linear", backbone.out_channels, context, **linear_options)
         if start is not None:
-            _take_over(linear, start.classifier.head)
+            _take_over(linear, start, context.names)
         _train_head(run, "linear", linear, features)
         if settings.fine_tune:
             features = _fine_tune(run, "linear", backbone, linear, features)
@@ -107,9 +107,8 @@ def train_method(
 
         context = _describe_labels(run, context, options, features, start)
         head = create_head(settings.head, backbone.out_channels, context, **options)
-        goes_on = start is not None and _same_shapes(head, start.classifier.head)
-        if start is not None and goes_on:
-            head.load_state_dict(start.classifier.head.state_dict())
+        _warn_of_a_sparse_graph(head, progress)
+        goes_on = start is not None and _go_on(head, start, context.names)
         if not settings.fine_tune:
             _train_head(run, "graph", head, features)
         else:
@@ -119,6 +118,35 @@ def train_method(
         classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
     return Trained(classifier, context, options, dataset, features.failed, final, scores)
+
+
+def check_settings(settings: TrainSettings, in_channels: int, num_labels: int) -> None:
+    """Raise an InputError for a goal, a loss or a head that cannot be, before anything is done."""
+    parse_goal(settings.threshold)
+    C, L = in_channels, num_labels
+    context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
+    if settings.loss.options.get("reduction") == "none":
+        raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
+    try:
+        with torch.random.fork_rng(devices=[]):
+            create_loss(settings.loss.name, **settings.loss.options)
+            create_head(settings.head, C, context, **settings.head_options)
+    except InputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"an option of the head or the loss cannot be used: {error}") from error
+
+
+def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> PooledFeatures:
+    """Return the features of the images that can be read; there must be some in train and val."""
+    features = extract_features(
+        backbone, dataset, strict=run.settings.strict, progress=run.progress, stage="features"
+    )
+    for split in ("train", "val"):
+        if split not in features.dataset.splits:
+            first = next(iter(features.failed.values()))
+            raise InputError(f"no image of the split {split!r} can be read; first: {first}")
+    return features
 
 
 def _train_head(run: _Run, stage: str, head: Head, features: PooledFeatures) -> None:
@@ -140,7 +168,9 @@ def _train_head(run: _Run, stage: str, head: Head, features: PooledFeatures) -> 
 def _agree(run: _Run, head: Head, linear: Head, features: PooledFeatures) -> None:
     """Start the head where the linear head stands."""
     assert head.pooling is not None
-    left = warm_start(head, linear, features.split("train")[1].pooled(head.pooling))
+    device = run.fabric.device  # where the linear head is
+    vectors = features.split("train")[1].pooled(head.pooling).to(device)
+    left = warm_start(head.to(device), linear, vectors)
     run.log({"stage": "warm start", "difference": left})
     run.progress.say(f"the head starts from the linear one's scores (off by {left:.1%})")
 
@@ -162,6 +192,8 @@ def _fine_tune(
         progress=run.progress,
         stage=f"fine-tuning, {stage} head",
     )
+    # what follows must not depend on how many epochs ran just now: a resumed run ran fewer
+    torch.manual_seed(run.settings.seed)
     return extract_features(
         backbone, features.dataset, use_cache=False, progress=run.progress, stage="new features"
     )
@@ -175,15 +207,27 @@ def _describe_labels(
     start: Start | None,
 ) -> LabelContext:
     """Stage 2: the embeddings that the head's options ask for."""
-    if start is not None and set(start.context.names) == set(context.names):
-        # the weights to go on from were learnt on these nodes
-        return context.with_embeddings(**start.context.reordered(context.names).embeddings)
     kind = options.get("embedding")
+    old = start.context if start is not None and start.context.names == context.names else None
+    if old is not None and kind in old.embeddings:
+        return context.with_embeddings(**old.embeddings)  # the old weights were learnt on them
     if kind == "words":
         return add_words(context, run.settings.embedding.words, run.progress)
     if kind in ("image", "image_pca"):
         return embed_labels(context, features.split("train")[1], run.settings.embedding)
     return context
+
+
+def _warn_of_a_sparse_graph(head: Head, progress: Progress) -> None:
+    adjacency = getattr(head, "adjacency", None)
+    if adjacency is None:
+        return
+    edges = int((adjacency != 0).sum()) - head.num_labels  # every label has itself
+    if 0 < edges < head.num_labels:
+        progress.say(
+            f"the label graph has {edges} edges for {head.num_labels} labels, little for a graph "
+            "head to use; a lower threshold gives more (--set head_options.threshold=0.2)"
+        )
 
 
 def _score(head: Head, features: PooledFeatures) -> Scores:
@@ -193,15 +237,31 @@ def _score(head: Head, features: PooledFeatures) -> Scores:
     return {name: score_features(head, part.pooled(head.pooling)) for name, part in parts.items()}
 
 
-def _take_over(linear: Head, old: nn.Module) -> None:
-    """Start the linear head from an older head's folded classifiers, where they fit."""
+def _take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
+    """Start the linear head from an older head's folded classifiers, label by label."""
+    old = start.classifier.head
     folded = old.fold() if isinstance(old, Head) else old
-    if isinstance(folded, FoldedHead) and _same_shapes(linear, folded, only="linear."):
-        state = folded.state_dict()
-        linear.load_state_dict({k: state[k] for k in linear.state_dict()})
+    state = linear.state_dict()
+    if not isinstance(folded, FoldedHead) or state.keys() != folded.state_dict().keys():
+        return
+    known = [name for name in names if name in start.context.names]
+    ours, theirs = ([where.index(name) for name in known] for where in (names, start.context.names))
+    for key, value in folded.state_dict().items():  # weight (L, C) and bias (L,)
+        if state[key].shape[1:] == value.shape[1:]:
+            state[key][ours] = value[theirs]
 
 
-def _same_shapes(new: nn.Module, old: nn.Module, only: str = "") -> bool:
-    ours = {k: v.shape for k, v in new.state_dict().items() if k.startswith(only)}
-    theirs = {k: v.shape for k, v in old.state_dict().items() if k.startswith(only)}
-    return ours == theirs
+def _go_on(head: Head, start: Start, names: tuple[str, ...]) -> bool:
+    """Give the head an older one's weights if they are for the same labels; say whether they were.
+
+    The label graph stays that of the new data and options.
+    """
+    old = start.classifier.head
+    if start.context.names != names or _shapes(head) != _shapes(old):
+        return False
+    head.load_state_dict(dict(old.named_parameters()), strict=False)
+    return True
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in module.state_dict().items()}

@@ -36,7 +36,10 @@ def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, On
     parameters = [group for group in parameters if group["params"]]
     optimizer = AdamW(parameters, fused=True)
     rates = [group["lr"] for group in parameters]
-    return optimizer, OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=0.2)
+    total = max(steps, 2)
+    # a fifth of 5 steps would end at step 0, where torch divides by zero
+    rise = 0.2 if total != 5 else 0.25
+    return optimizer, OneCycleLR(optimizer, rates, total_steps=total, pct_start=rise)
 
 
 def freeze_batch_norm(module: nn.Module) -> None:

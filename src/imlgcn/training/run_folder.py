@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,18 @@ FILES = (
     "split.csv",
 )
 CHECKPOINTS = "checkpoints"
+ORIGIN = ("data", "delimiter", "from")  # in config.yaml besides the settings: what was trained on
 
 
 def open_run_folder(
-    out: Path, settings: TrainSettings, data: str, *, resume: bool = False, replace: bool = False
+    out: Path,
+    settings: TrainSettings,
+    origin: Mapping[str, str | None],
+    *,
+    resume: bool = False,
+    replace: bool = False,
 ) -> None:
-    """Make ``out`` ready and write ``config.yaml``.
+    """Make ``out`` ready and write ``config.yaml``: ``origin`` (keys of ORIGIN), then settings.
 
     ``resume`` goes on with an unfinished run of the same settings; ``replace`` deletes an earlier
     run first (only the files a run writes).
@@ -39,12 +46,13 @@ def open_run_folder(
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out takes a folder; {out} is a file")
-    content = {"data": data, **settings.model_dump(mode="json")}
+    known = {key: value for key, value in origin.items() if value is not None}
+    content = {**known, **settings.model_dump(mode="json")}
     config = out / "config.yaml"
     if resume and config.is_file():
-        begun = yaml.safe_load(config.read_text(encoding="utf-8"))
-        if begun != content:
-            changed = sorted(k for k in content if (begun or {}).get(k) != content[k])
+        begun = read_config(config)
+        changed = [k for k in {**begun, **content} if begun.get(k) != content.get(k)]
+        if changed:
             raise InputError(
                 f"{out} was begun with other settings ({', '.join(changed)}): give the same ones "
                 "to --resume, or another --out"
@@ -65,9 +73,17 @@ def open_run_folder(
 def remove_run(out: Path) -> None:
     """Delete the files a run writes from ``out``, and nothing else."""
     for name in FILES:
-        (out / name).unlink(missing_ok=True)
+        for path in (out / name, *out.glob(f".{name}.*.tmp")):  # a killed run's half-written ones
+            path.unlink(missing_ok=True)
     if (out / CHECKPOINTS).is_dir():
         shutil.rmtree(out / CHECKPOINTS)
+
+
+def discard_run(out: Path, *, folder: bool) -> None:
+    """Delete what a run that cannot go on has written, and with ``folder`` the empty folder."""
+    remove_run(out)
+    if folder and not any(out.iterdir()):
+        out.rmdir()
 
 
 def read_settings(tagger: Path) -> dict[str, Any]:
@@ -75,13 +91,31 @@ def read_settings(tagger: Path) -> dict[str, Any]:
     config = tagger / "config.yaml"
     if not config.is_file():
         raise InputError(f"{config} is missing: --from takes the folder of a trained tagger")
-    settings: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings.pop("data", None)
-    return settings
+    return {key: value for key, value in read_config(config).items() if key not in ORIGIN}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file of settings.
+
+    Raises:
+        InputError: there is no such file, or it does not hold settings.
+    """
+    if not path.is_file():
+        raise InputError(f"no file {path}; expected a YAML file of settings")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold settings as 'key: value' lines")
+    return {str(key): value for key, value in content.items()}
 
 
 class RunLog:
-    """``log.jsonl``: one line per event, in the order they happened."""
+    """``log.jsonl``: one line per event, in the order they happened; NaN is written as null.
+
+    ``keep`` adds to the lines of an interrupted run.
+    """
 
     def __init__(self, out: Path, *, keep: bool = False) -> None:
         self.path = out / "log.jsonl"
@@ -90,5 +124,6 @@ class RunLog:
 
     def __call__(self, row: dict[str, Any]) -> None:
         """Append one line."""
+        row = {key: None if value != value else value for key, value in row.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
