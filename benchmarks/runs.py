@@ -70,8 +70,8 @@ def table(cold: float, warm: float, tuned: float, log: list[dict[str, Any]]) -> 
             f"{tuned:.0f} |",
             "",
             "Fine-tuning, validation mAP (protocol default). Epoch 0 of the linear head is the "
-            "frozen probe at 160 px; epoch 0 of the graph head is where the linear head ended. The best "
-            "epoch on validation is kept.",
+            "frozen probe at 160 px; epoch 0 of the graph head is where the linear head ended. The "
+            "best epoch on validation is kept.",
             "",
             "| stage | epoch | mAP, validation |",
             "|---|---|---|",
