@@ -27,7 +27,7 @@ from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.models import HEADS, count_parameters, create_backbone, create_head, head_options
 from imlgcn.progress import TerminalProgress
-from imlgcn.training.extract import PooledFeatures, extract_features
+from imlgcn.training.extract import ImageFeatures, extract_features
 from imlgcn.training.loop import create_fabric, score_features
 from imlgcn.training.stages import add_words, embed_labels, train_head
 
@@ -95,9 +95,9 @@ def run(
     name: str,
     options: dict[str, Any],
     context: LabelContext,
-    train: PooledFeatures,
-    val: PooledFeatures,
-    test: PooledFeatures,
+    train: ImageFeatures,
+    val: ImageFeatures,
+    test: ImageFeatures,
     seeds: int,
 ) -> Result:
     """Train one system with every seed."""
@@ -135,7 +135,7 @@ def run(
     )
 
 
-def table(results: dict[str, Result], val: PooledFeatures, test: PooledFeatures, seeds: int) -> str:
+def table(results: dict[str, Result], val: ImageFeatures, test: ImageFeatures, seeds: int) -> str:
     """Return the results as Markdown."""
     targets = test.dataset.targets
     names = test.dataset.names

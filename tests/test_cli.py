@@ -16,7 +16,6 @@ import yaml
 from imlgcn.tagger import Tagger
 
 BACKBONE = "test_efficientnet"
-# as sentences begin: what is wrong, then what to do
 COMMANDS = ("demo", "check", "split", "graph", "train", "evaluate", "predict", "params")
 
 
@@ -36,7 +35,7 @@ def train(cli, shapes, weights, tmp_path, train_tiny, monkeypatch):
 
 
 def assert_refused(outcome, *words):
-    """One sentence on standard error after any progress, exit code 2, nothing on standard output."""
+    """One sentence closes standard error, exit code 2, nothing on standard output."""
     last = outcome.err.rstrip("\n").splitlines()[-1]
     assert outcome.code == 2, outcome.err
     assert last.startswith("imlgcn: ")
@@ -214,9 +213,15 @@ def test_the_settings_of_a_run_make_the_same_run(cli, tagger, tmp_path, shapes):
 
 
 def test_a_delimiter_is_written_down_and_taken_from_the_settings(train, tmp_path, rewrite, cli):
-    data = rewrite(lambda r: (r[0], r[1].replace(";", "|"), r[2]))
-    text = data.read_text().replace("dark", "dark, grey")  # two candidates: it must be said
-    data.write_text(re.sub(r"(\S+),([^,\n]*(?:, grey[^,\n]*)*),(\w+)\n", r'\1,"\2",\3\n', text))
+    labels = {";": "|", "dark": "dark, grey"}  # two candidates: it must be said
+
+    def change(row):
+        text = row[1]
+        for old, new in labels.items():
+            text = text.replace(old, new)
+        return (row[0], text, row[2])
+
+    data = rewrite(change)
     assert_refused(train(data=data, out=tmp_path / "a"), "delimiter")
     assert train("--delimiter", "|", data=data, out=tmp_path / "a").code == 0
     config = tmp_path / "a" / "config.yaml"
@@ -306,7 +311,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--graph", "identiti"), "did you mean 'identity'"),
         (("--preset", "smal"), "did you mean 'small'"),
         (("--size", 8), "setting 'size': expected greater than or equal to 16; got 8"),
-        (("--epochs", 0), "setting 'linear.epochs'"),
+        (("--epochs", 0), "expected greater than or equal to 1; got 0"),
         (("--seed", -1), "setting 'seed'"),
         (("--set", "linear.epoch=3"), "did you mean 'epochs'"),
         (("--set", "sede=3"), "did you mean 'seed'"),
@@ -394,7 +399,6 @@ def test_a_path_that_does_not_exist_is_one_sentence(cli, arguments, words, monke
 
 
 def test_a_mistake_in_a_shell_is_one_sentence_and_no_traceback(tmp_path, shapes):
-    command = [sys.executable, "-m", "imlgcn.cli"]
     script = "from imlgcn.cli import main; main()"
     command = [sys.executable, "-c", script, "train", str(shapes), "--out", str(tmp_path / "run")]
     done = subprocess.run(
@@ -459,7 +463,9 @@ def test_evaluate_prints_and_writes_the_numbers_of_training(cli, tagger, shapes,
 def test_evaluate_refuses_what_it_does_not_know_and_writes_nothing(
     cli, tagger, shapes, tmp_path, arguments, words
 ):
-    assert_refused(cli("evaluate", tagger.path, shapes, "--json", tmp_path / "m", *arguments), words)
+    assert_refused(
+        cli("evaluate", tagger.path, shapes, "--json", tmp_path / "m", *arguments), words
+    )
     assert list(tmp_path.iterdir()) == []
 
 

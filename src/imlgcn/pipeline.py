@@ -61,7 +61,8 @@ def train(
         InputError: the data, a setting or the folder cannot be used; nothing is half-written.
     """
     from imlgcn.report import write_report
-    from imlgcn.training.method import check_settings, train_method
+    from imlgcn.training.checks import check_settings
+    from imlgcn.training.method import train_method
     from imlgcn.training.run_folder import CHECKPOINTS, RunLog, discard_run, open_run_folder
 
     out = Path(out)
@@ -72,7 +73,7 @@ def train(
     _check_labels(dataset)
     options = _settings(start, settings, preset or _preset(dataset, progress))
     backbone, begin = _backbone(options, start)
-    check_settings(options, backbone.out_channels, len(dataset.names))
+    check_settings(options, backbone, len(dataset.names))
     if begin is not None and set(begin.context.names) == set(dataset.names):
         dataset = dataset.reordered(begin.context.names)
 

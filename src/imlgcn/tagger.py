@@ -220,7 +220,7 @@ def load_classifier(
     import torch
     from safetensors.torch import load_file
 
-    from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
 
     info = info or _read_info(path)
     weights = path / WEIGHTS
@@ -238,7 +238,8 @@ def load_classifier(
     context = LabelContext.from_arrays(info.labels, arrays)
     with torch.random.fork_rng(devices=[]):
         backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
-        head = create_head(info.head.name, backbone.out_channels, context, **info.head.options)
+        channels = backbone.channels(HEADS[info.head.name].feature_levels)
+        head = create_head(info.head.name, channels, context, **info.head.options)
     backbone.weights_id = info.backbone.weights or backbone.weights_id
     classifier = MultiLabelClassifier(backbone, head)
     network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}

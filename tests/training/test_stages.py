@@ -12,7 +12,7 @@ from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
 from imlgcn.models import HEADS, create_head
 from imlgcn.progress import Progress
-from imlgcn.training.extract import PooledFeatures
+from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.loop import score_features
 from imlgcn.training.stages import _shuffled, add_words, embed_labels, train_head
 
@@ -26,7 +26,7 @@ def features(colours):
     values = generator.normal(size=(16, 2, 6)).astype(np.float32) * 0.1
     values[:, 0, :3] += colours.targets
     values[:, 1, 3:] += 2 * colours.targets
-    return PooledFeatures(colours, values, {})
+    return ImageFeatures(colours, values, {})
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Frozen backbone, once over all images: pooled features from the cache or from the network.
+"""Frozen backbone, once over all images: features from the cache or from the network.
 
 Shapes: B batch, C channels, S image side, N images.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,28 +19,40 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.engines.pytorch import throughput_threads
 from imlgcn.files import cache_dir
-from imlgcn.models import Backbone
+from imlgcn.models import Backbone, Head
 from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.progress import SILENT, Progress
 
+Inputs = Tensor | tuple[Tensor, ...]  # one row an image
+
 
 @dataclass(frozen=True, eq=False)
-class PooledFeatures:
-    """Pooled features of the images of a data set that could be read."""
+class ImageFeatures:
+    """Features of the images of a data set that could be read."""
 
     dataset: Dataset  # without the images that failed
     values: NDArray[np.float32]  # (N, 2, C): mean and maximum over the map
     failed: dict[str, str]  # image -> why it could not be read
+    maps: tuple[NDArray[np.float16], ...] = ()  # (N, C, H, W) each, deepest last; see extract_maps
 
     def pooled(self, how: str) -> Tensor:
         """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
         return torch.from_numpy(self.values[:, POOLINGS.index(how), :, None, None].copy())
 
-    def split(self, name: str) -> tuple[Dataset, PooledFeatures]:
+    def inputs(self, head: Head) -> Inputs:
+        """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, a map, or a tuple of maps."""
+        if head.pooling is not None:
+            return self.pooled(head.pooling)
+        maps = tuple(torch.from_numpy(level) for level in self.maps[-head.feature_levels :])
+        assert len(maps) == head.feature_levels, "extract_maps comes first"
+        return maps if head.feature_levels > 1 else maps[0]
+
+    def split(self, name: str) -> tuple[Dataset, ImageFeatures]:
         """Return one split of the data set and its features."""
         rows = np.array([r.split == name for r in self.dataset.records], dtype=bool)
         part = self.dataset.select(np.flatnonzero(rows))
-        return part, PooledFeatures(part, self.values[rows], {})
+        maps = tuple(level[rows] for level in self.maps)
+        return part, ImageFeatures(part, self.values[rows], {}, maps)
 
 
 def extract_features(
@@ -51,7 +63,7 @@ def extract_features(
     use_cache: bool = True,
     progress: Progress = SILENT,
     stage: str = "features",
-) -> PooledFeatures:
+) -> ImageFeatures:
     """Return the pooled features of every readable image of ``dataset``.
 
     The cache key holds the backbone's weights, the preprocessing and the runtime; an image is found
@@ -75,7 +87,52 @@ def extract_features(
     if failed and (strict or not len(table.rows)):
         first = next(iter(table.failed.values()))
         raise InputError(f"{len(failed)} of {len(dataset)} images cannot be read; first: {first}")
-    return PooledFeatures(dataset.select(table.rows), table.features, failed)
+    return ImageFeatures(dataset.select(table.rows), table.features, failed)
+
+
+def extract_maps(
+    backbone: Backbone,
+    features: ImageFeatures,
+    levels: int = 1,
+    *,
+    use_cache: bool = True,
+    progress: Progress = SILENT,
+) -> ImageFeatures:
+    """Return ``features`` with the last ``levels`` maps of every image, in half precision."""
+    network = backbone.eval()
+    side = backbone.image_settings.size
+
+    @torch.inference_mode()
+    def compute(images: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        batch = torch.from_numpy(images).to(next(network.parameters()).device)
+        found = network(batch.contiguous(memory_format=torch.channels_last), levels)
+        return found if isinstance(found, tuple) else (found,)
+
+    def extract(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = (
+            torch.cat([level.flatten(1) for level in compute(images)], 1).float().cpu().numpy()
+        )
+        return rows
+
+    with throughput_threads() as streams:
+        table = features_for(
+            features.dataset.paths,
+            extractor=extract,
+            settings=backbone.image_settings,
+            key=f"torch maps {levels} {backbone.name} {weights_hash(backbone)}",
+            cache=cache_dir() / "features" if use_cache else None,
+            streams=streams,
+            dtype="float16",
+            progress=progress,
+            stage="feature maps",
+        )
+    if table.failed:
+        raise InputError(f"images vanished during training; first: {min(table.failed.values())}")
+    shapes = [level.shape[1:] for level in compute(np.zeros((1, 3, side, side), np.float32))]
+    ends = np.cumsum([shape.numel() for shape in shapes])[:-1]
+    parts = np.split(table.features, ends, axis=1)
+    maps = tuple(part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True))
+    return replace(features, maps=maps)
 
 
 def pooling_extractor(

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
+from imlgcn.training.extract import Inputs
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -25,7 +26,7 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 def train_epoch(
     model: Any,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[tuple[Inputs, Tensor]],
     criterion: Criterion,
     optimizer: Optimizer,
     scheduler: LRScheduler,
@@ -58,12 +59,22 @@ def train_epoch(
     return total / max(images, 1)
 
 
+def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:
+    """Return the rows of features of one or several levels, float32 on ``device``."""
+    if isinstance(inputs, tuple):
+        return tuple(level[rows].to(device, torch.float32) for level in inputs)
+    return inputs[rows].to(device, torch.float32)
+
+
 @torch.inference_mode()
-def score_features(head: nn.Module, features: Tensor, *, batch_size: int = 4096) -> NDArray[Any]:
-    """Return the logits ``(N, L)`` of a head on cached features ``(N, C, 1, 1)``."""
+def score_features(head: nn.Module, inputs: Inputs) -> NDArray[Any]:
+    """Return the logits ``(N, L)`` of a head on cached features, one row an image."""
     head.eval()
+    first = inputs[0] if isinstance(inputs, tuple) else inputs
+    size = 4096 if first.shape[-1] == 1 else 128  # vectors or maps
     device = next(head.parameters()).device
-    parts = [head(part.to(device)).float().cpu() for part in torch.split(features, batch_size)]
+    starts = range(0, len(first), size)
+    parts = [head(take(inputs, slice(i, i + size), device)).float().cpu() for i in starts]
     result: NDArray[np.float32] = torch.cat(parts).numpy()
     return result
 

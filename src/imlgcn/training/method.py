@@ -5,6 +5,7 @@ Shapes: N images, C channels, L labels.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,11 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
 from imlgcn.losses import create_loss
 from imlgcn.metrics.thresholds import parse_goal
-from imlgcn.models import Backbone, Head, MultiLabelClassifier, create_head, head_options
+from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import PooledFeatures, extract_features
+from imlgcn.training.checks import check_settings
+from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
 from imlgcn.training.stages import Log, add_words, embed_labels, train_head
@@ -83,6 +85,7 @@ def train_method(
     where the linear one stands and trains it with the backbone.
     """
     run = _Run(settings, create_fabric(), checkpoints, log, progress)
+    probe = check_settings(settings, backbone, len(dataset.names))
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         features = _extract(run, backbone, dataset)
@@ -98,46 +101,44 @@ def train_method(
         if start is not None:
             _take_over(linear, start, context.names)
         _train_head(run, "linear", linear, features)
+        frozen = features
         if settings.fine_tune:
-            features = _fine_tune(run, "linear", backbone, linear, features)
+            # a head on maps cannot start where the linear one stands: it gets a trunk of its own
+            trunk = copy.deepcopy(backbone) if probe.pooling is None else backbone
+            features = _fine_tune(run, "linear", trunk, linear, features)
         scores = _score(linear, features)
         if settings.head == "linear":
             classifier = MultiLabelClassifier(backbone, linear)
             return Trained(classifier, context, options, dataset, features.failed, scores, None)
 
         context = _describe_labels(run, context, options, features, start)
-        head = create_head(settings.head, backbone.out_channels, context, **options)
+        channels = backbone.channels(HEADS[settings.head].feature_levels)
+        head = create_head(settings.head, channels, context, **options)
         _warn_of_a_sparse_graph(head, progress)
         goes_on = start is not None and _go_on(head, start, context.names)
-        if not settings.fine_tune:
+        if head.pooling is None:
+            features = _with_maps(run, backbone, head, frozen, use_cache=True)
+        if not settings.fine_tune or (head.pooling is None and not goes_on):
             _train_head(run, "graph", head, features)
-        else:
-            if not goes_on:
-                _agree(run, head, linear, features)
+        elif not goes_on:
+            _agree(run, head, linear, features)
+        if settings.fine_tune:
             features = _fine_tune(run, "graph", backbone, head, features)
+            if head.pooling is None:
+                features = _with_maps(run, backbone, head, features, use_cache=False)
         classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
     return Trained(classifier, context, options, dataset, features.failed, final, scores)
 
 
-def check_settings(settings: TrainSettings, in_channels: int, num_labels: int) -> None:
-    """Raise an InputError for a goal, a loss or a head that cannot be, before anything is done."""
-    parse_goal(settings.threshold)
-    C, L = in_channels, num_labels
-    context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
-    if settings.loss.options.get("reduction") == "none":
-        raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
-    try:
-        with torch.random.fork_rng(devices=[]):
-            create_loss(settings.loss.name, **settings.loss.options)
-            create_head(settings.head, C, context, **settings.head_options)
-    except InputError:
-        raise
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise InputError(f"an option of the head or the loss cannot be used: {error}") from error
+def _with_maps(
+    run: _Run, backbone: Backbone, head: Head, features: ImageFeatures, *, use_cache: bool
+) -> ImageFeatures:
+    levels = head.feature_levels
+    return extract_maps(backbone, features, levels, use_cache=use_cache, progress=run.progress)
 
 
-def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> PooledFeatures:
+def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> ImageFeatures:
     """Return the features of the images that can be read; there must be some in train and val."""
     features = extract_features(
         backbone, dataset, strict=run.settings.strict, progress=run.progress, stage="features"
@@ -149,7 +150,7 @@ def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> PooledFeatures:
     return features
 
 
-def _train_head(run: _Run, stage: str, head: Head, features: PooledFeatures) -> None:
+def _train_head(run: _Run, stage: str, head: Head, features: ImageFeatures) -> None:
     """Train a head on features that stay as they are."""
     train_head(
         head,
@@ -165,7 +166,7 @@ def _train_head(run: _Run, stage: str, head: Head, features: PooledFeatures) -> 
     )
 
 
-def _agree(run: _Run, head: Head, linear: Head, features: PooledFeatures) -> None:
+def _agree(run: _Run, head: Head, linear: Head, features: ImageFeatures) -> None:
     """Start the head where the linear head stands."""
     assert head.pooling is not None
     device = run.fabric.device  # where the linear head is
@@ -176,8 +177,8 @@ def _agree(run: _Run, head: Head, linear: Head, features: PooledFeatures) -> Non
 
 
 def _fine_tune(
-    run: _Run, stage: str, backbone: Backbone, head: Head, features: PooledFeatures
-) -> PooledFeatures:
+    run: _Run, stage: str, backbone: Backbone, head: Head, features: ImageFeatures
+) -> ImageFeatures:
     """Train backbone and head together; return the features of the new backbone."""
     fine_tune(
         MultiLabelClassifier(backbone, head),
@@ -203,7 +204,7 @@ def _describe_labels(
     run: _Run,
     context: LabelContext,
     options: dict[str, Any],
-    features: PooledFeatures,
+    features: ImageFeatures,
     start: Start | None,
 ) -> LabelContext:
     """Stage 2: the embeddings that the head's options ask for."""
@@ -230,11 +231,10 @@ def _warn_of_a_sparse_graph(head: Head, progress: Progress) -> None:
         )
 
 
-def _score(head: Head, features: PooledFeatures) -> Scores:
-    assert head.pooling is not None
+def _score(head: Head, features: ImageFeatures) -> Scores:
     splits = (name for name in ("val", "test") if name in features.dataset.splits)
     parts = {name: features.split(name)[1] for name in splits}
-    return {name: score_features(head, part.pooled(head.pooling)) for name, part in parts.items()}
+    return {name: score_features(head, part.inputs(head)) for name, part in parts.items()}
 
 
 def _take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:

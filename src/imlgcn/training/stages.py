@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,8 +22,8 @@ from imlgcn.losses import create_loss
 from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import PooledFeatures
-from imlgcn.training.loop import score_features, train_epoch
+from imlgcn.training.extract import ImageFeatures, Inputs
+from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ Log = Callable[[dict[str, Any]], None]
 
 def train_head(
     head: Head,
-    train: PooledFeatures,
-    val: PooledFeatures,
+    train: ImageFeatures,
+    val: ImageFeatures,
     *,
     settings: HeadTraining,
     loss: LossSettings,
@@ -49,26 +50,25 @@ def train_head(
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
     images choosing the best epoch would mostly choose luck. Validation mAP is logged.
     """
-    assert head.pooling is not None, "a head that needs the spatial map cannot train on vectors"
     torch.manual_seed(seed)
-    features = train.pooled(head.pooling)  # (N, C, 1, 1)
+    features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
     targets = torch.from_numpy(train.dataset.targets)  # (N, L)
-    held_out = val.pooled(head.pooling)
+    held_out = val.inputs(head)
     steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
     group = Group(head, settings.learning_rate, settings.weight_decay)
     optimizer, scheduler = create_optimizer([group], steps)
     model, optimizer = fabric.setup(head, optimizer)
     model.mark_forward_method("loss")
     criterion = create_loss(loss.name, **loss.options)
-    features, targets = features.to(fabric.device), targets.to(fabric.device)
 
-    # a step is too small to share: a second thread would mostly wait for the first
-    with torch_threads(1), progress.bar(stage, settings.epochs * len(targets)) as advance:
+    # a step on vectors is too small to share: a second thread would mostly wait for the first
+    threads = torch_threads(1) if head.pooling else nullcontext()
+    with threads, progress.bar(stage, settings.epochs * len(targets)) as advance:
         for epoch in range(settings.epochs):
             model.train()
             mean_loss = train_epoch(
                 model,
-                _shuffled(features, targets, settings.batch_size),
+                _shuffled(features, targets, settings.batch_size, fabric.device),
                 criterion,
                 optimizer,
                 scheduler,
@@ -81,7 +81,7 @@ def train_head(
 
 
 def embed_labels(
-    context: LabelContext, train: PooledFeatures, settings: EmbeddingSettings
+    context: LabelContext, train: ImageFeatures, settings: EmbeddingSettings
 ) -> LabelContext:
     """Stage 2: add F_I and F_PCA, computed from the average-pooled training features."""
     features = train.pooled("avg").flatten(1).numpy()  # (N, C)
@@ -106,6 +106,8 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
     return context.with_embeddings(words=vectors)
 
 
-def _shuffled(features: Tensor, targets: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for rows in torch.split(torch.randperm(len(targets)).to(features.device), size):
-        yield features[rows], targets[rows]
+def _shuffled(
+    features: Inputs, targets: Tensor, size: int, device: torch.device
+) -> Iterator[tuple[Inputs, Tensor]]:
+    for rows in torch.split(torch.randperm(len(targets)), size):
+        yield take(features, rows, device), targets[rows].to(device)

@@ -1,0 +1,33 @@
+"""What can be known to be wrong before anything is read or trained."""
+
+from __future__ import annotations
+
+import torch
+
+from imlgcn.config import InputError, TrainSettings
+from imlgcn.labels.context import LabelContext
+from imlgcn.losses import create_loss
+from imlgcn.metrics.thresholds import parse_goal
+from imlgcn.models import HEADS, Backbone, Head, create_head
+
+
+def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int) -> Head:
+    """Return the head that ``settings`` ask for, built on zeros.
+
+    Raises:
+        InputError: a goal, a loss or a head that cannot be.
+    """
+    parse_goal(settings.threshold)
+    if settings.loss.options.get("reduction") == "none":
+        raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
+    C, L = backbone.out_channels, num_labels
+    context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
+    channels = backbone.channels(HEADS[settings.head].feature_levels)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            create_loss(settings.loss.name, **settings.loss.options)
+            return create_head(settings.head, channels, context, **settings.head_options)
+    except InputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"an option of the head or the loss cannot be used: {error}") from error
