@@ -30,6 +30,73 @@ def test_every_backbone_gives_maps_of_its_channels(name):
     assert features.shape == (2, channels, side, side)
 
 
+EARLIER = {  # channels of the map one stage earlier, and its side for an image of 64 pixels
+    "tf_efficientnet_lite0": (112, 4),
+    "tresnet_m": (1024, 4),
+    "resnet101": (1024, 4),
+    "vgg16": (512, 4),
+    "swin_tiny_patch4_window7_224": (384, 4),
+    "vit_tiny_patch16_224": (192, 4),  # a transformer keeps its resolution
+}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_every_backbone_gives_the_map_of_the_stage_before_the_last_too(name):
+    channels, side = EARLIER[name]
+    with torch.device("meta"):
+        backbone = create_backbone(name, pretrained=False, size=64).eval()
+        images = torch.empty(2, 3, 64, 64)
+        earlier, last = backbone(images, levels=2)
+        alone = backbone(images)
+    assert earlier.shape == (2, channels, side, side)
+    assert last.shape == alone.shape
+    assert backbone.channels(2) == (channels, alone.shape[1])
+    assert backbone.channels() == alone.shape[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tf_efficientnet_lite0",
+        "tresnet_m",
+        "resnet18",
+        "mobilenetv3_small_050",  # a convolution after the pooling that is left out
+        "swin_tiny_patch4_window7_224",
+        "vit_tiny_patch16_224",
+    ],
+)
+@torch.no_grad()
+def test_the_last_of_several_maps_is_the_only_one_of_one(name):
+    backbone = create_backbone(name, pretrained=False, size=64).eval()
+    images = torch.randn(2, 3, 64, 96)
+    maps = backbone(images, levels=3)
+    assert len(maps) == 3
+    assert tuple(m.shape[1] for m in maps) == backbone.channels(3)
+    torch.testing.assert_close(maps[-1], backbone(images))
+
+
+@torch.no_grad()
+def test_earlier_maps_are_the_outputs_of_the_stages():
+    backbone = create_backbone("resnet18", pretrained=False).eval()
+    model = backbone.model
+    images = torch.randn(1, 3, 64, 64)
+    stem = model.maxpool(model.act1(model.bn1(model.conv1(images))))
+    second = model.layer2(model.layer1(stem))
+    earlier = backbone(images, levels=3)[:2]
+    torch.testing.assert_close(earlier, (second, model.layer3(second)))
+
+
+@pytest.mark.parametrize("levels", [0, 6])
+def test_more_maps_than_stages_are_refused(levels):
+    with torch.device("meta"):
+        backbone = create_backbone("resnet18", pretrained=False)
+    message = f"resnet18 gives 1 to 5 feature maps; {levels} asked for"
+    with pytest.raises(InputError, match=message):
+        backbone.channels(levels)
+    with pytest.raises(InputError, match=message):
+        backbone(torch.empty(1, 3, 64, 64), levels=levels)
+
+
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
 def test_maps_keep_the_place_of_what_is_in_the_image(name):
     backbone = create_backbone(name, pretrained=False, size=64).eval()

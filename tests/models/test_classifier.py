@@ -61,6 +61,19 @@ def test_the_classifier_is_the_head_on_the_backbones_map(labels):
     )
 
 
+def test_a_head_of_several_maps_gets_them(labels):
+    backbone = create_backbone("test_resnet", pretrained=False).eval()
+    head = create_head("srn", backbone.channels(2), labels).eval()
+    model = MultiLabelClassifier(backbone, head).eval()
+    images, targets = torch.randn(2, 3, 64, 96), torch.ones(2, labels.num_labels)
+    expected = head(backbone(images, levels=2))
+    torch.testing.assert_close(model(images), expected)
+    torch.testing.assert_close(MultiLabelClassifier(backbone, head.fold())(images), expected)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    loss = model.loss(images, targets, bce)
+    torch.testing.assert_close(loss, head.loss(backbone(images, levels=2), targets, bce))
+
+
 def test_known_labels_reach_the_head(labels):
     backbone = create_backbone("test_resnet", pretrained=False)
     model = MultiLabelClassifier(backbone, create_head("linear", backbone.out_channels, labels))

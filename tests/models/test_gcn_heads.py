@@ -131,3 +131,25 @@ def test_scaled_nodes_do_not_depend_on_the_unit_of_the_embedding(labels, unit):
     nodes, same = (create_head("iml_gcn", IN_CHANNELS, x).nodes for x in (labels, other))
     torch.testing.assert_close(nodes, same)
     assert nodes.square().sum().item() == pytest.approx(labels.num_labels**2, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ml_gcn", "iml_gcn"])
+def test_an_adaptive_graph_starts_as_the_counted_one_and_learns_a_matrix_beside_it(name, labels):
+    counted = create_head(name, IN_CHANNELS, labels).eval()
+    adaptive = create_head(name, IN_CHANNELS, labels, graph="adaptive").eval()
+    left = adaptive.load_state_dict(counted.state_dict(), strict=False)
+    assert (left.missing_keys, left.unexpected_keys) == (["learned"], [])
+    assert adaptive.learned.numel() == labels.num_labels**2  # all that is added
+    features = torch.randn(2, IN_CHANNELS, 3, 3)
+    torch.testing.assert_close(adaptive(features), counted(features), rtol=0, atol=0)
+
+    adaptive(features).square().sum().backward()
+    assert (adaptive.learned.grad != 0).any()
+    with torch.no_grad():
+        adaptive.learned.normal_()
+        counted.adjacency += adaptive.learned
+    torch.testing.assert_close(adaptive(features), counted(features))
+    folded = adaptive.fold()
+    torch.testing.assert_close(folded(features), counted(features), rtol=1e-4, atol=1e-5)
+    L = labels.num_labels
+    assert sum(p.numel() for p in folded.parameters()) == L * IN_CHANNELS + L

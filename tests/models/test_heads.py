@@ -65,7 +65,9 @@ def test_gradient_reaches_every_parameter_through_the_loss(name, preset, labels)
 def test_every_head_scores_an_image_the_same_alone_or_in_a_batch(name, preset, labels):
     head = build(name, labels, preset)
     features = maps(head)
-    torch.testing.assert_close(head(features)[:1], head(first(features)))
+    together = head(features)
+    atol = 1e-5 * together.abs().max().item()  # wide layers with weights of 0.5: large sums
+    torch.testing.assert_close(together[:1], head(first(features)), rtol=1e-5, atol=atol)
 
 
 @over_all_heads
@@ -122,15 +124,19 @@ def test_permuting_the_labels_permutes_the_logits(name, preset, labels):
     order = [3, 0, 4, 2, 1]
     head = build(name, labels, preset)
     moved = build(name, labels.reordered([labels.names[i] for i in order]), preset)
-    parameters = dict(head.named_parameters())
+    again = dict(build(name, labels, preset).named_buffers())
+    given = {key for key, value in head.named_buffers() if torch.equal(value, again[key])}
     with torch.no_grad():
-        for key, parameter in moved.named_parameters():  # only labels are five wide
-            value = parameters[key]
+        for key, target in moved.state_dict().items():  # only labels are five wide
+            value = head.state_dict()[key]
             for axis in (axis for axis, width in enumerate(value.shape) if width == len(order)):
                 value = value.index_select(axis, torch.tensor(order))
-            parameter.copy_(value)
+            if key not in given:  # graph and nodes come from the labels; drawn buffers do not
+                target.copy_(value)
     features = maps(head)
-    torch.testing.assert_close(moved(features), head(features)[:, order])
+    expected = head(features)[:, order]
+    atol = 1e-5 * expected.abs().max().item()
+    torch.testing.assert_close(moved(features), expected, rtol=1e-5, atol=atol)
 
 
 @over_all_heads

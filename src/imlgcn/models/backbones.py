@@ -31,7 +31,8 @@ class Backbone(nn.Module):
         weights_id: where the weights came from, with a content hash where there is one.
 
     Shape:
-        - images ``(B, 3, H, W)``, output ``(B, C, H / stride, W / stride)``
+        - images ``(B, 3, H, W)``, output ``(B, C, H / stride, W / stride)``; for ``levels`` above 1
+          a tuple of maps, each with its own C, H and W, the last one deepest
     """
 
     def __init__(
@@ -68,9 +69,30 @@ class Backbone(nn.Module):
                 f"{self.name} takes image sides divisible by {step}; {size} given; use {nearest}"
             )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the last feature maps of a batch of images."""
-        features = self.model(images)
+    def channels(self, levels: int = 1) -> int | tuple[int, ...]:
+        """Return C of the map or, for ``levels`` above 1, of each of the maps."""
+        if levels == 1:
+            return self.out_channels
+        stages: Any = self.model.feature_info
+        earlier = (int(stages[index]["num_chs"]) for index in self._earlier_stages(levels))
+        return (*earlier, self.out_channels)
+
+    def forward(self, images: Tensor, levels: int = 1) -> Tensor | tuple[Tensor, ...]:
+        """Return the last map of a batch of images, or the maps of the last ``levels`` stages."""
+        if levels == 1:
+            return self._to_map(self.model(images), images)
+        model: Any = self.model
+        last, earlier = model.forward_intermediates(images, indices=self._earlier_stages(levels))
+        return (*earlier, self._to_map(model.forward_head(last), images))
+
+    def _earlier_stages(self, levels: int) -> list[int]:
+        stages: Any = getattr(self.model, "feature_info", ())
+        known = len(stages) if hasattr(self.model, "forward_intermediates") else 1
+        if not 1 <= levels <= known:
+            raise InputError(f"{self.name} gives 1 to {known} feature maps; {levels} asked for")
+        return list(range(known - levels, known - 1))
+
+    def _to_map(self, features: Any, images: Tensor) -> Tensor:
         if not isinstance(features, Tensor):
             raise InputError(f"{self.name} gives no feature map; choose another backbone")
         if features.ndim == 2:

@@ -12,7 +12,7 @@ from imlgcn.models.heads.base import Criterion, Head
 
 
 class MultiLabelClassifier(nn.Module):
-    """``head(backbone(images), known)`` and nothing more.
+    """``head(backbone(images), known)`` and nothing more; a head may ask for several maps.
 
     Shape:
         - images ``(B, 3, H, W)``, known ``(B, L)`` or None, output ``(B, L)``
@@ -22,15 +22,16 @@ class MultiLabelClassifier(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.levels = int(getattr(head, "feature_levels", 1))
 
     def forward(self, images: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of images."""
-        logits: Tensor = self.head(self.backbone(images), known)
+        logits: Tensor = self.head(self.backbone(images, self.levels), known)
         return logits
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the head's training loss on a batch of images."""
-        loss: Tensor = self.head.loss(self.backbone(images), targets, criterion)  # type: ignore[operator]
+        loss: Tensor = self.head.loss(self.backbone(images, self.levels), targets, criterion)  # type: ignore[operator]
         return loss
 
 

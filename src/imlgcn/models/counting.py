@@ -10,7 +10,7 @@ import torch
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.backbones import create_backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
-from imlgcn.models.heads import create_head, head_options
+from imlgcn.models.heads import HEADS, create_head, head_options
 
 WORD_DIMENSIONS = 300  # of the GloVe vectors in ML-GCN; the `[words]` package has 50
 
@@ -39,7 +39,8 @@ def count_system(
     C, L = trunk.out_channels, num_labels
     D = L if preset == "paper" else max(L - 1, 1)
     context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
-    built = create_head(head, C, context, **options)
+    channels = trunk.channels(HEADS[head].feature_levels)
+    built = create_head(head, channels, context, **options)
     system = MultiLabelClassifier(trunk, built.fold() if folded else built)
     total = count_parameters(system)
     return {

@@ -7,20 +7,36 @@ from typing import Any
 
 from imlgcn.config import unknown_name
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Criterion, Features, Head
+from imlgcn.models.heads.base import Channels, Criterion, Features, Head
+from imlgcn.models.heads.c_tran import CTranHead
+from imlgcn.models.heads.cnn_rnn import CNNRNNHead
+from imlgcn.models.heads.csra import CSRAHead
 from imlgcn.models.heads.iml_gcn import IMLGCNHead
+from imlgcn.models.heads.kggr import KGGRHead
 from imlgcn.models.heads.linear import LinearHead
+from imlgcn.models.heads.ml_decoder import MLDecoderHead
 from imlgcn.models.heads.ml_gcn import MLGCNHead
 from imlgcn.models.heads.mlp import MLPHead
+from imlgcn.models.heads.query2label import Query2LabelHead
+from imlgcn.models.heads.srn import SRNHead
+from imlgcn.models.heads.ssgrl import SSGRLHead
 
 HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
     "mlp": MLPHead,
     "ml_gcn": MLGCNHead,
     "iml_gcn": IMLGCNHead,
+    "cnn_rnn": CNNRNNHead,
+    "srn": SRNHead,
+    "ssgrl": SSGRLHead,
+    "kggr": KGGRHead,
+    "c_tran": CTranHead,
+    "ml_decoder": MLDecoderHead,
+    "query2label": Query2LabelHead,
+    "csra": CSRAHead,
 }
 
-__all__ = ["HEADS", "Criterion", "Features", "Head", "create_head", "head_options"]
+__all__ = ["HEADS", "Channels", "Criterion", "Features", "Head", "create_head", "head_options"]
 
 
 def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, Any]:
@@ -46,7 +62,7 @@ def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, 
 
 
 def create_head(
-    name: str, in_channels: int, labels: LabelContext, *, preset: str = "small", **options: Any
+    name: str, in_channels: Channels, labels: LabelContext, *, preset: str = "small", **options: Any
 ) -> Head:
     """Return the head called ``name``; ``options`` go over the values of ``preset``."""
     return HEADS[name](in_channels, labels, **head_options(name, preset, **options))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from imlgcn.labels.context import LabelContext
 
 Features = Tensor | tuple[Tensor, ...]
+Channels = int | tuple[int, ...]  # C of the map or, for a head of several maps, of each
 Criterion = Callable[[Tensor, Tensor], Tensor]
 Presets = Mapping[str, Mapping[str, Any]]
 
@@ -21,7 +22,8 @@ class Head(nn.Module):
     """Base of all heads: ``Head(in_channels, labels, **options)``, options by keyword only.
 
     ``forward(features, known=None)`` returns logits ``(B, L)``. ``features`` is ``(B, C, H, W)`` of
-    any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last.
+    any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last;
+    then ``in_channels`` is a tuple as well, or one number for all of them.
     ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; a head that cannot use it raises.
     What a head needs from ``labels`` and does not find is an ``InputError``. Graph and embeddings
     are buffers: no parameter, but part of the state.
@@ -53,7 +55,7 @@ class Head(nn.Module):
 
     forward: Callable[..., Tensor]
 
-    def __init__(self, in_channels: int, labels: LabelContext) -> None:
+    def __init__(self, in_channels: Channels, labels: LabelContext) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.num_labels = labels.num_labels

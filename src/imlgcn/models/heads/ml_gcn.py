@@ -19,7 +19,7 @@ from imlgcn.labels.graph import build_adjacency
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, refuse_known
 
-GRAPHS = ("cooccurrence", "identity")
+GRAPHS = ("cooccurrence", "identity", "adaptive")
 
 
 class MLGCNHead(Head):
@@ -30,6 +30,9 @@ class MLGCNHead(Head):
     ``E`` are the node embeddings named by ``embedding`` (``seed`` is for random ones); ``A`` is the
     label graph as :func:`imlgcn.labels.graph.build_adjacency` makes it from the counts, or the
     identity. ``W`` does not depend on the image: :meth:`fold` leaves one linear layer.
+
+    With ``graph="adaptive"`` a learned matrix R that starts at zero is added to the counted graph:
+    L * L more parameters. That is not part of the paper.
 
     Differs from the paper in the preset ``small``, without which the generated classifiers do not
     train on small data: the nodes are scaled to a mean squared norm of L (``scale_nodes``), so that
@@ -87,7 +90,7 @@ class MLGCNHead(Head):
         if graph not in GRAPHS:
             raise unknown_name("graph", graph, GRAPHS)
         adjacency = np.eye(self.num_labels, dtype=np.float32)
-        if graph == "cooccurrence":
+        if graph != "identity":
             adjacency = build_adjacency(
                 labels.pair_counts,
                 labels.occurrences,
@@ -100,6 +103,8 @@ class MLGCNHead(Head):
             nodes = _equal_energy(nodes)
         self.register_buffer("nodes", nodes)  # (L, D)
         self.register_buffer("adjacency", torch.tensor(adjacency))  # (L, L)
+        adaptive = graph == "adaptive"
+        self.learned = nn.Parameter(torch.zeros(adjacency.shape)) if adaptive else None  # (L, L)
         self.pooling = pooling
         self.vector = ImageVector(pooling, normalize=normalize, dropout=dropout)
         self.gc1 = GraphConvolution(nodes.shape[1], hidden)
@@ -111,8 +116,9 @@ class MLGCNHead(Head):
 
     def classifiers(self) -> Tensor:
         """Return one classifier per label ``(L, C)``, before the scale of the logits."""
-        hidden = self.activation(self.gc1(self.nodes, self.adjacency))  # (L, hidden)
-        generated: Tensor = self.gc2(hidden, self.adjacency)  # (L, C)
+        graph = self.adjacency if self.learned is None else self.adjacency + self.learned
+        hidden = self.activation(self.gc1(self.nodes, graph))  # (L, hidden)
+        generated: Tensor = self.gc2(hidden, graph)  # (L, C)
         return generated
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:

@@ -1,0 +1,82 @@
+"""What SSGRL and KGGR share: attention guided by label semantics, and a gated step on a graph.
+
+Shapes: B batch, N = H * W positions, C channels, L labels, E width of the label vectors, K width of
+the attention, D width of a node.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SemanticAttention(nn.Module):
+    r"""One vector per label: the positions, weighted by how well they fit the label's vector.
+
+    .. math::
+        h_{nl} = \tanh(U x_n \odot V e_l), \qquad
+        a_{ln} = \mathrm{softmax}_n(\langle p, P h_{nl} + b \rangle + c), \qquad
+        f_l = \sum_n a_{ln} x_n
+
+    Semantic decoupling of SSGRL (https://arxiv.org/abs/1908.07325), a low-rank bilinear form of
+    position and label. Equal, but much cheaper than P on every pair: :math:`\langle p, P h \rangle
+    = \langle P^\top p, h \rangle`. b and c are the same at every position and cancel in the
+    softmax: they are stored, since the published count holds them, and named in ``CANCELLED``.
+
+    Shape:
+        - positions ``(B, N, C)``, labels ``(L, E)``, output ``(B, L, C)``
+    """
+
+    CANCELLED = ("mix.bias", "score.bias")
+
+    def __init__(self, in_channels: int, label_width: int, width: int) -> None:
+        super().__init__()
+        self.image = nn.Linear(in_channels, width, bias=False)  # U
+        self.label = nn.Linear(label_width, width, bias=False)  # V
+        self.mix = nn.Linear(width, width)  # P, b
+        self.score = nn.Linear(width, 1)  # p, c
+
+    def forward(self, positions: Tensor, labels: Tensor) -> Tensor:
+        """Return what each label sees of the map."""
+        seen = self.image(positions).unsqueeze(2)  # (B, N, 1, K)
+        fit = (seen * self.label(labels)).tanh()  # (B, N, L, K)
+        scores = fit @ (self.score.weight @ self.mix.weight)[0]  # (B, N, L)
+        attention: Tensor = scores.softmax(1)
+        return attention.transpose(1, 2) @ positions  # (B, L, C)
+
+
+class GatedGraphUnit(nn.Module):
+    r"""One step of a gated graph network (Li et al., ICLR 2016), https://arxiv.org/abs/1511.05493.
+
+    .. math::
+        m &= [A s, A^\top s] \\
+        z &= \sigma(W_z m + U_z s), \qquad r = \sigma(W_r m + U_r s) \\
+        c &= \tanh(W_c m + U_c (r \odot s)), \qquad s' = (1 - z) \odot s + z \odot c
+
+    ``A`` is used as given. With ``shared_reset`` the reset gate r takes :math:`U_z`, as the
+    published code of SSGRL does by mistake; :math:`U_r` is then stored and not used.
+
+    Shape:
+        - state and output ``(..., L, D)``, adjacency ``(L, L)``
+    """
+
+    def __init__(self, width: int, *, shared_reset: bool = False) -> None:
+        super().__init__()
+        self.shared_reset = shared_reset
+        self.update_message = nn.Linear(2 * width, width)
+        self.update_state = nn.Linear(width, width)
+        self.reset_message = nn.Linear(2 * width, width)
+        self.reset_state = nn.Linear(width, width)
+        self.candidate_message = nn.Linear(2 * width, width)
+        self.candidate_state = nn.Linear(width, width)
+
+    def forward(self, state: Tensor, adjacency: Tensor) -> Tensor:
+        """Return the nodes after they have heard from their neighbours."""
+        message = torch.cat([adjacency @ state, adjacency.T @ state], -1)  # (..., L, 2 * D)
+        past = self.update_state(state)
+        update: Tensor = (self.update_message(message) + past).sigmoid()
+        if not self.shared_reset:
+            past = self.reset_state(state)
+        reset = (self.reset_message(message) + past).sigmoid()
+        candidate: Tensor = self.candidate_message(message) + self.candidate_state(reset * state)
+        return (1 - update) * state + update * candidate.tanh()  # (..., L, D)

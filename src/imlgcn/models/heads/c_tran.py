@@ -1,0 +1,138 @@
+"""C-Tran: positions, labels and what is known of the labels in one transformer encoder.
+
+Lanchantin et al., General Multi-label Image Classification with Transformers (CVPR 2021),
+https://arxiv.org/abs/2011.14027. Shapes: B batch, C channels, H W map, N = H * W positions,
+D width, L labels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Criterion, Head, Presets
+from imlgcn.models.layers import leaf_uniform
+from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, check_share
+
+
+class CTranHead(Head):
+    r"""Self-attention over positions and labels; a label's token carries what is known of it.
+
+    .. math::
+        Z &= \mathrm{LN}([F; E + S_k]), \qquad Z \leftarrow \mathrm{FFN}(\mathrm{MHA}(Z, Z, Z)) \\
+        y_l &= \langle w_l, z_{N + l} \rangle + b_l
+
+    ``E`` are learned label vectors, ``S`` three learned states: unknown, absent, present; k says
+    which one each label is in. ``MHA`` and ``FFN`` stand for the block with residual and LayerNorm
+    after it, repeated ``layers`` times. Logits of known labels are scores like the others: what
+    was given should replace them.
+
+    Label mask training: for each image a number is drawn evenly from 0 to ``max_known`` of its
+    labels, so many labels drawn at random are revealed, and the loss is taken over the hidden ones.
+    A label whose target is unknown is never revealed and weighs nothing. (The published code always
+    has all targets.) Randomness is torch's global generator.
+
+    Differs from the paper: the state "unknown" is learned; the published code adds it as well, but
+    leaves it at its random start. In the preset ``small``: the positions pass a linear layer to
+    ``hidden_dim`` first (None: D = C, no layer) and the network is narrower and shallower; the map
+    is scaled to a mean square of 1 (``normalize``) and loses whole channels in training
+    (``feature_dropout``); ``b`` starts at ``bias_start`` instead of at random (None). The preset
+    ``paper`` has none of this; ``dim_feedforward=None`` there is D. Left out: the position code,
+    which is off by default in the published code.
+
+    Shape:
+        - features ``(B, C, H, W)``, known ``(B, L)`` in {1, 0, -1} or None, output ``(B, L)``
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "small": {},
+        "paper": {
+            "hidden_dim": None,
+            "layers": 3,
+            "dim_feedforward": None,
+            "normalize": False,
+            "feature_dropout": 0.0,
+            "bias_start": None,
+        },
+    }
+
+    TRAINING: ClassVar[Presets] = {
+        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+    }
+
+    uses_known: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        hidden_dim: int | None = 128,
+        layers: int = 2,
+        num_heads: int = 4,
+        dim_feedforward: int | None = 256,
+        dropout: float = 0.1,
+        max_known: float = 0.75,
+        normalize: bool = True,
+        feature_dropout: float = 0.3,
+        bias_start: float | None = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        if layers < 1:
+            raise InputError(f"layers must be at least 1, not {layers}")
+        check_share("max_known", max_known)
+        D, L = hidden_dim or in_channels, self.num_labels
+        bound = 1 / math.sqrt(D)
+        self.max_known = max_known
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
+        self.labels = leaf_uniform(L, D, bound=bound)
+        self.states = leaf_uniform(3, D, bound=bound)  # unknown, absent, present
+        self.norm = nn.LayerNorm(D)
+        self.attention = nn.ModuleList(AttentionBlock(D, num_heads, dropout) for _ in range(layers))
+        self.feed_forward = nn.ModuleList(
+            FeedForwardBlock(D, dim_feedforward or D, dropout) for _ in range(layers)
+        )
+        self.weight = leaf_uniform(L, D, bound=bound)
+        self.bias = leaf_uniform(L, bound=bound)
+        if bias_start is not None:
+            nn.init.constant_(self.bias, bias_start)
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps; without ``known`` all labels are unknown."""
+        maps = self.input(features)
+        if self.input_proj is not None:
+            maps = self.input_proj(maps)  # (B, D, H, W)
+        positions = maps.flatten(2).transpose(1, 2)  # (B, N, D)
+        state = self.states[0] if known is None else self.states[known.long() + 1]
+        labels = (self.labels + state).expand(len(positions), -1, -1)  # (B, L, D)
+        tokens = self.norm(torch.cat([positions, labels], 1))  # (B, N + L, D)
+        for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
+            tokens = feed_forward(attend(tokens, tokens))
+        answers: Tensor = tokens[:, -self.num_labels :]  # (B, L, D)
+        return (answers * self.weight).sum(-1) + self.bias
+
+    def loss(self, features: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:  # type: ignore[override]
+        """Return the loss over the labels that were not revealed."""
+        known = reveal(targets, self.max_known)
+        hidden = targets.where(known < 0, -1)
+        return criterion(self(features, known), hidden)
+
+
+def reveal(targets: Tensor, share: float) -> Tensor:
+    """Return targets ``(B, L)`` of which a random part stays and the rest is -1, unknown.
+
+    Of the n targets of an image that are not unknown, 0 to ``share * n`` (rounded down) stay, each
+    number as likely as the other.
+    """
+    given = targets >= 0  # (B, L)
+    most = (share * given.sum(1)).floor()  # (B,)
+    count = (torch.rand_like(most) * (most + 1)).floor().minimum(most)
+    drawn = torch.rand(targets.shape, device=targets.device).masked_fill(~given, 1.0)
+    rank = drawn.argsort(1).argsort(1)  # the unknown come last
+    return targets.where(rank < count[:, None], -1)

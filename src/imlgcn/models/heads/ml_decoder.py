@@ -1,0 +1,102 @@
+"""ML-Decoder: fixed queries read the map, each answers for a group of labels.
+
+Ridnik et al., ML-Decoder: Scalable and Versatile Classification Head (WACV 2023),
+https://arxiv.org/abs/2111.12933. Shapes: B batch, C channels, H W map, N = H * W positions,
+D width, K groups, F labels in a group, L labels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.layers import refuse_known
+from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput
+
+
+class MLDecoderHead(Head):
+    r"""One decoder layer without self-attention on K queries, then a layer of its own per query.
+
+    .. math::
+        M &= \mathrm{ReLU}(W_e F + b_e), \qquad Q_0 = \mathrm{LN}(Q + Q) \\
+        Q_1 &= \mathrm{LN}(Q_0 + \mathrm{MHA}(Q_0, M, M)), \qquad
+        Q_2 = \mathrm{LN}(Q_1 + W_2\, \mathrm{ReLU}(W_1 Q_1 + b_1) + b_2) \\
+        y_{kF + f} &= \langle Q_{2,k}, P_{k,:,f} \rangle + b_{kF + f}
+
+    The queries ``Q`` are random and stay as they are: a buffer, drawn anew with every head.
+    K is ``num_of_groups`` or L if that is less, F = L / K rounded up; what is beyond L is cut off.
+    With K < L neighbouring labels share a query, so that the cost does not grow with L.
+
+    Differs from the paper in the preset ``small``: narrower; the map is scaled to a mean square of
+    1 (``normalize``) and loses whole channels in training (``feature_dropout``); ``b`` starts at
+    ``bias_start``. The preset ``paper`` has none of this. Left out in both: word vectors as queries
+    (zero-shot).
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "small": {},
+        "paper": {
+            "decoder_embedding": 768,
+            "dim_feedforward": 2048,
+            "normalize": False,
+            "feature_dropout": 0.0,
+            "bias_start": 0.0,
+        },
+    }
+
+    TRAINING: ClassVar[Presets] = {
+        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+    }
+
+    queries: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        num_of_groups: int = 100,
+        decoder_embedding: int = 256,
+        num_heads: int = 8,
+        dim_feedforward: int = 512,
+        dropout: float = 0.1,
+        normalize: bool = True,
+        feature_dropout: float = 0.3,
+        bias_start: float = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        if num_of_groups < 1:
+            raise InputError(f"num_of_groups must be at least 1, not {num_of_groups}")
+        groups = min(num_of_groups, self.num_labels)  # K
+        group_size = math.ceil(self.num_labels / groups)  # F
+        width = decoder_embedding
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.embed = nn.Linear(in_channels, width)
+        self.register_buffer("queries", torch.randn(groups, width))
+        self.dropout = nn.Dropout(dropout)
+        self.query_norm = nn.LayerNorm(width)
+        self.cross_attention = AttentionBlock(width, num_heads, dropout)
+        self.feed_forward = FeedForwardBlock(width, dim_feedforward, dropout)
+        self.group_weight = nn.Parameter(torch.empty(groups, width, group_size))
+        nn.init.xavier_normal_(self.group_weight)
+        self.bias = nn.Parameter(torch.full((self.num_labels,), bias_start))
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps."""
+        refuse_known(self, known)
+        tokens = self.input(features).flatten(2).transpose(1, 2)  # (B, N, C)
+        memory = self.embed(tokens).relu()  # (B, N, D)
+        queries = self.queries.expand(len(features), -1, -1)  # (B, K, D)
+        queries = self.query_norm(queries + self.dropout(queries))
+        answers = self.feed_forward(self.cross_attention(queries, memory))  # (B, K, D)
+        grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)
+        return grouped.flatten(1)[:, : self.num_labels] + self.bias

@@ -1,0 +1,185 @@
+"""Query2Label: one learned query per label reads the map through a transformer.
+
+Liu et al., Query2Label: A Simple Transformer Way to Multi-Label Classification (2021),
+https://arxiv.org/abs/2107.10834. Shapes: B batch, C channels, H W map, N = H * W positions,
+D width, L labels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
+from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.layers import leaf_uniform, refuse_known
+from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput
+
+
+class Query2LabelHead(Head):
+    r"""Encoder over the positions, decoder over the labels, one linear classifier per label.
+
+    .. math::
+        X &\leftarrow \mathrm{FFN}(\mathrm{MHA}(X + P, X + P, X)), \qquad X = W_p F + b_p \\
+        T &\leftarrow \mathrm{FFN}(\mathrm{MHA}(T + Q, X + P, X)), \qquad T = 0 \\
+        y_l &= \langle w_l, \mathrm{LN}(T)_l \rangle + b_l
+
+    ``MHA`` and ``FFN`` stand for the block with residual and LayerNorm after it, repeated
+    ``enc_layers`` and ``dec_layers`` times; ``P`` is the sine code of the positions and ``Q`` the
+    learned queries. ``hidden_dim`` is D; None takes the map as it is (D = C, no ``W_p``). The
+    decoder's self-attention over the labels, ``MHA(T + Q, T + Q, T)`` before the reading of the
+    map, is off, as in the published training script: ``keep_first_self_attn`` and
+    ``keep_other_self_attn`` put it back. The first one sees T = 0 and adds the same to all labels.
+
+    Differs from the paper in the preset ``small``: narrower; the map is scaled to a mean square of
+    1 (``normalize``) and loses whole channels in training (``feature_dropout``); ``b`` starts at
+    ``bias_start`` instead of at random (None). The preset ``paper`` has none of this.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "small": {},
+        "paper": {
+            "hidden_dim": None,
+            "dim_feedforward": 8192,
+            "normalize": False,
+            "feature_dropout": 0.0,
+            "bias_start": None,
+        },
+    }
+
+    TRAINING: ClassVar[Presets] = {
+        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+    }
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        hidden_dim: int | None = 128,
+        num_heads: int = 4,
+        dim_feedforward: int = 256,
+        enc_layers: int = 1,
+        dec_layers: int = 2,
+        keep_first_self_attn: bool = False,
+        keep_other_self_attn: bool = False,
+        dropout: float = 0.1,
+        normalize: bool = True,
+        feature_dropout: float = 0.3,
+        bias_start: float | None = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        D, L = hidden_dim or in_channels, self.num_labels
+        if D % 2:
+            raise InputError(f"half of hidden_dim codes rows, half columns; {D} is not even")
+        if dec_layers < 1:
+            raise InputError(f"dec_layers must be at least 1, not {dec_layers}")
+        shape = (D, num_heads, dim_feedforward, dropout)
+        keep = [keep_first_self_attn] + [keep_other_self_attn] * (dec_layers - 1)
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
+        self.encoder = nn.ModuleList(EncoderLayer(*shape) for _ in range(enc_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(*shape, self_attention=kept) for kept in keep)
+        for parameter in (*self.encoder.parameters(), *self.decoder.parameters()):
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter)
+        self.norm = nn.LayerNorm(D)
+        self.queries = nn.Parameter(torch.randn(L, D))
+        self.weight = leaf_uniform(L, D, bound=1 / math.sqrt(D))
+        self.bias = leaf_uniform(L, bound=1 / math.sqrt(D))
+        if bias_start is not None:
+            nn.init.constant_(self.bias, bias_start)
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps."""
+        refuse_known(self, known)
+        maps = self.input(features)
+        if self.input_proj is not None:
+            maps = self.input_proj(maps)  # (B, D, H, W)
+        memory = maps.flatten(2).transpose(1, 2)  # (B, N, D)
+        positions = sine_code(maps).flatten(1).T  # (N, D)
+        for encode in self.encoder:
+            memory = encode(memory, positions)
+        labels = memory.new_zeros(len(memory), *self.queries.shape)  # (B, L, D)
+        for decode in self.decoder:
+            labels = decode(labels, memory, self.queries, positions)
+        logits: Tensor = (self.norm(labels) * self.weight).sum(-1) + self.bias  # (B, L)
+        return logits
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention over the positions of the map, then feed-forward.
+
+    Shape:
+        - memory ``(B, N, D)``, positions ``(N, D)``, output ``(B, N, D)``
+    """
+
+    def __init__(self, width: int, num_heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attention = AttentionBlock(width, num_heads, dropout)
+        self.feed_forward = FeedForwardBlock(width, hidden, dropout)
+
+    def forward(self, memory: Tensor, positions: Tensor) -> Tensor:
+        """Return the positions after they have read each other."""
+        read: Tensor = self.self_attention(memory, memory, positions, positions)
+        result: Tensor = self.feed_forward(read)
+        return result
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention over the labels if wanted, attention to the map, then feed-forward.
+
+    Shape:
+        - labels ``(B, L, D)``, memory ``(B, N, D)``, queries ``(L, D)``, positions ``(N, D)``,
+          output ``(B, L, D)``
+    """
+
+    def __init__(
+        self, width: int, num_heads: int, hidden: int, dropout: float, *, self_attention: bool
+    ) -> None:
+        super().__init__()
+        block = AttentionBlock(width, num_heads, dropout) if self_attention else None
+        self.self_attention = block
+        self.cross_attention = AttentionBlock(width, num_heads, dropout)
+        self.feed_forward = FeedForwardBlock(width, hidden, dropout)
+
+    def forward(self, labels: Tensor, memory: Tensor, queries: Tensor, positions: Tensor) -> Tensor:
+        """Return the labels after they have read the map."""
+        if self.self_attention is not None:
+            labels = self.self_attention(labels, labels, queries, queries)
+        result: Tensor = self.feed_forward(self.cross_attention(labels, memory, queries, positions))
+        return result
+
+
+def sine_code(maps: Tensor) -> Tensor:
+    r"""Return the code of the positions of maps ``(B, D, H, W)``, ``(D, H, W)``, in their type.
+
+    Channel k of the first D / 2 codes row i of H, counted from 1, that of the others column j of W:
+
+    .. math:: a_k = \frac{2 \pi i}{H + 10^{-6}} \Big/ 10000^{2 \lfloor k / 2 \rfloor / (D / 2)}
+
+    sine of it where k is even, cosine where it is odd.
+
+    >>> sine_code(torch.zeros(1, 4, 1, 4))[2:, 0].round(decimals=3) + 0.0  # columns: sine, cosine
+    tensor([[ 1.,  0., -1.,  0.],
+            [ 0., -1.,  0.,  1.]])
+    """
+    D, H, W = maps.shape[1:]
+    rows, columns = (_axis_code(side, D // 2, maps.device) for side in (H, W))
+    code = torch.cat([rows[:, :, None].expand(-1, H, W), columns[:, None, :].expand(-1, H, W)])
+    return code.to(maps.dtype)
+
+
+def _axis_code(side: int, channels: int, device: torch.device) -> Tensor:
+    """Code the places 1 to ``side``, float32 ``(channels, side)``."""
+    place = torch.arange(1, side + 1, device=device) * (2 * math.pi / (side + 1e-6))
+    k = torch.arange(channels, device=device)[:, None]
+    angle = place / 10000 ** (2 * (k // 2) / channels)
+    return torch.where(k % 2 == 0, angle.sin(), angle.cos())

@@ -1,0 +1,146 @@
+"""SSGRL: what each label sees of the map, exchanged over the label graph.
+
+Chen et al., Learning Semantic-Specific Graph Representation for Multi-Label Image Recognition
+(ICCV 2019), https://arxiv.org/abs/1908.07325. Shapes: B batch, C channels, H W map, N = H * W
+positions, L labels, E width of the label vectors, D width of a node, O width of the output.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import conditional_probability
+from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
+from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm
+from imlgcn.models.transformer import MapInput, check_share
+
+CANCELLED = tuple(f"attention.{name}" for name in SemanticAttention.CANCELLED)
+
+
+class SSGRLHead(Head):
+    r"""Attention guided by label vectors, a gated graph network, one classifier per label.
+
+    .. math::
+        f_l &= \mathrm{attention}(X, e_l), \qquad
+        s^0 = f, \qquad s^{t+1} = \mathrm{gated}(s^t, A) \\
+        y_l &= \langle w_l, \tanh(W_o [s^T_l, f_l] + b_o) \rangle + b_l
+
+    The two parts are :class:`~imlgcn.models.graph_layers.SemanticAttention` and
+    :class:`~imlgcn.models.graph_layers.GatedGraphUnit`, T is ``time_step``, the vectors e are those
+    named by ``embedding`` (``seed`` is for random ones). :math:`A_{ij} = P(j \mid i)` is the plain
+    conditional probability of the counts: no threshold and no normalisation as in ML-GCN (for
+    VG-500 the authors normalised it, how is not documented). Whether the published matrices have a
+    diagonal is not documented either: ``zero_diagonal``.
+
+    Differs from the paper: as in the published code, the reset gate takes the update gate's matrix;
+    its own is stored, counted and named in ``unused_parameters``, beside two biases that cancel. In
+    the preset ``small``: the positions pass a linear layer to ``hidden_dim`` first (None: D = C,
+    no layer) and all is narrower; map and label vectors are scaled to entries of about 1
+    (``normalize``); in training the map loses whole channels (``feature_dropout``) and
+    :math:`[s, f]` single entries (``dropout``); ``b`` starts at ``bias_start`` instead of at random
+    (None). The preset ``paper`` has none of this.
+
+    Shape:
+        - features ``(B, C, H, W)``, output ``(B, L)``
+    """
+
+    PRESETS: ClassVar[Presets] = {
+        "small": {},
+        "paper": {
+            "hidden_dim": None,
+            "attention_dim": 1024,
+            "output_dim": 2048,
+            "normalize": False,
+            "feature_dropout": 0.0,
+            "dropout": 0.0,
+            "bias_start": None,
+        },
+    }
+
+    TRAINING: ClassVar[Presets] = {
+        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+    }
+
+    SHARED_RESET: ClassVar[bool] = True
+
+    unused_parameters = (
+        *CANCELLED,
+        "propagation.reset_state.weight",
+        "propagation.reset_state.bias",
+    )
+
+    vectors: Tensor
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        labels: LabelContext,
+        *,
+        embedding: str = "words",
+        seed: int = 0,
+        zero_diagonal: bool = True,
+        hidden_dim: int | None = 128,
+        attention_dim: int = 64,
+        time_step: int = 3,
+        output_dim: int = 256,
+        normalize: bool = True,
+        feature_dropout: float = 0.3,
+        dropout: float = 0.3,
+        bias_start: float | None = -2.0,
+    ) -> None:
+        super().__init__(in_channels, labels)
+        if time_step < 0:
+            raise InputError(f"time_step counts the steps on the graph; {time_step} given")
+        check_share("dropout", dropout)
+        adjacency = conditional_probability(
+            labels.pair_counts, labels.occurrences, zero_diagonal=zero_diagonal
+        )
+        vectors = torch.tensor(labels.embedding(embedding, seed=seed))
+        self.register_buffer("vectors", scale_to_norm(vectors) if normalize else vectors)  # (L, E)
+        self.register_buffer("adjacency", torch.tensor(adjacency, dtype=torch.float32))  # (L, L)
+        D, L, O = hidden_dim or in_channels, self.num_labels, output_dim  # noqa: E741
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
+        self.attention = SemanticAttention(D, vectors.shape[1], attention_dim)
+        self.propagation = GatedGraphUnit(D, shared_reset=self.SHARED_RESET)
+        self.time_step = time_step
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(2 * D, O)
+        self.weight = leaf_uniform(L, O, bound=1 / math.sqrt(O))
+        self.bias = leaf_uniform(L, bound=1 / math.sqrt(O))
+        if bias_start is not None:
+            nn.init.constant_(self.bias, bias_start)
+
+    def classifiers(self) -> Tensor:
+        """Return one classifier per label ``(L, O)``."""
+        return self.weight
+
+    def see(self, features: Tensor) -> Tensor:
+        """Return what each label sees of the maps, ``(B, L, D)``."""
+        maps = self.input(features)
+        if self.input_proj is not None:
+            maps = self.input_proj(maps)  # (B, D, H, W)
+        seen: Tensor = self.attention(maps.flatten(2).transpose(1, 2), self.vectors)
+        return seen
+
+    def propagate(self, nodes: Tensor) -> Tensor:
+        """Return nodes ``(B, L, D)`` after all steps on the graph."""
+        for _ in range(self.time_step):
+            nodes = self.propagation(nodes, self.adjacency)
+        return nodes
+
+    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+        """Return the logits of a batch of maps."""
+        refuse_known(self, known)
+        seen = self.see(features)  # (B, L, D)
+        joined = self.dropout(torch.cat([self.propagate(seen), seen], -1))  # (B, L, 2 * D)
+        output: Tensor = self.output(joined).tanh()  # (B, L, O)
+        return (output * self.classifiers()).sum(-1) + self.bias

@@ -1,0 +1,53 @@
+"""Published checkpoints: the head's entries under their official names become our state dict.
+
+One file per system, each with two functions of a checkpoint's state dict, as it comes (a whole
+network or the head alone):
+
+- ``convert(state)`` returns the state dict of our head. What it does not know keeps its name, so
+  that strict loading reports it.
+- ``options(state)`` returns the head options that can be read from names and shapes; they go over
+  the preset ``paper``.
+
+Each file says under which names the trunk stands. Tensors are passed on, not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from imlgcn.config import InputError
+
+State = Mapping[str, Tensor]
+
+
+def head_entries(state: State, anchor: str, system: str) -> dict[str, Tensor]:
+    """Return the entries that share the prefix of the one whose name ends in ``anchor``.
+
+    The prefix, which says where the head stands in the whole network, is taken off.
+
+    >>> head_entries({"body.w": 1, "head.fc.w": 2, "head.fc.b": 3}, "fc.w", "X")
+    {'fc.w': 2, 'fc.b': 3}
+    """
+    found = [key for key in state if f".{key}".endswith(f".{anchor}")]
+    if not found:
+        some = ", ".join(list(state)[:3])
+        raise InputError(
+            f"not a checkpoint of {system}: no entry is named {anchor}; "
+            f"it has {len(state)} entries ({some}{', ...' if len(state) > 3 else ''})"
+        )
+    prefix = found[0].removesuffix(anchor)
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def rename(key: str, starts: Mapping[str, str]) -> str:
+    """Replace the first of ``starts`` that ``key`` begins with; a key without one stays.
+
+    >>> rename("norm1.bias", {"norm1.": "query_norm."})
+    'query_norm.bias'
+    """
+    for start, ours in starts.items():
+        if key.startswith(start):
+            return ours + key.removeprefix(start)
+    return key
