@@ -153,6 +153,16 @@ class Outcome:
     out: str
     err: str
 
+    def assert_refused(self, *words: str) -> None:
+        """One sentence closes standard error, exit code 2, nothing on standard output."""
+        last = self.err.rstrip("\n").splitlines()[-1]
+        assert self.code == 2, self.err
+        assert last.startswith("imlgcn: ")
+        assert "Traceback" not in self.err
+        assert self.out == ""
+        for word in words:
+            assert word in last
+
 
 @pytest.fixture
 def cli(capsys, monkeypatch):

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from imlgcn.config import InputError
 from imlgcn.losses import create_loss
 from imlgcn.models import create_head
-from imlgcn.training.loop import create_fabric, score_features, train_epoch
+from imlgcn.training.loop import create_fabric, score_features, take, train_epoch
 
 
 class Line(nn.Module):
@@ -118,11 +118,38 @@ def test_scores_do_not_depend_on_the_batch_nor_on_the_mode(context):
     head = create_head("linear", 6, context, dropout=0.5).train()
     nn.init.normal_(head.linear.weight)
     features = torch.randn(7, 6, 1, 1)
-    whole, parts = score_features(head, features), score_features(head, features, batch_size=3)
-    np.testing.assert_allclose(parts, whole, atol=1e-6)
+    whole = score_features(head, features)
+    parts = [score_features(head.train(), features[i : i + 3]) for i in range(0, 7, 3)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
     assert whole.shape == (7, 3)
     assert whole.dtype == np.float32
     assert score_features(head, features[:0]).shape == (0, 3)
+
+
+def test_maps_are_scored_batch_by_batch_as_if_at_once():
+    """300 maps of two levels, stored in half precision: more than one batch of maps."""
+
+    class Sums(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor([2.0]))
+
+        def forward(self, levels):
+            assert all(level.dtype == torch.float32 for level in levels)
+            return self.scale * torch.stack([level.sum((1, 2, 3)) for level in levels], 1)
+
+    levels = tuple(torch.randn(300, 2, side, side).half() for side in (4, 2))
+    expected = torch.stack([2 * level.float().sum((1, 2, 3)) for level in levels], 1)
+    np.testing.assert_allclose(score_features(Sums(), levels), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_are_taken_alike_from_every_level():
+    levels = (torch.arange(6.0).reshape(3, 2).half(), torch.arange(3.0).reshape(3, 1).half())
+    a, b = take(levels, torch.tensor([2, 0]), torch.device("cpu"))
+    assert a.tolist() == [[4, 5], [0, 1]]
+    assert b.tolist() == [[2], [0]]
+    assert a.dtype == b.dtype == torch.float32
+    assert take(levels[0], slice(1, 2), torch.device("cpu")).tolist() == [[2, 3]]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU precision is mixed")

@@ -58,7 +58,7 @@ def described(context, parts):
     return embed_labels(context, parts[0], EmbeddingSettings())
 
 
-@pytest.mark.parametrize("name", [name for name in HEADS if name != "ml_gcn"])
+@pytest.mark.parametrize("name", ["linear", "mlp", "iml_gcn"])
 def test_every_head_learns_and_logs_each_epoch(train, described, name):
     torch.manual_seed(0)
     head = create_head(name, 6, described, dropout=0.0)
@@ -68,6 +68,26 @@ def test_every_head_learns_and_logs_each_epoch(train, described, name):
     assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     assert rows[-1]["val_mAP"] > 90
     assert not head.training
+
+
+def test_a_head_on_maps_learns_where_in_the_image_a_label_is(context, features, fabric):
+    """Each label marks one channel at one place: nothing else in the map tells it."""
+    generator = np.random.default_rng(0)
+    maps = generator.normal(size=(16, 6, 3, 3)).astype(np.float16) * np.float16(0.1)
+    maps[:, :3, 1, 2] += 3 * features.dataset.targets
+    shown = replace(features, maps=(maps,))
+    head, rows = create_head("csra", 6, context), []
+    train_head(
+        head,
+        shown.split("train")[1],
+        shown.split("val")[1],
+        settings=SETTINGS,
+        loss=LossSettings(),
+        seed=0,
+        fabric=fabric,
+        log=rows.append,
+    )
+    assert rows[-1]["val_mAP"] > 90
 
 
 def test_a_head_is_trained_on_the_pooling_it_asks_for(train, context, parts):
@@ -144,7 +164,7 @@ def test_an_epoch_takes_every_image_once_in_an_order_of_its_own():
     features, targets = torch.arange(11.0), torch.arange(11)
     orders = []
     for _ in range(2):
-        batches = list(_shuffled(features, targets, 4))
+        batches = list(_shuffled(features, targets, 4, torch.device("cpu")))
         assert [len(batch) for batch, _ in batches] == [4, 4, 3]
         assert all(torch.equal(x.long(), y) for x, y in batches), "features keep their targets"
         orders.append(torch.cat([y for _, y in batches]).tolist())
@@ -183,3 +203,27 @@ def test_words_are_read_from_a_file_and_missing_ones_are_said(context, tmp_path)
     np.testing.assert_allclose(found.embedding("words")[[0, 2]], [[1, 2], [3, -4]])
     assert len(said) == 1
     assert "no word vector for: green" in said[0]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_head_trains_on_what_it_asks_for_vectors_or_maps(features, context, fabric, name):
+    torch.manual_seed(0)
+    words = {"words": np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)}
+    described = embed_labels(context, features.split("train")[1], EmbeddingSettings())
+    described = described.with_embeddings(**words)
+    maps = np.broadcast_to(features.values[:, 0, :, None, None], (16, 6, 4, 4)).astype(np.float16)
+    with_maps = replace(features, maps=(maps, maps[:, :, ::2, ::2]))
+    head = create_head(name, 6, described)
+    rows = []
+    train_head(
+        head,
+        with_maps.split("train")[1],
+        with_maps.split("val")[1],
+        settings=HeadTraining(epochs=20, learning_rate=3e-3, weight_decay=0.0, batch_size=4),
+        loss=LossSettings(),
+        seed=0,
+        fabric=fabric,
+        log=rows.append,
+    )
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert score_features(head, with_maps.split("val")[1].inputs(head)).shape == (5, 3)

@@ -49,7 +49,7 @@ def demo(
 def train(
     data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
     out: Out,
-    head: Annotated[str | None, typer.Option(help="iml_gcn, ml_gcn, linear or mlp.")] = None,
+    head: Annotated[str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Any timm model.")] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Pretrained weights in a local file.")
@@ -58,7 +58,7 @@ def train(
     embedding: Annotated[
         str | None, typer.Option(help="image_pca, image, onehot, random or words.")
     ] = None,
-    graph: Annotated[str | None, typer.Option(help="cooccurrence or identity.")] = None,
+    graph: Annotated[str | None, typer.Option(help="cooccurrence, identity or adaptive.")] = None,
     fine_tune: Annotated[
         bool | None,
         typer.Option(
@@ -196,7 +196,7 @@ def predict(
 
 
 def params(
-    head: Annotated[str, typer.Option(help="iml_gcn, ml_gcn, linear or mlp.")] = "iml_gcn",
+    head: Annotated[str, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")] = "iml_gcn",
     backbone: Annotated[str, typer.Option(help="Any timm model.")] = "tresnet_m",
     labels: Annotated[int, typer.Option(help="Number of labels.")] = 80,
     embedding: Annotated[

@@ -120,6 +120,8 @@ def _graph_use(run: RunFolder) -> str:
     kind, head = run.info.head.options.get("graph"), run.info.head.name
     if kind == "cooccurrence":
         return f"The head {head} was built from this graph."
+    if kind == "adaptive":
+        return f"The head {head} was built from this graph and learned edges beside it."
     if kind is not None:
         return f"The head {head} was built with graph={kind}, so it does not use these edges."
     return f"The head {head} uses no graph; this one describes the data."

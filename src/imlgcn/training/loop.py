@@ -67,13 +67,15 @@ def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:
 
 
 @torch.inference_mode()
-def score_features(head: nn.Module, inputs: Inputs) -> NDArray[Any]:
+def score_features(
+    head: nn.Module, inputs: Inputs, *, batch_size: int | None = None
+) -> NDArray[Any]:
     """Return the logits ``(N, L)`` of a head on cached features, one row an image."""
     head.eval()
     first = inputs[0] if isinstance(inputs, tuple) else inputs
-    size = 4096 if first.shape[-1] == 1 else 128  # vectors or maps
+    size = batch_size or (4096 if first.shape[-1] == 1 else 128)  # vectors or maps
     device = next(head.parameters()).device
-    starts = range(0, len(first), size)
+    starts = range(0, max(len(first), 1), size)
     parts = [head(take(inputs, slice(i, i + size), device)).float().cpu() for i in starts]
     result: NDArray[np.float32] = torch.cat(parts).numpy()
     return result

@@ -18,8 +18,6 @@ from torch import nn
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
-from imlgcn.losses import create_loss
-from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
@@ -88,47 +86,74 @@ def train_method(
     probe = check_settings(settings, backbone, len(dataset.names))
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        features = _extract(run, backbone, dataset)
-        dataset = features.dataset
-        train, _ = features.split("train")
-        context = LabelContext.from_targets(dataset.names, train.targets)
+        frozen = _extract(run, backbone, dataset)
+        dataset = frozen.dataset
+        context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].targets)
         options = head_options(settings.head, settings.preset, **settings.head_options)
-        linear_options = options
-        if settings.head != "linear":
-            pooling = options.get("pooling", "avg")
-            linear_options = head_options("linear", settings.preset, pooling=pooling)
-        linear = create_head("linear", backbone.out_channels, context, **linear_options)
-        if start is not None:
-            _take_over(linear, start, context.names)
-        _train_head(run, "linear", linear, features)
-        frozen = features
-        if settings.fine_tune:
-            # a head on maps cannot start where the linear one stands: it gets a trunk of its own
-            trunk = copy.deepcopy(backbone) if probe.pooling is None else backbone
-            features = _fine_tune(run, "linear", trunk, linear, features)
+        # a head on maps cannot start where the linear one stands: it gets a trunk of its own
+        trunk = copy.deepcopy(backbone) if probe.pooling is None else backbone
+        linear, features = _stage_one(run, trunk, context, options, frozen, start)
         scores = _score(linear, features)
         if settings.head == "linear":
             classifier = MultiLabelClassifier(backbone, linear)
-            return Trained(classifier, context, options, dataset, features.failed, scores, None)
-
+            return Trained(classifier, context, options, dataset, frozen.failed, scores, None)
         context = _describe_labels(run, context, options, features, start)
-        channels = backbone.channels(HEADS[settings.head].feature_levels)
-        head = create_head(settings.head, channels, context, **options)
-        _warn_of_a_sparse_graph(head, progress)
-        goes_on = start is not None and _go_on(head, start, context.names)
-        if head.pooling is None:
-            features = _with_maps(run, backbone, head, frozen, use_cache=True)
-        if not settings.fine_tune or (head.pooling is None and not goes_on):
-            _train_head(run, "graph", head, features)
-        elif not goes_on:
-            _agree(run, head, linear, features)
-        if settings.fine_tune:
-            features = _fine_tune(run, "graph", backbone, head, features)
-            if head.pooling is None:
-                features = _with_maps(run, backbone, head, features, use_cache=False)
+        features = frozen if probe.pooling is None else features
+        head, features = _stage_three(run, backbone, context, options, linear, features, start)
         classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
-    return Trained(classifier, context, options, dataset, features.failed, final, scores)
+    return Trained(classifier, context, options, dataset, frozen.failed, final, scores)
+
+
+def _stage_one(
+    run: _Run,
+    backbone: Backbone,
+    context: LabelContext,
+    options: dict[str, Any],
+    features: ImageFeatures,
+    start: Start | None,
+) -> tuple[Head, ImageFeatures]:
+    """Train the linear head, the control of every other; to fine-tune, the backbone with it."""
+    settings = run.settings
+    if settings.head != "linear":
+        pooling = options.get("pooling") or "avg"
+        options = head_options("linear", settings.preset, pooling=pooling)
+    linear = create_head("linear", backbone.out_channels, context, **options)
+    if start is not None:
+        _take_over(linear, start, context.names)
+    _train_head(run, "linear", linear, features)
+    if settings.fine_tune:
+        features = _fine_tune(run, "linear", backbone, linear, features)
+    return linear, features
+
+
+def _stage_three(
+    run: _Run,
+    backbone: Backbone,
+    context: LabelContext,
+    options: dict[str, Any],
+    linear: Head,
+    features: ImageFeatures,
+    start: Start | None,
+) -> tuple[Head, ImageFeatures]:
+    """Train the head, on frozen features or with the backbone."""
+    settings = run.settings
+    channels = backbone.channels(HEADS[settings.head].feature_levels)
+    head = create_head(settings.head, channels, context, **options)
+    _warn_of_a_sparse_graph(head, run.progress)
+    goes_on = start is not None and _go_on(head, start, context.names)
+    maps = head.pooling is None
+    if maps:
+        features = _with_maps(run, backbone, head, features, use_cache=True)
+    if not settings.fine_tune or (maps and not goes_on):
+        _train_head(run, "graph", head, features)
+    elif not goes_on:
+        _agree(run, head, linear, features)
+    if settings.fine_tune:
+        features = _fine_tune(run, "graph", backbone, head, features)
+        if maps:
+            features = _with_maps(run, backbone, head, features, use_cache=False)
+    return head, features
 
 
 def _with_maps(

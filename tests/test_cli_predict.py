@@ -1,0 +1,103 @@
+"""`imlgcn predict`: rows to a file or the screen, a list as input, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def test_predict_prints_json_lines_of_the_tags(cli, tagger, shapes):
+    image = shapes.parent / "03.png"
+    found = cli("predict", tagger.path, image, "--threshold", 0)
+    rows = [json.loads(line) for line in found.out.splitlines()]
+    assert found.code == 0
+    expected = tagger(image, threshold="0")
+    assert [row["label"] for row in rows] == [tag.label for tag in expected]
+    assert {row["image"] for row in rows} == {str(image)}
+    assert rows[0]["probability"] == pytest.approx(expected[0].probability, abs=1e-5)
+    assert "1 images tagged with 5 labels" in found.err
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_predict_writes_a_row_per_tag_of_a_folder(cli, tagger, shapes, tmp_path, suffix):
+    out = tmp_path / f"tags{suffix}"
+    found = cli("predict", tagger.path, shapes.parent, "--out", out, "--all")
+    assert (found.code, found.out) == (0, "")
+    if suffix == ".csv":
+        with out.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    elif suffix == ".jsonl":
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+    else:
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(out).to_pylist()
+    assert len(rows) == 72 * 5
+    assert len({row["image"] for row in rows}) == 72
+
+
+def test_predict_reads_a_list_from_standard_input(cli, tagger, shapes, monkeypatch):
+    images = [shapes.parent / name for name in ("05.png", "02.png")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{image}\n" for image in images)))
+    found = cli("predict", tagger.path, "-", "--all")
+    seen = list(dict.fromkeys(json.loads(line)["image"] for line in found.out.splitlines()))
+    assert seen == [str(image) for image in images]
+
+
+def test_predict_ends_with_3_when_a_file_cannot_be_read_and_tags_the_others(
+    cli, tagger, shapes, tmp_path
+):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    good, out = shapes.parent / "00.png", tmp_path / "tags.csv"
+    found = cli("predict", tagger.path, tmp_path / "bad.png", good, "--out", out, "--all")
+    assert found.code == 3
+    assert "1 of 2 files could not be read" in found.err
+    assert "bad.png" in found.err
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert "not an image" in rows[0]["error"]
+    assert len(rows) == 1 + 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--known", "red=1,blue=0"), "'iml_gcn' cannot use known labels"),
+        (("--known", "red"), "--known takes name=1 or name=0"),
+        (("--known", "red=2"), "--known takes name=1 or name=0"),
+        (("--threshold", "best"), "threshold 'best' is not known"),
+        (("--out", "tags.txt"), ".jsonl"),
+    ],
+    ids=str,
+)
+def test_predict_refuses_what_it_cannot_do_and_writes_nothing(
+    cli, tagger, shapes, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    cli("predict", tagger.path, shapes.parent / "00.png", *arguments).assert_refused(words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reader_of_our_output_may_go_away(tagger, shapes):
+    """As in `imlgcn predict ... | head -1`."""
+    script = "from imlgcn.cli import main; main()"
+    arguments = ["predict", str(tagger.path), str(shapes.parent), "--all"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(writing)
+    assert "Traceback" not in done.stderr
+    assert done.returncode not in (0, 2)

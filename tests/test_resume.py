@@ -1,0 +1,119 @@
+"""An interrupted run goes on and ends as one that was not interrupted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imlgcn.config import InputError
+from imlgcn.tagger import Tagger
+
+TUNED = {
+    "fine_tune": True,
+    "head_options": {"hidden": 32},
+    "tuning": {
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "ema_decay": 0.3,
+        "workers": 0,
+    },
+}
+
+
+def metrics_of(tagger: Tagger) -> dict:
+    return json.loads((tagger.path / "metrics.json").read_text())
+
+
+def log_of(tagger: Tagger) -> list[dict]:
+    return [json.loads(line) for line in (tagger.path / "log.jsonl").read_text().splitlines()]
+
+
+class Stop(Exception):  # noqa: N818
+    """What a test raises to interrupt a run."""
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Return a function that makes the log stop the run once, at a stage and epoch."""
+    from imlgcn.training.run_folder import RunLog
+
+    original = RunLog.__call__
+
+    def arm(stage, epoch):
+        def call(self, row):
+            original(self, row)
+            if (row["stage"], row.get("epoch")) == (stage, epoch):
+                monkeypatch.setattr(RunLog, "__call__", original)
+                raise Stop
+
+        monkeypatch.setattr(RunLog, "__call__", call)
+
+    return arm
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(train_tiny, tmp_path_factory):
+    return train_tiny(tmp_path_factory.mktemp("whole") / "run", **TUNED)
+
+
+@pytest.mark.parametrize(
+    ("stage", "epoch"),
+    [
+        ("fine-tuning, linear head", 2),
+        ("warm start", None),
+        ("fine-tuning, graph head", 2),
+    ],
+)
+def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
+    train_tiny, tmp_path, uninterrupted, stop_after, stage, epoch
+):
+    out = tmp_path / "run"
+    stop_after(stage, epoch)
+    with pytest.raises(Stop):
+        train_tiny(out, **TUNED)
+    with pytest.raises(InputError, match=r"holds no model\.json"):
+        Tagger.load(out)
+    with pytest.raises(InputError, match="unfinished run: add --resume"):
+        train_tiny(out, **TUNED)
+    resumed = train_tiny(out, resume=True, **TUNED)
+    for name in ("linear", "graph"):
+        one, two = (
+            (tagger.path / "checkpoints" / f"{name}.safetensors").read_bytes()
+            for tagger in (resumed, uninterrupted)
+        )
+        assert one == two, f"the checkpoint of the {name} stage"
+    assert resumed.info.sha256 == uninterrupted.info.sha256
+    assert metrics_of(resumed) == metrics_of(uninterrupted)
+    epochs = {(row["stage"], row.get("epoch")) for row in log_of(resumed)}
+    assert epochs == {(row["stage"], row.get("epoch")) for row in log_of(uninterrupted)}
+
+
+def test_a_head_on_maps_is_trained_on_the_frozen_backbone_then_with_it_and_resumes(
+    train_tiny, tmp_path, stop_after
+):
+    """It cannot start where the linear head stands, and has a backbone of its own."""
+    options = {"head": "csra", "fine_tune": True, "tuning": TUNED["tuning"]}
+    whole = train_tiny(tmp_path / "whole", **options)
+    assert list(dict.fromkeys(row["stage"] for row in log_of(whole))) == [
+        "linear head",
+        "fine-tuning, linear head",
+        "graph head",
+        "fine-tuning, graph head",
+    ]
+    stop_after("fine-tuning, graph head", 2)
+    with pytest.raises(Stop):
+        train_tiny(tmp_path / "broken", **options)
+    resumed = train_tiny(tmp_path / "broken", resume=True, **options)
+    assert resumed.info.sha256 == whole.info.sha256
+    assert metrics_of(resumed) == metrics_of(whole)
+
+
+def test_a_run_of_other_settings_does_not_go_on(train_tiny, tmp_path, stop_after):
+    stop_after("linear head", 2)
+    with pytest.raises(Stop):
+        train_tiny(tmp_path / "run")
+    with pytest.raises(InputError, match=r"begun with other settings \(seed\)"):
+        train_tiny(tmp_path / "run", resume=True, seed=1)
+    train_tiny(tmp_path / "run", resume=True)
