@@ -103,7 +103,7 @@ def test_labels_start_rare(labels):
     ("options", "message"),
     [
         ({"num_of_groups": 0}, "num_of_groups must be at least 1, not 0"),
-        ({"num_heads": 7}, "256 is not divisible by 7"),
+        ({"num_heads": 7}, "128 is not divisible by 7"),
         ({"dropout": 1.0}, "dropout is a share"),
         ({"feature_dropout": -0.1}, "feature_dropout is a share"),
     ],
@@ -146,6 +146,8 @@ def test_a_full_size_checkpoint_loads(num_labels):
 def test_a_checkpoint_of_another_system_is_refused():
     with pytest.raises(InputError, match=r"not a checkpoint of ML-Decoder: no entry.*2 entries"):
         ml_decoder.convert({"conv1.weight": torch.zeros(1), "fc.weight": torch.zeros(1)})
+    with pytest.raises(InputError, match="not a checkpoint of ML-Decoder"):
+        ml_decoder.convert({"head.predecoder.duplicate_pooling": torch.zeros(1)})
 
 
 def test_an_entry_the_mapping_does_not_know_keeps_its_name():

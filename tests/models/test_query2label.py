@@ -93,7 +93,7 @@ def test_a_decoder_layer_without_codes_is_the_one_of_torch():
 def test_a_label_does_not_see_the_others_unless_self_attention_is_kept(labels):
     features = torch.randn(2, IN_CHANNELS, 3, 3)
     for kept in (False, True):
-        head = build(labels, keep_other_self_attn=kept)
+        head = build(labels, dec_layers=2, keep_other_self_attn=kept)
         before = head(features)
         with torch.no_grad():
             head.queries[0] += 1.0

@@ -67,7 +67,7 @@ class CSRAHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 3.0}
+        "small": {"epochs": 15, "learning_rate": 3e-3, "weight_decay": 3.0}
     }
 
     def __init__(
@@ -76,10 +76,10 @@ class CSRAHead(Head):
         labels: LabelContext,
         *,
         temperatures: Sequence[float] = TEMPERATURES[1],
-        lam: float = 0.3,
+        lam: float = 0.1,
         normalize_weights: bool = False,
         normalize: bool = True,
-        feature_dropout: float = 0.0,
+        feature_dropout: float = 0.3,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)

@@ -54,7 +54,7 @@ class MLDecoderHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+        "small": {"epochs": 20, "learning_rate": 3e-3, "weight_decay": 0.5}
     }
 
     queries: Tensor
@@ -65,12 +65,12 @@ class MLDecoderHead(Head):
         labels: LabelContext,
         *,
         num_of_groups: int = 100,
-        decoder_embedding: int = 256,
+        decoder_embedding: int = 128,
         num_heads: int = 8,
-        dim_feedforward: int = 512,
+        dim_feedforward: int = 256,
         dropout: float = 0.1,
         normalize: bool = True,
-        feature_dropout: float = 0.3,
+        feature_dropout: float = 0.7,
         bias_start: float = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -95,7 +95,7 @@ class MLDecoderHead(Head):
         refuse_known(self, known)
         tokens = self.input(features).flatten(2).transpose(1, 2)  # (B, N, C)
         memory = self.embed(tokens).relu()  # (B, N, D)
-        queries = self.queries.expand(len(features), -1, -1)  # (B, K, D)
+        queries = self.queries.expand(features.shape[0], -1, -1)  # (B, K, D)
         queries = self.query_norm(queries + self.dropout(queries))
         answers = self.feed_forward(self.cross_attention(queries, memory))  # (B, K, D)
         grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)

@@ -35,9 +35,10 @@ class Query2LabelHead(Head):
     map, is off, as in the published training script: ``keep_first_self_attn`` and
     ``keep_other_self_attn`` put it back. The first one sees T = 0 and adds the same to all labels.
 
-    Differs from the paper in the preset ``small``: narrower; the map is scaled to a mean square of
-    1 (``normalize``) and loses whole channels in training (``feature_dropout``); ``b`` starts at
-    ``bias_start`` instead of at random (None). The preset ``paper`` has none of this.
+    Differs from the paper in the preset ``small``: narrower, one decoder layer; the map is scaled
+    to a mean square of 1 (``normalize``) and loses whole channels in training
+    (``feature_dropout``); ``b`` starts at ``bias_start`` instead of at random (None). The preset
+    ``paper`` has none of this.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
@@ -48,6 +49,7 @@ class Query2LabelHead(Head):
         "paper": {
             "hidden_dim": None,
             "dim_feedforward": 8192,
+            "dec_layers": 2,
             "normalize": False,
             "feature_dropout": 0.0,
             "bias_start": None,
@@ -55,7 +57,7 @@ class Query2LabelHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+        "small": {"epochs": 20, "learning_rate": 3e-3, "weight_decay": 0.5}
     }
 
     def __init__(
@@ -67,12 +69,12 @@ class Query2LabelHead(Head):
         num_heads: int = 4,
         dim_feedforward: int = 256,
         enc_layers: int = 1,
-        dec_layers: int = 2,
+        dec_layers: int = 1,
         keep_first_self_attn: bool = False,
         keep_other_self_attn: bool = False,
         dropout: float = 0.1,
         normalize: bool = True,
-        feature_dropout: float = 0.3,
+        feature_dropout: float = 0.5,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -107,7 +109,7 @@ class Query2LabelHead(Head):
         positions = sine_code(maps).flatten(1).T  # (N, D)
         for encode in self.encoder:
             memory = encode(memory, positions)
-        labels = memory.new_zeros(len(memory), *self.queries.shape)  # (B, L, D)
+        labels = memory.new_zeros(memory.shape[0], *self.queries.shape)  # (B, L, D)
         for decode in self.decoder:
             labels = decode(labels, memory, self.queries, positions)
         logits: Tensor = (self.norm(labels) * self.weight).sum(-1) + self.bias  # (B, L)
