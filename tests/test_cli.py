@@ -214,10 +214,8 @@ def test_a_mistake_in_a_shell_is_one_sentence_and_no_traceback(tmp_path, shapes)
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == (
-        "imlgcn: unknown head 'lienar'; did you mean 'linear'? "
-        "Known: iml_gcn, linear, ml_gcn, mlp\n"
-    )
+    assert done.stderr.startswith("imlgcn: unknown head 'lienar'; did you mean 'linear'? Known: ")
+    assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -34,7 +34,7 @@ class ColourTagger:
         self.batches = []
         self.loaded = 0
 
-    def check_known(self, known):
+    def known_row(self, known):
         if known:
             raise InputError("cannot use known labels")
 
@@ -47,7 +47,7 @@ class ColourTagger:
         self.loaded += 1
         return np.asarray(open_image(path), np.float32)[:1, :1].transpose(2, 0, 1) / 255
 
-    def probabilities(self, inputs):
+    def probabilities(self, inputs, known=None):
         self.batches.append(len(inputs))
         return inputs[:, :, 0, 0].astype(np.float64)
 
@@ -118,7 +118,7 @@ def test_all_labels_gives_every_label_with_its_own_threshold(images):
 
 def test_a_probability_equal_to_its_threshold_is_a_tag(images):
     tagger = ColourTagger()
-    tagger.probabilities = lambda inputs: np.array([[0.5, np.nextafter(0.25, 0), 0.9]])
+    tagger.probabilities = lambda inputs, known=None: np.array([[0.5, np.nextafter(0.25, 0), 0.9]])
     assert [row.label for row in predict_rows(tagger, images[:1])] == ["tree", "cat"]
 
 
@@ -130,7 +130,7 @@ def test_the_wanted_threshold_replaces_the_stored_ones(images):
 def test_probabilities_and_thresholds_have_six_digits(images):
     tagger = ColourTagger()
     tagger.thresholds_for = lambda goal: np.full(3, 1 / 3)
-    tagger.probabilities = lambda inputs: np.array([[2 / 3, 0.0, 0.0]])
+    tagger.probabilities = lambda inputs, known=None: np.array([[2 / 3, 0.0, 0.0]])
     assert list(predict_rows(tagger, images[:1])) == [
         Row(str(images[0]), "cat", 0.666667, 0.333333)
     ]
@@ -175,7 +175,7 @@ def test_a_long_list_is_read_only_two_batches_ahead(images):
 def test_images_are_decoded_while_the_engine_scores(images):
     tagger, waiting = ColourTagger(), []
 
-    def probabilities(inputs):
+    def probabilities(inputs, known=None):
         for _ in range(200):  # the second batch must come in during the first
             if tagger.loaded >= 4:
                 break
@@ -246,7 +246,7 @@ def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, image
     before = out.read_bytes()
     tagger = ColourTagger()
 
-    def fail(inputs):
+    def fail(inputs, known=None):
         if tagger.batches:
             raise KeyboardInterrupt
         return ColourTagger.probabilities(tagger, inputs)

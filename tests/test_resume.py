@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
+import numpy as np
 import pytest
+import torch
 
 from imlgcn.config import InputError
 from imlgcn.tagger import Tagger
@@ -117,3 +120,54 @@ def test_a_run_of_other_settings_does_not_go_on(train_tiny, tmp_path, stop_after
     with pytest.raises(InputError, match=r"begun with other settings \(seed\)"):
         train_tiny(tmp_path / "run", resume=True, seed=1)
     train_tiny(tmp_path / "run", resume=True)
+
+
+# the published systems' own backbones
+
+
+def original_layout(state):
+    """Name the entries of timm's TResNet as MIIL's code does: pairs of convolution and norm."""
+    renamed = {}
+    for key, value in state.items():
+        strided = re.match(r"body\.layer2\.0\.conv1|body\.layer[34]\.0\.conv2", key)
+        first, second = ("0.0", "0.1") if strided else ("0", "1")
+        renamed[key.replace(".conv.", f".{first}.").replace(".bn.", f".{second}.")] = value
+    return renamed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "head", "layout"),
+    [
+        ("tresnet_m", "iml_gcn", "original"),
+        ("tresnet_m", "iml_gcn", "timm"),
+        ("resnet101", "ml_gcn", "timm"),
+    ],
+)
+def test_the_method_runs_and_resumes_on_its_own_backbone(
+    train_tiny, tmp_path, rewrite, stop_after, backbone, head, layout
+):
+    import timm
+
+    torch.manual_seed(0)
+    state = timm.create_model(backbone, num_classes=3).state_dict()
+    torch.save(original_layout(state) if layout == "original" else state, tmp_path / "w.pth")
+    few = iter(range(72))
+    options = {
+        "data": rewrite(lambda row: row if next(few) < 36 else None),
+        "backbone": backbone,
+        "weights": str(tmp_path / "w.pth"),
+        "head": head,
+        "head_options": {"hidden": 16} | ({"embedding": "onehot"} if head == "ml_gcn" else {}),
+        "fine_tune": True,
+        "tuning": {"epochs": 1, "batch_size": 8, "workers": 0},
+    }
+    stop_after("fine-tuning, graph head", 0)
+    with pytest.raises(Stop):
+        train_tiny(tmp_path / "run", **options)
+    found = train_tiny(tmp_path / "run", resume=True, **options)
+    assert found.info.backbone.name == backbone
+    stages = [row["stage"] for row in log_of(found)]
+    assert {"fine-tuning, linear head", "warm start", "fine-tuning, graph head"} <= set(stages)
+    assert stages.count("fine-tuning, linear head") == 2, "the finished stage was not run again"
+    assert np.isfinite(found.probabilities(np.zeros((1, 3, 64, 64), np.float32))).all()

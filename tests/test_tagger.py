@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,8 +19,18 @@ from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.images import ImageError
 from imlgcn.files import sha256_file
+from imlgcn.labels.context import LabelContext
+from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
 from imlgcn.predictions import read_predictions
-from imlgcn.tagger import Tag, Tagger, load_classifier
+from imlgcn.tagger import (
+    LabelScale,
+    Part,
+    Tag,
+    Tagger,
+    TaggerInfo,
+    load_classifier,
+    save_tagger,
+)
 
 FILES = {
     "model.safetensors",
@@ -267,3 +278,31 @@ def test_the_way_images_are_fitted_is_stored(train_tiny, tmp_path, tagger):
     )
     wide = Image.new("RGB", (90, 30), (0, 0, 0))
     assert squashed.load_input(wide).max() < 0 < tagger.load_input(wide).max(), "white above"
+
+
+def test_a_head_that_can_use_known_labels_returns_them_and_moves_the_others(tmp_path):
+    torch.manual_seed(0)
+    names = ("cat", "dog", "tree")
+    context = LabelContext.placeholder(3)
+    context = replace(context, names=names)
+    backbone = create_backbone("test_efficientnet", pretrained=False, size=32)
+    head = create_head("c_tran", backbone.out_channels, context)
+    scale = LabelScale(slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5] * 3, positives=[1] * 3)
+    info = TaggerInfo(
+        labels=list(names),
+        backbone=Part(name="test_efficientnet"),
+        head=Part(name="c_tran"),
+        image=ImageSettings(size=32),
+        scale=scale,
+    )
+    tagger = save_tagger(tmp_path, MultiLabelClassifier(backbone, head), context, info)
+    inputs = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    free = tagger.probabilities(inputs)
+    told = tagger.probabilities(inputs, tagger.known_row({"dog": 1, "tree": 0}))
+    assert told[:, 1].tolist() == [1, 1]
+    assert told[:, 2].tolist() == [0, 0]
+    assert np.abs(told[:, 0] - free[:, 0]).min() > 1e-6
+    with pytest.raises(InputError, match="unknown label 'dgo'; did you mean 'dog'"):
+        tagger.known_row({"dgo": 1})
+    with pytest.raises(InputError, match="known label 'dog' is 1"):
+        tagger.known_row({"dog": 2})

@@ -128,6 +128,13 @@ def test_a_corrupt_image_is_left_out_with_a_count(train_tiny, tmp_path, rewrite)
     assert not (tmp_path / "strict").exists()
 
 
+def test_a_corrupt_image_is_counted_after_fine_tuning_too(train_tiny, tmp_path, rewrite):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    data = rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]) if r[0] == "00.png" else r)
+    found = train_tiny(tmp_path / "run", data, fine_tune=True, tuning=TUNED["tuning"])
+    assert list(metrics_of(found)["failed_images"]) == [str(tmp_path / "bad.png")]
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_split_of_which_nothing_can_be_read_is_refused(train_tiny, tmp_path, rewrite, split):
     (tmp_path / "bad.png").write_bytes(b"no image")

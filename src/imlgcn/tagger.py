@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, ValidationError, model_validator
 
-from imlgcn.config import ImageSettings, InputError, Settings
+from imlgcn.config import ImageSettings, InputError, Settings, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.engines import Engine
@@ -168,9 +168,19 @@ class Tagger:
             image = open_image(image, size=settings.size)
         return EvalTransform(settings)(image)
 
-    def probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return calibrated probabilities ``(B, L)`` of preprocessed images ``(B, 3, S, S)``."""
-        return self.calibration.apply(self.engine.logits(inputs))
+    def probabilities(
+        self, inputs: NDArray[np.float32], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float64]:
+        """Return calibrated probabilities ``(B, L)`` of preprocessed images ``(B, 3, S, S)``.
+
+        ``known`` ``(L,)`` from :meth:`known_row` holds for all of them: what is known is returned
+        as 1 or 0, and the head takes it into account for the rest.
+        """
+        if known is None:
+            return self.calibration.apply(self.engine.logits(inputs))
+        rows = np.tile(known, (len(inputs), 1))  # (B, L)
+        scores = self.calibration.apply(self.engine.logits(inputs, rows))
+        return np.where(rows >= 0, rows, scores)
 
     def __call__(
         self,
@@ -185,8 +195,8 @@ class Tagger:
             ImageError: the image cannot be read.
             InputError: known labels are given and the head cannot use them.
         """
-        self.check_known(known)
-        row = self.probabilities(self.load_input(image)[None])[0]
+        given = self.known_row(known)
+        row = self.probabilities(self.load_input(image)[None], given)[0]
         return self.tags(row, self.thresholds_for(threshold))
 
     def tags(
@@ -201,12 +211,30 @@ class Tagger:
         ]
         return sorted(found, key=lambda tag: -tag.probability)
 
-    def check_known(self, known: Mapping[str, int] | None) -> None:
-        """Refuse known labels: no head of this version conditions on them."""
-        if known:
+    def known_row(self, known: Mapping[str, int] | None) -> NDArray[np.int8] | None:
+        """Return labels that are already known as a row (L,): 1 present, 0 absent, -1 not known.
+
+        Raises:
+            InputError: the head cannot condition on known labels, or there is no such label.
+        """
+        if not known:
+            return None
+        from imlgcn.models import HEADS
+
+        if not HEADS[self.info.head.name].uses_known:
+            able = ", ".join(name for name, head in HEADS.items() if head.uses_known)
             raise InputError(
-                f"the head {self.info.head.name!r} cannot use known labels; leave them out"
+                f"the head {self.info.head.name!r} cannot use known labels; leave them out "
+                f"(heads that can: {able})"
             )
+        row = np.full(len(self.labels), -1, np.int8)
+        for name, value in known.items():
+            if name not in self.labels:
+                raise unknown_name("label", name, self.labels)
+            if value not in (0, 1):
+                raise InputError(f"known label {name!r} is 1 (present) or 0 (absent); got {value}")
+            row[self.labels.index(name)] = value
+        return row
 
 
 def load_classifier(

@@ -49,7 +49,9 @@ def demo(
 def train(
     data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
     out: Out,
-    head: Annotated[str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Any timm model.")] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Pretrained weights in a local file.")
@@ -196,7 +198,9 @@ def predict(
 
 
 def params(
-    head: Annotated[str, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")] = "iml_gcn",
+    head: Annotated[
+        str, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
+    ] = "iml_gcn",
     backbone: Annotated[str, typer.Option(help="Any timm model.")] = "tresnet_m",
     labels: Annotated[int, typer.Option(help="Number of labels.")] = 80,
     embedding: Annotated[

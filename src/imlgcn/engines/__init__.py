@@ -17,6 +17,11 @@ class Engine(Protocol):
 
     name: str
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits of a batch; the batch may have any length, 0 included."""
+    def logits(
+        self, images: NDArray[np.float32], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the logits of a batch of any length, 0 included.
+
+        ``known`` ``(B, L)`` (1, 0, or -1 not known) is for networks whose head can use it.
+        """
         ...

@@ -51,10 +51,13 @@ class TorchEngine:
         self.module = module.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(
+        self, images: NDArray[np.float32], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
         """Return the logits of a batch ``(B, 3, S, S)`` as ``(B, L)``."""
         batch = (
             torch.from_numpy(images).to(self.device).contiguous(memory_format=torch.channels_last)
         )
-        result: NDArray[np.float32] = self.module(batch).float().cpu().numpy()
+        given = () if known is None else (torch.from_numpy(known).to(self.device),)
+        result: NDArray[np.float32] = self.module(batch, *given).float().cpu().numpy()
         return result

@@ -28,6 +28,7 @@ DIGITS = 6  # of probabilities and thresholds in rows
 SHOWN_ERRORS = 5
 Input = NDArray[np.float32] | str  # one image (3, S, S), or why it cannot be used
 Scores = NDArray[np.float64] | str  # its probabilities (L,), or the same reason
+Known = NDArray[np.int8] | None  # (L,), the same for all images
 Scored = Generator[tuple[str, Scores], None, None]
 
 
@@ -60,11 +61,11 @@ def predict(
     """
     if isinstance(out, str | Path):
         check_output(Path(out))
-    to_rows = _row_maker(tagger, threshold, known, all_labels)
+    to_rows = _row_maker(tagger, threshold, all_labels)
     failed = tags = untagged = 0
     errors: list[str] = []
     with (
-        closing(_score(tagger, paths, batch_size, workers)) as scored,
+        closing(_score(tagger, paths, known, batch_size, workers)) as scored,
         _open(out) as write,
         progress.bar("Tagging", len(paths)) as advance,
     ):
@@ -101,8 +102,8 @@ def predict_rows(
     Raises:
         InputError: the threshold or the known labels are not what the tagger can take.
     """
-    to_rows = _row_maker(tagger, threshold, known, all_labels)
-    scored = _score(tagger, paths, batch_size, workers)
+    to_rows = _row_maker(tagger, threshold, all_labels)
+    scored = _score(tagger, paths, known, batch_size, workers)
     return chain.from_iterable(to_rows(name, scores) for name, scores in scored)
 
 
@@ -113,9 +114,8 @@ def _open(out: str | Path | TextIO | None) -> AbstractContextManager[Write]:
 
 
 def _row_maker(
-    tagger: Tagger, threshold: str | None, known: Mapping[str, int] | None, all_labels: bool
+    tagger: Tagger, threshold: str | None, all_labels: bool
 ) -> Callable[[str, Scores], list[Row]]:
-    tagger.check_known(known)
     labels, thresholds = tagger.labels, tagger.thresholds_for(threshold)  # (L,)
 
     def to_rows(name: str, scores: Scores) -> list[Row]:
@@ -137,16 +137,26 @@ def _row_maker(
     return to_rows
 
 
-def _score(tagger: Tagger, paths: Iterable[str | Path], batch_size: int, workers: int) -> Scored:
+def _score(
+    tagger: Tagger,
+    paths: Iterable[str | Path],
+    known: Mapping[str, int] | None,
+    batch_size: int,
+    workers: int,
+) -> Scored:
     if min(batch_size, workers) < 1:
         raise InputError(
             f"batch size and workers must be at least 1; got {batch_size} and {workers}"
         )
-    return _score_stream(tagger, paths, batch_size, workers)
+    return _score_stream(tagger, paths, tagger.known_row(known), batch_size, workers)
 
 
 def _score_stream(
-    tagger: Tagger, paths: Iterable[str | Path], batch_size: int, workers: int
+    tagger: Tagger,
+    paths: Iterable[str | Path],
+    known: Known,
+    batch_size: int,
+    workers: int,
 ) -> Scored:
     """Yield each image's name and scores; while one batch is scored the next is decoded."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
@@ -155,20 +165,22 @@ def _score_stream(
         for path in paths:
             pending.append((str(path), pool.submit(_load, tagger, path)))
             if len(pending) == 2 * batch_size:
-                yield from _score_batch(tagger, [pending.popleft() for _ in range(batch_size)])
+                yield from _score_batch(
+                    tagger, known, [pending.popleft() for _ in range(batch_size)]
+                )
         while pending:
             batch = [pending.popleft() for _ in range(min(batch_size, len(pending)))]
-            yield from _score_batch(tagger, batch)
+            yield from _score_batch(tagger, known, batch)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _score_batch(
-    tagger: Tagger, batch: list[tuple[str, Future[Input]]]
+    tagger: Tagger, known: Known, batch: list[tuple[str, Future[Input]]]
 ) -> list[tuple[str, Scores]]:
     loaded = [future.result() for _, future in batch]
     inputs = [item for item in loaded if not isinstance(item, str)]
-    scores = iter(tagger.probabilities(np.stack(inputs)) if inputs else ())  # rows of (B, L)
+    scores = iter(tagger.probabilities(np.stack(inputs), known) if inputs else ())  # rows of (B, L)
     return [
         (name, item if isinstance(item, str) else next(scores))
         for (name, _), item in zip(batch, loaded, strict=True)

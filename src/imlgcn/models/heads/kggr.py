@@ -18,7 +18,6 @@ from imlgcn.models.graph_layers import GatedGraphUnit
 from imlgcn.models.heads.base import Presets
 from imlgcn.models.heads.ssgrl import CANCELLED, SSGRLHead
 
-
 CLOSED = -4.0  # start of the update gate's bias: 2 % of a classifier change in a step
 
 
