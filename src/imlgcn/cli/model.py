@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from imlgcn.config import (
 )
 from imlgcn.files import write_atomic
 from imlgcn.progress import TerminalProgress
+from imlgcn.systems import COCO_LABELS, SYSTEMS
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
 TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
@@ -26,7 +28,7 @@ TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` w
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (demo, train, evaluate, predict, params):
+    for command in (demo, train, evaluate, predict, params, systems):
         app.command()(command)
 
 
@@ -217,6 +219,27 @@ def params(
 
     counts = count_system(head, backbone, labels, embedding=embedding, preset=preset, folded=folded)
     show.parameters(head, backbone, labels, counts)
+
+
+def systems(
+    labels: Annotated[int, typer.Option(help="Number of labels; COCO has 80.")] = COCO_LABELS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Print every system of the comparison: our parameter count beside the published numbers.
+
+    Example: imlgcn systems
+    """
+    from imlgcn.models.counting import count_system
+
+    rows = []
+    for system in SYSTEMS:
+        counts = count_system(system.head, system.backbone, labels, options=system.options)
+        rows.append((system, counts["total"]))
+    if as_json:
+        content = [{**asdict(system), "our_params": total} for system, total in rows]
+        typer.echo(json.dumps(content, indent=1))
+    else:
+        show.systems(rows, labels)
 
 
 def _read_metrics(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
+from imlgcn.systems import System
 from imlgcn.tagger import Tag
 
 
@@ -151,6 +152,28 @@ def graph(
         console.print(Text(f"  {rule}"))
     if isolated:
         console.print(Text(f"Isolated ({len(isolated)}): {', '.join(isolated)}"))
+
+
+def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
+    """Print the comparison: ours counted here, the rest as published."""
+    console = Console(highlight=False)
+    title = f"Systems with {labels} labels; published: COCO 2014, 80 labels, not measured here"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("system")
+    table.add_column("built as")
+    for name in ("ours", "published M", "published mAP"):
+        table.add_column(name, justify="right")
+    table.add_column("note")
+    for system, total in rows:
+        built = " ".join([f"{system.head} on {system.backbone}", *_options(system)])
+        published = (system.published_params, system.published_map)
+        cells = ["-" if value is None else f"{value:g}" for value in published]
+        table.add_row(system.name, built, f"{total:,}", *cells, system.note)
+    console.print(table)
+
+
+def _options(system: System) -> list[str]:
+    return [f"{key}={value}" for key, value in system.options.items()]
 
 
 def _percent(value: float | None) -> str:

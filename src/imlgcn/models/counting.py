@@ -5,6 +5,9 @@ Letters: L labels, C channels, D node width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from imlgcn.labels.context import LabelContext
@@ -23,24 +26,26 @@ def count_system(
     embedding: str | None = None,
     preset: str = "paper",
     folded: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, int]:
     """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
 
     F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
-    vectors with D = 300. ``folded`` counts the head as it is deployed.
+    vectors with D = 300. ``folded`` counts the head as it is deployed; ``options`` are further
+    options of the head.
 
     Raises:
         InputError: an unknown name, or an embedding for a head that takes none.
     """
-    given = {} if embedding is None else {"embedding": embedding}
-    options = head_options(head, preset, **given)
+    given = dict(options or {}) | ({} if embedding is None else {"embedding": embedding})
+    complete = head_options(head, preset, **given)
     with torch.device("meta"):
         trunk = create_backbone(backbone, pretrained=False)
     C, L = trunk.out_channels, num_labels
     D = L if preset == "paper" else max(L - 1, 1)
     context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
     channels = trunk.channels(HEADS[head].feature_levels)
-    built = create_head(head, channels, context, **options)
+    built = create_head(head, channels, context, **complete)
     system = MultiLabelClassifier(trunk, built.fold() if folded else built)
     total = count_parameters(system)
     return {

@@ -1,0 +1,89 @@
+"""The systems of the comparison: what each is built as here, and what was published.
+
+Every number in :data:`SYSTEMS` marked published was published by its authors or on the IML-GCN
+poster, on MS-COCO 2014; none was measured here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+COCO_LABELS = 80
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the comparison.
+
+    Attributes:
+        name: as published.
+        head: our head, with ``options``, on ``backbone``, preset ``paper``.
+        published_params: parameters in millions, as published; None where none was.
+        published_map: mAP on COCO 2014 in percent, as published.
+        note: why our count differs, or what kind of implementation this is.
+    """
+
+    name: str
+    head: str
+    backbone: str
+    published_params: float | None
+    published_map: float | None
+    options: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+SYSTEMS = (
+    System(
+        "CNN-RNN",
+        "cnn_rnn",
+        "vgg16",
+        66.2,
+        61.2,
+        note="reconstruction; 66.2 M cannot be derived: VGG-16 up to fc7 alone has 134.3 M",
+    ),
+    System("SRN", "srn", "resnet101", 48.0, 77.1, note="reconstruction"),
+    System(
+        "ResNet-101",
+        "linear",
+        "resnet101",
+        44.5,
+        77.3,
+        note="published with its 1000-way ImageNet layer",
+    ),
+    System("ML-GCN", "ml_gcn", "resnet101", 44.9, 83.0),
+    System("SSGRL", "ssgrl", "resnet101", 92.2, 83.8, note="published truncated: 92.27"),
+    System(
+        "KGGR",
+        "kggr",
+        "resnet101",
+        45.0,
+        84.3,
+        note="reconstruction; its width was chosen to meet the published size",
+    ),
+    System("C-Tran", "c_tran", "resnet101", 120.0, 85.1, note="ours without an unused layer"),
+    System("ASL, TResNet-M", "linear", "tresnet_m", 29.5, 81.8),
+    System("ASL, TResNet-L", "linear", "tresnet_l", 53.8, 86.6),
+    System("ML-GCN, F_I", "iml_gcn", "tresnet_m", 33.5, 85.9, {"embedding": "image"}),
+    System("IML-GCN, F_PCA", "iml_gcn", "tresnet_m", 31.5, 86.6),
+    System("ML-Decoder", "ml_decoder", "tresnet_m", 36.5, None, note="beyond the poster"),
+    System(
+        "Query2Label",
+        "query2label",
+        "resnet101",
+        193.9,
+        84.9,
+        {"hidden_dim": None},
+        note="beyond the poster; without the input projection",
+    ),
+    System("CSRA", "csra", "resnet101", 43.16, 83.3, note="beyond the poster; 4 heads"),
+    System(
+        "IML-GCN, adaptive graph",
+        "iml_gcn",
+        "tresnet_m",
+        None,
+        None,
+        {"graph": "adaptive"},
+        note="beyond the poster; a learned adjacency beside the counted one",
+    ),
+)
