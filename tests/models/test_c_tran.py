@@ -166,7 +166,7 @@ def test_it_learns_to_use_a_label_that_tells_another(labels):
     [
         ({"layers": 0}, "layers must be at least 1, not 0"),
         ({"max_known": 1.0}, "max_known is a share from 0 to below 1"),
-        ({"num_heads": 3}, "128 is not divisible by 3; change num_heads"),
+        ({"num_heads": 3}, "64 is not divisible by 3; change num_heads"),
     ],
 )
 def test_impossible_values_are_refused(options, message, labels):

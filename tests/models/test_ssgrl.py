@@ -103,6 +103,13 @@ def test_the_classifiers_of_kggr_pass_the_graph_and_those_of_ssgrl_do_not(labels
     assert kggr.classifier_propagation is not None  # folding leaves the head as it was
 
 
+@torch.no_grad()
+def test_the_classifiers_of_kggr_start_almost_as_themselves(labels):
+    kggr = create_head("kggr", IN_CHANNELS, labels, preset="paper")
+    change = (kggr.classifiers() - kggr.weight).norm() / kggr.weight.norm()
+    assert 0 < change < 0.1
+
+
 def test_what_is_stored_and_not_used_is_named(labels):
     ssgrl = create_head("ssgrl", IN_CHANNELS, labels)
     assert {"propagation.reset_state.weight", "propagation.reset_state.bias"} <= set(

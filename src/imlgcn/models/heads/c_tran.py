@@ -55,6 +55,7 @@ class CTranHead(Head):
             "hidden_dim": None,
             "layers": 3,
             "dim_feedforward": None,
+            "dropout": 0.1,
             "normalize": False,
             "feature_dropout": 0.0,
             "bias_start": None,
@@ -62,7 +63,7 @@ class CTranHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+        "small": {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 0.1}
     }
 
     uses_known: ClassVar[bool] = True
@@ -72,14 +73,14 @@ class CTranHead(Head):
         in_channels: int,
         labels: LabelContext,
         *,
-        hidden_dim: int | None = 128,
-        layers: int = 2,
+        hidden_dim: int | None = 64,
+        layers: int = 1,
         num_heads: int = 4,
-        dim_feedforward: int | None = 256,
-        dropout: float = 0.1,
+        dim_feedforward: int | None = 128,
+        dropout: float = 0.3,
         max_known: float = 0.75,
         normalize: bool = True,
-        feature_dropout: float = 0.3,
+        feature_dropout: float = 0.4,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -110,7 +111,8 @@ class CTranHead(Head):
             maps = self.input_proj(maps)  # (B, D, H, W)
         positions = maps.flatten(2).transpose(1, 2)  # (B, N, D)
         state = self.states[0] if known is None else self.states[known.long() + 1]
-        labels = (self.labels + state).expand(len(positions), -1, -1)  # (B, L, D)
+        B = positions.shape[0]  # len() would fix the batch size at export
+        labels = (self.labels + state).expand(B, -1, -1)  # (B, L, D)
         tokens = self.norm(torch.cat([positions, labels], 1))  # (B, N + L, D)
         for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
             tokens = feed_forward(attend(tokens, tokens))

@@ -30,7 +30,8 @@ class KGGRHead(SSGRLHead):
 
     A label with few images so borrows from those it occurs with. The rest of the formula and the
     options are those of :class:`~imlgcn.models.heads.ssgrl.SSGRLHead`; each gated network has all
-    its matrices here.
+    its matrices here. The update gate of the second starts nearly closed, so that classifiers start
+    as themselves: started half open it ended 5 mAP lower on Open Clip Art in one run.
 
     This is a reconstruction from the paper's abstract: features guided by label semantics start one
     propagation, the classifiers' weights another. The paper's count of 45.0 M on ResNet-101 at 80

@@ -65,7 +65,7 @@ class SSGRLHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 20, "learning_rate": 1e-3, "weight_decay": 0.1}
+        "small": {"epochs": 25, "learning_rate": 3e-3, "weight_decay": 0.1}
     }
 
     SHARED_RESET: ClassVar[bool] = True
@@ -87,8 +87,8 @@ class SSGRLHead(Head):
         embedding: str = "words",
         seed: int = 0,
         zero_diagonal: bool = True,
-        hidden_dim: int | None = 128,
-        attention_dim: int = 64,
+        hidden_dim: int | None = 64,
+        attention_dim: int = 32,
         time_step: int = 3,
         output_dim: int = 256,
         normalize: bool = True,
