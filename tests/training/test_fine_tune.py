@@ -161,14 +161,28 @@ def test_the_average_follows_its_formula(tune, classifier, tmp_path, monkeypatch
         nonlocal expected
         now = self.classifier.state_dict()[name].clone()
         step = next(steps)  # the first step takes the weights as they are
-        decay = min(1 - (1 + step) ** (-2 / 3), 0.5) if step else 0.0
+        decay = min(1 - (1 + step) ** (-2 / 3), 0.9) if step else 0.0
         expected = now if expected is None else decay * expected + (1 - decay) * now
         parent(self, images)
 
     monkeypatch.setattr(module._Averager, "__call__", call)
-    tune(classifier)
+    tune(classifier, SETTINGS.model_copy(update={"ema_decay": 0.9}))
     tensors, _ = load_checkpoint(tmp_path / "c.safetensors")
-    torch.testing.assert_close(part("average", tensors)[name], expected)
+    torch.testing.assert_close(part("average", tensors)[name], expected, rtol=1e-4, atol=1e-7)
+
+
+def test_every_epoch_draws_numbers_of_its_own(tune, classifier, monkeypatch):
+    from imlgcn.training import fine_tune as module
+
+    seeds, original = [], module.augmented_batches
+
+    def record(*arguments, seed):
+        seeds.append(seed)
+        return original(*arguments, seed=seed)
+
+    monkeypatch.setattr(module, "augmented_batches", record)
+    tune(classifier, seed=7)
+    assert seeds == [(7, 0), (7, 1), (7, 2)]
 
 
 @pytest.mark.parametrize("frozen", [True, False, None])

@@ -45,8 +45,9 @@ def count_system(
     D = L if preset == "paper" else max(L - 1, 1)
     context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
     channels = trunk.channels(HEADS[head].feature_levels)
-    built = create_head(head, channels, context, **complete)
-    system = MultiLabelClassifier(trunk, built.fold() if folded else built)
+    with torch.device("meta"):
+        built = create_head(head, channels, context, **complete)
+        system = MultiLabelClassifier(trunk, built.fold() if folded else built)
     total = count_parameters(system)
     return {
         "backbone": count_parameters(trunk),
