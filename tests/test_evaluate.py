@@ -75,6 +75,7 @@ def test_a_label_that_the_data_does_not_judge_is_left_out_not_counted_absent(
     assert sorted(found["left_out"]) == ["blue", "circle", "dark", "square"]
     assert found["per_label"]["blue"]["positives"] == 0
     assert found["OR"] == pytest.approx(found["per_label"]["red"]["recall"])
+    assert found["OP"] == pytest.approx(found["per_label"]["red"]["precision"])
 
 
 def test_unknown_targets_weigh_nothing(tagger, rewrite):
@@ -102,6 +103,10 @@ def test_an_unreadable_image_is_listed_and_the_others_are_judged(tagger, rewrite
     found = evaluate(tagger, data)
     assert found["num_images"] == 11
     assert [name.rsplit("/", 1)[-1] for name in found["failed_images"]] == ["bad.png"]
+    scored = read_predictions(tagger.path / "predictions.parquet", tagger.labels, "test")
+    rest = [not name.endswith("10.png") for name in scored.images]
+    expected = average_precision(scored.probabilities[rest], scored.targets[rest])
+    assert found["mAP"] == pytest.approx(100 * np.nanmean(expected), abs=1e-3)
 
 
 @pytest.mark.parametrize(
