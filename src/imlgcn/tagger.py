@@ -8,7 +8,7 @@ Shapes: B batch, S image side, L labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -291,13 +291,6 @@ def save_tagger(
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
     write_atomic(path / "model.json", info.model_dump_json(indent=1) + "\n")
     return Tagger(path, info)
-
-
-def collect_inputs(tagger: Tagger, images: Sequence[str | Path]) -> NDArray[np.float32]:
-    """Return the preprocessed images as one batch ``(B, 3, S, S)``."""
-    size = tagger.info.image.size
-    rows = [tagger.load_input(image) for image in images]
-    return np.stack(rows) if rows else np.zeros((0, 3, size, size), np.float32)
 
 
 def _read_info(path: Path) -> TaggerInfo:

@@ -104,6 +104,9 @@ def train(
         "strict": strict or None,
         "head_options": {k: v for k, v in options.items() if v is not None} or None,
     }
+    if head is not None and layers[0].get("head", head) != head:
+        for key in ("head_options", "graph"):  # what another head was given is not for this one
+            layers[0].pop(key, None)
     layers.append({key: value for key, value in flags.items() if value is not None})
     if epochs is not None:
         stages = ("linear", "graph", "tuning")

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from imlgcn.config import ImageSettings, InputError
@@ -135,6 +136,21 @@ def create_backbone(
     config = _pretrained_config(name, architecture)
     side = size or int(config.input_size[-1])
     build = partial(_build, architecture, config, side)
+
+    def wrap(model: nn.Module, fixed_size: int | None, weights_id: str) -> Backbone:
+        backbone = Backbone(
+            name,
+            model,
+            image_settings=_image_settings(config, side),
+            weights_id=weights_id,
+            size_multiple=_size_multiple(model),
+            fixed_size=fixed_size,
+        )
+        backbone.check_size(side)
+        return backbone
+
+    with torch.device("meta"):  # a side it cannot take is refused before anything is fetched
+        wrap(*build(pretrained=False), "meta")
     if weights is not None:
         model, fixed_size = build(pretrained=False)
         weights_id = load_file(model, weights)
@@ -151,16 +167,7 @@ def create_backbone(
     else:
         model, fixed_size = load_from_hub(name, partial(build, pretrained=True))
         weights_id = f"hub:{config.architecture}.{config.tag}"
-    backbone = Backbone(
-        name,
-        model,
-        image_settings=_image_settings(config, side),
-        weights_id=weights_id,
-        size_multiple=_size_multiple(model),
-        fixed_size=fixed_size,
-    )
-    backbone.check_size(side)
-    return backbone
+    return wrap(model, fixed_size, weights_id)
 
 
 def _pretrained_config(name: str, architecture: str) -> Any:

@@ -44,7 +44,9 @@ def _fit(head: nn.Module, compute: Callable[[], Tensor], wanted: Tensor) -> floa
     """Minimise the squared difference by L-BFGS; relative, so that its tolerances have a unit."""
     energy = wanted.square().mean().clamp(min=1e-12)
     parameters = [p for p in head.parameters() if p.requires_grad]
-    optimizer = torch.optim.LBFGS(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        parameters, max_iter=STEPS, history_size=20, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
