@@ -22,6 +22,7 @@ ORDER = (
     ("models",),
     ("engines",),
     ("predictions",),
+    ("tagger_info",),
     ("tagger",),
     ("training",),
     ("evaluate",),

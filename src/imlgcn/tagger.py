@@ -7,7 +7,6 @@ Shapes: B batch, S image side, L labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field, ValidationError, model_validator
 
-from imlgcn.config import ImageSettings, InputError, Settings, unknown_name
+from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.engines import Engine
@@ -27,12 +25,13 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
 from imlgcn.predictions import read_predictions
+from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, read_info
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
-FORMAT = 1
 WEIGHTS = "model.safetensors"
+__all__ = ["LabelScale", "Part", "Tag", "Tagger", "TaggerInfo", "load_classifier", "save_tagger"]
 ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
@@ -42,46 +41,6 @@ class Tag(NamedTuple):
     label: str
     probability: float
     threshold: float
-
-
-class Part(Settings):
-    """A backbone or head by name, with what it was built from."""
-
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
-    weights: str | None = None  # where the backbone's pretrained weights came from
-
-
-class LabelScale(Settings):
-    """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
-
-    slope: list[float]
-    intercept: list[float]
-    threshold: list[float]
-    goal: str = "f1"  # what the thresholds are for
-    positives: list[int]  # validation images with the label
-
-
-class TaggerInfo(Settings):
-    """The content of ``model.json``."""
-
-    format: int = FORMAT
-    labels: list[str]
-    backbone: Part
-    head: Part
-    image: ImageSettings
-    scale: LabelScale
-    metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
-    versions: dict[str, str] = Field(default_factory=dict)
-    engine: str = "torch"  # what scored validation and test
-    sha256: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_value_per_label(self) -> TaggerInfo:
-        for name in ("slope", "intercept", "threshold", "positives"):
-            if (found := len(getattr(self.scale, name))) != len(self.labels):
-                raise ValueError(f"scale.{name} has {found} values for {len(self.labels)} labels")
-        return self
 
 
 class Tagger:
@@ -104,7 +63,7 @@ class Tagger:
             InputError: no such folder, an unfinished one, or a ``model.json`` this version cannot
                 read.
         """
-        return cls(Path(path), _read_info(Path(path)))
+        return cls(Path(path), read_info(Path(path)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -250,7 +209,7 @@ def load_classifier(
 
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
 
-    info = info or _read_info(path)
+    info = info or read_info(path)
     weights = path / WEIGHTS
     if not weights.is_file() or sha256_file(weights) != info.sha256.get(WEIGHTS):
         raise InputError(
@@ -291,26 +250,3 @@ def save_tagger(
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
     write_atomic(path / "model.json", info.model_dump_json(indent=1) + "\n")
     return Tagger(path, info)
-
-
-def _read_info(path: Path) -> TaggerInfo:
-    file = path / "model.json"
-    if not path.is_dir():
-        raise InputError(f"no tagger at {path}: expected the folder that `imlgcn train` wrote")
-    if not file.is_file():
-        raise InputError(
-            f"{path} holds no model.json: it is not a tagger, or its training did not finish "
-            "(the same `imlgcn train` command with --resume goes on)"
-        )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and content.get("format") != FORMAT:
-            raise InputError(
-                f"{file} has format {content.get('format')!r}; this version reads {FORMAT}: "
-                "install the imlgcn version named in it"
-            )
-        return TaggerInfo.model_validate(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        lines = str(error).splitlines()  # of pydantic: how many errors, where, what
-        first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
-        raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None
