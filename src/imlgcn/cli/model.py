@@ -36,7 +36,7 @@ def demo(
     out: Out = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Train, evaluate and try a tagger on the embedded clip art; takes about a minute.
+    """Train, evaluate and try a tagger on the embedded clip art; takes a minute or two.
 
     Example: imlgcn demo
     """
