@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         cold = measure(work, "demo", "--out", str(work / "demo"))
-        warm = measure(work, "demo", "--out", str(work / "demo"))
+        warm = measure(work, "demo", "--out", str(work / "again"))
         tuned = measure(work, *FINE_TUNE, "--out", str(work / "tuned"))
         text = table(cold, warm, tuned, read_log(work / "tuned"))
     print(text)

@@ -21,7 +21,7 @@ def test_predict_prints_json_lines_of_the_tags(cli, tagger, shapes):
     assert [row["label"] for row in rows] == [tag.label for tag in expected]
     assert {row["image"] for row in rows} == {str(image)}
     assert rows[0]["probability"] == pytest.approx(expected[0].probability, abs=1e-5)
-    assert "1 images tagged with 5 labels" in found.err
+    assert "1 images read, 5 tags" in found.err
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])

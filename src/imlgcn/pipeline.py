@@ -23,6 +23,7 @@ from imlgcn.predictions import ScoredSplit, write_predictions
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelScale, Part, Tag, Tagger, TaggerInfo, save_tagger
 
+DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
 FINE_TUNED_NOTE = (
     "linear head of stage 1 with the backbone as tuned in that stage, half of all epochs; "
@@ -77,6 +78,8 @@ def train(
     if begin is not None and set(begin.context.names) == set(dataset.names):
         dataset = dataset.reordered(begin.context.names)
 
+    if start and own_split:
+        progress.say("the split is new: images the old tagger was trained on may now be in test")
     origin = {"data": str(data), "delimiter": delimiter, "from": str(start) if start else None}
     existed = out.exists()
     open_run_folder(out, options, origin, resume=resume, replace=replace)
@@ -123,12 +126,13 @@ class Demo(NamedTuple):
     examples: list[tuple[str, list[str], list[Tag]]]
 
 
-def demo(out: str | Path = "runs/demo", *, progress: Progress = SILENT, **settings: Any) -> Demo:
+def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settings: Any) -> Demo:
     """Train IML-GCN on the embedded Open Clip Art and tag six images of its test split.
 
-    An earlier demo in ``out`` is replaced.
+    An earlier demo in ``runs/demo`` is replaced; any other folder must be empty or new.
     """
-    tagger = train("openclipart", out, replace=True, progress=progress, **settings)
+    replace = Path(out) == DEMO_FOLDER
+    tagger = train("openclipart", out, replace=replace, progress=progress, **settings)
     test = load_dataset("openclipart").split("test")
     names = np.array(test.names)
     rows = np.linspace(0, len(test) - 1, 8).astype(int)[1:-1]

@@ -129,7 +129,7 @@ def train(
         **settings,
     )
     show.metrics(_read_metrics(tagger.path))
-    show.next_steps(tagger.path)
+    show.next_steps(tagger.path, own_data=data != "openclipart")
 
 
 def evaluate(
@@ -180,6 +180,7 @@ def predict(
     from imlgcn.predict import predict as run
     from imlgcn.tagger import Tagger
 
+    _refuse_to_overwrite(out)
     progress = TerminalProgress()
     summary = run(
         Tagger.load(tagger),
@@ -192,7 +193,7 @@ def predict(
     )
     read = summary.images - summary.failed
     progress.say(
-        f"{read} images tagged with {summary.tags} labels"
+        f"{read} images read, {summary.tags} tags"
         f"{f'; {summary.untagged} without any' if summary.untagged else ''}"
     )
     for error in summary.errors:
@@ -243,6 +244,15 @@ def systems(
         typer.echo(json.dumps(content, indent=1))
     else:
         show.systems(rows, labels)
+
+
+def _refuse_to_overwrite(out: Path | None) -> None:
+    """Earlier predictions may be replaced; a table of somebody's labels may not."""
+    if out is None or out.suffix.lower() != ".csv" or not out.is_file():
+        return
+    with out.open(encoding="utf-8", errors="replace") as file:
+        if file.readline().strip() not in ("", "image,label,probability,threshold,error"):
+            raise InputError(f"{out} exists and holds no predictions; give another --out")
 
 
 def _read_metrics(folder: Path) -> dict[str, Any]:

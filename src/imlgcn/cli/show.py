@@ -17,6 +17,8 @@ from imlgcn.labels.graph import Edge
 from imlgcn.systems import System
 from imlgcn.tagger import Tag
 
+FEW_IMAGES = 100  # below, a single image moves mAP by points
+
 
 def metrics(found: dict[str, Any]) -> None:
     """Print the headline numbers, the control beside them, and what the difference is worth."""
@@ -45,6 +47,10 @@ def metrics(found: dict[str, Any]) -> None:
             f"Difference to the control: {difference['mAP']:+.1f} mAP, 95 % interval "
             f"{low:+.1f} to {high:+.1f}: {verdict}."
         )
+    if found["num_images"] < FEW_IMAGES:
+        console.print(f"Only {found['num_images']} images: these numbers can be far off.")
+    if ignored := found.get("ignored_labels"):
+        console.print(f"{len(ignored)} labels of the data are unknown to the tagger and ignored.")
     if left_out := found.get("left_out"):
         console.print(f"Left out of mAP, no positive image: {', '.join(left_out)}")
     if failed := found.get("failed_images"):
@@ -69,7 +75,7 @@ def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
     Console(highlight=False).print(table)
 
 
-def next_steps(folder: Path) -> None:
+def next_steps(folder: Path, *, own_data: bool = False) -> None:
     """Say where the results are and what to type next."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Tagger:  {folder}")
@@ -77,6 +83,8 @@ def next_steps(folder: Path) -> None:
     console.print(f"Report:  {folder / 'report.html'}")
     console.print("Next, tag your own images:")
     console.print(f"  imlgcn predict {folder} PATH/TO/IMAGES --out tags.csv")
+    if own_data:
+        return
     console.print("or train on them (a CSV with the columns image and labels):")
     console.print("  imlgcn check images.csv && imlgcn train images.csv --out runs/mine")
 

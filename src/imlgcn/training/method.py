@@ -142,6 +142,11 @@ def _stage_three(
     head = create_head(settings.head, channels, context, **options)
     _warn_of_a_sparse_graph(head, run.progress)
     goes_on = start is not None and _go_on(head, start, context.names)
+    if start is not None and not goes_on:
+        run.progress.say(
+            f"--from: the {settings.head} head starts anew, because its labels or options differ; "
+            "the backbone and the linear head's classifiers of labels with the same name go on"
+        )
     maps = head.pooling is None
     if maps:
         features = _with_maps(run, backbone, head, features, use_cache=True)

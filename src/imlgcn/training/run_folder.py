@@ -61,6 +61,11 @@ def open_run_folder(
     if replace:
         remove_run(out)
     if out.is_dir() and any(out.iterdir()):
+        if replace:
+            raise InputError(
+                f"the output folder {out} is not empty: it holds files that are not a run's, which "
+                "--overwrite leaves alone; give another --out"
+            )
         hint = "it holds an unfinished run: add --resume to go on with it, or "
         unfinished = config.is_file() and not (out / "model.json").is_file()
         raise InputError(
