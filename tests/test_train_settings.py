@@ -118,8 +118,15 @@ def test_every_stage_shows_its_progress(train_tiny, tmp_path):
 def test_the_demo_trains_and_shows_six_test_images(tmp_path, monkeypatch, shapes, weights):
     monkeypatch.setattr("imlgcn.pipeline.load_dataset", lambda *a, **k: load_dataset(shapes))
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
-    for _ in range(2):  # the second replaces the first
-        found = demo(tmp_path / "demo", linear={"epochs": 1}, graph={"epochs": 1}, **settings)
+    settings |= {"linear": {"epochs": 1}, "graph": {"epochs": 1}}
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # in its own folder the second replaces the first
+        found = demo(**settings)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.json").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        demo(tmp_path / "mine", **settings)
+    assert (tmp_path / "mine" / "model.json").is_file()
     assert len(found.examples) == 6
     test = load_dataset(shapes).split("test")
     by_name = {record.name: list(record.labels) for record in test.records}
