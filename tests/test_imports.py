@@ -25,6 +25,7 @@ ORDER = (
     ("tagger_info",),
     ("tagger",),
     ("training",),
+    ("published",),
     ("evaluate",),
     ("predict",),
     ("report",),

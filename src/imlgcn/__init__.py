@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.pipeline import demo, train
     from imlgcn.progress import TerminalProgress
+    from imlgcn.published import import_checkpoint
     from imlgcn.tagger import Tag, Tagger
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ _HOMES = {
     "create_backbone": "models",
     "create_head": "models",
     "demo": "pipeline",
+    "import_checkpoint": "published",
     "load_dataset": "data.dataset",
     "split_dataset": "data.split",
     "train": "pipeline",
@@ -57,6 +59,7 @@ __all__ = [
     "create_backbone",
     "create_head",
     "demo",
+    "import_checkpoint",
     "load_dataset",
     "split_dataset",
     "train",

@@ -21,7 +21,8 @@ from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.predictions import ScoredSplit, write_predictions
 from imlgcn.progress import SILENT, Progress
-from imlgcn.tagger import LabelScale, Part, Tag, Tagger, TaggerInfo, save_tagger
+from imlgcn.tagger import Tag, Tagger, save_tagger
+from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, library_versions
 
 DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -112,7 +113,7 @@ def train(
         image=backbone.image_settings,
         scale=scale,
         metrics={key: metrics[key] for key in HEADLINE},
-        versions=_versions(),
+        versions=library_versions(),
     )
     tagger = save_tagger(out, trained.classifier, trained.context, info)
     write_report(tagger, progress=progress)
@@ -274,10 +275,3 @@ def _scored(trained: Any, scale: LabelScale) -> list[ScoredSplit]:
         images = tuple(record.name for record in part.records)
         parts.append(ScoredSplit(name, images, logits, calibration.apply(logits), part.targets))
     return parts
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    packages = ("imlgcn", "torch", "timm", "numpy", "pillow")
-    return {name: version(name) for name in packages}

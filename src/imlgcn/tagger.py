@@ -92,6 +92,11 @@ class Tagger:
             return self.thresholds
         if parse_goal(goal).kind == "fixed":
             return np.full(len(self.labels), parse_goal(goal).value)
+        if self.info.origin:
+            raise InputError(
+                "an imported checkpoint has no validation scores to fit thresholds on; give a "
+                "number, such as --threshold 0.5"
+            )
         scored = read_predictions(self.path / "predictions.parquet", self.labels, "val")
         return fit_thresholds(scored.probabilities, scored.targets, goal)
 
@@ -228,6 +233,7 @@ def load_classifier(
         channels = backbone.channels(HEADS[info.head.name].feature_levels)
         head = create_head(info.head.name, channels, context, **info.head.options)
     backbone.weights_id = info.backbone.weights or backbone.weights_id
+    backbone.image_settings = info.image
     classifier = MultiLabelClassifier(backbone, head)
     network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}
     classifier.load_state_dict(network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class TaggerInfo(Settings):
     metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
     versions: dict[str, str] = Field(default_factory=dict)
     engine: str = "torch"  # what scored validation and test
+    origin: dict[str, str] = Field(default_factory=dict)  # of an imported checkpoint
     sha256: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -51,6 +53,12 @@ class TaggerInfo(Settings):
             if (found := len(getattr(self.scale, name))) != len(self.labels):
                 raise ValueError(f"scale.{name} has {found} values for {len(self.labels)} labels")
         return self
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a tagger's numbers depend on."""
+    packages = ("imlgcn", "torch", "timm", "numpy", "pillow")
+    return {name: version(name) for name in packages}
 
 
 def read_info(path: Path) -> TaggerInfo:

@@ -1,28 +1,21 @@
-"""Label vectors from images and from words."""
-
-import sys
-from contextlib import contextmanager
+"""Label vectors from images."""
 
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
 from imlgcn.config import InputError
-from imlgcn.labels import embeddings
 from imlgcn.labels.embeddings import (
     image_embeddings,
     one_hot,
     pca_embeddings,
     random_embeddings,
     standardize,
-    word_embeddings,
 )
-from imlgcn.progress import Progress
 
 PLAIN = {"centred": False, "unit_rms": False}
 FEATURES = np.array([[1.0, 0], [3, 0], [0, 8], [5, 2]], np.float32)
 TARGETS = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 1, -1]], np.int8)
-MADE_UP = {"traffic": [1.0, 2.0], "light": [3.0, -6.0], "dog": [0.5, 0.25]}
 
 
 @pytest.fixture
@@ -31,14 +24,6 @@ def data():
     features = generator.gamma(1.0, size=(60, 12)).astype(np.float32)
     targets = generator.choice([1, 0, -1], size=(60, 5), p=[0.25, 0.65, 0.1]).astype(np.int8)
     return features, targets
-
-
-@pytest.fixture
-def glove(tmp_path):
-    path = tmp_path / "glove.txt"
-    lines = [f"{word} {' '.join(map(str, vector))}" for word, vector in MADE_UP.items()]
-    path.write_text("\n".join([*lines, "unused not numbers"]) + "\n")
-    return path
 
 
 def image_embeddings_by_loops(features, targets, images):
@@ -109,7 +94,7 @@ def test_centred_unit_rms_is_what_it_says(data):
 
 def test_blocks_change_nothing(data, monkeypatch):
     whole = image_embeddings(*data)
-    monkeypatch.setattr(embeddings, "IMAGES_PER_BLOCK", 7)
+    monkeypatch.setattr("imlgcn.labels.embeddings.IMAGES_PER_BLOCK", 7)
     np.testing.assert_allclose(image_embeddings(*data), whole, atol=1e-6)
 
 
@@ -200,65 +185,6 @@ def test_one_hot_and_random_are_reproducible():
 
 
 @pytest.mark.parametrize(
-    "name", ["traffic light", "Traffic_Light", "traffic-light", " light  traffic"]
-)
-def test_words_of_a_name_are_averaged(glove, name):
-    vectors, missing = word_embeddings([name, "dog"], glove)
-    np.testing.assert_allclose(vectors, [[2, -2], [0.5, 0.25]])
-    assert (vectors.dtype, missing) == (np.float32, [])
-
-
-def test_an_unknown_word_is_passed_over_and_an_unknown_name_reported(glove):
-    vectors, missing = word_embeddings(["dog zzz", "zzz", "traffic light"], glove)
-    np.testing.assert_allclose(vectors, [[0.5, 0.25], [1.25, -0.875], [2, -2]])
-    assert missing == ["zzz"]
-
-
-def test_the_installed_word_vectors_know_that_cats_are_like_dogs():
-    pytest.importorskip(embeddings.WORDS_PACKAGE)
-    vectors, missing = word_embeddings(["cat", "dog", "traffic light"])
-    assert (vectors.shape, missing) == ((3, 50), [])
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert unit[0] @ unit[1] > 0.8 > unit[0] @ unit[2]
-
-
-def test_progress_hears_of_every_megabyte(tmp_path, monkeypatch):
-    class Recorder(Progress):
-        @contextmanager
-        def bar(self, stage, total, unit="images"):
-            self.total, self.done = total, []
-            yield self.done.append
-
-    path = tmp_path / "glove.txt"
-    path.write_text("".join(f"word{number} 0.5 {number}\n" for number in range(1000)))
-    monkeypatch.setattr(embeddings, "MEGABYTE", 100)
-    recorder = Recorder()
-    word_embeddings(["word7"], path, progress=recorder)
-    assert sum(recorder.done) == recorder.total == path.stat().st_size // 100
-
-
-def test_words_without_package_or_file_name_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, embeddings.WORDS_PACKAGE, None)
-    with pytest.raises(InputError, match=r"imlgcn\[words\].* GloVe text file"):
-        word_embeddings(["dog"])
-
-
-@pytest.mark.parametrize("line", ["dog", "dog 1.0 two", "dog 1.0 nan"])
-def test_a_damaged_line_is_named(tmp_path, line):
-    path = tmp_path / "glove.txt"
-    path.write_text(f"cat 1.0 2.0\n{line}\n")
-    with pytest.raises(InputError, match=r"glove\.txt, line 2"):
-        word_embeddings(["dog"], path)
-
-
-def test_vectors_of_different_lengths_are_refused(tmp_path):
-    path = tmp_path / "glove.txt"
-    path.write_text("cat 1.0 2.0\ndog 1.0\n")
-    with pytest.raises(InputError, match="different lengths"):
-        word_embeddings(["cat", "dog"], path)
-
-
-@pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: image_embeddings(FEATURES[:3], TARGETS), r"not \(3, 2\) and \(4, 3\)"),
@@ -268,14 +194,8 @@ def test_vectors_of_different_lengths_are_refused(tmp_path):
         (lambda: pca_embeddings(np.eye(4, 9), 4), "4 labels has 3 components .* take 1 to 3"),
         (lambda: pca_embeddings(np.eye(4, 9), 0), "dimension 0"),
         (lambda: pca_embeddings(np.ones((4, 9))), "all are equal"),
-        (lambda: word_embeddings(["dog"], "no/such.txt"), "no file of word vectors at no"),
     ],
 )
 def test_input_that_makes_no_sense_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
-
-
-def test_labels_without_any_known_word_are_refused(glove):
-    with pytest.raises(InputError, match=r"no word of the labels .*x17"):
-        word_embeddings(["x17", "x18"], glove)

@@ -24,6 +24,7 @@ def load(state, **options):
     L, E = GOLDEN["word_features"].shape
     labels = LabelContext.placeholder(L, words=E)
     options = ssgrl.options(state) | {"time_step": int(GOLDEN["time_step"])} | options
+    options["map_pooling"] = 1  # the file's features are what the trunk's last pooling left
     channels = GOLDEN["features"].shape[1]
     head = create_head("ssgrl", channels, labels, preset="paper", **options).eval()
     head.load_state_dict(ssgrl.convert(state, **FILES))

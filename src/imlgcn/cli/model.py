@@ -62,6 +62,9 @@ def train(
     embedding: Annotated[
         str | None, typer.Option(help="image_pca, image, onehot, random or words.")
     ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
+    ] = None,
     graph: Annotated[str | None, typer.Option(help="cooccurrence, identity or adaptive.")] = None,
     fine_tune: Annotated[
         bool | None,
@@ -103,6 +106,7 @@ def train(
         "seed": seed,
         "strict": strict or None,
         "head_options": {k: v for k, v in options.items() if v is not None} or None,
+        "embedding": {"words": str(words)} if words else None,
     }
     if head is not None and layers[0].get("head", head) != head:
         for key in ("head_options", "graph"):  # what another head was given is not for this one

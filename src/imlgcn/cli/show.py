@@ -15,7 +15,7 @@ from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.systems import System
-from imlgcn.tagger import Tag
+from imlgcn.tagger import Tag, Tagger
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 
@@ -186,3 +186,15 @@ def _options(system: System) -> list[str]:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
+
+
+def imported(tagger: Tagger) -> None:
+    """Print what an imported checkpoint has become, and what to do with it."""
+    console = Console(highlight=False)
+    threshold = tagger.thresholds[0]
+    console.print(
+        f"Tags are labels with a sigmoid of {threshold:g} or more, as published: nothing is "
+        "calibrated here."
+    )
+    console.print(f"Tag images: imlgcn predict {tagger.path} photos/ --out tags.csv")
+    console.print(f"Score it:   imlgcn evaluate {tagger.path} DATA")

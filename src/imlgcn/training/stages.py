@@ -17,7 +17,8 @@ from torch import Tensor
 from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
 from imlgcn.engines.pytorch import torch_threads
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.embeddings import image_embeddings, pca_embeddings, word_embeddings
+from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
+from imlgcn.labels.words import word_embeddings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.models import Head

@@ -37,7 +37,8 @@ class SSGRLHead(Head):
     named by ``embedding`` (``seed`` is for random ones). :math:`A_{ij} = P(j \mid i)` is the plain
     conditional probability of the counts: no threshold and no normalisation as in ML-GCN (for
     VG-500 the authors normalised it, how is not documented). Whether the published matrices have a
-    diagonal is not documented either: ``zero_diagonal``.
+    diagonal is not documented either: ``zero_diagonal``. Positions are means over windows of side
+    ``map_pooling``: 2 in the published code, where this is the last layer of the trunk.
 
     Differs from the paper: as in the published code, the reset gate takes the update gate's matrix;
     its own is stored, counted and named in ``unused_parameters``, beside two biases that cancel. In
@@ -54,6 +55,7 @@ class SSGRLHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {
+            "map_pooling": 2,
             "hidden_dim": None,
             "attention_dim": 1024,
             "output_dim": 2048,
@@ -87,6 +89,7 @@ class SSGRLHead(Head):
         embedding: str = "words",
         seed: int = 0,
         zero_diagonal: bool = True,
+        map_pooling: int = 1,
         hidden_dim: int | None = 64,
         attention_dim: int = 32,
         time_step: int = 3,
@@ -99,6 +102,8 @@ class SSGRLHead(Head):
         super().__init__(in_channels, labels)
         if time_step < 0:
             raise InputError(f"time_step counts the steps on the graph; {time_step} given")
+        if map_pooling < 1:
+            raise InputError(f"map_pooling is the side of a window, 1 or more; {map_pooling} given")
         check_share("dropout", dropout)
         adjacency = conditional_probability(
             labels.pair_counts, labels.occurrences, zero_diagonal=zero_diagonal
@@ -107,6 +112,7 @@ class SSGRLHead(Head):
         self.register_buffer("vectors", scale_to_norm(vectors) if normalize else vectors)  # (L, E)
         self.register_buffer("adjacency", torch.tensor(adjacency, dtype=torch.float32))  # (L, L)
         D, L, O = hidden_dim or in_channels, self.num_labels, output_dim  # noqa: E741
+        self.map_pooling = map_pooling
         self.input = MapInput(normalize=normalize, dropout=feature_dropout)
         self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.attention = SemanticAttention(D, vectors.shape[1], attention_dim)
@@ -125,6 +131,8 @@ class SSGRLHead(Head):
 
     def see(self, features: Tensor) -> Tensor:
         """Return what each label sees of the maps, ``(B, L, D)``."""
+        if self.map_pooling > 1:  # a last window may be smaller
+            features = nn.functional.avg_pool2d(features, self.map_pooling, ceil_mode=True)
         maps = self.input(features)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
