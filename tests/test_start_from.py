@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -135,3 +137,22 @@ def test_going_on_needs_a_whole_tagger(train_tiny, tmp_path, own_tagger):
     with pytest.raises(InputError, match="missing or changed"):
         train_tiny(tmp_path / "run", start=own_tagger)
     assert not (tmp_path / "run").exists()
+
+
+def test_images_keep_the_split_of_the_old_run_when_the_data_has_none(train_tiny, tmp_path, rewrite):
+    numbers = iter(range(72))
+    some = rewrite(
+        lambda row: row[:2] if next(numbers) < 60 else None, ("image", "labels"), "a.csv"
+    )
+    everything = rewrite(lambda row: row[:2], ("image", "labels"), "b.csv")
+    old = train_tiny(tmp_path / "old", some, head="linear", **STAY)
+    new = train_tiny(tmp_path / "new", everything, start=old.path, seed=5, head="linear", **STAY)
+    before, after = (read_splits(run.path / "split.csv") for run in (old, new))
+    assert len(before) == 60
+    assert len(after) == 72
+    assert before.items() <= after.items()
+
+
+def read_splits(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["image"]: row["split"] for row in csv.DictReader(file)}

@@ -14,7 +14,7 @@ import numpy as np
 
 from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.split import split_dataset, write_split_csv
+from imlgcn.data.split import keep_splits, split_dataset, write_split_csv
 from imlgcn.evaluate import fit_scale, judge
 from imlgcn.files import write_atomic
 from imlgcn.metrics.calibration import Calibration
@@ -54,7 +54,7 @@ def train(
         preset: ``small`` or ``paper``; None chooses by the number of training images.
         start: an existing tagger to go on from; labels are matched by name.
         resume: go on with an interrupted run in ``out``.
-        replace: delete an earlier run in ``out`` first.
+        replace: put this run in the place of an earlier one in ``out``, once it is finished.
         progress: told what is going on.
         delimiter: what separates labels in a CSV; found out when not given.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts.
@@ -65,7 +65,13 @@ def train(
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.method import train_method
-    from imlgcn.training.run_folder import CHECKPOINTS, RunLog, discard_run, open_run_folder
+    from imlgcn.training.run_folder import (
+        CHECKPOINTS,
+        RunLog,
+        close_run_folder,
+        discard_run,
+        open_run_folder,
+    )
 
     out = Path(out)
     seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
@@ -80,7 +86,7 @@ def train(
         dataset = dataset.reordered(begin.context.names)
 
     if start and own_split:
-        progress.say("the split is new: images the old tagger was trained on may now be in test")
+        dataset = _keep_old_split(dataset, Path(start) / "split.csv", progress)
     origin = {"data": str(data), "delimiter": delimiter, "from": str(start) if start else None}
     existed = out.exists()
     open_run_folder(out, options, origin, resume=resume, replace=replace)
@@ -116,6 +122,7 @@ def train(
         versions=library_versions(),
     )
     tagger = save_tagger(out, trained.classifier, trained.context, info)
+    close_run_folder(out)
     write_report(tagger, progress=progress)
     return tagger
 
@@ -166,6 +173,17 @@ def _with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Datas
     for row, split in zip(rows, part, strict=True):
         new[row] = split
     return dataset.with_splits(new), True
+
+
+def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
+    """An image the old tagger was trained on must not be one that the new one is judged by."""
+    kept = 0
+    if old.is_file():
+        dataset, kept = keep_splits(dataset, old)
+        progress.say(f"{kept} of {len(dataset)} images keep the split of the old run")
+    if not kept:
+        progress.say("the split is new: images the old tagger was trained on may now be in test")
+    return dataset
 
 
 def _check_labels(dataset: Dataset) -> None:

@@ -221,7 +221,7 @@ def _save(
     replace: bool,
 ) -> Tagger:
     from imlgcn.models import head_options
-    from imlgcn.training.run_folder import open_run_folder
+    from imlgcn.training.run_folder import close_run_folder, open_run_folder
 
     trunk = classifier.backbone
     L = context.num_labels
@@ -250,7 +250,9 @@ def _save(
         preset="paper",
     )
     open_run_folder(out, settings, {}, replace=replace)
-    return save_tagger(out, classifier, context, info)
+    tagger = save_tagger(out, classifier, context, info)
+    close_run_folder(out)
+    return tagger
 
 
 def _origin(source: str, file: Path) -> dict[str, str]:

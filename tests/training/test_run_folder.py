@@ -11,6 +11,7 @@ from imlgcn.config import InputError, train_settings
 from imlgcn.training.run_folder import (
     FILES,
     RunLog,
+    close_run_folder,
     discard_run,
     open_run_folder,
     read_config,
@@ -112,7 +113,21 @@ def test_replacing_deletes_a_run_and_what_a_kill_left_of_it(tmp_path):
     finish(tmp_path)
     (tmp_path / ".model.safetensors.0a1b2c.tmp").touch()
     open_run_folder(tmp_path, SETTINGS, ORIGIN, replace=True)
+    close_run_folder(tmp_path)
     assert names(tmp_path) == {"config.yaml"}
+
+
+@pytest.mark.parametrize("kills", [0, 1, 2])
+def test_a_replaced_run_comes_back_when_the_new_one_cannot_go_on(tmp_path, kills):
+    open_run_folder(tmp_path, SETTINGS, ORIGIN)
+    finish(tmp_path)
+    before = names(tmp_path)
+    text = (tmp_path / "config.yaml").read_text()
+    for seed in range(kills + 1):  # all but the last are killed
+        open_run_folder(tmp_path, train_settings({"seed": seed}), ORIGIN, replace=True)
+    discard_run(tmp_path, folder=False)
+    assert names(tmp_path) == before
+    assert (tmp_path / "config.yaml").read_text() == text
 
 
 def test_nothing_but_a_run_is_ever_deleted(tmp_path):

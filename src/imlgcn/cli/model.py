@@ -173,7 +173,9 @@ def predict(
     threshold: Annotated[
         str | None, typer.Option(help="f1, 0.5, precision=0.9 or recall=0.9.")
     ] = None,
-    known: Annotated[str | None, typer.Option(help="Labels already known: dog=1,cat=0.")] = None,
+    known: Annotated[
+        str | None, typer.Option(help="Labels already known, c_tran only: dog=1,cat=0.")
+    ] = None,
     all_labels: Annotated[bool, typer.Option("--all", help="Every label, not only tags.")] = False,
 ) -> None:
     """Tag images; one row per image and label. Exit code 3 when a file could not be read.

@@ -180,6 +180,19 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
     write_atomic(path, text.getvalue())
 
 
+def keep_splits(dataset: Dataset, path: Path) -> tuple[Dataset, int]:
+    """Give images that a file of :func:`write_split_csv` names the split they have there.
+
+    Returns the data and how many of its images the file names.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    old = {os.path.abspath(path.absolute().parent / row["image"]): row["split"] for row in rows}
+    found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
+    splits = [kept or r.split for kept, r in zip(found, dataset.records, strict=True)]
+    return dataset.with_splits(splits), sum(kept is not None for kept in found)
+
+
 def _fits_one_column(dataset: Dataset) -> bool:
     plain = not any(
         name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)

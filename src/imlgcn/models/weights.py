@@ -23,8 +23,8 @@ T = TypeVar("T")
 # our name -> the timm architecture its embedded weights fit
 EMBEDDED = {"efficientnet_lite0": "tf_efficientnet_lite0"}
 OFFLINE_CHOICES = (
-    "without a network use the backbone efficientnet_lite0 (its weights are installed), "
-    "a local file (--weights FILE), or random weights (pretrained=False)"
+    "without a network use the backbone efficientnet_lite0 (its weights are installed) "
+    "or a local file (--weights FILE)"
 )
 
 

@@ -140,7 +140,7 @@ def _stage_three(
     settings = run.settings
     channels = backbone.channels(HEADS[settings.head].feature_levels)
     head = create_head(settings.head, channels, context, **options)
-    _warn_of_a_sparse_graph(head, run.progress)
+    _say_what_is_special(head, settings.head, run.progress)
     goes_on = start is not None and _go_on(head, start, context.names)
     if start is not None and not goes_on:
         run.progress.say(
@@ -249,7 +249,9 @@ def _describe_labels(
     return context
 
 
-def _warn_of_a_sparse_graph(head: Head, progress: Progress) -> None:
+def _say_what_is_special(head: Head, name: str, progress: Progress) -> None:
+    if head.own_loss:
+        progress.say(f"the {name} head is trained by {head.own_loss}, not by the loss of the run")
     adjacency = getattr(head, "adjacency", None)
     if adjacency is None:
         return

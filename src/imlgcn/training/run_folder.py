@@ -25,6 +25,7 @@ FILES = (
     "split.csv",
 )
 CHECKPOINTS = "checkpoints"
+REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
 ORIGIN = ("data", "delimiter", "from")  # in config.yaml besides the settings: what was trained on
 
 
@@ -38,8 +39,8 @@ def open_run_folder(
 ) -> None:
     """Make ``out`` ready and write ``config.yaml``: ``origin`` (keys of ORIGIN), then settings.
 
-    ``resume`` goes on with an unfinished run of the same settings; ``replace`` deletes an earlier
-    run first (only the files a run writes).
+    ``resume`` goes on with an unfinished run of the same settings; ``replace`` sets an earlier run
+    aside (only the files a run writes) until :func:`close_run_folder`.
 
     Raises:
         InputError: ``out`` is a file, or not empty, or was begun with other settings.
@@ -59,9 +60,10 @@ def open_run_folder(
             )
         return
     if replace:
-        remove_run(out)
-    if out.is_dir() and any(out.iterdir()):
+        _set_aside(out)
+    if out.is_dir() and any(path.name != REPLACED for path in out.iterdir()):
         if replace:
+            _restore(out)
             raise InputError(
                 f"the output folder {out} is not empty: it holds files that are not a run's, which "
                 "--overwrite leaves alone; give another --out"
@@ -84,9 +86,36 @@ def remove_run(out: Path) -> None:
         shutil.rmtree(out / CHECKPOINTS)
 
 
-def discard_run(out: Path, *, folder: bool) -> None:
-    """Delete what a run that cannot go on has written, and with ``folder`` the empty folder."""
+def _set_aside(out: Path) -> None:
+    present = [out / name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+    finished = (out / "model.json").is_file()
+    if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaces nothing
+        close_run_folder(out)
+        (out / REPLACED).mkdir()
+        for path in present:
+            path.rename(out / REPLACED / path.name)
     remove_run(out)
+
+
+def _restore(out: Path) -> None:
+    if (out / REPLACED).is_dir():
+        for path in (out / REPLACED).iterdir():
+            path.rename(out / path.name)
+        (out / REPLACED).rmdir()
+
+
+def close_run_folder(out: Path) -> None:
+    """Delete the run that the finished one replaces."""
+    shutil.rmtree(out / REPLACED, ignore_errors=True)
+
+
+def discard_run(out: Path, *, folder: bool) -> None:
+    """Delete what a run that cannot go on has written; an earlier run comes back.
+
+    With ``folder``, an empty folder goes as well.
+    """
+    remove_run(out)
+    _restore(out)
     if folder and not any(out.iterdir()):
         out.rmdir()
 

@@ -44,6 +44,9 @@ class Head(nn.Module):
     uses_known: ClassVar[bool] = False
     """Whether ``forward`` can condition on labels that are already known."""
 
+    own_loss: ClassVar[str | None] = None
+    """What ``loss`` is where it does not use the criterion it is given, in a few words."""
+
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
 
