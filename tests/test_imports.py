@@ -29,6 +29,7 @@ ORDER = (
     ("evaluate",),
     ("predict",),
     ("report",),
+    ("compare",),
     ("pipeline",),
     ("cli",),
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import data, model, published
+from imlgcn.cli import compare, data, model, published
 from imlgcn.config import InputError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 data.register(app)
 model.register(app)
 published.register(app)
+compare.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,9 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.systems import System
 from imlgcn.tagger import Tag, Tagger
+
+if TYPE_CHECKING:
+    from imlgcn.compare import Row
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 
@@ -198,3 +201,28 @@ def imported(tagger: Tagger) -> None:
     )
     console.print(f"Tag images: imlgcn predict {tagger.path} photos/ --out tags.csv")
     console.print(f"Score it:   imlgcn evaluate {tagger.path} DATA")
+
+
+def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
+    """Print the table of a comparison."""
+    from imlgcn.compare.table import difference
+
+    console = Console(highlight=False)
+    title = f"{split} split, protocol default, mean of {seeds} seed{'s' if seeds > 1 else ''}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("head", "mAP", "difference to linear", "OF1", "parameters", "training s"):
+        table.add_column(column, justify="left" if column == "head" else "right")
+    for row in rows:
+        table.add_row(
+            row.entry,
+            f"{row.map:.1f} ± {row.map_std:.1f}",
+            difference(row),
+            f"{row.of1:.1f}",
+            f"{row.folded:,}",
+            f"{row.seconds:.1f}",
+        )
+    console.print(table)
+    console.print(
+        "In brackets: 95 % interval over images. An interval that holds 0: no difference."
+    )
+    console.print(f"All columns: {out / 'compare.md'}, compare.csv; figure: compare.png")

@@ -1,0 +1,62 @@
+"""The command that compares heads: compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imlgcn.cli import show
+from imlgcn.progress import TerminalProgress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(compare)
+
+
+def compare(
+    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write, or to go on with.")],
+    heads: Annotated[
+        str, typer.Option(help="linear,iml_gcn,iml_gcn:graph=identity,...; all = every head.")
+    ] = "all",
+    backbone: Annotated[str, typer.Option(help="Any timm model.")] = "efficientnet_lite0",
+    weights: Annotated[
+        Path | None, typer.Option(help="Pretrained weights in a local file.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
+    preset: Annotated[str, typer.Option(help="small or paper.")] = "small",
+    epochs: Annotated[int, typer.Option(help="Epochs of every training.")] = 30,
+    seeds: Annotated[int, typer.Option(help="Seeds of every head.")] = 3,
+    split: Annotated[str, typer.Option(help="What to report: test or val.")] = "test",
+    words: Annotated[
+        Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+) -> None:
+    """Train heads on the same frozen features, images, epochs and grid, and print their table.
+
+    What is in --out already is not trained again: an interrupted comparison goes on.
+
+    Example: imlgcn compare openclipart --heads linear,mlp,iml_gcn --out runs/compare
+    """
+    from imlgcn.compare import compare as run
+
+    found = run(
+        data,
+        heads,
+        out,
+        backbone=backbone,
+        size=size,
+        weights=weights,
+        preset=preset,
+        epochs=epochs,
+        seeds=seeds,
+        split=split,
+        words=words,
+        delimiter=delimiter,
+        progress=TerminalProgress(),
+    )
+    show.comparison(found.rows, split, seeds, out)

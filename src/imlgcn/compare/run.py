@@ -1,0 +1,219 @@
+"""The comparison itself: features once, a small grid on validation, then every seed.
+
+Shapes: N images, C channels, L labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from imlgcn.compare.cells import Cell, Material, run_cell
+from imlgcn.compare.entries import Entry, parse_entries
+from imlgcn.compare.figure import cost_figure
+from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
+from imlgcn.config import HeadTraining, InputError, TrainSettings, train_settings
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.files import atomic_path, write_atomic
+from imlgcn.labels.context import LabelContext
+from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.models import HEADS, Backbone, create_backbone, head_options
+from imlgcn.progress import SILENT, Progress
+from imlgcn.training.extract import extract_features, extract_maps, weights_hash
+from imlgcn.training.stages import add_words, embed_labels
+
+# The same grid for every head, around its own learning rate and weight decay: what each is
+# multiplied by. The first point is tried first and wins a tie.
+GRID = ((1.0, 1.0), (1 / 3, 1.0), (3.0, 1.0), (1.0, 1 / 3), (1.0, 3.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The rows of the table and the cells they rest on: entry -> one cell for each seed."""
+
+    rows: tuple[Row, ...]
+    cells: dict[str, list[Cell]]
+
+
+def compare(
+    data: str | Path | Dataset,
+    heads: str | Sequence[Entry],
+    out: str | Path,
+    *,
+    backbone: str | Backbone = "efficientnet_lite0",
+    size: int | None = None,
+    weights: str | Path | None = None,
+    preset: str = "small",
+    epochs: int = 30,
+    seeds: int = 3,
+    split: str = "test",
+    words: str | Path | None = None,
+    delimiter: str | None = None,
+    progress: Progress = SILENT,
+) -> Comparison:
+    """Train every head on the same frozen features and write table, CSV and figure to ``out``.
+
+    Learning rate and weight decay of each head are chosen on validation with the first seed, from
+    one grid of factors (:data:`GRID`) around its preset; then every seed is trained with them. All
+    heads get the same images, features and epochs. A training that is in ``out`` already is not run
+    again.
+
+    Args:
+        data: what ``imlgcn train`` takes; it needs the splits train, val and (for ``split="test"``)
+            test.
+        heads: as in :func:`imlgcn.compare.parse_entries`, or its result.
+        out: the folder to write.
+        backbone: a name, or a backbone.
+        size, weights: of the backbone, as in ``imlgcn train``.
+        preset: of the heads and their training.
+        epochs: of every training.
+        seeds: how many, from 0.
+        split: the split to report; ``val`` leaves the test images alone.
+        words: label vectors for heads that take them.
+        delimiter: between labels in a CSV.
+        progress: told what is trained.
+
+    Raises:
+        InputError: an unknown head, a missing split, or a folder that cannot be written.
+    """
+    entries = parse_entries(heads) if isinstance(heads, str) else tuple(heads)
+    if split not in ("val", "test"):
+        raise InputError(f"a comparison reports the split 'val' or 'test', not {split!r}")
+    if seeds < 1 or epochs < 1:
+        raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
+    dataset = data if isinstance(data, Dataset) else load_dataset(data, delimiter=delimiter)
+    _check_splits(dataset, split)
+    settings = train_settings({"embedding": {"words": str(words) if words else None}, "size": size})
+    trunk = backbone
+    if isinstance(trunk, str):
+        trunk = create_backbone(trunk, weights=weights, size=size)
+    trunk.image_settings = trunk.image_settings.model_copy(
+        update={"fit": train_settings(preset=preset).fit}
+    )
+    material = prepare(dataset, trunk, entries, settings, preset, progress)
+    folder = Path(out) / "cells"
+    cells, chosen = {}, {}
+    for entry in entries:
+        cells[entry.name], chosen[entry.name] = _run_entry(
+            entry, material, folder, preset=preset, epochs=epochs, seeds=seeds, progress=progress
+        )
+    rows = tuple(
+        make_row(
+            entry.name,
+            chosen[entry.name],
+            cells[entry.name],
+            cells[entries[0].name],
+            (material.val.dataset.targets, material.test.dataset.targets),
+            dataset.names,
+            split=split,
+        )
+        for entry in entries
+    )
+    _write(Path(out), rows)
+    return Comparison(rows, cells)
+
+
+def prepare(
+    dataset: Dataset,
+    backbone: Backbone,
+    entries: Sequence[Entry],
+    settings: TrainSettings,
+    preset: str,
+    progress: Progress,
+) -> Material:
+    """Extract the features that the entries need, and describe the labels from the train split."""
+    features = extract_features(backbone, dataset, progress=progress)
+    levels = {HEADS[entry.head].feature_levels for entry in entries}
+    splits = features.dataset.splits
+    train = features.split("train")[1]
+    context = LabelContext.from_targets(dataset.names, train.dataset.targets)
+    context = embed_labels(context, train, settings.embedding)
+    options = [head_options(entry.head, preset, **entry.options) for entry in entries]
+    if any(given.get("embedding") == "words" for given in options):
+        context = add_words(context, settings.embedding.words, progress)
+    if any(given.get("pooling") is None for given in options):
+        features = extract_maps(backbone, features, max(levels), progress=progress)
+    parts = {name: features.split(name)[1] for name in splits}
+    return Material(
+        train=parts["train"],
+        val=parts["val"],
+        test=parts.get("test", parts["val"]),
+        context=context,
+        channels={count: backbone.channels(count) for count in levels},
+        fingerprint=_fingerprint(features.dataset, backbone, context),
+    )
+
+
+def _fingerprint(dataset: Dataset, backbone: Backbone, context: LabelContext) -> str:
+    """Return a hash of what every cell depends on; images count by name, not by content."""
+    digest = hashlib.sha256(weights_hash(backbone).encode())
+    digest.update(backbone.image_settings.model_dump_json().encode())
+    digest.update("\0".join(dataset.names).encode())
+    for record in dataset.records:
+        digest.update(f"{record.name}\0{record.split}\0".encode())
+    digest.update(dataset.targets.tobytes())
+    if "words" in context.embeddings:  # the others follow from images and targets
+        digest.update(context.embeddings["words"].tobytes())
+    return digest.hexdigest()
+
+
+def _run_entry(
+    entry: Entry,
+    material: Material,
+    folder: Path,
+    *,
+    preset: str,
+    epochs: int,
+    seeds: int,
+    progress: Progress,
+) -> tuple[list[Cell], str]:
+    """Choose from the grid on validation with the first seed; return the cells of all seeds."""
+    base, loss = _training(entry.head, preset, epochs)
+    options = head_options(entry.head, preset, **entry.options)
+    run = partial(run_cell, entry, options, loss=loss, material=material, folder=folder)
+    best: tuple[float, HeadTraining, str] | None = None
+    for rate, decay in GRID:
+        changed = {
+            "learning_rate": base.learning_rate * rate,
+            "weight_decay": base.weight_decay * decay,
+        }
+        training = base.model_copy(update=changed)
+        value, _ = mean_average_precision(
+            run(training=training, seed=0).val, material.val.dataset.targets
+        )
+        if best is None or value > best[0]:
+            text = f"lr {changed['learning_rate']:.2g}, wd {changed['weight_decay']:.2g}"
+            best = (value, training, text)
+    assert best is not None
+    value, training, text = best
+    progress.say(f"{entry.name}: validation mAP {100 * value:.1f} with {text}")
+    return [run(training=training, seed=seed) for seed in range(seeds)], text
+
+
+def _training(head: str, preset: str, epochs: int) -> tuple[HeadTraining, Any]:
+    layer = {"graph": HEADS[head].TRAINING.get(preset, {})}
+    settings = train_settings(layer, preset=preset)
+    stage = settings.linear if head == "linear" else settings.graph
+    return stage.model_copy(update={"epochs": epochs}), settings.loss
+
+
+def _check_splits(dataset: Dataset, split: str) -> None:
+    missing = {"train", "val", split} - set(dataset.splits)
+    if missing:
+        raise InputError(
+            f"a comparison needs the split {' and '.join(sorted(missing))}; make the splits with "
+            "`imlgcn split DATA --out FILE`, so that every run has the same"
+        )
+
+
+def _write(out: Path, rows: Sequence[Row]) -> None:
+    write_atomic(out / "compare.csv", as_csv(rows))
+    write_atomic(out / "compare.md", as_markdown(rows))
+    figure = cost_figure(rows)
+    for suffix in ("svg", "png"):
+        with atomic_path(out / f"compare.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, dpi=160)
