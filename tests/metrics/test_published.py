@@ -222,15 +222,26 @@ def test_numbers_per_image_equal_a_slow_loop(seed):
 # undefined numbers
 
 
-def test_without_a_hit_the_f1_is_undefined_but_for_srn():
-    probabilities, targets = np.full((2, 2), 0.1), [[1, 0], [0, 1]]
+@pytest.mark.parametrize("said", [False, True])
+def test_without_a_hit_the_f1_is_undefined_but_for_srn(said):
+    probabilities = np.array([[0.1, 0.9], [0.9, 0.1]]) if said else np.full((2, 2), 0.1)
     for protocol in PUBLISHED:
-        six = score_published(probabilities, targets, protocol).six
+        six = score_published(probabilities, [[1, 0], [0, 1]], protocol).six
         assert np.isnan(six["OF1"]) == (protocol != "srn"), protocol
         assert np.isnan(six["CF1"]) == (protocol not in ("srn", "asl")), protocol
-        table = evaluate_scores(probabilities, targets, ["cat", "dog"], protocol=protocol)
-        said = "no label is found anywhere" in "".join(table["undefined"])
-        assert said == (protocol != "srn")
+        assert np.isnan(six["OP"]) == (protocol == "asl" and not said), protocol
+        assert six["OR"] == pytest.approx(0)
+        table = evaluate_scores(probabilities, [[1, 0], [0, 1]], ["cat", "dog"], protocol=protocol)
+        assert ("no label is found" in "".join(table["undefined"])) == (protocol != "srn")
+
+
+@every_protocol
+def test_data_without_any_positive_gives_a_table_and_no_crash(protocol):
+    table = evaluate_scores([[0.9, 0.1]], [[0, -1]], ["cat", "dog"], protocol=protocol)
+    json.dumps(table, allow_nan=False)
+    assert (table["empty_labels"], table["without_empty_labels"]) == (["cat"], None)
+    recall = {"c_tran": 0, "srn": 100}.get(protocol)
+    assert table["OR"] == recall
 
 
 @every_protocol

@@ -50,9 +50,11 @@ class PublishedProtocol:
     class_f1: Literal["of_means", "mean_of_labels"] = "of_means"
     empty_f1: Literal["zero", "nan", "one"] = "nan"  # see precision_recall_f1
     unpredicted_as_one: bool = False
+    # 0/0 over all labels together is NaN although per label it is what empty_f1 says
+    overall_nan: bool = False
     top3_ties: Literal["kept", "first"] | None = "kept"  # None: the paper has no top-3 numbers
     counted_per_image: bool = False  # exact match, Hamming accuracy and F1 per image too
-    f1_in_code: bool = True  # False: the paper prints F1, its code does not; plain definitions here
+    f1_in_code: bool = True  # False: its code computes mAP only; plain definitions for the rest
 
 
 PUBLISHED: dict[str, PublishedProtocol] = {
@@ -90,6 +92,7 @@ PUBLISHED: dict[str, PublishedProtocol] = {
         strict=True,
         class_f1="mean_of_labels",
         empty_f1="zero",
+        overall_nan=True,
         top3_ties=None,
     ),
     "ssgrl": PublishedProtocol(
@@ -255,8 +258,13 @@ def _count(said: NDArray[np.bool_], truth: NDArray[np.int8], rules: PublishedPro
 
 def _six(counts: F1Scores, rules: PublishedProtocol) -> dict[str, float]:
     of_means = rules.class_f1 == "of_means"
-    cf1 = counts.CF1 if of_means else counts.CF1_per_label
-    of1 = counts.OF1
-    if not counts.hits.any() and rules.empty_f1 != "one":
-        of1, cf1 = float("nan"), float("nan") if of_means else cf1
-    return dict(zip(SIX, (counts.OP, counts.OR, of1, counts.CP, counts.CR, cf1), strict=True))
+    six = {key: getattr(counts, key) for key in SIX}
+    if not of_means:
+        six["CF1"] = counts.CF1_per_label
+    if not counts.hits.any() and rules.empty_f1 != "one":  # precision and recall are both 0
+        six["OF1"] = float("nan")
+        six["CF1"] = float("nan") if of_means else six["CF1"]
+    if rules.overall_nan:
+        six["OP"] = six["OP"] if counts.predicted.any() else float("nan")
+        six["OR"] = six["OR"] if counts.positives.any() else float("nan")
+    return six
