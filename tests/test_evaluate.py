@@ -10,8 +10,10 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.evaluate import evaluate, fit_scale, judge
+from imlgcn.metrics import PUBLISHED, raw_probabilities, score_published
 from imlgcn.metrics.average_precision import average_precision
 from imlgcn.predictions import read_predictions
+from imlgcn.tagger import LabelScale
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,39 @@ def test_the_protocol_is_named_and_changes_the_number(tagger, shapes):
     assert default["mAP"] != voc["mAP"]
 
 
+@pytest.mark.parametrize("protocol", PUBLISHED)
+def test_a_papers_scoring_judges_raw_logits_whatever_the_calibration(protocol):
+    logits, targets = random_scores(0, 200)
+    scale = fit_scale(logits, targets)
+    assert scale.slope != [1, 1, 1]
+    found = judge(logits, targets, ("a", "b", "c"), scale, protocol)
+    expected = score_published(raw_probabilities(logits, protocol), targets, protocol)
+    assert found["OF1"] == pytest.approx(100 * expected.six["OF1"])
+    assert found["mAP"] == pytest.approx(100 * expected.mean_average_precision)
+    other = LabelScale(**{**scale.__dict__, "slope": [9.0] * 3, "threshold": [0.1] * 3})
+    assert judge(logits, targets, ("a", "b", "c"), other, protocol) == found
+
+
+def test_the_scoring_of_a_paper_is_named_and_close_to_ours(tagger, shapes, stored):
+    found = evaluate(tagger, shapes, protocol="ml_gcn")
+    assert (found["protocol"], found["split"], found["num_images"]) == ("ml_gcn", "test", 12)
+    assert found["mAP"] == pytest.approx(stored["mAP"], abs=1e-3), "no ties, no empty label"
+    assert (found["undefined"], found["not_judged"], found["ignored_labels"]) == ([], [], [])
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_label_the_data_lacks_is_no_empty_label_to_a_paper(tagger, rewrite, stored):
+    def only_red(row):
+        return (row[0], int("red" in row[1].split(";")), row[2])
+
+    data = rewrite(only_red, header=("image", "red", "split"))
+    for protocol in ("ml_gcn", "asl"):
+        found = evaluate(tagger, data, protocol=protocol)
+        assert found["mAP"] == pytest.approx(stored["per_label"]["red"]["AP"], abs=1e-5)
+        assert sorted(found["not_judged"]) == ["blue", "circle", "dark", "square"]
+        assert found["empty_labels"] == []
+
+
 def test_an_unreadable_image_is_listed_and_the_others_are_judged(tagger, rewrite, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
     data = rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]) if r[0] == "10.png" else r)
@@ -114,6 +149,7 @@ def test_an_unreadable_image_is_listed_and_the_others_are_judged(tagger, rewrite
     [
         ({"split": "dev2"}, "dev2"),
         ({"protocol": "voc70"}, "did you mean 'voc07'"),
+        ({"protocol": "ctran"}, "did you mean 'c_tran'"),
     ],
 )
 def test_a_wrong_split_or_protocol_is_refused_before_any_work(tagger, shapes, options, message):

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
-from imlgcn.metrics.average_precision import get_protocol
 from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
 from imlgcn.metrics.protocol import evaluate_scores
+from imlgcn.metrics.published import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.thresholds import fit_thresholds
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelScale, Tagger
@@ -44,7 +44,13 @@ def judge(
     scale: LabelScale,
     protocol: str = "default",
 ) -> dict[str, Any]:
-    """Return all metrics of calibrated scores, in percent, and what calibration changed."""
+    """Return all metrics of calibrated scores, in percent, and what calibration changed.
+
+    A published protocol judges the raw logits with the paper's threshold; ``scale`` is not used.
+    """
+    if protocol in PUBLISHED:
+        probabilities = raw_probabilities(logits, protocol)
+        return evaluate_scores(probabilities, targets, names, protocol=protocol)
     calibration = Calibration(
         np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
     )
@@ -75,13 +81,14 @@ def evaluate(
 
     A label of the tagger that the data does not have is left out; a label of the data that the
     tagger does not have is listed under ``ignored_labels``. ``split=None`` takes all images.
+    ``protocol`` names a way to compute mAP, or the scoring of a paper (``ml_gcn``, ``asl``, ...).
 
     Raises:
         InputError: no such split, no label in common, or no image that can be read.
     """
     from imlgcn.engines.pytorch import throughput_threads
 
-    get_protocol(protocol)  # before the work: an InputError for an unknown one
+    check_protocol(protocol)  # before the work: an InputError for an unknown one
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
     own = tagger.path / "split.csv"

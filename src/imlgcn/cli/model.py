@@ -141,7 +141,11 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
     split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
     protocol: Annotated[
-        str, typer.Option(help="How mAP is computed: default, rank, voc07, voc12 or sklearn.")
+        str,
+        typer.Option(
+            help="How mAP is computed: default, rank, voc07, voc12 or sklearn. Or score as a "
+            "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn."
+        ),
     ] = "default",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,

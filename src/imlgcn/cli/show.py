@@ -21,14 +21,21 @@ if TYPE_CHECKING:
     from imlgcn.compare import Row
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
+PAPER_TERMS = {
+    "ACC": "images with all labels right (ACC)",
+    "HA": "entries right (HA)",
+    "ebF1": "F1 per image (ebF1)",
+}
 
 
 def metrics(found: dict[str, Any]) -> None:
     """Print the headline numbers, the control beside them, and what the difference is worth."""
+    if "paper" in found:
+        return _published(found)
     console = Console(highlight=False)
     control = found.get("control")
-    title = f"{found['split']} split, {found['num_images']} images"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    console.print(_judged(found), style="bold")
+    table = Table()
     table.add_column("percent")
     table.add_column(found.get("head", "tagger"), justify="right")
     if control:
@@ -50,6 +57,57 @@ def metrics(found: dict[str, Any]) -> None:
             f"Difference to the control: {difference['mAP']:+.1f} mAP, 95 % interval "
             f"{low:+.1f} to {high:+.1f}: {verdict}."
         )
+    _warnings(console, found)
+
+
+def _published(found: dict[str, Any]) -> None:
+    """Print what a paper's code prints, with the protocol's name over every column."""
+    console = Console(highlight=False)
+    protocol, others = found["protocol"], found["without_empty_labels"]
+    console.print(_judged(found), style="bold")
+    table = Table()
+    columns = {protocol: found}
+    if found["top3"]:
+        columns[f"{protocol}, top 3"] = found["top3"]
+    if others:
+        columns[f"{protocol}, without empty labels"] = others
+    table.add_column("percent")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for key in ("mAP", "CP", "CR", "CF1", "OP", "OR", "OF1", "ACC", "HA", "ebF1"):
+        if key in found:
+            table.add_row(
+                PAPER_TERMS.get(key, key),
+                *(
+                    "" if key not in column else _percent(column[key])
+                    for column in columns.values()
+                ),
+            )
+    console.print(table)
+    for line in _paper_notes(found):
+        console.print(line, markup=False)
+    _warnings(console, found)
+
+
+def _paper_notes(found: dict[str, Any]) -> list[str]:
+    notes = [
+        f"As in {found['paper']}: uncalibrated scores, {found['threshold']}. See docs/protocols.md."
+    ]
+    if not found["f1_in_code"]:
+        notes.append("Its code computes mAP only: the others are the plain definitions at 0.5.")
+    notes += [f"Undefined: {sentence}." for sentence in found["undefined"]]
+    if empty := found["empty_labels"]:
+        notes.append(f"No positive image: {', '.join(empty)}")
+    if unjudged := found["not_judged"]:
+        notes.append(f"Left out, the data says nothing about them: {', '.join(unjudged)}")
+    return notes
+
+
+def _judged(found: dict[str, Any]) -> str:
+    return f"{found['split']} split, {found['num_images']} images, protocol {found['protocol']}"
+
+
+def _warnings(console: Console, found: dict[str, Any]) -> None:
     if found["num_images"] < FEW_IMAGES:
         console.print(f"Only {found['num_images']} images: these numbers can be far off.")
     if ignored := found.get("ignored_labels"):

@@ -14,19 +14,32 @@ from imlgcn.metrics.calibration import (
     fit_platt,
     log_loss_per_image,
 )
-from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
-from imlgcn.metrics.protocol import evaluate_scores, paired_bootstrap
+from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
+from imlgcn.metrics.protocol import evaluate_published, evaluate_scores, paired_bootstrap
+from imlgcn.metrics.published import (
+    PUBLISHED,
+    PublishedProtocol,
+    PublishedScores,
+    raw_probabilities,
+    score_published,
+    unshown_mean_average_precision,
+)
 from imlgcn.metrics.thresholds import Goal, fit_thresholds, parse_goal
 
 __all__ = [
     "PROTOCOLS",
+    "PUBLISHED",
     "Calibration",
     "F1Scores",
     "Goal",
     "Protocol",
+    "PublishedProtocol",
+    "PublishedScores",
     "average_precision",
     "classwise_calibration_error",
+    "evaluate_published",
     "evaluate_scores",
+    "example_scores",
     "expected_calibration_error",
     "fit_platt",
     "fit_thresholds",
@@ -37,4 +50,7 @@ __all__ = [
     "parse_goal",
     "precision_recall_f1",
     "predict_labels",
+    "raw_probabilities",
+    "score_published",
+    "unshown_mean_average_precision",
 ]

@@ -42,11 +42,13 @@ def predict_labels(
     top_k: int | None = None,
     *,
     strict: bool = False,
+    ties: Literal["kept", "first"] = "kept",
 ) -> NDArray[np.bool_]:
     """Return which labels are said to be present: at or above the threshold (``strict``: above).
 
     With ``top_k`` a label must also be among the image's k highest. Scores tied with the k-th are
-    all kept, so that the answer does not depend on the order of the labels.
+    all ``"kept"``, so that the answer does not depend on the order of the labels; or exactly k are
+    highest and of tied ones the ``"first"`` (ML-GCN, CSRA: theirs depends on the library).
 
     Shape:
         - scores ``(N, L)``, threshold ``()`` or ``(L,)``, output ``(N, L)``
@@ -66,7 +68,7 @@ def predict_labels(
         )
     predicted = scores > limit if strict else scores >= limit
     if top_k is not None:
-        predicted &= scores >= _kth_highest(scores, top_k)
+        predicted &= _highest(scores, top_k, ties)
     return predicted
 
 
@@ -74,15 +76,16 @@ def precision_recall_f1(
     predicted: ArrayLike,
     targets: ArrayLike,
     *,
-    empty: Literal["left_out", "zero", "nan"] = "left_out",
+    empty: Literal["left_out", "zero", "nan", "one"] = "left_out",
     unpredicted_as_one: bool = False,
 ) -> F1Scores:
     """Count hits over the known entries; unknown ones (-1) count nowhere.
 
     A label never predicted has precision 0 in the averages. A label without a positive has no
     recall: it is left out of the averages per label (``"left_out"``), or counts as ``"zero"`` as in
-    C-Tran and ASL, or makes CR and CF1 ``"nan"`` as in ML-GCN and CSRA. ``unpredicted_as_one`` adds
-    one prediction to OP for every label never predicted, as ML-GCN and CSRA do.
+    C-Tran and ASL, or makes CR and CF1 ``"nan"`` as in ML-GCN and CSRA; or every 0/0, precision
+    too, is ``"one"`` as in SRN. ``unpredicted_as_one`` adds one prediction to OP for every label
+    never predicted, as ML-GCN and CSRA do.
 
     >>> scores = precision_recall_f1([[1, 1], [1, 0], [0, 0]], [[1, 0], [0, 1], [1, 1]])
     >>> scores.OP, scores.OR, scores.CP, scores.CR
@@ -97,11 +100,12 @@ def precision_recall_f1(
     f1 = _ratio(2 * hits, guesses + positives)
 
     counted = positives > 0 if empty == "left_out" else np.ones_like(positives, dtype=bool)
-    no_recall = 0.0 if empty == "zero" else np.nan
+    no_recall = {"zero": 0.0, "one": 1.0}.get(empty, np.nan)
+    no_guess = 1.0 if empty == "one" else 0.0
     total = np.maximum(guesses, 1).sum() if unpredicted_as_one else guesses.sum()
-    op = float(np.nan_to_num(_ratio(hits.sum(), total)))
+    op = float(np.nan_to_num(_ratio(hits.sum(), total), nan=no_guess))
     overall_recall = float(np.nan_to_num(_ratio(hits.sum(), positives.sum()), nan=no_recall))
-    cp = _mean(np.nan_to_num(precision)[counted])
+    cp = _mean(np.nan_to_num(precision, nan=no_guess)[counted])
     cr = _mean(np.nan_to_num(recall, nan=no_recall)[counted])
     return F1Scores(
         OP=op,
@@ -110,7 +114,7 @@ def precision_recall_f1(
         CP=cp,
         CR=cr,
         CF1=_harmonic(cp, cr),
-        CF1_per_label=_mean(np.nan_to_num(f1)[counted]),
+        CF1_per_label=_mean(np.nan_to_num(f1, nan=no_guess)[counted]),
         precision=precision,
         recall=recall,
         f1=f1,
@@ -120,11 +124,35 @@ def precision_recall_f1(
     )
 
 
-def _kth_highest(scores: Floats, k: int) -> Floats:
+def example_scores(predicted: ArrayLike, targets: ArrayLike) -> tuple[float, float, float]:
+    """Return exact match, Hamming accuracy and F1 per image, over the known entries.
+
+    Exact match is the share of images of which every label is right, Hamming accuracy the share of
+    entries that are, and the F1 is averaged over the images with a label present or predicted:
+    C-Tran's code leaves the others out.
+
+    >>> example_scores([[1, 1], [0, 0], [0, 0]], [[1, 0], [0, 0], [0, 1]])
+    (0.3333333333333333, 0.6666666666666666, 0.3333333333333333)
+    """
+    answers, truth = check_inputs(predicted, targets)
+    known, positive = truth >= 0, truth == 1
+    said = (answers > 0) & known
+    wrong = (said != positive) & known
+    f1 = _ratio(2 * (said & positive).sum(axis=1), said.sum(axis=1) + positive.sum(axis=1))  # (N,)
+    exact = _mean(1.0 - wrong.any(axis=1))
+    return exact, _mean(1.0 - wrong[known]), _mean(f1[~np.isnan(f1)])
+
+
+def _highest(scores: Floats, k: int, ties: str) -> NDArray[np.bool_]:
     if k < 1:
         raise InputError(f"top_k must be at least 1; got {k}")
-    place = max(scores.shape[1] - k, 0)  # fewer labels than k: all of them are among the highest
-    return np.partition(scores, place, axis=1)[:, place : place + 1]  # (N, 1)
+    if ties == "kept":
+        place = max(scores.shape[1] - k, 0)  # fewer labels than k: all are among the highest
+        return scores >= np.partition(scores, place, axis=1)[:, place : place + 1]  # (N, 1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    chosen = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(chosen, best, True, axis=1)
+    return chosen
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:

@@ -26,6 +26,12 @@ from imlgcn.metrics.calibration import (
 )
 from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
 from imlgcn.metrics.inputs import check_inputs
+from imlgcn.metrics.published import (
+    PUBLISHED,
+    PublishedScores,
+    check_protocol,
+    score_published,
+)
 from imlgcn.progress import SILENT, Progress
 
 F1_KEYS = ("CP", "CR", "CF1", "OP", "OR", "OF1", "CF1_per_label")
@@ -36,7 +42,7 @@ def evaluate_scores(
     targets: ArrayLike,
     names: Sequence[str],
     *,
-    thresholds: ArrayLike = 0.5,
+    thresholds: ArrayLike | None = None,
     protocol: str = "default",
 ) -> dict[str, Any]:
     """Return every metric as plain numbers ready for JSON; ``None`` where one is undefined.
@@ -44,12 +50,21 @@ def evaluate_scores(
     ``top3`` says a label when it is among the image's three highest *and* reaches its threshold, as
     the published top-3 numbers do. ``left_out`` names the labels without an average precision.
 
+    Under a published protocol (``ml_gcn``, ``asl``, ...) the numbers are those of the paper's code
+    (:func:`evaluate_published`): give raw probabilities, not calibrated ones, and no thresholds.
+
     Shape:
-        - probabilities, targets ``(N, L)``, thresholds ``()`` or ``(L,)``
+        - probabilities, targets ``(N, L)``, thresholds ``()`` or ``(L,)``, 0.5 if not given
     """
+    check_protocol(protocol)
     probabilities, targets = check_inputs(probabilities, targets)
     if len(names) != targets.shape[1]:
         raise InputError(f"{len(names)} label names came for {targets.shape[1]} columns of scores")
+    if protocol in PUBLISHED:
+        if thresholds is not None:
+            raise InputError(f"protocol {protocol!r} has its own threshold: give no thresholds")
+        return evaluate_published(probabilities, targets, names, protocol)
+    thresholds = 0.5 if thresholds is None else thresholds
     mean, left_out = mean_average_precision(probabilities, targets, protocol)
     scores = precision_recall_f1(predict_labels(probabilities, thresholds), targets)
     top3 = precision_recall_f1(predict_labels(probabilities, thresholds, top_k=3), targets)
@@ -68,6 +83,72 @@ def evaluate_scores(
             names, average_precision(probabilities, targets, protocol), scores, thresholds
         ),
     }
+
+
+def evaluate_published(
+    probabilities: ArrayLike, targets: ArrayLike, names: Sequence[str], protocol: str
+) -> dict[str, Any]:
+    """Return what a paper's code prints of raw probabilities, in percent, ready for JSON.
+
+    Labels of which no target is known are left out first (``not_judged``). ``empty_labels`` have no
+    positive; where there are some, ``without_empty_labels`` holds the same numbers for the others.
+    ``undefined`` says which numbers the paper's code cannot give, and why.
+
+    Shape:
+        - probabilities, targets ``(N, L)``
+    """
+    probabilities, targets = check_inputs(probabilities, targets)
+    rules = PUBLISHED[protocol]
+    judged = np.asarray((targets >= 0).any(axis=0))
+    if not judged.any():
+        raise InputError("no label has a known target: nothing can be scored")
+    probabilities, targets = probabilities[:, judged], targets[:, judged]
+    kept = [name for name, known in zip(names, judged, strict=True) if known]
+    scores = score_published(probabilities, targets, protocol)
+    table = _paper_terms(scores)
+    filled = np.asarray((targets == 1).any(axis=0))
+    empty = [name for name, positive in zip(kept, filled, strict=True) if not positive]
+    others = None
+    if empty and filled.any():
+        others = _paper_terms(
+            score_published(probabilities[:, filled], targets[:, filled], protocol)
+        )
+    return {
+        "protocol": protocol,
+        "paper": rules.paper,
+        "source": rules.source,
+        "f1_in_code": rules.f1_in_code,
+        "threshold": f"raw probability {'>' if rules.strict else '>='} {rules.threshold:g}",
+        "num_images": len(targets),
+        **table,
+        "undefined": _undefined(table, empty),
+        "empty_labels": empty,
+        "without_empty_labels": others,
+        "not_judged": [name for name in names if name not in kept],
+        "per_label": _per_label(kept, scores.average_precision, scores.counts, rules.threshold),
+    }
+
+
+def _paper_terms(scores: PublishedScores) -> dict[str, Any]:
+    def percent(values: dict[str, float]) -> dict[str, float | None]:
+        return {key: _percent(value) for key, value in values.items()}
+
+    return {
+        "mAP": _percent(scores.mean_average_precision),
+        **percent(scores.six),
+        "top3": None if scores.top3 is None else percent(scores.top3),
+        **percent(scores.per_image or {}),
+    }
+
+
+def _undefined(table: dict[str, Any], empty: Sequence[str]) -> list[str]:
+    """Return a sentence that names the numbers without a value, and why; or nothing."""
+    top3 = {f"top-3 {key}": value for key, value in (table["top3"] or {}).items()}
+    missing = [key for key, value in {**table, **top3}.items() if value is None and key != "top3"]
+    if not missing:
+        return []
+    why = f"no positive image for {', '.join(empty)}" if empty else "no label is found anywhere"
+    return [f"{', '.join(missing)}: divided by zero in the paper's definition, {why}"]
 
 
 def paired_bootstrap(
