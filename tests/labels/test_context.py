@@ -116,6 +116,8 @@ def test_all_missing_labels_are_named(context):
     [
         (lambda: LabelContext.from_targets(["a", "b", "a"], TARGETS), "must differ.*: a$"),
         (lambda: LabelContext.from_targets(["a", "b"], TARGETS), "pair_counts of 2 labels"),
+        (lambda: LabelContext.from_targets([*NAMES, "d"], TARGETS), "pair_counts of 4 labels"),
+        (lambda: LabelContext.from_targets([], TARGETS[:, :0]), "has no label; give the name"),
         (
             lambda: LabelContext.from_targets(NAMES, TARGETS, {"image": np.ones((2, 5))}),
             r"'image' of 3 labels must have shape \(3, 5\), not \(2, 5\)",

@@ -1,4 +1,4 @@
-"""The figure of a comparison: mAP against cost, each head a point with its spread."""
+"""The figure of a comparison: mAP with its interval, beside what each head costs."""
 
 from __future__ import annotations
 
@@ -7,38 +7,55 @@ from typing import TYPE_CHECKING
 
 from imlgcn.compare.entries import CONTROL
 from imlgcn.compare.table import Row
-from imlgcn.report.figures import plain_axes
+from imlgcn.report.figures import FONT, quiet
 from imlgcn.report.palette import LIGHT
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ROW = 0.3  # inches
 
 
 def cost_figure(rows: Sequence[Row]) -> Figure:
-    """Draw mAP (mean over seeds, bar: the interval of the difference) against parameters.
+    """Draw one line for each head, best mAP on top: mAP on the left, parameters on the right.
 
-    The dashed line is the control: an interval that it crosses shows no difference.
+    The bar is the 95 % interval of the difference to the control, drawn around the control's mAP:
+    where it crosses the dashed line there is no difference to be seen.
     """
-    figure, axes = plain_axes(7.2, 4.2)
+    from matplotlib.figure import Figure
+
+    ordered = sorted(rows, key=lambda row: row.map)
+    figure = Figure(figsize=(8.2, 1.1 + ROW * len(rows)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for axes in (left, right):
+        quiet(axes)
+        axes.grid(visible=False, axis="y")
+    _draw_map(left, ordered)
+    _draw_cost(right, ordered)
+    left.set_yticks(range(len(ordered)), [row.entry for row in ordered])
+    for text in left.get_yticklabels():
+        text.set(color=LIGHT["ink"], fontsize=FONT, parse_math=False)
+    return figure
+
+
+def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
     control = next(row for row in rows if row.entry == CONTROL)
-    axes.axhline(control.map, color=LIGHT["control"], linewidth=1, dashes=(4, 3))
-    for row in rows:
-        role = "control" if row is control else "tagger"
+    axes.axvline(control.map, color=LIGHT["control"], linewidth=1, dashes=(4, 3))
+    for y, row in enumerate(rows):
+        colour = LIGHT["control" if row is control else "tagger"]
         if row.low is not None and row.high is not None:
             ends = [control.map + row.low, control.map + row.high]
-            axes.plot([row.folded] * 2, ends, color=LIGHT[role], linewidth=1.2, alpha=0.55)
-        marker = "s" if row is control else "o"
-        axes.plot(row.folded, row.map, marker, color=LIGHT[role], markersize=7)
-        axes.annotate(
-            row.entry,
-            (row.folded, row.map),
-            xytext=(6, 4),
-            textcoords="offset points",
-            fontsize=8,
-            color=LIGHT["ink"],
-            parse_math=False,
-        )
+            axes.plot(ends, [y, y], color=colour, linewidth=2.4, alpha=0.45)
+        axes.plot(row.map, y, "s" if row is control else "o", color=colour, markersize=7)
+    axes.set_xlabel("mAP, percent; bar: 95 % interval of the difference to linear")
+
+
+def _draw_cost(axes: Axes, rows: Sequence[Row]) -> None:
+    for y, row in enumerate(rows):
+        colour = LIGHT["control" if row.entry == CONTROL else "tagger"]
+        axes.plot([row.folded, row.parameters], [y, y], color=colour, linewidth=1, alpha=0.6)
+        axes.plot(row.parameters, y, "o", color=colour, markersize=7, fillstyle="none")
+        axes.plot(row.folded, y, "o", color=colour, markersize=7)
     axes.set_xscale("log")
-    axes.set_xlabel("parameters of the head as deployed (folded)")
-    axes.set_ylabel("mAP, percent")
-    return figure
+    axes.set_xlabel("parameters of the head: ○ trained, ● as deployed")

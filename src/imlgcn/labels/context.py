@@ -39,7 +39,7 @@ class LabelContext:
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
-        InputError: a name occurs twice, or an array has another number of labels than ``names``.
+        InputError: no name, a name twice, or an array of another number of labels than ``names``.
     """
 
     names: tuple[str, ...]
@@ -50,6 +50,8 @@ class LabelContext:
 
     def __post_init__(self) -> None:
         L = self.num_labels
+        if not L:
+            raise InputError("the label context has no label; give the name of one at least")
         if len(set(self.names)) != L:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise InputError(f"label names must differ; rename or merge: {', '.join(twice)}")

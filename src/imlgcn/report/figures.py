@@ -33,7 +33,7 @@ class Difference(NamedTuple):
 
 def difference_figure(difference: Difference) -> Figure:
     """Draw the difference to the control and its interval against zero."""
-    figure, axes = plain_axes(4.6, 1.05)
+    figure, axes = _axes(4.6, 1.05)
     axes.axvline(0, color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
     ends = [difference.low, difference.high]
     axes.plot(ends, [0, 0], color=LIGHT["tagger"], linewidth=3, solid_capstyle="round")
@@ -56,7 +56,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str
     """Draw one line per training stage: (epoch, value) points, gaps where a value is not finite."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = plain_axes(4.6, 2.9)
+    figure, axes = _axes(4.6, 2.9)
     for index, (stage, points) in enumerate(curves.items()):
         epochs, values = np.array(points, dtype=np.float64).reshape(-1, 2).T
         axes.plot(
@@ -80,7 +80,7 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str
 
 def reliability_figure(before: Reliability, after: Reliability) -> Figure:
     """Draw predicted probability against observed frequency, before and after calibration."""
-    figure, axes = plain_axes(4.6, 4.1)
+    figure, axes = _axes(4.6, 4.1)
     axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
     for curve, role, dash, marker, label in (
         (before, "control", DASHES[1], "s", "before: plain sigmoid"),
@@ -140,22 +140,27 @@ def graph_figure(graph: DrawnGraph) -> Figure:
     return figure
 
 
-def plain_axes(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure of that many inches with one quiet pair of axes, to draw on."""
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of that many inches with one quiet pair of axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
+    quiet(axes)
+    return figure, axes
+
+
+def quiet(axes: Axes) -> None:
+    """Give axes thin lines and muted letters, so that the data stands out."""
     axes.grid(color=LIGHT["line"], linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(LIGHT["line"])
-    axes.tick_params(colors=LIGHT["muted"], labelsize=FONT, length=0)
+    axes.tick_params(colors=LIGHT["muted"], labelsize=FONT, length=0, which="both")
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set(color=LIGHT["muted"], fontsize=FONT)
-    return figure, axes
 
 
 def _plain(text: str, longest: int) -> str:

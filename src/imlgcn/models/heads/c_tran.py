@@ -106,6 +106,11 @@ class CTranHead(Head):
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps; without ``known`` all labels are unknown."""
+        if known is not None and known.shape[-1] != self.num_labels:  # one column would broadcast
+            raise InputError(
+                f"known labels have one column per label, {self.num_labels} of them; "
+                f"{known.shape[-1]} given"
+            )
         maps = self.input(features)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
