@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -96,7 +97,14 @@ def _read(path: Path) -> Cell | None:
         with np.load(path, allow_pickle=False) as file:
             numbers = {key: file[key].item() for key in file.files if file[key].ndim == 0}
             return Cell(val=file["val"], test=file["test"], **numbers)
-    except (ValueError, OSError, EOFError, KeyError, TypeError):  # damaged: as if it were not there
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        BadZipFile,
+    ):  # damaged: as if it were not there
         return None
 
 
