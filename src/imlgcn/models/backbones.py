@@ -123,15 +123,19 @@ def create_backbone(
     pretrained: bool = True,
     size: int | None = None,
 ) -> Backbone:
-    """Return a timm model as a backbone.
+    """Return a timm model as a backbone, or several joined.
 
     Args:
         name: a timm name, with or without a tag; ``efficientnet_lite0`` is the one whose weights
             are installed with imlgcn (timm's own of that name is ``timm/efficientnet_lite0``).
+            Names with "+" between them: see `imlgcn.models.joined.JoinedBackbone`; the side is then
+            the largest of theirs.
         weights: a local file to load; then nothing is fetched.
         pretrained: load weights: the installed ones or those of the timm hub. False = random.
         size: side of the input images, if not the one the weights were made for.
     """
+    if "+" in name:
+        return _create_joined(name, weights=weights, pretrained=pretrained, size=size)
     architecture = EMBEDDED.get(name, name.removeprefix("timm/"))
     config = _pretrained_config(name, architecture)
     side = size or int(config.input_size[-1])
@@ -159,7 +163,7 @@ def create_backbone(
         weights_id = f"random:{_fingerprint(model)}"
     elif name in EMBEDDED:
         model, fixed_size = build(pretrained=False)
-        weights_id = load_embedded(model)
+        weights_id = load_embedded(model, name)
     elif not config.has_weights:
         raise InputError(
             f"timm has no weights for {name}; give a file (--weights FILE) or pretrained=False"
@@ -168,6 +172,22 @@ def create_backbone(
         model, fixed_size = load_from_hub(name, partial(build, pretrained=True))
         weights_id = f"hub:{config.architecture}.{config.tag}"
     return wrap(model, fixed_size, weights_id)
+
+
+def _create_joined(
+    name: str, *, weights: Path | str | None, pretrained: bool, size: int | None
+) -> Backbone:
+    from imlgcn.models.joined import JoinedBackbone
+
+    if weights is not None:
+        raise InputError(f"one file holds the weights of one backbone, not of {name}; leave it out")
+    names = [part.strip() for part in name.split("+")]
+    if size is None:
+        with torch.device("meta"):
+            alone = [create_backbone(part, pretrained=False) for part in names]
+        size = max(member.image_settings.size for member in alone)
+    members = [create_backbone(part, pretrained=pretrained, size=size) for part in names]
+    return JoinedBackbone(members, size)
 
 
 def _pretrained_config(name: str, architecture: str) -> Any:

