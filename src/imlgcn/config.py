@@ -97,6 +97,7 @@ class EmbeddingSettings(Settings):
     centred: bool = True
     unit_rms: bool = True
     dimension: int | None = Field(None, ge=1)  # of F_PCA; None = all that carry variance
+    whiten: bool = False  # F_PCA: every component with the same variance
     words: str | None = None  # a GloVe text file; None = the package of the [words] extra
 
 

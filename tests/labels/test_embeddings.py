@@ -199,3 +199,12 @@ def test_one_hot_and_random_are_reproducible():
 def test_input_that_makes_no_sense_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_whitened_components_have_one_variance_and_span_the_same_space(data):
+    f_i = image_embeddings(*data)
+    plain, white = (pca_embeddings(f_i, 3, whiten=whiten) for whiten in (False, True))
+    np.testing.assert_allclose(white.T @ white / len(white), np.eye(3), atol=1e-5)
+    lengths = np.linalg.norm(plain, axis=0)
+    np.testing.assert_allclose(plain / lengths, white / np.linalg.norm(white, axis=0), atol=1e-5)
+    assert lengths[0] > 1.1 * lengths[2]

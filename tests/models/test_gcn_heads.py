@@ -153,3 +153,17 @@ def test_an_adaptive_graph_starts_as_the_counted_one_and_learns_a_matrix_beside_
     torch.testing.assert_close(folded(features), counted(features), rtol=1e-4, atol=1e-5)
     L = labels.num_labels
     assert sum(p.numel() for p in folded.parameters()) == L * IN_CHANNELS + L
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_a_residual_head_starts_as_the_graph_head_and_adds_a_linear_layer(labels, preset):
+    torch.manual_seed(3)
+    head = create_head("iml_gcn", IN_CHANNELS, labels, preset=preset, residual=True).eval()
+    torch.manual_seed(3)
+    plain = create_head("iml_gcn", IN_CHANNELS, labels, preset=preset).eval()
+    features = torch.randn(2, IN_CHANNELS, 3, 3)
+    torch.testing.assert_close(head(features), plain(features))
+    torch.nn.init.normal_(head.plain)
+    expected = plain(features) + head.vector(features) @ head.plain.T
+    torch.testing.assert_close(head(features), expected)
+    torch.testing.assert_close(head.fold()(features), expected)

@@ -65,7 +65,10 @@ def train(
     words: Annotated[
         Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
     ] = None,
-    graph: Annotated[str | None, typer.Option(help="cooccurrence, identity or adaptive.")] = None,
+    graph: Annotated[
+        str | None,
+        typer.Option("--graph", "--adjacency", help="cooccurrence, identity or adaptive."),
+    ] = None,
     fine_tune: Annotated[
         bool | None,
         typer.Option(

@@ -6,7 +6,7 @@ Shapes: N images, C channels, L labels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from imlgcn.compare.cells import Cell, Material, run_cell
 from imlgcn.compare.entries import Entry, parse_entries
 from imlgcn.compare.figure import cost_figure
 from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
-from imlgcn.config import HeadTraining, InputError, TrainSettings, train_settings
+from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, train_settings
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
@@ -52,6 +52,8 @@ def compare(
     seeds: int = 3,
     split: str = "test",
     words: str | Path | None = None,
+    embedding: Mapping[str, Any] | None = None,
+    grid: Sequence[tuple[float, float]] = GRID,
     delimiter: str | None = None,
     progress: Progress = SILENT,
 ) -> Comparison:
@@ -74,6 +76,8 @@ def compare(
         seeds: how many, from 0.
         split: the split to report; ``val`` leaves the test images alone.
         words: label vectors for heads that take them.
+        embedding: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
+        grid: factors of learning rate and weight decay.
         delimiter: between labels in a CSV.
         progress: told what is trained.
 
@@ -87,7 +91,8 @@ def compare(
         raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
     dataset = data if isinstance(data, Dataset) else load_dataset(data, delimiter=delimiter)
     _check_splits(dataset, split)
-    settings = train_settings({"embedding": {"words": str(words) if words else None}, "size": size})
+    given = {**(embedding or {}), "words": str(words) if words else None}
+    settings = train_settings({"embedding": given}).embedding
     trunk = backbone
     if isinstance(trunk, str):
         trunk = create_backbone(trunk, weights=weights, size=size)
@@ -99,7 +104,14 @@ def compare(
     cells, chosen = {}, {}
     for entry in entries:
         cells[entry.name], chosen[entry.name] = _run_entry(
-            entry, material, folder, preset=preset, epochs=epochs, seeds=seeds, progress=progress
+            entry,
+            material,
+            folder,
+            grid,
+            preset=preset,
+            epochs=epochs,
+            seeds=seeds,
+            say=progress.say,
         )
     rows = tuple(
         make_row(
@@ -121,7 +133,7 @@ def prepare(
     dataset: Dataset,
     backbone: Backbone,
     entries: Sequence[Entry],
-    settings: TrainSettings,
+    settings: EmbeddingSettings,
     preset: str,
     progress: Progress,
 ) -> Material:
@@ -131,10 +143,10 @@ def prepare(
     splits = features.dataset.splits
     train = features.split("train")[1]
     context = LabelContext.from_targets(dataset.names, train.dataset.targets)
-    context = embed_labels(context, train, settings.embedding)
+    context = embed_labels(context, train, settings)
     options = [head_options(entry.head, preset, **entry.options) for entry in entries]
     if any(given.get("embedding") == "words" for given in options):
-        context = add_words(context, settings.embedding.words, progress)
+        context = add_words(context, settings.words, progress)
     if any(given.get("pooling") is None for given in options):
         features = extract_maps(backbone, features, max(levels), progress=progress)
     parts = {name: features.split(name)[1] for name in splits}
@@ -144,14 +156,17 @@ def prepare(
         test=parts.get("test", parts["val"]),
         context=context,
         channels={count: backbone.channels(count) for count in levels},
-        fingerprint=_fingerprint(features.dataset, backbone, context),
+        fingerprint=_fingerprint(features.dataset, backbone, context, settings),
     )
 
 
-def _fingerprint(dataset: Dataset, backbone: Backbone, context: LabelContext) -> str:
+def _fingerprint(
+    dataset: Dataset, backbone: Backbone, context: LabelContext, settings: EmbeddingSettings
+) -> str:
     """Return a hash of what every cell depends on; images count by name, not by content."""
     digest = hashlib.sha256(weights_hash(backbone).encode())
     digest.update(backbone.image_settings.model_dump_json().encode())
+    digest.update(settings.model_dump_json(exclude={"words"}).encode())
     digest.update("\0".join(dataset.names).encode())
     for record in dataset.records:
         digest.update(f"{record.name}\0{record.split}\0".encode())
@@ -165,18 +180,19 @@ def _run_entry(
     entry: Entry,
     material: Material,
     folder: Path,
+    grid: Sequence[tuple[float, float]],
     *,
     preset: str,
     epochs: int,
     seeds: int,
-    progress: Progress,
+    say: Callable[[str], None],
 ) -> tuple[list[Cell], str]:
     """Choose from the grid on validation with the first seed; return the cells of all seeds."""
     base, loss = _training(entry.head, preset, epochs)
     options = head_options(entry.head, preset, **entry.options)
     run = partial(run_cell, entry, options, loss=loss, material=material, folder=folder)
     best: tuple[float, HeadTraining, str] | None = None
-    for rate, decay in GRID:
+    for rate, decay in grid:
         changed = {
             "learning_rate": base.learning_rate * rate,
             "weight_decay": base.weight_decay * decay,
@@ -190,7 +206,7 @@ def _run_entry(
             best = (value, training, text)
     assert best is not None
     value, training, text = best
-    progress.say(f"{entry.name}: validation mAP {100 * value:.1f} with {text}")
+    say(f"{entry.name}: validation mAP {100 * value:.1f} with {text}")
     return [run(training=training, seed=seed) for seed in range(seeds)], text
 
 

@@ -115,7 +115,12 @@ def _image_weights(targets: NDArray[np.int8], images: str) -> FloatArray:
 
 
 def pca_embeddings(
-    f_i: ArrayLike, dimension: int | None = None, *, centred: bool = True, unit_rms: bool = True
+    f_i: ArrayLike,
+    dimension: int | None = None,
+    *,
+    centred: bool = True,
+    unit_rms: bool = True,
+    whiten: bool = False,
 ) -> FloatArray:
     r"""Return F_PCA: F_I in the coordinates of its strongest principal components.
 
@@ -131,6 +136,7 @@ def pca_embeddings(
         centred: subtract the mean over labels first; without it the first component is close to
             that mean and L components exist.
         unit_rms: see :func:`standardize`.
+        whiten: leave S out, so that every component has the same variance.
 
     Returns:
         float32 ``(L, d)``.
@@ -156,7 +162,8 @@ def pca_embeddings(
     d = dimension or rank
     largest = np.abs(Vt[:d]).argmax(axis=1)
     signs = np.sign(Vt[np.arange(d), largest])  # (d,)
-    components = U[:, :d] * S[:d] * signs  # (L, d)
+    lengths = np.ones(d) if whiten else S[:d]
+    components = U[:, :d] * lengths * signs  # (L, d)
     return standardize(components, centred=False, unit_rms=unit_rms).astype(np.float32)
 
 

@@ -94,7 +94,11 @@ def embed_labels(
         unit_rms=settings.unit_rms,
     )
     f_pca = pca_embeddings(
-        f_i, settings.dimension, centred=settings.centred, unit_rms=settings.unit_rms
+        f_i,
+        settings.dimension,
+        centred=settings.centred,
+        unit_rms=settings.unit_rms,
+        whiten=settings.whiten,
     )
     return context.with_embeddings(image=f_i, image_pca=f_pca)
 

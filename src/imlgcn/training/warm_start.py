@@ -37,7 +37,7 @@ def warm_start(head: Head, linear: Head, features: Tensor) -> float:
         with torch.no_grad():
             head.bias.copy_(teacher.linear.bias)
     wanted = teacher.linear.weight.detach()  # (L, C)
-    return _fit(head, lambda: head.scale * head.classifiers(), wanted)
+    return _fit(head, head.weight, wanted)
 
 
 def _fit(head: nn.Module, compute: Callable[[], Tensor], wanted: Tensor) -> float:

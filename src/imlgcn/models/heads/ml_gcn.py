@@ -32,7 +32,8 @@ class MLGCNHead(Head):
     identity. ``W`` does not depend on the image: :meth:`fold` leaves one linear layer.
 
     With ``graph="adaptive"`` a learned matrix R that starts at zero is added to the counted graph:
-    L * L more parameters. That is not part of the paper.
+    L * L more parameters. With ``residual`` a plain linear layer that starts at zero is added to
+    the generated classifiers: L * C more, none when folded. Neither is part of the paper.
 
     Differs from the paper in the preset ``small``, without which the generated classifiers do not
     train on small data: the nodes are scaled to a mean squared norm of L (``scale_nodes``), so that
@@ -85,6 +86,7 @@ class MLGCNHead(Head):
         logit_scale: float | None = 4.0,
         bias_start: float | None = -2.0,
         leaky_slope: float = 0.2,
+        residual: bool = False,
     ) -> None:
         super().__init__(in_channels, labels)
         if graph not in GRAPHS:
@@ -113,9 +115,16 @@ class MLGCNHead(Head):
         self.scale = 1.0 if logit_scale is None else logit_scale / math.sqrt(in_channels)
         start = None if bias_start is None else torch.full((self.num_labels,), bias_start)
         self.bias = None if start is None else nn.Parameter(start)
+        plain = nn.Parameter(torch.zeros(self.num_labels, in_channels)) if residual else None
+        self.plain = plain  # (L, C)
+
+    def weight(self) -> Tensor:
+        """Return what multiplies the image vector, ``(L, C)``."""
+        generated = self.scale * self.classifiers()
+        return generated if self.plain is None else generated + self.plain
 
     def classifiers(self) -> Tensor:
-        """Return one classifier per label ``(L, C)``, before the scale of the logits."""
+        """Return the generated classifiers ``(L, C)``, before the scale of the logits."""
         graph = self.adjacency if self.learned is None else self.adjacency + self.learned
         hidden = self.activation(self.gc1(self.nodes, graph))  # (L, hidden)
         generated: Tensor = self.gc2(hidden, graph)  # (L, C)
@@ -125,12 +134,12 @@ class MLGCNHead(Head):
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         vectors = self.vector(features)  # (B, C)
-        return nn.functional.linear(vectors, self.scale * self.classifiers(), self.bias)
+        return nn.functional.linear(vectors, self.weight(), self.bias)
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:
         """Return the linear layer that scores alike: ``L * C`` parameters, and L for a bias."""
-        return FoldedHead(self.vector, self.scale * self.classifiers(), self.bias)
+        return FoldedHead(self.vector, self.weight(), self.bias)
 
 
 def _equal_energy(nodes: Tensor) -> Tensor:
