@@ -34,7 +34,6 @@ from imlgcn.progress import Progress, TerminalProgress
 from imlgcn.training.extract import extract_features
 
 PARTS = {"train": 0.7, "val": 0.12, "test": 0.18}  # about the shares of the data's own split
-GRID = ((1.0, 1.0), (1 / 3, 1.0), (3.0, 1.0))
 CONTROLS = ("linear", "mlp")
 POOLED = (
     "mlp,iml_gcn,iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,"
@@ -173,9 +172,9 @@ def run(
             out,
             backbone=backbone,
             seeds=1,
+            epochs=30,
             words=words,
             embedding=regime.embedding,
-            grid=GRID,
             progress=progress,
         )
         targets = split.split("test").targets

@@ -28,7 +28,9 @@ def compare(
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
     preset: Annotated[str, typer.Option(help="small or paper.")] = "small",
-    epochs: Annotated[int, typer.Option(help="Epochs of every training.")] = 30,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of every training (default: the preset's).")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of every head.")] = 3,
     split: Annotated[str, typer.Option(help="What to report: test or val.")] = "test",
     words: Annotated[
@@ -36,7 +38,7 @@ def compare(
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
 ) -> None:
-    """Train heads on the same frozen features, images, epochs and grid, and print their table.
+    """Train heads on the same frozen features, images and grid, and print their table.
 
     What is in --out already is not trained again: an interrupted comparison goes on.
 
