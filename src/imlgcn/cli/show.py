@@ -268,8 +268,9 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     console = Console(highlight=False)
     title = f"{split} split, protocol default, mean of {seeds} seed{'s' if seeds > 1 else ''}"
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("head", "mAP", "difference to linear", "OF1", "parameters", "training s"):
-        table.add_column(column, justify="left" if column == "head" else "right")
+    table.add_column("head", overflow="fold")
+    for column in ("mAP", "difference", "OF1", "parameters", "train s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.entry,
