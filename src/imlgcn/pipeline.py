@@ -41,6 +41,8 @@ def train(
     resume: bool = False,
     replace: bool = False,
     progress: Progress = SILENT,
+    reader: str | None = None,
+    variant: str | None = None,
     delimiter: str | None = None,
     **settings: Any,
 ) -> Tagger:
@@ -55,7 +57,7 @@ def train(
         resume: go on with an interrupted run in ``out``.
         replace: delete an earlier run in ``out`` first.
         progress: told what is going on.
-        delimiter: what separates labels in a CSV; found out when not given.
+        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts.
 
     Raises:
@@ -68,7 +70,9 @@ def train(
 
     out = Path(out)
     seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
-    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
+    dataset = load_dataset(
+        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
+    )
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
     dataset, own_split = _with_splits(dataset, seed, progress)
     _check_labels(dataset)
@@ -80,7 +84,13 @@ def train(
 
     if start and own_split:
         progress.say("the split is new: images the old tagger was trained on may now be in test")
-    origin = {"data": str(data), "delimiter": delimiter, "from": str(start) if start else None}
+    origin = {
+        "data": str(data),
+        "reader": reader,
+        "variant": variant,
+        "delimiter": delimiter,
+        "from": str(start) if start else None,
+    }
     existed = out.exists()
     open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:

@@ -12,12 +12,17 @@ import typer
 from imlgcn.cli import show
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.formats import FORMATS
 from imlgcn.progress import TerminalProgress
 
 Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
 Delimiter = Annotated[str | None, typer.Option(help="Between the labels in a CSV.")]
 Reader = Annotated[
-    str | None, typer.Option(help="csv, coco, folder, zip or openclipart, if not recognised.")
+    str | None, typer.Option(help=f"Format, if not recognised: {', '.join(FORMATS)}.")
+]
+Variant = Annotated[
+    str | None,
+    typer.Option(help="Treatment of a published data set, as labelled (docs/data-sets.md)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -29,7 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    data: Data, as_json: Json = False, delimiter: Delimiter = None, reader: Reader = None
+    data: Data,
+    as_json: Json = False,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Look for what would harm training; exit code 1 when something does.
 
@@ -38,7 +47,7 @@ def check(
     from imlgcn.data.check import check_dataset
 
     progress = TerminalProgress()
-    report = check_dataset(_load(data, delimiter, reader, progress), progress=progress)
+    report = check_dataset(_load(data, delimiter, reader, variant, progress), progress=progress)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
     else:
@@ -60,6 +69,7 @@ def split(
     ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Split images so that every label has its share, and write a CSV that `train` reads.
 
@@ -73,7 +83,7 @@ def split(
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = TerminalProgress()
     fields = (group_by,) if group_by else ()
-    dataset = _load(data, delimiter, reader, progress, fields)
+    dataset = _load(data, delimiter, reader, variant, progress, fields)
     splits, table = split_dataset(
         dataset, train=train, val=val, test=test, seed=seed, group_by=group_by, progress=progress
     )
@@ -89,6 +99,7 @@ def graph(
     as_json: Json = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Print the label graph: edges, isolated labels and the strongest rules.
 
@@ -98,7 +109,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(data, delimiter, reader, TerminalProgress())
+    dataset = _load(data, delimiter, reader, variant, TerminalProgress())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -120,11 +131,17 @@ def _load(
     data: str,
     delimiter: str | None,
     reader: str | None,
+    variant: str | None,
     progress: TerminalProgress,
     fields: tuple[str, ...] = (),
 ) -> Dataset:
     dataset = load_dataset(
-        data, delimiter=delimiter, reader=reader, fields=fields, progress=progress
+        data,
+        reader=reader,
+        variant=variant,
+        delimiter=delimiter,
+        fields=fields,
+        progress=progress,
     )
     progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
     return dataset

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from imlgcn.cli import show
+from imlgcn.cli.data import Data, Delimiter, Reader, Variant
 from imlgcn.config import (
     InputError,
     TrainSettings,
@@ -49,7 +50,7 @@ def demo(
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    data: Data,
     out: Out,
     head: Annotated[
         str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
@@ -81,7 +82,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, as linear.epochs=20.")
     ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
     strict: Annotated[bool, typer.Option(help="Refuse data with an unreadable image.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
@@ -124,6 +127,8 @@ def train(
         start=start or origin.get("from"),
         resume=resume,
         replace=overwrite,
+        reader=reader or origin.get("reader"),
+        variant=variant or origin.get("variant"),
         delimiter=delimiter or origin.get("delimiter"),
         progress=TerminalProgress(),
         **settings,
@@ -134,13 +139,15 @@ def train(
 
 def evaluate(
     tagger: TaggerFolder,
-    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    data: Data,
     split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
     protocol: Annotated[
         str, typer.Option(help="How mAP is computed: default, rank, voc07, voc12 or sklearn.")
     ] = "default",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
@@ -152,7 +159,9 @@ def evaluate(
 
     progress = TerminalProgress()
     opened = Tagger.load(tagger)  # before the data: a wrong path is the likelier mistake
-    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
+    dataset = load_dataset(
+        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
+    )
     chosen = None if split == "all" else split
     metrics = run(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:

@@ -155,7 +155,7 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
 
     Image paths are relative to the file where the image lies beside or below it, else absolute.
     Labels go into one column, or where that could be misread (a label with a delimiter in its name,
-    a label that no image has) into one column each.
+    a label that no image has, data that says what is absent) into one column each.
     """
     path = Path(path)
     beside = os.path.join(path.absolute().parent, "")
@@ -185,7 +185,8 @@ def _fits_one_column(dataset: Dataset) -> bool:
         name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)
         for name in dataset.names
     )
-    return plain and bool((dataset.targets != 0).any(axis=0).all())
+    said = all(record.absent is None for record in dataset.records)
+    return plain and said and bool((dataset.targets != 0).any(axis=0).all())
 
 
 def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:

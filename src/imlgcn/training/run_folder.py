@@ -25,7 +25,8 @@ FILES = (
     "split.csv",
 )
 CHECKPOINTS = "checkpoints"
-ORIGIN = ("data", "delimiter", "from")  # in config.yaml besides the settings: what was trained on
+# in config.yaml besides the settings: what was trained on
+ORIGIN = ("data", "reader", "variant", "delimiter", "from")
 
 
 def open_run_folder(
