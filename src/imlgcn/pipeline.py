@@ -14,7 +14,7 @@ import numpy as np
 
 from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.split import split_dataset, write_split_csv
+from imlgcn.data.split import split_around_test, split_dataset, write_split_csv
 from imlgcn.evaluate import fit_scale, judge
 from imlgcn.files import write_atomic
 from imlgcn.metrics.calibration import Calibration
@@ -167,14 +167,13 @@ def _with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Datas
     if "train" not in there:
         raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
     progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
-    rows = [i for i, record in enumerate(dataset.records) if record.split == "train"]
-    part, _ = split_dataset(
-        dataset.select(rows), train=0.9, val=0.1, test=0.0, seed=seed, progress=progress
-    )
-    new = [record.split for record in dataset.records]
-    for row, split in zip(rows, part, strict=True):
-        new[row] = split
-    return dataset.with_splits(new), True
+    if "test" in there:
+        splits, _ = split_around_test(dataset, seed=seed, progress=progress)
+    else:
+        splits, _ = split_dataset(
+            dataset, train=0.9, val=0.1, test=0.0, seed=seed, progress=progress
+        )
+    return dataset.with_splits(splits), True
 
 
 def _check_labels(dataset: Dataset) -> None:

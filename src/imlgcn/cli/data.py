@@ -67,6 +67,10 @@ def split(
         str | None,
         typer.Option(help="Column whose equal values stay together (default: near duplicates)."),
     ] = None,
+    keep_test: Annotated[
+        bool,
+        typer.Option(help="Leave the data's own test split; --val is a share of the others."),
+    ] = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
@@ -75,7 +79,7 @@ def split(
 
     Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
     """
-    from imlgcn.data.split import split_dataset, write_split_csv
+    from imlgcn.data.split import split_around_test, split_dataset, write_split_csv
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out takes the name of a .csv file; got {out}")
@@ -84,9 +88,20 @@ def split(
     progress = TerminalProgress()
     fields = (group_by,) if group_by else ()
     dataset = _load(data, delimiter, reader, variant, progress, fields)
-    splits, table = split_dataset(
-        dataset, train=train, val=val, test=test, seed=seed, group_by=group_by, progress=progress
-    )
+    if keep_test:
+        splits, table = split_around_test(
+            dataset, val=val, seed=seed, group_by=group_by, progress=progress
+        )
+    else:
+        splits, table = split_dataset(
+            dataset,
+            train=train,
+            val=val,
+            test=test,
+            seed=seed,
+            group_by=group_by,
+            progress=progress,
+        )
     write_split_csv(dataset, splits, out)
     show.split(table)
     typer.echo(f"Written to {out}")

@@ -78,7 +78,7 @@ def test_a_table_whose_image_column_is_called_image_stays_a_csv(ucm):
 @pytest.mark.parametrize("text", ["name,tags\nport01,dog\n", "name,dog\n", "1,0\n1,1\n", ""])
 def test_another_table_is_not_taken_for_one(ucm, text):
     ucm.write_text(text)
-    with pytest.raises(InputError, match="no column 'image'|no row below|is empty"):
+    with pytest.raises(InputError, match=r"no column 'image'|no row below|is empty"):
         load_dataset(ucm)
 
 

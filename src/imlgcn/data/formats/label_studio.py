@@ -69,17 +69,20 @@ def _answers(path: Path, number: int, task: Any) -> list[set[str]]:
     if not isinstance(annotations, list):
         raise InputError(f"{path}: task number {number} has no list of annotations")
     answers = []
-    for annotation in annotations:
+    for annotation in _objects(annotations):
         if annotation.get("was_cancelled"):
             continue
-        ticked = [
-            str(label).strip()
-            for region in annotation.get("result", [])
-            if region.get("type") == "choices"
-            for label in region.get("value", {}).get("choices", [])
+        chosen = [
+            region["value"].get("choices", [])
+            for region in _objects(annotation.get("result"))
+            if region.get("type") == "choices" and isinstance(region.get("value"), dict)
         ]
-        answers.append(set(ticked))
+        answers.append({str(label).strip() for labels in chosen for label in labels})
     return answers
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _address(path: Path, number: int, task: Any) -> str:
