@@ -42,6 +42,12 @@ def test_what_nobody_verified_is_unknown(table):
     np.testing.assert_array_equal(data.targets, [[0, 1], [1, -1], [-1, 0]])
 
 
+def test_what_is_verified_both_ways_is_unknown(table):
+    for rows in ("00bb,x,/m/dog,1\n00aa,x,/m/dog,0\n", "00aa,x,/m/dog,1\n00aa,x,/m/dog,0\n"):
+        table.write_text(ROWS + "00bb,x,/m/dog,1\n" + rows)
+        np.testing.assert_array_equal(load_dataset(table).targets, [[0, -1], [1, 1], [-1, 0]])
+
+
 def test_images_that_are_not_there_and_labels_that_none_shows_are_left_out_and_counted(table):
     reason = load_dataset(table).reason
     assert "1 images that are not there and 1 labels that none shows are left out" in reason
@@ -94,7 +100,6 @@ def test_images_are_found_where_the_user_says_or_all_missing_are_refused(table):
     [
         ("00aa,verification,/m/dog,yes", "line 9: expected an image, its source, a label and a"),
         ("00aa,verification,/m/dog", "line 9: expected"),
-        ("00aa,verification,/m/dog,0", "line 9: /m/dog is both present and absent in 00aa"),
     ],
 )
 def test_a_wrong_line_is_named(table, row, message):

@@ -2,7 +2,7 @@
 
 https://storage.googleapis.com/openimages/web/index.html. Confidence 1 says that a label is present,
 0 that it is absent, anything between is a machine's guess; a label of which nothing is said, or a
-guess, is *unknown*. One file, or a folder with one for each split, told by their names
+guess, or both 1 and 0, is *unknown*. One file, or a folder with one for each split, told by their names
 (``validation-annotations-human-imagelabels.csv``).
 
 Only images that are there are read (``<ImageID>.jpg``, in the folder of the CSV, its ``images`` or
@@ -35,7 +35,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 NAME = "openimages"
 COLUMNS = ["ImageID", "Source", "LabelName", "Confidence"]
 
-Verified = dict[str, dict[str, bool]]  # image -> code of a label -> present?
+Verified = dict[str, dict[str, bool | None]]  # image -> code of a label -> present? None: disputed
 
 
 def recognise(source: Path | str) -> str | None:
@@ -74,7 +74,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             there[image],
             tuple(names[code] for code, present in said.items() if present),
             split=split,
-            absent=tuple(names[c] for c, present in said.items() if not present and c in shown),
+            absent=tuple(
+                names[c] for c, present in said.items() if present is False and c in shown
+            ),
         )
         for (verified, _), split in zip(read, splits, strict=True)
         for image, said in verified.items()
@@ -117,19 +119,18 @@ def _read_file(path: Path, there: dict[str, Path]) -> tuple[Verified, int]:
     """Return what is verified of the images that are there, and how many others there are."""
     verified: Verified = defaultdict(dict)
     missing = set()
-    for image, code, confidence, line in _rows(path):
+    for image, code, confidence in _rows(path):
         if image not in there:
             missing.add(image)
             continue
         said = verified[image]  # an image of which all is a guess is kept, all unknown
-        if confidence not in (0.0, 1.0):
-            continue
-        if said.setdefault(code, confidence == 1) != (confidence == 1):
-            raise InputError(f"{path}, line {line}: {code} is both present and absent in {image}")
+        if confidence in (0.0, 1.0):
+            present = confidence == 1
+            said[code] = present if said.get(code, present) == present else None
     return verified, len(missing)
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str, float, int]]:
+def _rows(path: Path) -> Iterator[tuple[str, str, float]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         if next(rows, [])[: len(COLUMNS)] != COLUMNS:
@@ -137,7 +138,7 @@ def _rows(path: Path) -> Iterator[tuple[str, str, float, int]]:
         for row in rows:
             try:
                 image, _, code, confidence = row[:4]
-                yield image, code, float(confidence), rows.line_num
+                yield image, code, float(confidence)
             except ValueError:
                 raise InputError(
                     f"{path}, line {rows.line_num}: expected an image, its source, a label and a "
