@@ -117,7 +117,7 @@ def train_tiny(shapes, weights):
     from imlgcn.config import merge_settings
 
     tiny = {"backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
-    names = ("preset", "resume", "replace", "progress", "delimiter")
+    names = ("preset", "resume", "replace", "progress", "reader", "variant", "delimiter")
     bootstrap = partial(pipeline.paired_bootstrap, samples=20)
 
     def run(out, data=shapes, *, start=None, whole=False, **options):

@@ -117,7 +117,7 @@ def test_the_test_images_can_be_left_alone(run, tmp_path, rewrite):
     data = rewrite(lambda row: row if row[2] != "test" else None)
     comparison = run(tmp_path / "val", "mlp", data, seeds=1, split="val")
     assert comparison.rows[1].difference is not None
-    with pytest.raises(InputError, match="needs the split test; make the splits with"):
+    with pytest.raises(InputError, match="has no split 'test' to report"):
         run(tmp_path / "test", "mlp", data, seeds=1)
 
 

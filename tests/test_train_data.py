@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import yaml
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
@@ -89,6 +91,24 @@ def test_without_validation_a_tenth_of_train_is_held_out_and_test_is_left_alone(
     assert back.splits == {"train": 54, "val": 6, "test": 12}
     before = {r.name for r in load_dataset(data).split("test").records}
     assert {r.name for r in back.split("test").records} == before
+
+
+def test_how_the_data_was_read_is_recorded_and_read_again(train_tiny, tmp_path, shapes, cli):
+    records = load_dataset(shapes).records[:60]
+    table = tmp_path / "nus_wid_data.csv"
+    rows = [
+        (str(record.path), str(list(record.labels)), "val" if number % 5 == 0 else "train")
+        for number, record in enumerate(records)
+    ]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("filepath", "label", "split_name"), *rows])
+    found = train_tiny(tmp_path / "run", table, head="linear", variant="keep-val", reader="asl")
+    config = yaml.safe_load((found.path / "config.yaml").read_text())
+    assert (config["reader"], config["variant"]) == ("asl", "keep-val")
+    assert metrics_of(found)["split"] == "val", "keep-val: there is no test split"
+    again = cli("train", table, "--out", tmp_path / "again", "--config", found.path / "config.yaml")
+    assert again.code == 0, again.err
+    assert metrics_of(Tagger.load(tmp_path / "again"))["split"] == "val"
 
 
 def test_without_a_test_split_the_numbers_are_validation_s_and_say_so(

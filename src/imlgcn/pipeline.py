@@ -14,7 +14,8 @@ import numpy as np
 
 from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.split import keep_splits, split_dataset, write_split_csv
+from imlgcn.data.ready import check_labels, keep_old_split, with_splits
+from imlgcn.data.split import write_split_csv
 from imlgcn.evaluate import fit_scale, judge
 from imlgcn.files import write_atomic
 from imlgcn.metrics.calibration import Calibration
@@ -42,6 +43,8 @@ def train(
     resume: bool = False,
     replace: bool = False,
     progress: Progress = SILENT,
+    reader: str | None = None,
+    variant: str | None = None,
     delimiter: str | None = None,
     **settings: Any,
 ) -> Tagger:
@@ -56,7 +59,7 @@ def train(
         resume: go on with an interrupted run in ``out``.
         replace: put this run in the place of an earlier one in ``out``, once it is finished.
         progress: told what is going on.
-        delimiter: what separates labels in a CSV; found out when not given.
+        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts.
 
     Raises:
@@ -75,10 +78,12 @@ def train(
 
     out = Path(out)
     seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
-    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
+    dataset = load_dataset(
+        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
+    )
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
-    dataset, own_split = _with_splits(dataset, seed, progress)
-    _check_labels(dataset)
+    dataset, own_split = with_splits(dataset, seed, progress)
+    check_labels(dataset)
     options = _settings(start, settings, preset or _preset(dataset, progress))
     backbone, begin = _backbone(options, start)
     check_settings(options, backbone, len(dataset.names))
@@ -86,8 +91,14 @@ def train(
         dataset = dataset.reordered(begin.context.names)
 
     if start and own_split:
-        dataset = _keep_old_split(dataset, Path(start) / "split.csv", progress)
-    origin = {"data": str(data), "delimiter": delimiter, "from": str(start) if start else None}
+        dataset = keep_old_split(dataset, Path(start) / "split.csv", progress)
+    origin = {
+        "data": str(data),
+        "reader": reader,
+        "variant": variant,
+        "delimiter": delimiter,
+        "from": str(start) if start else None,
+    }
     existed = out.exists()
     open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:
@@ -149,51 +160,6 @@ def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settin
         truth = names[test.targets[row] == 1].tolist()
         examples.append((test.records[row].name, truth, tagger(test.paths[row])))
     return Demo(tagger, examples)
-
-
-def _with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Dataset, bool]:
-    """Return the data with at least train and val, and whether the split is ours."""
-    there = dataset.splits
-    if {"train", "val"} <= set(there):
-        return dataset, False
-    if not there:
-        progress.say(
-            "no split in the data: making one, 80 % train, 10 % val, 10 % test (split.csv)"
-        )
-        splits, _ = split_dataset(dataset, seed=seed, progress=progress)
-        return dataset.with_splits(splits), True
-    if "train" not in there:
-        raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
-    progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
-    rows = [i for i, record in enumerate(dataset.records) if record.split == "train"]
-    part, _ = split_dataset(
-        dataset.select(rows), train=0.9, val=0.1, test=0.0, seed=seed, progress=progress
-    )
-    new = [record.split for record in dataset.records]
-    for row, split in zip(rows, part, strict=True):
-        new[row] = split
-    return dataset.with_splits(new), True
-
-
-def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
-    """An image the old tagger was trained on must not be one that the new one is judged by."""
-    kept = 0
-    if old.is_file():
-        dataset, kept = keep_splits(dataset, old)
-        progress.say(f"{kept} of {len(dataset)} images keep the split of the old run")
-    if not kept:
-        progress.say("the split is new: images the old tagger was trained on may now be in test")
-    return dataset
-
-
-def _check_labels(dataset: Dataset) -> None:
-    positives = (dataset.split("train").targets == 1).sum(axis=0)
-    if missing := [name for name, count in zip(dataset.names, positives, strict=True) if not count]:
-        raise InputError(
-            f"{len(missing)} labels have no positive image in train: {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}; add images, move some to train, or remove the "
-            "labels (imlgcn check shows all counts)"
-        )
 
 
 def _preset(dataset: Dataset, progress: Progress) -> str:

@@ -28,6 +28,17 @@ def test_targets_are_one_zero_and_minus_one():
     assert ANIMALS.targets.dtype == np.int8
 
 
+def test_where_what_is_absent_is_said_the_rest_is_unknown():
+    said = [
+        Record("a", Path("a"), ("dog",), absent=("cat",)),
+        Record("b", Path("b"), absent=()),
+        Record("c", Path("c"), ("dog",)),
+    ]
+    np.testing.assert_array_equal(dataset(*said).targets, [[0, 1, -1], [-1, -1, -1], [0, 1, 0]])
+    with pytest.raises(InputError, match="a: its label 'bat' is not a label of the data"):
+        dataset(Record("a", Path("a"), absent=("bat",)))
+
+
 def test_a_split_has_its_records_and_their_targets():
     train = ANIMALS.split("training")
     assert [record.name for record in train.records] == ["a", "c"]
@@ -101,7 +112,24 @@ def test_a_path_that_is_not_there_suggests_what_is(tmp_path):
 def test_an_unknown_reader_names_the_nearest(tmp_path):
     with pytest.raises(InputError, match="unknown reader 'cocoo'; did you mean 'coco'"):
         load_dataset(tmp_path, reader="cocoo")
-    assert list(FORMATS) == ["openclipart", "csv", "coco", "zip", "folder"]
+    assert list(FORMATS)[-1] == "folder", "it knows every folder"
+
+
+def test_a_variant_is_refused_where_the_data_comes_in_one_way_only(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,owl\n")
+    with pytest.raises(InputError, match="labelled: the data was read as csv, which has no var"):
+        load_dataset(tmp_path, variant="labelled")
+    with pytest.raises(InputError, match="those that have are asl, coco, voc, nus_wide"):
+        load_dataset("openclipart", variant="keep-val")
+
+
+def test_a_labels_csv_goes_before_what_the_folder_looks_like(tmp_path):
+    for name in ("ImageSets/Main", "Groundtruth/TrainTestLabels"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a.png").touch()
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,owl\n")
+    assert load_dataset(tmp_path).reader == "csv"
 
 
 def test_a_file_of_no_known_kind_is_refused(tmp_path):

@@ -1,10 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
-from imlgcn.data.split import column_groups, split_dataset, stratify, write_split_csv
+from imlgcn.data.split import (
+    column_groups,
+    split_around_test,
+    split_dataset,
+    stratify,
+    write_split_csv,
+)
 
 SHARES = np.array([0.8, 0.1, 0.1])
 
@@ -128,6 +136,38 @@ def test_shares_that_do_not_add_up_are_refused(shares):
     train, val, test = shares
     with pytest.raises(InputError, match="shares with the sum 1"):
         split_dataset(dataset(np.ones((3, 1), dtype=bool)), train=train, val=val, test=test)
+
+
+def with_test(num_test) -> Dataset:
+    """Return 40 images of which some, spread over the file, are the test split."""
+    test = set(range(1, 40, 3)[:num_test])
+    records = [
+        Record(
+            f"{n}.png",
+            Path(f"{n}.png"),
+            ("dog",) if n % 2 else ("cat",),
+            split="test" if n in test else "train",
+            fields={"scene": str(n)},
+        )
+        for n in range(40)
+    ]
+    return Dataset.from_source(Source(["cat", "dog"], records, "test", "because"))
+
+
+def test_around_a_test_split_only_the_others_are_dealt_out():
+    data = with_test(10)
+    splits, table = split_around_test(data, val=0.2, group_by="scene")
+    assert [n for n, split in enumerate(splits) if split == "test"] == list(range(1, 30, 3))
+    assert (splits.count("val"), splits.count("train")) == (6, 24)
+    assert table.images.got == {"train": 24, "val": 6}
+    assert splits == split_around_test(data, val=0.2, group_by="scene")[0]
+
+
+@pytest.mark.parametrize("splits", [None, "train", "test"])
+def test_without_a_test_split_and_others_there_is_nothing_to_keep(splits):
+    data = with_test(3).with_splits([splits] * 40)
+    with pytest.raises(InputError, match=f"no test split to keep .*splits: {splits or 'none'}"):
+        split_around_test(data, group_by="scene")
 
 
 def test_an_unknown_column_to_group_by_names_those_there_are():

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import compare, data, model, published
+from imlgcn.cli import compare, data, model, published, train
 from imlgcn.config import InputError
 
 app = typer.Typer(
@@ -21,10 +21,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
 )
-data.register(app)
-model.register(app)
-published.register(app)
-compare.register(app)
+for commands in (data, train, model, compare, published):
+    commands.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
+from imlgcn.cli.data import Data, Delimiter, Reader, Variant
 from imlgcn.progress import TerminalProgress
 
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write, or to go on with.")],
     heads: Annotated[
         str, typer.Option(help="linear,iml_gcn,iml_gcn:graph=identity,...; all = every head.")
@@ -36,7 +37,9 @@ def compare(
     words: Annotated[
         Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
     ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Train heads on the same frozen features, images and grid, and print their table.
 
@@ -59,6 +62,8 @@ def compare(
         split=split,
         words=words,
         delimiter=delimiter,
+        reader=reader,
+        variant=variant,
         progress=TerminalProgress(),
     )
     show.comparison(found.rows, split, seeds, out)

@@ -12,12 +12,17 @@ import typer
 from imlgcn.cli import show
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.formats import FORMATS
 from imlgcn.progress import TerminalProgress
 
 Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
 Delimiter = Annotated[str | None, typer.Option(help="Between the labels in a CSV.")]
 Reader = Annotated[
-    str | None, typer.Option(help="csv, coco, folder, zip or openclipart, if not recognised.")
+    str | None, typer.Option(help=f"Format, if not recognised: {', '.join(FORMATS)}.")
+]
+Variant = Annotated[
+    str | None,
+    typer.Option(help="Treatment of a published data set, as labelled (docs/data-sets.md)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -29,7 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    data: Data, as_json: Json = False, delimiter: Delimiter = None, reader: Reader = None
+    data: Data,
+    as_json: Json = False,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Look for what would harm training; exit code 1 when something does.
 
@@ -38,7 +47,7 @@ def check(
     from imlgcn.data.check import check_dataset
 
     progress = TerminalProgress()
-    report = check_dataset(_load(data, delimiter, reader, progress), progress=progress)
+    report = check_dataset(_load(data, delimiter, reader, variant, progress), progress=progress)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
     else:
@@ -58,14 +67,19 @@ def split(
         str | None,
         typer.Option(help="Column whose equal values stay together (default: near duplicates)."),
     ] = None,
+    keep_test: Annotated[
+        bool,
+        typer.Option(help="Leave the data's own test split; --val is a share of the others."),
+    ] = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Split images so that every label has its share, and write a CSV that `train` reads.
 
     Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
     """
-    from imlgcn.data.split import split_dataset, write_split_csv
+    from imlgcn.data.split import split_around_test, split_dataset, write_split_csv
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out takes the name of a .csv file; got {out}")
@@ -73,10 +87,21 @@ def split(
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = TerminalProgress()
     fields = (group_by,) if group_by else ()
-    dataset = _load(data, delimiter, reader, progress, fields)
-    splits, table = split_dataset(
-        dataset, train=train, val=val, test=test, seed=seed, group_by=group_by, progress=progress
-    )
+    dataset = _load(data, delimiter, reader, variant, progress, fields)
+    if keep_test:
+        splits, table = split_around_test(
+            dataset, val=val, seed=seed, group_by=group_by, progress=progress
+        )
+    else:
+        splits, table = split_dataset(
+            dataset,
+            train=train,
+            val=val,
+            test=test,
+            seed=seed,
+            group_by=group_by,
+            progress=progress,
+        )
     write_split_csv(dataset, splits, out)
     show.split(table)
     typer.echo(f"Written to {out}")
@@ -89,6 +114,7 @@ def graph(
     as_json: Json = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Print the label graph: edges, isolated labels and the strongest rules.
 
@@ -98,7 +124,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(data, delimiter, reader, TerminalProgress())
+    dataset = _load(data, delimiter, reader, variant, TerminalProgress())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -120,11 +146,17 @@ def _load(
     data: str,
     delimiter: str | None,
     reader: str | None,
+    variant: str | None,
     progress: TerminalProgress,
     fields: tuple[str, ...] = (),
 ) -> Dataset:
     dataset = load_dataset(
-        data, delimiter=delimiter, reader=reader, fields=fields, progress=progress
+        data,
+        reader=reader,
+        variant=variant,
+        delimiter=delimiter,
+        fields=fields,
+        progress=progress,
     )
     progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
     return dataset

@@ -1,4 +1,4 @@
-"""Commands about taggers: demo, train, evaluate, predict, params."""
+"""Commands about taggers: evaluate, predict, params, systems."""
 
 from __future__ import annotations
 
@@ -6,142 +6,29 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from imlgcn.cli import show
-from imlgcn.config import (
-    InputError,
-    TrainSettings,
-    merge_settings,
-    parse_setting,
-    unknown_name,
-)
+from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.progress import TerminalProgress
 from imlgcn.systems import COCO_LABELS, SYSTEMS
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
 TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (demo, train, evaluate, predict, params, systems):
+    for command in (evaluate, predict, params, systems):
         app.command()(command)
-
-
-def demo(
-    out: Out = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-) -> None:
-    """Train, evaluate and try a tagger on the embedded clip art; takes a minute or two.
-
-    Example: imlgcn demo
-    """
-    from imlgcn.pipeline import demo as run
-
-    result = run(out, seed=seed, progress=TerminalProgress())
-    show.metrics(_read_metrics(out))
-    show.examples(result.examples)
-    show.next_steps(out)
-
-
-def train(
-    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
-    out: Out,
-    head: Annotated[
-        str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
-    ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Any timm model.")] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Pretrained weights in a local file.")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
-    embedding: Annotated[
-        str | None, typer.Option(help="image_pca, image, onehot, random or words.")
-    ] = None,
-    words: Annotated[
-        Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
-    ] = None,
-    graph: Annotated[
-        str | None,
-        typer.Option("--graph", "--adjacency", help="cooccurrence, identity or adaptive."),
-    ] = None,
-    fine_tune: Annotated[
-        bool | None,
-        typer.Option(
-            "--fine-tune/--freeze", help="Train the backbone too (default: only with a GPU)."
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="small or paper; chosen by the amount of data.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every training stage.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
-    start: Annotated[
-        Path | None, typer.Option("--from", help="Go on from this tagger; labels match by name.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings in a YAML file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, as linear.epochs=20.")
-    ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
-    strict: Annotated[bool, typer.Option(help="Refuse data with an unreadable image.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
-) -> None:
-    """Train a tagger on tagged images and write it to a folder.
-
-    Example: imlgcn train photos.csv --out runs/photos
-    """
-    from imlgcn.pipeline import train as run
-
-    origin, layers = _read_config(config)
-    options = {"embedding": embedding, "graph": graph}
-    flags = {
-        "head": head,
-        "backbone": backbone,
-        "weights": str(weights) if weights else None,
-        "size": size,
-        "fine_tune": fine_tune,
-        "seed": seed,
-        "strict": strict or None,
-        "head_options": {k: v for k, v in options.items() if v is not None} or None,
-        "embedding": {"words": str(words)} if words else None,
-    }
-    if head is not None and layers[0].get("head", head) != head:
-        for key in ("head_options", "graph"):  # what another head was given is not for this one
-            layers[0].pop(key, None)
-    layers.append({key: value for key, value in flags.items() if value is not None})
-    if epochs is not None:
-        stages = ("linear", "graph", "tuning")
-        layers.append({stage: {"epochs": epochs} for stage in stages})
-    layers += [parse_setting(text) for text in set_ or []]
-    settings = merge_settings(_device_defaults(), *layers)
-    preset = preset or settings.pop("preset", None)
-    for key in settings:
-        if key not in TrainSettings.model_fields:
-            raise unknown_name("setting", key, TrainSettings.model_fields)
-    tagger = run(
-        data,
-        out,
-        preset=preset,
-        start=start or origin.get("from"),
-        resume=resume,
-        replace=overwrite,
-        delimiter=delimiter or origin.get("delimiter"),
-        progress=TerminalProgress(),
-        **settings,
-    )
-    show.metrics(_read_metrics(tagger.path))
-    show.next_steps(tagger.path, own_data=data != "openclipart")
 
 
 def evaluate(
     tagger: TaggerFolder,
-    data: Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")],
+    data: Data,
     split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
     protocol: Annotated[
         str,
@@ -151,7 +38,9 @@ def evaluate(
         ),
     ] = "default",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the labels in a CSV.")] = None,
+    delimiter: Delimiter = None,
+    reader: Reader = None,
+    variant: Variant = None,
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
@@ -163,7 +52,9 @@ def evaluate(
 
     progress = TerminalProgress()
     opened = Tagger.load(tagger)  # before the data: a wrong path is the likelier mistake
-    dataset = load_dataset(data, delimiter=delimiter, progress=progress)
+    dataset = load_dataset(
+        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
+    )
     chosen = None if split == "all" else split
     metrics = run(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:
@@ -266,26 +157,6 @@ def _refuse_to_overwrite(out: Path | None) -> None:
     with out.open(encoding="utf-8", errors="replace") as file:
         if file.readline().strip() not in ("", "image,label,probability,threshold,error"):
             raise InputError(f"{out} exists and holds no predictions; give another --out")
-
-
-def _read_metrics(folder: Path) -> dict[str, Any]:
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
-
-
-def _read_config(path: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what a run's ``config.yaml`` says about its data, and its settings as a layer."""
-    from imlgcn.training.run_folder import ORIGIN, read_config
-
-    content = {} if path is None else read_config(path)
-    origin = {key: content.pop(key) for key in ORIGIN if key in content}
-    return origin, [content]
-
-
-def _device_defaults() -> dict[str, Any]:
-    import torch
-
-    return {"fine_tune": True} if torch.cuda.is_available() else {}
 
 
 def _parse_known(text: str | None) -> dict[str, int] | None:

@@ -170,6 +170,8 @@ def check(report: CheckReport) -> None:
         counts = [label.by_split.get(name, 0) for name in splits]
         table.add_row(Text(label.name), *map(str, (label.present, *counts, label.unknown)))
     console.print(table)
+    if report.published:
+        console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
         style = "bold red" if problem.level == "error" else "yellow"
         line = Text(f"{problem.level}: ", style=style)

@@ -18,6 +18,7 @@ from imlgcn.compare.figure import cost_figure
 from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.ready import check_labels, with_splits
 from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.average_precision import mean_average_precision
@@ -55,6 +56,8 @@ def compare(
     embedding: Mapping[str, Any] | None = None,
     grid: Sequence[tuple[float, float]] = GRID,
     delimiter: str | None = None,
+    reader: str | None = None,
+    variant: str | None = None,
     progress: Progress = SILENT,
 ) -> Comparison:
     """Train every head on the same frozen features and write table, CSV and figure to ``out``.
@@ -65,8 +68,7 @@ def compare(
     ``out`` already is not run again.
 
     Args:
-        data: what ``imlgcn train`` takes; it needs the splits train, val and (for ``split="test"``)
-            test.
+        data: what ``imlgcn train`` takes; splits are made as there, with seed 0.
         heads: as in :func:`imlgcn.compare.parse_entries`, or its result.
         out: the folder to write.
         backbone: a name, or a backbone.
@@ -78,7 +80,7 @@ def compare(
         words: label vectors for heads that take them.
         embedding: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
         grid: factors of learning rate and weight decay.
-        delimiter: between labels in a CSV.
+        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
         progress: told what is trained.
 
     Raises:
@@ -89,8 +91,14 @@ def compare(
         raise InputError(f"a comparison reports the split 'val' or 'test', not {split!r}")
     if seeds < 1 or (epochs is not None and epochs < 1):
         raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
-    dataset = data if isinstance(data, Dataset) else load_dataset(data, delimiter=delimiter)
-    _check_splits(dataset, split)
+    how = {"reader": reader, "variant": variant, "delimiter": delimiter}
+    dataset = data if isinstance(data, Dataset) else load_dataset(data, **how)
+    dataset, _ = with_splits(dataset, 0, progress)
+    check_labels(dataset)
+    if split not in dataset.splits:
+        raise InputError(
+            f"the data has no split {split!r} to report; make one with `imlgcn split` or report val"
+        )
     given = {**(embedding or {}), "words": str(words) if words else None}
     settings = train_settings({"embedding": given}).embedding
     trunk = backbone
@@ -215,15 +223,6 @@ def _training(head: str, preset: str, epochs: int | None) -> tuple[HeadTraining,
     settings = train_settings(layer, preset=preset)
     stage = settings.linear if head == "linear" else settings.graph
     return stage.model_copy(update={"epochs": epochs or stage.epochs}), settings.loss
-
-
-def _check_splits(dataset: Dataset, split: str) -> None:
-    missing = {"train", "val", split} - set(dataset.splits)
-    if missing:
-        raise InputError(
-            f"a comparison needs the split {' and '.join(sorted(missing))}; make the splits with "
-            "`imlgcn split DATA --out FILE`, so that every run has the same"
-        )
 
 
 def _write(out: Path, rows: Sequence[Row]) -> None:

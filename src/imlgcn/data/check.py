@@ -17,6 +17,7 @@ import numpy as np
 
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
+from imlgcn.data.published import Comparison, compare
 from imlgcn.data.scan import Scan, scan_images
 from imlgcn.progress import SILENT, Progress
 
@@ -61,6 +62,7 @@ class CheckReport:
     splits: dict[str, int]
     labels: list[LabelCount]
     problems: list[Problem]
+    published: str = ""  # for a well-known data set: its counts agree with the published ones
 
     @property
     def harmful(self) -> bool:
@@ -77,7 +79,9 @@ def check_dataset(
 ) -> CheckReport:
     """Look at every image and every label of a data set."""
     scans = scan_images(dataset.paths, progress=progress)
+    published = compare(dataset)
     problems = [
+        *_counts(published),
         *_bad_files(dataset, scans),
         *_duplicates(dataset, scans, progress),
         *_label_names(dataset.names),
@@ -91,6 +95,7 @@ def check_dataset(
         dataset.splits,
         count_labels(dataset),
         sorted(problems, key=lambda problem: problem.level != "error"),
+        "" if published is None or published.different else str(published),
     )
 
 
@@ -114,6 +119,17 @@ def _problem(
     """Yield a problem if anything was found."""
     if found:
         yield Problem(level, kind, len(found), message, tuple(found[:NUM_EXAMPLES]))
+
+
+def _counts(published: Comparison | None) -> Iterator[Problem]:
+    if published is not None:
+        yield from _problem(
+            "warning",
+            "published_counts",
+            f"counts differ from those published for {published.name}; if this is meant to be the "
+            "whole, files are missing or another variant was meant",
+            published.different,
+        )
 
 
 def _bad_files(dataset: Dataset, scans: Sequence[Scan]) -> Iterator[Problem]:

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import ReadOptions, Record, Source, find_format, split_name
+from imlgcn.data.formats import (
+    ReadOptions,
+    Record,
+    Source,
+    check_variant,
+    find_format,
+    split_name,
+)
 from imlgcn.progress import SILENT, Progress
 
 __all__ = ["Dataset", "Record", "Source", "load_dataset"]
@@ -32,12 +39,14 @@ class Dataset:
     targets: NDArray[np.int8]  # (N, L)
     reader: str
     reason: str
+    published: str = ""  # a key of imlgcn.data.published.COUNTS, for a well-known data set
 
     @classmethod
     def from_source(cls, source: Source) -> Dataset:
         """Build the targets of what a reader returned."""
         names, records = tuple(source.labels), tuple(source.records)
-        return cls(names, records, _targets(names, records), source.reader, source.reason)
+        targets = _targets(names, records)
+        return cls(names, records, targets, source.reader, source.reason, source.published)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -99,6 +108,7 @@ def load_dataset(
     data: str | Path,
     *,
     reader: str | None = None,
+    variant: str | None = None,
     delimiter: str | None = None,
     images: str | Path | None = None,
     fields: Sequence[str] = (),
@@ -106,9 +116,14 @@ def load_dataset(
 ) -> Dataset:
     """Read a CSV, a COCO instances JSON, a folder, a zip of any of these, or ``openclipart``.
 
+    Folders may have the layout of VOC, COCO, NUS-WIDE, VG-500, Open Images or Roboflow; all formats
+    are in :data:`imlgcn.data.formats.FORMATS`.
+
     Args:
         data: the file, the folder, or the name ``openclipart``.
         reader: the name of a format, when the data is not what it looks like.
+        variant: words that choose among published treatments of a data set, such as ``labelled`` or
+            ``difficult-absent,keep-val``; the module of the format lists its own.
         delimiter: what separates the labels of an image; found out when not given.
         images: the folder that holds the images; looked for in the usual places when not given.
         fields: columns of a CSV that are no labels, where that is not plain.
@@ -117,12 +132,15 @@ def load_dataset(
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
     """
     options = ReadOptions(
+        variant=variant,
         delimiter=delimiter,
         images=None if images is None else Path(images).absolute(),
         fields=tuple(fields),
         progress=progress,
     )
-    return Dataset.from_source(find_format(data, reader).read(data, options))
+    source = find_format(data, reader).read(data, options)
+    check_variant(variant, source)
+    return Dataset.from_source(source)
 
 
 def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:
@@ -133,7 +151,14 @@ def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.
         raise InputError(f"a label is listed twice: {Counter(names).most_common(1)[0][0]!r}")
     targets = np.full((len(records), len(names)), ABSENT, dtype=np.int8)
     for row, record in enumerate(records):
-        for labels, value in ((record.unknown, UNKNOWN), (record.labels, PRESENT)):
+        if record.absent is not None:
+            targets[row] = UNKNOWN
+        said = (
+            (record.absent or (), ABSENT),
+            (record.unknown, UNKNOWN),
+            (record.labels, PRESENT),
+        )
+        for labels, value in said:
             for label in labels:
                 if label not in column:
                     raise InputError(

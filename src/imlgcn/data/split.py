@@ -87,6 +87,37 @@ def split_dataset(
     return [parts[part] for part in assigned], table
 
 
+def split_around_test(
+    dataset: Dataset,
+    *,
+    val: float = 0.1,
+    seed: int = 0,
+    group_by: str | None = None,
+    progress: Progress = SILENT,
+) -> tuple[list[str], SplitTable]:
+    """Return splits in which the data's own test split stays, and a table of the other images.
+
+    So a published test set is kept: ``val`` is the share of the others that becomes validation.
+    """
+    others = [row for row, record in enumerate(dataset.records) if record.split != "test"]
+    if len(others) in (0, len(dataset)):
+        there = ", ".join(dataset.splits) or "none"
+        raise InputError(f"there is no test split to keep beside other images; splits: {there}")
+    parts, table = split_dataset(
+        dataset.select(others),
+        train=1 - val,
+        val=val,
+        test=0.0,
+        seed=seed,
+        group_by=group_by,
+        progress=progress,
+    )
+    splits = ["test"] * len(dataset)
+    for row, part in zip(others, parts, strict=True):
+        splits[row] = part
+    return splits, table
+
+
 def stratify(
     present: NDArray[np.bool_],
     groups: NDArray[np.int64],
@@ -155,7 +186,7 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
 
     Image paths are relative to the file where the image lies beside or below it, else absolute.
     Labels go into one column, or where that could be misread (a label with a delimiter in its name,
-    a label that no image has) into one column each.
+    a label that no image has, data that says what is absent) into one column each.
     """
     path = Path(path)
     beside = os.path.join(path.absolute().parent, "")
@@ -198,7 +229,8 @@ def _fits_one_column(dataset: Dataset) -> bool:
         name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)
         for name in dataset.names
     )
-    return plain and bool((dataset.targets != 0).any(axis=0).all())
+    said = all(record.absent is None for record in dataset.records)
+    return plain and said and bool((dataset.targets != 0).any(axis=0).all())
 
 
 def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:

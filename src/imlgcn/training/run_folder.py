@@ -26,7 +26,8 @@ FILES = (
 )
 CHECKPOINTS = "checkpoints"
 REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
-ORIGIN = ("data", "delimiter", "from")  # in config.yaml besides the settings: what was trained on
+# in config.yaml besides the settings: what was trained on
+ORIGIN = ("data", "reader", "variant", "delimiter", "from")
 
 
 def open_run_folder(

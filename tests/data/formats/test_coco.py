@@ -64,14 +64,65 @@ def test_images_are_found_where_the_user_says(tmp_path):
     assert load_dataset(path, images=tmp_path / "far/away").paths[0].is_file()
 
 
-def test_a_folder_with_train_and_val_annotations_has_both_splits(tmp_path):
-    write(tmp_path)
-    write(tmp_path, "annotations/instances_train2014.json", "train2014")
-    (tmp_path / "annotations/captions_val2014.json").write_text('{"images": []}')
-    data = load_dataset(tmp_path)
+def write_both(folder, year="2014", **changes):
+    write(folder, f"annotations/instances_val{year}.json", f"val{year}", **changes)
+    write(folder, f"annotations/instances_train{year}.json", f"train{year}", **changes)
+    (folder / f"annotations/captions_val{year}.json").write_text('{"images": []}')
+    return folder
+
+
+def test_in_the_official_folder_val_is_the_test_split(tmp_path):
+    data = load_dataset(write_both(tmp_path))
+    assert data.splits == {"train": 3, "test": 3}
+    assert data.split("test").paths[0] == tmp_path / "val2014/a.png"
+    assert data.reason.startswith("coco: it holds annotations/instances_train2014.json; ")
+    assert "instances_val2014 is the test split (--variant keep-val: validation)" in data.reason
+
+
+def test_val_stays_validation_where_the_user_says_so_or_the_names_are_others(tmp_path):
+    data = load_dataset(write_both(tmp_path), variant="keep-val")
     assert data.splits == {"train": 3, "val": 3}
-    assert data.split("val").paths[0] == tmp_path / "val2014/a.png"
-    assert "folder: it holds annotations" in data.reason
+    assert "keep-val" not in data.reason
+    write(tmp_path / "own", "annotations/train.json", "train")
+    write(tmp_path / "own", "annotations/val.json", "val")
+    assert load_dataset(tmp_path / "own").splits == {"train": 3, "val": 3}
+
+
+def test_images_without_annotations_are_left_out_of_labelled_images(tmp_path):
+    data = load_dataset(write_both(tmp_path), variant="labelled")
+    assert data.splits == {"train": 2, "test": 2}
+    assert [record.name for record in data.split("test").records] == ["a.png", "b.png"]
+    assert "2 images without a label are left out" in data.reason
+    assert data.names == ("person", "cup", "apple"), "a label of no image stays"
+
+
+def test_of_two_years_in_a_folder_one_is_chosen(tmp_path):
+    write_both(tmp_path)
+    write_both(tmp_path, "2017", images=CONTENT["images"][:2])
+    with pytest.raises(
+        InputError, match="holds COCO 2014 and 2017; choose one with --variant 2014"
+    ):
+        load_dataset(tmp_path)
+    data = load_dataset(tmp_path, variant="2017, keep-val")
+    assert data.splits == {"train": 2, "val": 2}
+    assert data.paths[0] == tmp_path / "train2017/a.png"
+    (tmp_path / "annotations/instances_val2017.json").unlink()
+    (tmp_path / "annotations/instances_train2017.json").unlink()
+    with pytest.raises(InputError, match=r"has no instances_train2017\.json"):
+        load_dataset(tmp_path, variant="2017")
+
+
+def test_the_official_names_stand_for_published_counts_only_with_coco_s_80_labels(tmp_path):
+    many = [{"id": 2 * n + 1, "name": f"label {n}"} for n in range(80)]
+    write_both(tmp_path / "a", categories=many, annotations=[])
+    assert load_dataset(tmp_path / "a").published == "COCO 2014, all images"
+    assert load_dataset(write_both(tmp_path / "b"), variant="labelled").published == ""
+
+
+@pytest.mark.parametrize("variant", ["labeled", "all,labelled", "difficult-absent"])
+def test_a_variant_that_is_none_is_refused(tmp_path, variant):
+    with pytest.raises(InputError, match=r"'labelled'|one of all, labelled, not two|Known: 2014"):
+        load_dataset(write_both(tmp_path), variant=variant)
 
 
 def test_a_single_file_makes_no_split(tmp_path):

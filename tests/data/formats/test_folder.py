@@ -66,7 +66,7 @@ def test_the_only_csv_of_a_folder_without_tags_is_read(tmp_path):
     (tmp_path / "mine.csv").write_text("image,labels\na.png,owl\n")
     assert load_dataset(tmp_path).names == ("owl",)
     (tmp_path / "other.csv").write_text("image,labels\na.png,owl\n")
-    with pytest.raises(InputError, match=r"several CSV files \(mine.csv, other.csv\)"):
+    with pytest.raises(InputError, match=r"several lists \(mine.csv, other.csv\)"):
         load_dataset(tmp_path)
 
 

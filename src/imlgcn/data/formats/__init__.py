@@ -6,18 +6,53 @@ import difflib
 from pathlib import Path
 
 from imlgcn.config import InputError, unknown_name
-from imlgcn.data.formats import archive, coco, csv, folder, openclipart
+from imlgcn.data.formats import (
+    archive,
+    asl,
+    coco,
+    columns,
+    csv,
+    folder,
+    intel,
+    label_studio,
+    nus_wide,
+    openclipart,
+    openimages,
+    salgl,
+    vg500,
+    voc,
+)
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
+    # tables, told apart by their columns; csv takes what is left
+    "asl": asl,
+    "openimages": openimages,
+    "columns": columns,
     "csv": csv,
+    # layouts of well-known data sets and tools; folder takes what is left
     "coco": coco,
+    "voc": voc,
+    "nus_wide": nus_wide,
+    "vg500": vg500,
+    "intel": intel,
+    "label_studio": label_studio,
+    "salgl": salgl,
     "zip": archive,
     "folder": folder,
 }
 
-__all__ = ["FORMATS", "Format", "ReadOptions", "Record", "Source", "find_format", "split_name"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "ReadOptions",
+    "Record",
+    "Source",
+    "check_variant",
+    "find_format",
+    "split_name",
+]
 
 
 def find_format(source: Path | str, reader: str | None = None) -> Format:
@@ -30,13 +65,25 @@ def find_format(source: Path | str, reader: str | None = None) -> Format:
         raise InputError(_no_such_path(path))
     if reader is not None:
         return FORMATS[reader]
+    if not embedded and (path / "labels.csv").is_file():
+        return folder  # what somebody wrote goes before what the folder looks like
     for candidate in FORMATS.values():
         if candidate.recognise(source) is not None:
             return candidate
     raise InputError(
         f"{path}: no reader knows this file; give a .csv, a COCO instances .json, a folder, a .zip "
-        "or openclipart"
+        "or openclipart, or name its format (reader=)"
     )
+
+
+def check_variant(variant: str | None, source: Source) -> None:
+    """Refuse a variant for data that comes in one way only; other readers check their own."""
+    if variant and not getattr(FORMATS[source.reader], "VARIANTS", {}):
+        having = ", ".join(name for name, known in FORMATS.items() if hasattr(known, "VARIANTS"))
+        raise InputError(
+            f"--variant {variant}: the data was read as {source.reader}, which has no variants; "
+            f"those that have are {having}"
+        )
 
 
 def _no_such_path(path: Path) -> str:

@@ -1,6 +1,6 @@
 """A zip of anything the other readers know, unpacked once into the cache.
 
-Only images, text, CSV and JSON are unpacked. A name that leads out of the folder, a link, an
+Only images, text, CSV, JSON and XML are unpacked. A name that leads out of the folder, a link, an
 encrypted member or a bomb refuses the whole archive.
 """
 
@@ -14,17 +14,17 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import folder as folders
 from imlgcn.data.formats.base import ReadOptions, Record, Source
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.files import cache_dir, sha256_file
 from imlgcn.progress import SILENT, Progress
 
 NAME = "zip"
-UNPACKED_SUFFIXES = IMAGE_SUFFIXES | {".txt", ".csv", ".tsv", ".json"}
+UNPACKED_SUFFIXES = IMAGE_SUFFIXES | {".txt", ".csv", ".tsv", ".json", ".xml"}
 # Images hardly shrink in a zip and text some twenty times; beyond this it is a bomb.
 MAX_RATIO = 100
 SMALL = 256 * 2**20  # bytes unpacked below which the ratio does not matter
@@ -38,12 +38,14 @@ def recognise(source: Path | str) -> str | None:
 
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Unpack the archive and read the folder."""
+    from imlgcn.data.formats import find_format  # which imports this module
+
     path = Path(source)
     unpacked = unpack(path, progress=options.progress)
-    inner = folders.read(unpacked, options)
+    inner = find_format(unpacked).read(unpacked, options)
     _refuse_outside(path, unpacked, inner.records)
     reason = f"{NAME}: {recognise(path) or 'asked for'}; {inner.reason}"
-    return Source(inner.labels, inner.records, inner.reader, reason)
+    return replace(inner, reason=reason)
 
 
 def unpack(path: Path, *, progress: Progress = SILENT) -> Path:

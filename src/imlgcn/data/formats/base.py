@@ -6,10 +6,12 @@ label names and records and decodes no image.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.progress import SILENT, Progress
@@ -30,7 +32,8 @@ SPLIT_SPELLINGS = {
 class Record:
     """One image of a data set: where it is and what is said about it.
 
-    A label that is neither in ``labels`` nor in ``unknown`` is absent from the image.
+    A label that is neither in ``labels`` nor in ``unknown`` is absent from the image; where
+    ``absent`` is given, a label that is in none of them is unknown.
     """
 
     name: str  # as the file writes it, with forward slashes
@@ -39,6 +42,8 @@ class Record:
     unknown: tuple[str, ...] = ()  # nobody has said
     split: str | None = None  # "train", "val", "test", or None where the data has no split
     fields: Mapping[str, str] = field(default_factory=dict)  # further columns, for --group-by
+    # verified absent, in data that says nothing of most labels: short where `unknown` would be long
+    absent: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,14 @@ class Source:
     records: list[Record]
     reader: str
     reason: str
+    published: str = ""  # a key of imlgcn.data.published.COUNTS, for a well-known data set
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
     """What a user may say about the files; a reader uses what applies to it."""
 
+    variant: str | None = None  # words that choose among published treatments (see `choose`)
     delimiter: str | None = None  # between the labels of one image; None = found out
     images: Path | None = None  # folder of the images; None = looked for in the usual places
     fields: Sequence[str] = ()  # columns that are no labels (one column per label)
@@ -62,7 +69,10 @@ class ReadOptions:
 
 
 class Format(Protocol):
-    """One file format. A module with these two functions is one."""
+    """One file format. A module with these two functions is one.
+
+    A module whose data is treated in several published ways lists them in ``VARIANTS``.
+    """
 
     def recognise(self, source: Path | str) -> str | None:
         """Return why this reader fits ``source``, or None; looks at no more than it must."""
@@ -81,6 +91,36 @@ def split_name(text: str) -> str:
         return SPLIT_SPELLINGS[text.strip().lower()]
     except KeyError:
         raise unknown_name("split", text.strip(), SPLIT_SPELLINGS) from None
+
+
+def split_of_name(path: Path) -> str | None:
+    """Return the split that a file name speaks of.
+
+    >>> split_of_name(Path("instances_val2014.json"))
+    'val'
+    """
+    words = re.findall("[a-z]+", path.stem.lower())
+    return next((SPLIT_SPELLINGS[word] for word in words if word in SPLIT_SPELLINGS), None)
+
+
+def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the word chosen in each group: one of ``variant``'s, or else the group's first.
+
+    >>> choose("labelled", "coco", {"images": ("all", "labelled"), "val": ("as-test", "keep-val")})
+    {'images': 'labelled', 'val': 'as-test'}
+    """
+    words = [word for part in (variant or "").split(",") if (word := part.strip())]
+    known = [word for group in groups.values() for word in group if word]
+    for word in words:
+        if word not in known:
+            raise unknown_name(f"variant of the reader {reader}", word, known)
+    chosen = {}
+    for name, group in groups.items():
+        wanted = list(dict.fromkeys(word for word in words if word in group))
+        if len(wanted) > 1:
+            raise InputError(f"--variant takes one of {', '.join(filter(None, group))}, not two")
+        chosen[name] = wanted[0] if wanted else group[0]
+    return chosen
 
 
 def parse_labels(
@@ -116,7 +156,7 @@ def expand_unknown(
 def find_root(names: Sequence[str], roots: Sequence[Path], asked_by: Path) -> Path:
     """Return the first folder of ``roots`` in which any of the images ``names`` exists."""
     for root in roots:
-        if any((root / name).is_file() for name in names):
+        if root.is_dir() and any((root / name).is_file() for name in names):
             return root
     looked = ", ".join(str(root) for root in dict.fromkeys(roots))
     raise InputError(
@@ -135,3 +175,25 @@ def read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file that are not empty, without the space around them."""
+    return [stripped for line in read_text(path).splitlines() if (stripped := line.strip())]
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file."""
+    try:
+        return json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is not valid JSON ({error})") from None
+
+
+def unwrap(folder: Path) -> Path:
+    """Go down while a folder holds one folder and nothing else, as unpacked archives often do."""
+    while True:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]

@@ -1,13 +1,20 @@
 """COCO instances JSON: annotations reduced to the set of categories in each image.
 
-https://cocodataset.org/#format-data. Category ids may have gaps and are matched by id, labels come
-in the order of the ids; crowds (``iscrowd``) count as present; an image without an annotation is
-kept, as an image with no label (many papers leave such images out).
+https://cocodataset.org/#format-data. One file, or a folder with ``annotations/instances_*.json``
+and the image folders. Category ids may have gaps and are matched by id, labels come in the order of
+the ids; crowds (``iscrowd``) count as present.
+
+Variants:
+    - ``all`` (default) keeps an image without an annotation, as an image with no label, as SRN,
+      SSGRL and Query2Label do; ``labelled`` leaves it out, as ML-GCN, ASL, CSRA and ML-Decoder do.
+    - In a folder with the official ``instances_train2014.json`` and ``instances_val2014.json`` (or
+      2017) val is the *test* split, since papers report on it and nobody has labels of COCO's test
+      images; ``keep-val`` leaves it the validation split. Other names are taken as they are.
+    - ``2014`` or ``2017``, for a folder that holds both.
 """
 
 from __future__ import annotations
 
-import json
 import mmap
 import re
 from collections.abc import Sequence
@@ -16,21 +23,33 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
-    SPLIT_SPELLINGS,
     ReadOptions,
     Record,
     Source,
+    choose,
     find_root,
-    read_text,
+    read_json,
+    split_of_name,
+    unwrap,
 )
 
 NAME = "coco"
 KEYS = ("images", "annotations", "categories")
+VARIANTS = {
+    "images": ("all", "labelled"),
+    "val": ("val-as-test", "keep-val"),
+    "year": ("", "2014", "2017"),
+}
+OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
+NUM_OFFICIAL_LABELS = 80
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise a JSON file in which all three keys of the format occur."""
+    """Recognise a JSON file in which all three keys of the format occur, or a folder of them."""
     path = Path(source)
+    if path.is_dir():
+        files = _annotation_files(unwrap(path))
+        return f"it holds {files[0].parent.name}/{files[0].name}" if files else None
     if path.suffix.lower() != ".json" or not path.is_file() or path.stat().st_size == 0:
         return None
     # parsing a file of 450 MB takes half a minute, finding three words in it does not
@@ -41,43 +60,85 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file; its images get no split."""
+    """Read one file, whose images get no split, or a folder of several, splits by their names."""
     path = Path(source)
-    names, records = _read_file(path, None, options)
-    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
-
-
-def read_splits(paths: Sequence[Path], options: ReadOptions) -> Source:
-    """Read several files as one data set, each a split by its name (``instances_val2014.json``)."""
-    if len(paths) == 1:
-        return read(paths[0], options)
-    splits = [_split_of(path) for path in paths]
-    listed = ", ".join(path.name for path in paths)
-    if None in splits or len(set(splits)) < len(splits):
-        raise InputError(
-            f"{paths[0].parent}: several JSON files ({listed}) and their names do not say which is "
-            "train, val and test; name one file"
-        )
+    choices = choose(options.variant, NAME, VARIANTS)
+    files = [path]
+    if path.is_dir():
+        files = _of_year(path, _annotation_files(unwrap(path)), choices["year"])
+    splits = _splits(files)
+    year = _official_year(files)
+    if year and choices["val"] == "val-as-test":
+        splits = ["test" if split == "val" else split for split in splits]
     names: list[str] = []
     records: list[Record] = []
-    for path, split in zip(paths, splits, strict=True):
-        labels, more = _read_file(path, split, options)
+    for file, split in zip(files, splits, strict=True):
+        labels, more = _read_file(file, split, options)
         if names and set(labels) != set(names):
             differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
-            raise InputError(f"{path}: its categories are not those of {paths[0]}: {differing}")
+            raise InputError(f"{file}: its categories are not those of {files[0]}: {differing}")
         names = names or labels
         records += more
-    return Source(names, records, NAME, f"{NAME}: {listed} hold {', '.join(KEYS)}")
+    reason = f"{NAME}: {recognise(path) or 'asked for'}"
+    if choices["images"] == "labelled":
+        reason += f"; {sum(not r.labels for r in records)} images without a label are left out"
+        records = [record for record in records if record.labels]
+    if year and "test" in splits:
+        reason += f"; instances_val{year} is the test split (--variant keep-val: validation)"
+    published = f"COCO {year}, {choices['images']} images" if year else ""
+    if len(names) != NUM_OFFICIAL_LABELS:
+        published = ""
+    return Source(names, records, NAME, reason, published)
 
 
-def _split_of(path: Path) -> str | None:
-    """Return the split that a file name speaks of.
+def _annotation_files(folder: Path) -> list[Path]:
+    found = [
+        file
+        for place in (folder, folder / "annotations")
+        for file in sorted(place.glob("*.json"))
+        if recognise(file)
+    ]
+    return [file for file in found if file.name.startswith("instances")] or found
 
-    >>> _split_of(Path("instances_val2014.json"))
-    'val'
-    """
-    words = re.findall("[a-z]+", path.stem.lower())
-    return next((SPLIT_SPELLINGS[word] for word in words if word in SPLIT_SPELLINGS), None)
+
+def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
+    """Return the files of one official year where there are two; others are none's."""
+    if not files:
+        raise InputError(f"{folder}: holds no JSON with {', '.join(KEYS)}, nor does annotations/")
+    matches = [OFFICIAL.fullmatch(file.name) for file in files]
+    years = sorted({match[2] for match in matches if match})
+    if not year and len(years) > 1:
+        raise InputError(
+            f"{folder}: holds COCO {' and '.join(years)}; choose one with --variant {years[0]}"
+        )
+    if year and year not in years:
+        raise InputError(
+            f"{folder}: has no instances_train{year}.json nor instances_val{year}.json"
+        )
+    if not year:
+        return files
+    return [file for file, match in zip(files, matches, strict=True) if match and match[2] == year]
+
+
+def _splits(files: Sequence[Path]) -> list[str | None]:
+    if len(files) == 1:
+        return [None]
+    splits = [split_of_name(file) for file in files]
+    if None in splits or len(set(splits)) < len(splits):
+        listed = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{files[0].parent}: several JSON files ({listed}) and their names do not say which is "
+            "train, val and test; name one file"
+        )
+    return splits
+
+
+def _official_year(files: Sequence[Path]) -> str:
+    """Return the year of the official pair of files, or nothing for any other files."""
+    matches = [OFFICIAL.fullmatch(file.name) for file in files]
+    if len(files) == 2 and all(matches) and matches[0] and matches[1]:
+        return matches[0][2] if matches[0][2] == matches[1][2] else ""
+    return ""
 
 
 def _read_file(
@@ -118,10 +179,7 @@ def _read_file(
 
 
 def _load(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({error})") from None
+    content = read_json(path)
     if not isinstance(content, dict) or any(not isinstance(content.get(key), list) for key in KEYS):
         held = ", ".join(list(content)[:8] if isinstance(content, dict) else []) or "nothing"
         raise InputError(f"{path}: needs the lists {', '.join(KEYS)}; it holds {held}")

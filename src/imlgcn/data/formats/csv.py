@@ -7,6 +7,7 @@
 - Optional: ``split`` (train, val, test). Further columns are kept in :attr:`Record.fields`.
 
 Paths are relative to the file's folder (or its ``images/``), and back-slashes are taken as slashes.
+What other readers of tables share with this one is here, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from imlgcn.config import InputError
@@ -42,7 +44,7 @@ Judged = tuple[Sequence[str], Sequence[str]]  # the labels of a row: present, un
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """The cells of a file, with the line each row ends on, for messages."""
 
     path: Path
@@ -56,6 +58,7 @@ class _Table:
         return lowered.index(name) if name in lowered else None
 
     def column(self, index: int) -> list[str]:
+        """Return the cells of a column."""
         return [row[index] for row in self.rows]
 
     def at(self, row: int) -> str:
@@ -66,15 +69,36 @@ class _Table:
 def recognise(source: Path | str) -> str | None:
     """Recognise a file by its suffix."""
     path = Path(source)
-    if path.suffix.lower() in SUFFIXES and path.is_file():
-        return f"the file ends in {path.suffix}"
-    return None
+    return f"the file ends in {path.suffix}" if is_table(path) else None
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a path is a file with the suffix of a table."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read_start(path: Path, rows: int = 0) -> list[list[str]]:
+    """Return the header and at most ``rows`` rows: enough to recognise a table of gigabytes."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = list(islice((line for line in file if line.strip()), rows + 1))
+    if not lines:
+        return [[]]
+    try:
+        cells = list(csv.reader(lines, delimiter=_separator(lines[0])))
+    except csv.Error:  # reading the whole will say what is wrong
+        return [[]]
+    return [[cell.strip() for cell in row] for row in cells]
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of a table's columns."""
+    return read_start(path)[0]
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a CSV file."""
     path = Path(source)
-    table = _read_table(path)
+    table = read_table(path)
     image, labels, split = (table.find(name) for name in ("image", "labels", "split"))
     if image is None:
         raise InputError(f"{path}: has no column 'image'; its columns are {_list(table.header)}")
@@ -84,11 +108,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         names, judged, how = _labels_column(table, labels, options.delimiter)
     else:
         kept = [index for index in others if table.header[index] not in options.fields]
-        columns = [index for index in kept if _is_label(table.column(index))]
-        names, judged, how = _label_columns(table, columns)
+        columns = [index for index in kept if is_label(table.column(index))]
+        names, judged, how = label_columns(table, columns)
         others = [index for index in others if index not in columns]
-    images = _image_names(table, image)
-    splits = _splits(table, split) if split is not None else [None] * len(images)
+    images = image_names(table, image)
+    splits = read_splits(table, split) if split is not None else [None] * len(images)
     root = _find_root(path, images, options.images)
     records = [
         Record(name, root / name, tuple(present), tuple(unknown), part, fields)
@@ -101,7 +125,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     return Source(names, records, NAME, f"{reason}; {how}")
 
 
-def _read_table(path: Path) -> _Table:
+def read_table(path: Path) -> Table:
+    """Return the cells of a file, without rows that are empty."""
     text = read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
     header: list[str] = []
@@ -127,21 +152,22 @@ def _read_table(path: Path) -> _Table:
         raise InputError(f"{path}: two columns have the same name: {_list(sorted(header))}")
     if not rows:
         raise InputError(f"{path}: has no row below its header" if header else f"{path}: is empty")
-    return _Table(path, header, rows, lines)
+    return Table(path, header, rows, lines)
 
 
 def _separator(text: str) -> str:
     """Return what separates the columns: Excel writes semicolons in half of the world."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
-    for separator in ",;\t":
+
+    def fits(separator: str) -> tuple[bool, int]:
         header = next(csv.reader([first], delimiter=separator), [])
-        if "image" in (cell.strip().lower() for cell in header) and len(header) > 1:
-            return separator
-    return ","
+        return "image" in (cell.strip().lower() for cell in header), len(header)
+
+    return max(",;\t", key=fits)
 
 
 def _labels_column(
-    table: _Table, index: int, delimiter: str | None
+    table: Table, index: int, delimiter: str | None
 ) -> tuple[list[str], list[Judged], str]:
     cells = table.column(index)
     if not delimiter:
@@ -168,12 +194,14 @@ def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
     raise InputError(f"{where}labels hold both '|' and ','; say which separates them (delimiter=)")
 
 
-def _is_label(cells: list[str]) -> bool:
+def is_label(cells: Sequence[str]) -> bool:
+    """Return whether most cells of a column are 1, 0, -1, ? or empty."""
     filled = [cell for cell in cells if cell]
     return 2 * sum(cell.lower() in VALUES for cell in filled) >= len(filled)
 
 
-def _label_columns(table: _Table, columns: list[int]) -> tuple[list[str], list[Judged], str]:
+def label_columns(table: Table, columns: list[int]) -> tuple[list[str], list[Judged], str]:
+    """Return label names, what each row says of them, and how that was found out."""
     columns = [index for index in columns if table.header[index]]
     if not columns:
         raise InputError(
@@ -196,14 +224,16 @@ def _label_columns(table: _Table, columns: list[int]) -> tuple[list[str], list[J
     return [table.header[index] for index in columns], judged, f"{len(columns)} columns are labels"
 
 
-def _image_names(table: _Table, index: int) -> list[str]:
+def image_names(table: Table, index: int) -> list[str]:
+    """Return the images of all rows, with forward slashes."""
     names = [cell.replace("\\", "/") for cell in table.column(index)]
     if "" in names:
         raise InputError(f"{table.at(names.index(''))}the image is missing")
     return names
 
 
-def _splits(table: _Table, index: int) -> list[str | None]:
+def read_splits(table: Table, index: int) -> list[str | None]:
+    """Return the split of each row; None where the whole column is empty."""
     cells = table.column(index)
     if not any(cells):
         return [None] * len(cells)
@@ -221,7 +251,7 @@ def _find_root(path: Path, names: list[str], images: Path | None) -> Path:
     return find_root(names, [images] if images else [beside, beside / "images"], path)
 
 
-def _fields(table: _Table, columns: list[int]) -> list[dict[str, str]]:
+def _fields(table: Table, columns: list[int]) -> list[dict[str, str]]:
     named = [(table.header[index], index) for index in columns if table.header[index]]
     return [{name: row[index] for name, index in named} for row in table.rows]
 

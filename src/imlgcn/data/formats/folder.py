@@ -1,30 +1,34 @@
-"""A folder: images with a ``.txt`` of tags beside each, or a folder with a labels.csv or COCO JSON.
+"""A folder: images with a ``.txt`` of tags beside each, or a folder with a labels.csv or one list.
 
 ``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
 ``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
 ``.txt`` is not part of the data. Sub-folders are read too; if the first level is train, val, test,
-those are the splits.
+those are the splits. Without tags, the only table or JSON list in the folder is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import coco, csv
+from imlgcn.data.formats import asl, columns, csv, intel, label_studio
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
+    Format,
     ReadOptions,
     Record,
     Source,
     expand_unknown,
     parse_labels,
     read_text,
+    unwrap,
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "folder"
+LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -33,35 +37,27 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read a folder: its labels.csv, annotations or only CSV, or the tags beside its images."""
-    folder = _unwrap(Path(source))
+    """Read a folder: its labels.csv, or the tags beside its images, or its only list."""
+    folder = unwrap(Path(source))
     if (table := folder / "labels.csv").is_file():
         return _found(table.name, csv.read(table, options))
-    if annotations := _annotations(folder):
-        return _found(annotations[0].parent.name, coco.read_splits(annotations, options))
     files = sorted(_visible(folder))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     tagged = _tag_files(images, set(files))
-    tables = [file for file in files if csv.recognise(file) and file.parent == folder]
-    if not tagged and len(tables) == 1:
-        return _found(tables[0].name, csv.read(tables[0], options))
-    if not tagged:
-        raise InputError(_nothing_found(folder, len(images), tables))
-    return _read_tags(folder, tagged, len(images), options)
+    if tagged:
+        return _read_tags(folder, tagged, len(images), options)
+    lists = [file for file in files if file.parent == folder and _format(file)]
+    if len(lists) == 1 and (found := _format(lists[0])):
+        return _found(lists[0].name, found.read(lists[0], options))
+    raise InputError(_nothing_found(folder, len(images), lists))
+
+
+def _format(file: Path) -> Format | None:
+    return next((known for known in LISTS if known.recognise(file)), None)
 
 
 def _found(what: str, source: Source) -> Source:
-    reason = f"{NAME}: it holds {what}; {source.reason}"
-    return Source(source.labels, source.records, source.reader, reason)
-
-
-def _unwrap(folder: Path) -> Path:
-    """Go down while a folder holds one folder and nothing else, as unpacked archives often do."""
-    while True:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-        if len(entries) != 1 or not entries[0].is_dir():
-            return folder
-        folder = entries[0]
+    return replace(source, reason=f"{NAME}: it holds {what}; {source.reason}")
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -70,16 +66,6 @@ def _visible(folder: Path) -> list[Path]:
         for file in folder.rglob("*")
         if file.is_file() and not any(p.startswith(".") for p in file.relative_to(folder).parts)
     ]
-
-
-def _annotations(folder: Path) -> list[Path]:
-    found = [
-        file
-        for place in (folder, folder / "annotations")
-        for file in sorted(place.glob("*.json"))
-        if coco.recognise(file)
-    ]
-    return [file for file in found if file.name.startswith("instances")] or found
 
 
 def _tag_files(images: Sequence[Path], files: set[Path]) -> dict[Path, Path]:
@@ -125,10 +111,10 @@ def _read_tags(
     return Source(names, records, NAME, reason)
 
 
-def _nothing_found(folder: Path, num_images: int, tables: list[Path]) -> str:
-    if tables:
-        listed = ", ".join(table.name for table in tables)
-        return f"{folder}: holds several CSV files ({listed}); name one, or call it labels.csv"
+def _nothing_found(folder: Path, num_images: int, lists: list[Path]) -> str:
+    if lists:
+        listed = ", ".join(file.name for file in lists)
+        return f"{folder}: holds several lists ({listed}); name one, or call it labels.csv"
     if num_images:
         return (
             f"{folder}: holds {num_images} images and no tags; put a .txt of tags beside each "

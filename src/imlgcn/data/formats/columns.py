@@ -1,0 +1,136 @@
+r"""A CSV with a column of images under any name and a column of 1 and 0 for each label.
+
+So come the multi-label tables of UCM and AID (``IMAGE\LABEL,airplane,...``, the images without
+their suffix, in any sub-folder; some copies have a column of row numbers first), and Roboflow's
+exports: a folder with a ``_classes.csv`` in each of ``train``, ``valid`` and ``test``, beside the
+images.
+
+A table whose column is called ``image`` is read as :mod:`imlgcn.data.formats.csv` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source, find_root, unwrap
+from imlgcn.data.formats.csv import (
+    VALUES,
+    image_names,
+    is_label,
+    is_table,
+    label_columns,
+    read_splits,
+    read_start,
+    read_table,
+)
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAME = "columns"
+ROBOFLOW = "_classes.csv"
+NUM_ROWS = 20  # looked at to recognise a table
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a table whose columns hold 1 and 0 after the first, or Roboflow's folder."""
+    path = Path(source)
+    if path.is_dir():
+        files = _roboflow_files(unwrap(path))
+        return f"it holds {files[0].parent.name}/{ROBOFLOW}" if files else None
+    if not is_table(path):
+        return None
+    header, *rows = read_start(path, NUM_ROWS)
+    if "image" in map(str.lower, header) or not rows:
+        return None
+    columns = list(zip(*rows, strict=False))
+    first = _image_column(columns)
+    if first is None:
+        return None
+    rest = list(zip(header, columns, strict=False))[first + 1 :]
+    labels = [column for name, column in rest if name.lower() != "split"]
+    if not labels or not all(map(_is_binary, labels)):
+        return None
+    return f"its column {header[first]!r} is followed by columns of 1 and 0"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read one table, or the tables of Roboflow's folders as splits."""
+    path = Path(source)
+    files = _roboflow_files(unwrap(path)) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: has no {ROBOFLOW} in a folder train, valid or test")
+    names: list[str] = []
+    records: list[Record] = []
+    for file in files:
+        labels, more = _read_file(file, options)
+        if names and set(labels) != set(names):
+            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
+            raise InputError(f"{file}: its labels are not those of {files[0]}: {differing}")
+        names = names or labels
+        split = SPLIT_SPELLINGS[file.parent.name.lower()] if path.is_dir() else None
+        prefix = f"{file.parent.name}/" if path.is_dir() else ""
+        records += [
+            Record(prefix + r.name, r.path, r.labels, r.unknown, split or r.split) for r in more
+        ]
+    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
+
+
+def _roboflow_files(folder: Path) -> list[Path]:
+    return [
+        entry / ROBOFLOW
+        for entry in sorted(folder.iterdir())
+        if entry.name.lower() in SPLIT_SPELLINGS and (entry / ROBOFLOW).is_file()
+    ]
+
+
+def _image_column(columns: Sequence[Sequence[str]]) -> int | None:
+    """Return the first column that does not hold numbers: before it, rows may be numbered."""
+    found = (i for i, cells in enumerate(columns) if not all(c.isdigit() for c in cells if c))
+    return next(found, None)
+
+
+def _is_binary(cells: Sequence[str]) -> bool:
+    return all(cell.lower() in VALUES for cell in cells)
+
+
+def _read_file(path: Path, options: ReadOptions) -> tuple[list[str], list[Record]]:
+    table = read_table(path)
+    columns = [table.column(index) for index in range(len(table.header))]
+    image, split = _image_column(columns), table.find("split")
+    if image is None:
+        raise InputError(f"{path}: has no column of images; its columns are {table.header}")
+    rest = [i for i in range(image + 1, len(columns)) if i != split]
+    rest = [i for i in rest if table.header[i] not in options.fields and is_label(columns[i])]
+    names, judged, _ = label_columns(table, rest)
+    images = image_names(table, image)
+    splits = [None] * len(images) if split is None else read_splits(table, split)
+    where = _image_files(path, images, options.images)
+    records = [
+        Record(file_name, file, tuple(present), tuple(unknown), part)
+        for (file_name, file), (present, unknown), part in zip(where, judged, splits, strict=True)
+    ]
+    return names, records
+
+
+def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple[str, Path]]:
+    """Return name and file of each image; one without a suffix is looked for below the root."""
+    beside = path.absolute().parent
+    if all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in images):
+        root = find_root(images, [root] if root else [beside, beside / "images"], path)
+        return [(name, root / name) for name in images]
+    root = root or beside
+    wanted = set(images)
+    there: dict[str, Path] = {}
+    for file in sorted(root.rglob("*")):
+        if file.stem not in wanted or file.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if there.setdefault(file.stem, file) != file:
+            raise InputError(f"{path}: {file.stem} could be {there[file.stem]} or {file}")
+    files = [there.get(name, root / name) for name in images]
+    if not there:
+        raise InputError(
+            f"{path}: none of its {len(images)} images (the first is {images[0]!r}, without a "
+            f"suffix) is in {root} or below; say which folder holds them (images=FOLDER)"
+        )
+    return [(file.relative_to(root).as_posix(), file) for file in files]

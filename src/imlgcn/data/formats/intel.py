@@ -1,0 +1,102 @@
+"""The JSON lists of Intel's multi-label work: ``classes``, and ``images`` as ``[path, [labels]]``.
+
+Made for "Combining Metric Learning and Attention Heads For Accurate and Efficient Multilabel Image
+Classification", https://arxiv.org/abs/2209.06585, of COCO, VOC, NUS-WIDE and VG-500. One file, or a
+folder with ``train.json`` and ``val.json``, each a split. Labels are names, or positions in
+``classes``; paths are relative to the file's folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import (
+    ReadOptions,
+    Record,
+    Source,
+    find_root,
+    read_json,
+    split_of_name,
+    unwrap,
+)
+
+NAME = "intel"
+START = 4096  # bytes looked at to recognise a file
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a JSON that begins with ``classes`` or ``images``, or a folder of them."""
+    path = Path(source)
+    if path.is_dir():
+        files = _files(unwrap(path))
+        return f"it holds {' and '.join(file.name for file in files)}" if files else None
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(START).lstrip(b"\xef\xbb\xbf \t\r\n")
+    inside = start.lstrip(b"{ \t\r\n") if start.startswith(b"{") else b""
+    if inside.startswith(b'"classes"') or _begins_with_pairs(inside):
+        return "the file ends in .json and holds classes and images"
+    return None
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read one file, whose images get no split, or the files of a folder."""
+    path = Path(source)
+    files = _files(unwrap(path)) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: holds no train.json and val.json with classes and images")
+    names: list[str] = []
+    records: list[Record] = []
+    for file in files:
+        split = split_of_name(file) if path.is_dir() else None
+        classes, more = _read_file(file, split, options)
+        if names and set(classes) != set(names):
+            differing = ", ".join(sorted(set(classes) ^ set(names))[:5])
+            raise InputError(f"{file}: its classes are not those of {files[0]}: {differing}")
+        names = names or classes
+        records += more
+    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
+
+
+def _begins_with_pairs(inside: bytes) -> bool:
+    pairs = b"".join(inside[:200].split())
+    return pairs.startswith(b'"images":[["')
+
+
+def _files(folder: Path) -> list[Path]:
+    named = [folder / f"{name}.json" for name in ("train", "val", "test")]
+    found = [file for file in named if file.is_file() and recognise(file)]
+    return found if len(found) > 1 else []
+
+
+def _read_file(
+    path: Path, split: str | None, options: ReadOptions
+) -> tuple[list[str], list[Record]]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) and content[key] for key in ("classes", "images")
+    ):
+        raise InputError(f"{path}: expected the lists classes and images")
+    names = [str(name).strip() for name in content["classes"]]
+    pairs = [_pair(path, n, entry, names) for n, entry in enumerate(content["images"], start=1)]
+    beside = path.absolute().parent
+    roots = [options.images] if options.images else [beside, beside / "images", beside.parent]
+    root = find_root([image for image, _ in pairs], roots, path)
+    return names, [Record(image, root / image, labels, split=split) for image, labels in pairs]
+
+
+def _pair(path: Path, number: int, entry: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:
+    """Return image and labels of an entry; a label is a name or its position."""
+    if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
+        raise InputError(f"{path}: image number {number}: expected [path, [labels]]; got {entry!r}")
+    labels = []
+    for label in entry[1]:
+        if type(label) is int and 0 <= label < len(names):
+            label = names[label]
+        if label not in names:
+            raise InputError(f"{path}: image number {number}: {label!r} is not one of the classes")
+        labels.append(label)
+    return str(entry[0]).replace("\\", "/"), tuple(dict.fromkeys(labels))

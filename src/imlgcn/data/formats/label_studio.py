@@ -1,0 +1,119 @@
+"""Label Studio: the JSON export of a project whose tasks are images with choices.
+
+https://labelstud.io/guide/task_format. An image has the labels that are ticked in any of its
+``choices``; a task that nobody has finished is no part of the data. Where several people have
+annotated an image, a label on which they do not agree is *unknown*.
+
+Exports hold addresses, not files: an image is looked for by the last part of its address, with or
+without the eight letters that an upload puts before it, beside the JSON and in ``images``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAME = "label_studio"
+START = 100_000  # bytes looked at to recognise a file
+UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a JSON list of tasks by the keys data and annotations."""
+    path = Path(source)
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(START).lstrip(b"\xef\xbb\xbf \t\r\n")
+    keys = (b'"data"', b'"annotations"', b'"result"')
+    if not start.startswith(b"[") or not all(key in start for key in keys):
+        return None
+    return "the file ends in .json and holds tasks with annotations"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read the tasks that somebody has finished."""
+    path = Path(source)
+    tasks = read_json(path)
+    if not isinstance(tasks, list):
+        raise InputError(f"{path}: expected a list of tasks, as Label Studio's export JSON has it")
+    judged = []
+    for number, task in enumerate(tasks, start=1):
+        answers = _answers(path, number, task)
+        if answers:
+            judged.append((_address(path, number, task), answers))
+    if not judged:
+        raise InputError(f"{path}: none of its {len(tasks)} tasks is annotated with choices")
+    where = _files(path, [address for address, _ in judged], options.images)
+    names = sorted({label for _, answers in judged for answer in answers for label in answer})
+    records = []
+    for (address, answers), file in zip(judged, where, strict=True):
+        all_say, some_say = set.intersection(*answers), set.union(*answers)
+        unknown = tuple(sorted(some_say - all_say))
+        records.append(Record(address, file, tuple(sorted(all_say)), unknown))
+    reason = f"{NAME}: {recognise(path) or 'asked for'}"
+    if len(records) < len(tasks):
+        reason += f"; {len(tasks) - len(records)} tasks without a finished annotation are left out"
+    return Source(names, records, NAME, reason)
+
+
+def _answers(path: Path, number: int, task: Any) -> list[set[str]]:
+    """Return the labels that each finished annotation of a task ticks."""
+    annotations = task.get("annotations") if isinstance(task, dict) else None
+    if not isinstance(annotations, list):
+        raise InputError(f"{path}: task number {number} has no list of annotations")
+    answers = []
+    for annotation in _objects(annotations):
+        if annotation.get("was_cancelled"):
+            continue
+        chosen = [
+            region["value"].get("choices", [])
+            for region in _objects(annotation.get("result"))
+            if region.get("type") == "choices" and isinstance(region.get("value"), dict)
+        ]
+        answers.append({str(label).strip() for labels in chosen for label in labels})
+    return answers
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _address(path: Path, number: int, task: Any) -> str:
+    """Return where a task's image is: the first value of its data that names an image."""
+    data = task.get("data")
+    for value in data.values() if isinstance(data, dict) else ():
+        if isinstance(value, str) and Path(_last_part(value)).suffix.lower() in IMAGE_SUFFIXES:
+            return _last_part(value)
+    raise InputError(f"{path}: task number {number} has no image in its data")
+
+
+def _last_part(address: str) -> str:
+    """Return the file name in an address, a local one of ``/data/local-files/?d=...`` too.
+
+    >>> _last_part("/data/upload/3/0a1b2c3d-a%20dog.jpg")
+    '0a1b2c3d-a dog.jpg'
+    """
+    parts = urlsplit(address)
+    place = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    return place.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _files(path: Path, names: list[str], images: Path | None) -> list[Path]:
+    beside = path.absolute().parent
+    places = [images] if images else [beside, beside / "images"]
+    entries = [entry for place in places if place.is_dir() for entry in place.iterdir()]
+    there = {entry.name: entry for entry in reversed(entries)}
+    found = [there.get(name) or there.get(UPLOAD.sub("", name)) for name in names]
+    if not any(found):
+        raise InputError(
+            f"{path}: none of its {len(names)} images is there (the first is {names[0]!r}); looked "
+            f"in {', '.join(map(str, places))}; say which folder holds them (images=FOLDER)"
+        )
+    return [file or places[0] / name for file, name in zip(found, names, strict=True)]

@@ -1,0 +1,92 @@
+r"""NUS-WIDE as its authors give it: lists of images, and a file of 0 and 1 for each concept.
+
+https://lms.comp.nus.edu.sg/wp-content/uploads/2019/research/nuswide/NUS-WIDE.html.
+``ImageList/{Train,Test}Imagelist.txt`` name the images (``actor\0001_2124494179.jpg``, with
+back-slashes), ``Groundtruth/TrainTestLabels/Labels_<concept>_{Train,Test}.txt`` hold a line for
+each of them, ``ConceptsList/Concepts81.txt`` the concepts in their order. Images are in ``Flickr``.
+
+Variants: ``all`` (default), or ``labelled``: images with none of the concepts are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import (
+    ReadOptions,
+    Record,
+    Source,
+    choose,
+    find_root,
+    read_lines,
+    unwrap,
+)
+
+NAME = "nus_wide"
+VARIANTS = {"images": ("all", "labelled")}
+LABELS = Path("Groundtruth", "TrainTestLabels")
+PARTS = {"train": "Train", "test": "Test"}
+NUM_CONCEPTS = 81
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a folder with Groundtruth/TrainTestLabels."""
+    path = Path(source)
+    found = path.is_dir() and (unwrap(path) / LABELS).is_dir()
+    return f"it holds {LABELS.as_posix()}" if found else None
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read both parts; each is a split."""
+    folder = unwrap(Path(source))
+    labelled = choose(options.variant, NAME, VARIANTS)["images"] == "labelled"
+    concepts = _concepts(folder)
+    rows: list[tuple[str, list[str], str]] = []
+    for split, part in PARTS.items():
+        images = _image_names(folder, part)
+        shown: list[list[str]] = [[] for _ in images]
+        for concept in concepts:
+            for row in _positives(folder / LABELS / f"Labels_{concept}_{part}.txt", len(images)):
+                shown[row].append(concept)
+        rows += zip(images, shown, [split] * len(images), strict=True)
+    kept = [row for row in rows if row[1] or not labelled]
+    places = [folder / "Flickr", folder / "images", folder / "Images", folder]
+    roots = [options.images] if options.images else [place.absolute() for place in places]
+    root = find_root([name for name, *_ in kept], roots, folder)
+    records = [
+        Record(name, root / name, tuple(labels), split=split) for name, labels, split in kept
+    ]
+    reason = f"{NAME}: {recognise(source) or 'asked for'}"
+    if labelled:
+        reason += f"; {len(rows) - len(kept)} images with no concept are left out"
+    published = f"NUS-WIDE, {'labelled' if labelled else 'all'} images"
+    known = len(concepts) == NUM_CONCEPTS
+    return Source(concepts, records, NAME, reason, published if known else "")
+
+
+def _concepts(folder: Path) -> list[str]:
+    for place in ("ConceptsList", "."):
+        if (file := folder / place / "Concepts81.txt").is_file():
+            return read_lines(file)
+    raise InputError(f"{folder}: has no ConceptsList/Concepts81.txt, the list of the concepts")
+
+
+def _image_names(folder: Path, part: str) -> list[str]:
+    file = folder / "ImageList" / f"{part}Imagelist.txt"
+    if not file.is_file():
+        raise InputError(f"{file}: is missing; the labels say only which line of it they are for")
+    return [line.replace("\\", "/") for line in read_lines(file)]
+
+
+def _positives(path: Path, num_images: int) -> list[int]:
+    """Return the rows in which a concept is present."""
+    if not path.is_file():
+        raise InputError(f"{path}: is missing; there must be one for each concept")
+    values = read_lines(path)
+    if len(values) != num_images:
+        raise InputError(f"{path}: has {len(values)} lines for {num_images} images")
+    if wrong := set(values) - {"0", "1"}:
+        line = values.index(min(wrong)) + 1
+        raise InputError(f"{path}, line {line}: expected 0 or 1; got {min(wrong)!r}")
+    return [row for row, value in enumerate(values) if value == "1"]

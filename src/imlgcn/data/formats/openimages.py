@@ -1,0 +1,158 @@
+"""Open Images: a CSV of what people have verified, ``ImageID,Source,LabelName,Confidence``.
+
+https://storage.googleapis.com/openimages/web/index.html. Confidence 1 says that a label is present,
+0 that it is absent, anything between is a machine's guess; a label of which nothing is said, or a
+guess, or both 1 and 0, is *unknown*. One file, or a folder with one for each split, told by their
+names (``validation-annotations-human-imagelabels.csv``).
+
+Only images that are there are read (``<ImageID>.jpg``, in the folder of the CSV, its ``images`` or
+a folder named after the split), and only labels that one of them shows: nobody has all nine
+million. Labels have the names of ``*class-descriptions*.csv`` where it lies beside, else their
+codes.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    ReadOptions,
+    Record,
+    Source,
+    read_text,
+    split_of_name,
+    unwrap,
+)
+from imlgcn.data.formats.csv import is_table, read_header
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAME = "openimages"
+COLUMNS = ["ImageID", "Source", "LabelName", "Confidence"]
+
+Verified = dict[str, dict[str, bool | None]]  # image -> code of a label -> present? None: disputed
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a CSV by its columns, or a folder that holds one."""
+    path = Path(source)
+    if path.is_dir():
+        files = _tables(unwrap(path))
+        return f"it holds {files[0].name}" if files else None
+    if not is_table(path) or read_header(path)[: len(COLUMNS)] != COLUMNS:
+        return None
+    return f"it has the columns {', '.join(COLUMNS)}"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read one file, whose images get no split, or those of a folder, each a split."""
+    path = Path(source)
+    files = _tables(unwrap(path)) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: holds no CSV with the columns {', '.join(COLUMNS)}")
+    splits = [split_of_name(file) if len(files) > 1 else None for file in files]
+    if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
+        listed = ", ".join(file.name for file in files)
+        raise InputError(f"{path}: {listed} do not say which is train, val and test; name one")
+    there = _image_files(files[0].absolute().parent, options.images)
+    read = [_read_file(file, there) for file in files]
+    known = {code for verified, _ in read for said in verified.values() for code in said}
+    shown = {
+        code for verified, _ in read for said in verified.values() for code in said if said[code]
+    }
+    if not known:
+        raise InputError(f"{path}: none of the images it speaks of is there: {_looked(there)}")
+    names = _label_names(files[0].absolute().parent, sorted(shown))
+    records = [
+        Record(
+            there[image].name,
+            there[image],
+            tuple(names[code] for code, present in said.items() if present),
+            split=split,
+            absent=tuple(
+                names[c] for c, present in said.items() if present is False and c in shown
+            ),
+        )
+        for (verified, _), split in zip(read, splits, strict=True)
+        for image, said in verified.items()
+    ]
+    missing = sum(number for _, number in read)
+    reason = (
+        f"{NAME}: {recognise(path) or 'asked for'}; {missing} images that are not there and "
+        f"{len(known - shown)} labels that none shows are left out; what is not verified is unknown"
+    )
+    return Source(sorted(names.values()), records, NAME, reason)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.glob("*.csv")) if recognise(file)]
+
+
+def _image_files(folder: Path, images: Path | None) -> dict[str, Path]:
+    """Return the image files by their name without suffix."""
+    places = [folder, folder / "images"]
+    places += [base / name for base in places for name in SPLIT_SPELLINGS]
+    there: dict[str, Path] = {}
+    for place in [images] if images else places:
+        for entry in os.scandir(place) if place.is_dir() else ():
+            stem, suffix = os.path.splitext(entry.name)
+            if suffix.lower() in IMAGE_SUFFIXES:
+                there.setdefault(stem, place / entry.name)
+    if not there:
+        raise InputError(
+            f"{images or folder}: holds no images; they are looked for beside the CSV, in images/ "
+            "and in train/, validation/, test/; say which folder holds them (images=FOLDER)"
+        )
+    return there
+
+
+def _looked(there: dict[str, Path]) -> str:
+    return f"there are {len(there)} others, such as {next(iter(there.values()))}"
+
+
+def _read_file(path: Path, there: dict[str, Path]) -> tuple[Verified, int]:
+    """Return what is verified of the images that are there, and how many others there are."""
+    verified: Verified = defaultdict(dict)
+    missing = set()
+    for image, code, confidence in _rows(path):
+        if image not in there:
+            missing.add(image)
+            continue
+        said = verified[image]  # an image of which all is a guess is kept, all unknown
+        if confidence in (0.0, 1.0):
+            present = confidence == 1
+            said[code] = present if said.get(code, present) == present else None
+    return verified, len(missing)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str, float]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        if next(rows, [])[: len(COLUMNS)] != COLUMNS:
+            raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}")
+        for row in rows:
+            try:
+                image, _, code, confidence = row[:4]
+                yield image, code, float(confidence)
+            except ValueError:
+                raise InputError(
+                    f"{path}, line {rows.line_num}: expected an image, its source, a label and a "
+                    f"confidence from 0 to 1; got {','.join(row)!r}"
+                ) from None
+
+
+def _label_names(folder: Path, codes: list[str]) -> dict[str, str]:
+    """Return a name for each code; two codes of one name keep their codes behind it."""
+    described: dict[str, str] = {}
+    for file in sorted(folder.glob("*class-descriptions*.csv")):
+        for row in csv.reader(read_text(file).splitlines()):
+            if len(row) >= 2:
+                described.setdefault(row[0].strip(), row[1].strip())
+    names = {code: described.get(code) or code for code in codes}
+    number = Counter(names.values())
+    return {c: name if number[name] == 1 else f"{name} ({c})" for c, name in names.items()}

@@ -1,0 +1,227 @@
+"""PASCAL VOC: the folder of one year (``VOC2007``), or the ``VOCdevkit`` that holds it.
+
+http://host.robots.ox.ac.uk/pascal/VOC/. ``ImageSets/Main/{train,val,trainval,test}.txt`` list the
+images, ``JPEGImages`` holds them. Labels come from ``Annotations/*.xml`` or, where that folder is
+missing, from ``ImageSets/Main/<class>_<list>.txt`` with 1 present, **-1 absent and 0 difficult**:
+not our code, in which -1 is unknown and 0 absent.
+
+Variants:
+    - What becomes of a label of which an image shows difficult objects only: ``difficult-unknown``
+      (default; neither trained nor counted, as the challenge has it), ``difficult-present``
+      (ML-GCN's training; Intel's lists) or ``difficult-absent`` (SSGRL, C-Tran, DDA-MLIC).
+    - Where there is a labelled test set (2007), trainval is the training split, as in the papers,
+      and ``train`` holds some out; ``keep-val`` leaves val.txt the validation split. Without one
+      (2012) train.txt and val.txt are the splits.
+
+A set of one's own in this layout has the labels that its files name, in alphabetical order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import (
+    ReadOptions,
+    Record,
+    Source,
+    choose,
+    find_root,
+    read_lines,
+    unwrap,
+)
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAME = "voc"
+VARIANTS = {
+    "difficult": ("difficult-unknown", "difficult-present", "difficult-absent"),
+    "val": ("trainval", "keep-val"),
+}
+CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+CODES = {"1": "present", "-1": "absent", "0": "difficult"}
+
+
+@dataclass
+class _Labels:
+    """What one image shows: labels with a plain object, and labels with difficult ones only."""
+
+    plain: set[str] = field(default_factory=set)
+    difficult: set[str] = field(default_factory=set)
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a folder with ImageSets/Main, itself or one level down."""
+    path = Path(source)
+    if not path.is_dir() or not _years(path):
+        return None
+    return f"{_years(path)[0].name} holds ImageSets/Main"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read the labels of one year."""
+    choices = choose(options.variant, NAME, VARIANTS)
+    folder = _one_year(Path(source))
+    found: dict[str, tuple[str, _Labels]] = {}
+    left_out = ""
+    for split, name in _lists(folder, keep_val=choices["val"] == "keep-val"):
+        images = read_lines(folder / "ImageSets" / "Main" / f"{name}.txt")
+        if name == "test" and not _is_labelled(folder, name, images):
+            left_out = f"; the {len(images)} images of {name}.txt have no labels and are left out"
+            continue
+        if twice := found.keys() & set(images):
+            raise InputError(f"{folder}: {min(twice)} is in {name}.txt and in another list")
+        found |= {image: (split, shown) for image, shown in _labels(folder, name, images).items()}
+    if not found:
+        raise InputError(f"{folder}: has no labels for any of the images in ImageSets/Main")
+    names = _names(labels for _, labels in found.values())
+    difficult = choices["difficult"].removeprefix("difficult-")
+    where = _image_files(folder, list(found), options.images)
+    records = [
+        _record(image, where[image], labels, split, difficult)
+        for image, (split, labels) in found.items()
+    ]
+    reason = f"{NAME}: {recognise(source) or 'asked for'}; difficult objects are {difficult}"
+    return Source(names, records, NAME, reason + left_out, _published(folder, names, difficult))
+
+
+def _years(path: Path) -> list[Path]:
+    folder = unwrap(path)
+    if (folder / "ImageSets" / "Main").is_dir():
+        return [folder]
+    inside = folder / "VOCdevkit" if (folder / "VOCdevkit").is_dir() else folder
+    return sorted(entry for entry in inside.iterdir() if (entry / "ImageSets" / "Main").is_dir())
+
+
+def _one_year(path: Path) -> Path:
+    years = _years(path) if path.is_dir() else []
+    if len(years) == 1:
+        return years[0]
+    if not years:
+        raise InputError(f"{path}: is no VOC folder; expected ImageSets/Main in it")
+    raise InputError(f"{path}: holds {', '.join(y.name for y in years)}; give one, {years[0]}")
+
+
+def _lists(folder: Path, *, keep_val: bool) -> list[tuple[str, str]]:
+    """Return the splits and the lists (file names without .txt) they are made of."""
+    main = folder / "ImageSets" / "Main"
+    there = [n for n in ("train", "val", "trainval", "test") if (main / f"{n}.txt").is_file()]
+    whole = ["trainval"] if "trainval" in there else [n for n in ("train", "val") if n in there]
+    if not whole:
+        raise InputError(f"{main}: has none of train.txt, val.txt, trainval.txt")
+    test = [("test", "test")] if "test" in there else []
+    has_test = bool(test) and _is_labelled(folder, "test", read_lines(main / "test.txt"))
+    if (has_test and not keep_val) or not {"train", "val"} <= set(there):
+        return [*(("train", name) for name in whole), *test]
+    return [("train", "train"), ("val", "val"), *test]
+
+
+def _is_labelled(folder: Path, name: str, images: Sequence[str]) -> bool:
+    """Return whether there are labels of a list's images: not of the test sets after 2007."""
+    if (annotations := folder / "Annotations").is_dir():
+        return any((annotations / f"{image}.xml").is_file() for image in images)
+    return any((folder / "ImageSets" / "Main").glob(f"*_{name}.txt"))
+
+
+def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels]:
+    """Return the labels of a list's images."""
+    if (folder / "Annotations").is_dir():
+        files = {image: folder / "Annotations" / f"{image}.xml" for image in images}
+        missing = [file for file in files.values() if not file.is_file()]
+        if missing:
+            raise InputError(
+                f"{missing[0]}: is missing, like {len(missing) - 1} more of the {len(files)} "
+                f"annotations of {name}.txt; copy them, or take the images out of the list"
+            )
+        return {image: _read_xml(file) for image, file in files.items()}
+    return _read_lists(folder / "ImageSets" / "Main", name, images)
+
+
+def _read_xml(path: Path) -> _Labels:
+    content = path.read_bytes()
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # the door for a bomb of entities
+        raise InputError(f"{path}: refused, an annotation has no document type or entities")
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise InputError(f"{path}: is not valid XML ({error})") from None
+    labels = _Labels()
+    for element in root.findall("object"):  # not those below: a person's parts have names, too
+        name = (element.findtext("name") or "").strip()
+        if not name:
+            raise InputError(f"{path}: an object has no name")
+        plain = (element.findtext("difficult") or "0").strip() != "1"
+        (labels.plain if plain else labels.difficult).add(name)
+    labels.difficult -= labels.plain
+    return labels
+
+
+def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, _Labels]:
+    suffix = f"_{name}.txt"
+    files = {file.name.removesuffix(suffix): file for file in sorted(main.glob(f"*{suffix}"))}
+    if set(files) < set(CLASSES):
+        raise InputError(
+            f"{main}: has no {min(set(CLASSES) - set(files))}{suffix}; there must be one for each "
+            "label, or the folder Annotations beside ImageSets"
+        )
+    labels = {image: _Labels() for image in images}
+    for label, file in files.items():
+        codes = _read_codes(file)
+        if without := [image for image in images if image not in codes]:
+            raise InputError(f"{file}: says nothing of {without[0]}, which is in {name}.txt")
+        for image in images:
+            if codes[image] == "present":
+                labels[image].plain.add(label)
+            elif codes[image] == "difficult":
+                labels[image].difficult.add(label)
+    return labels
+
+
+def _read_codes(path: Path) -> dict[str, str]:
+    """Return present, absent or difficult for each image of a list of one class."""
+    codes = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        image, _, code = line.rpartition(" ")
+        if not image or code not in CODES:
+            raise InputError(
+                f"{path}, line {number}: expected an image and 1, -1 or 0; got {line!r}"
+            )
+        codes[image.strip()] = CODES[code]
+    return codes
+
+
+def _names(found: Iterable[_Labels]) -> list[str]:
+    """Return the 20 classes, or the labels there are when one of them is no VOC class."""
+    names = {name for labels in found for name in labels.plain | labels.difficult}
+    return list(CLASSES) if names <= set(CLASSES) else sorted(names)
+
+
+def _record(image: str, path: Path, labels: _Labels, split: str, difficult: str) -> Record:
+    present = labels.plain | (labels.difficult if difficult == "present" else set())
+    unknown = labels.difficult if difficult == "unknown" else set()
+    return Record(path.name, path, tuple(sorted(present)), tuple(sorted(unknown)), split)
+
+
+def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict[str, Path]:
+    """Return the file of each image; JPEG where it is not there, for the check to report."""
+    root = root or folder.absolute() / "JPEGImages"
+    entries = sorted(root.iterdir()) if root.is_dir() else []
+    there = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
+    files = {image: there.get(image, root / f"{image}.jpg") for image in images}
+    find_root([file.name for file in files.values()], [root], folder)
+    return files
+
+
+def _published(folder: Path, names: Sequence[str], difficult: str) -> str:
+    year = re.fullmatch(r"VOC(2007|2012)", folder.resolve().name)
+    if year is None or tuple(names) != CLASSES:
+        return ""
+    as_present = year[1] == "2007" and difficult == "present"
+    return f"VOC{year[1]}{', difficult present' if as_present else ''}"

@@ -1,0 +1,78 @@
+"""What is published about the size of well-known data sets, to compare with what was read.
+
+A reader that recognises such a data set names it in ``Source.published``. Where the numbers come
+from stands in docs/data-sets.md; a number that could not be checked is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imlgcn.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of images, and of present labels over all of them, by split.
+
+    ``train+val`` is the sum over both, whichever way the images are dealt out to them.
+    """
+
+    images: dict[str, int]
+    present: dict[str, int] = field(default_factory=dict)
+
+
+COUNTS = {
+    "COCO 2014, all images": Counts({"train": 82_783, "val+test": 40_504}, {"train": 241_035}),
+    "COCO 2014, labelled images": Counts({"train": 82_081, "val+test": 40_137}, {"train": 241_035}),
+    "COCO 2017, all images": Counts({"train": 118_287, "val+test": 5_000}),
+    "COCO 2017, labelled images": Counts({"train": 117_266}),
+    "VOC2007": Counts({"train+val": 5_011, "test": 4_952}, {"train+val": 7_306}),
+    "VOC2007, difficult present": Counts({"train+val": 5_011, "test": 4_952}, {"train+val": 7_913}),
+    "VOC2012": Counts({"train+val": 11_540}),
+    "NUS-WIDE, all images": Counts({"train": 161_789, "test": 107_859}),
+    "NUS-WIDE, labelled images": Counts({"train": 125_449, "test": 83_898}),
+    "NUS-WIDE, ASL's list": Counts({"val+test": 50_720}),
+    "VG-500": Counts({"train": 82_904, "test": 10_000}),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a data set compares with its published counts: what agrees, and what does not."""
+
+    name: str
+    same: tuple[str, ...]
+    different: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return one line: ``VG-500: 82,904 train and 10,000 test images, as published``."""
+        if self.different:
+            return f"{self.name}: {'; '.join(self.different)}"
+        return f"{self.name}: {', '.join(self.same)}, as published"
+
+
+def compare(dataset: Dataset) -> Comparison | None:
+    """Compare a data set with what is published about it; None where nothing is known."""
+    counts = COUNTS.get(dataset.published)
+    if counts is None:
+        return None
+    present = {name: int((dataset.split(name).targets == 1).sum()) for name in dataset.splits}
+    same, different = [], []
+    for what, found, expected in (
+        ("images", dataset.splits, counts.images),
+        ("labels present", present, counts.present),
+    ):
+        for splits, number in expected.items():
+            parts = [name for name in splits.split("+") if name in found]
+            if not parts:
+                continue  # a part that is not here, such as the test set: nothing to compare
+            total = sum(found[name] for name in parts)
+            where = " and ".join(parts)
+            if total == number:
+                same.append(f"{total:,} {what} in {where}")
+            else:
+                different.append(f"{total:,} {what} in {where}, published are {number:,}")
+    if not same and not different:
+        return None
+    return Comparison(dataset.published, tuple(same), tuple(different))
