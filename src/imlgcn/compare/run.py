@@ -91,8 +91,11 @@ def compare(
         raise InputError(f"a comparison reports the split 'val' or 'test', not {split!r}")
     if seeds < 1 or (epochs is not None and epochs < 1):
         raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
-    how = {"reader": reader, "variant": variant, "delimiter": delimiter}
-    dataset = data if isinstance(data, Dataset) else load_dataset(data, **how)
+    dataset = (
+        data
+        if isinstance(data, Dataset)
+        else load_dataset(data, reader=reader, variant=variant, delimiter=delimiter)
+    )
     dataset, _ = with_splits(dataset, 0, progress)
     check_labels(dataset)
     if split not in dataset.splits:
