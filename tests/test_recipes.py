@@ -129,6 +129,15 @@ def test_the_published_numbers_on_coco_are_those_of_the_systems_table(table):
             assert found[system.name] == system.published_map
 
 
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_a_system_names_the_recipe_that_names_it(system, table):
+    if not system.recipe:
+        assert system.published_map is None
+        return
+    comments = table.read_comments(FOLDER / f"{system.recipe}.yaml")
+    assert (comments["system"], comments["data"]) == ([system.name], ["COCO 2014"])
+
+
 @over_all_recipes
 def test_the_commands_are_those_of_the_command_line_and_name_this_recipe(path, table):
     comments = table.read_comments(path)
