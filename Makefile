@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # make install CONSTRAINTS=constraints.txt installs the exact versions the tests last passed with
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-SOURCES := src tests benchmarks docs
+SOURCES := src tests benchmarks docs recipes
 
 .PHONY: help install dev demo test test-slow check format bench clean
 

@@ -22,6 +22,7 @@ class System:
         published_params: parameters in millions, as published; None where none was.
         published_map: mAP on COCO 2014 in percent, as published.
         note: why our count differs, or what kind of implementation this is.
+        recipe: name of its settings for COCO 2014 in the folder recipes of the repository.
     """
 
     name: str
@@ -31,6 +32,7 @@ class System:
     published_map: float | None
     options: dict[str, Any] = field(default_factory=dict)
     note: str = ""
+    recipe: str = ""
 
 
 SYSTEMS = (
@@ -41,8 +43,9 @@ SYSTEMS = (
         66.2,
         61.2,
         note="reconstruction; 66.2 M cannot be derived: VGG-16 up to fc7 alone has 134.3 M",
+        recipe="coco-cnn-rnn",
     ),
-    System("SRN", "srn", "resnet101", 48.0, 77.1, note="reconstruction"),
+    System("SRN", "srn", "resnet101", 48.0, 77.1, note="reconstruction", recipe="coco-srn"),
     System(
         "ResNet-101",
         "linear",
@@ -50,9 +53,18 @@ SYSTEMS = (
         44.5,
         77.3,
         note="published with its 1000-way ImageNet layer",
+        recipe="coco-resnet101",
     ),
-    System("ML-GCN", "ml_gcn", "resnet101", 44.9, 83.0),
-    System("SSGRL", "ssgrl", "resnet101", 92.2, 83.8, note="published truncated: 92.27"),
+    System("ML-GCN", "ml_gcn", "resnet101", 44.9, 83.0, recipe="coco-ml-gcn"),
+    System(
+        "SSGRL",
+        "ssgrl",
+        "resnet101",
+        92.2,
+        83.8,
+        note="published truncated: 92.27",
+        recipe="coco-ssgrl",
+    ),
     System(
         "KGGR",
         "kggr",
@@ -60,13 +72,38 @@ SYSTEMS = (
         45.0,
         84.3,
         note="reconstruction; its width was chosen to meet the published size",
+        recipe="coco-kggr",
     ),
-    System("C-Tran", "c_tran", "resnet101", 120.0, 85.1, note="ours without an unused layer"),
-    System("ASL, TResNet-M", "linear", "tresnet_m", 29.5, 81.8),
-    System("ASL, TResNet-L", "linear", "tresnet_l", 53.8, 86.6),
-    System("ML-GCN, F_I", "iml_gcn", "tresnet_m", 33.5, 85.9, {"embedding": "image"}),
-    System("IML-GCN, F_PCA", "iml_gcn", "tresnet_m", 31.5, 86.6),
-    System("ML-Decoder", "ml_decoder", "tresnet_m", 36.5, None, note="beyond the poster"),
+    System(
+        "C-Tran",
+        "c_tran",
+        "resnet101",
+        120.0,
+        85.1,
+        note="ours without an unused layer",
+        recipe="coco-c-tran",
+    ),
+    System("ASL, TResNet-M", "linear", "tresnet_m", 29.5, 81.8, recipe="coco-asl-tresnet-m"),
+    System("ASL, TResNet-L", "linear", "tresnet_l", 53.8, 86.6, recipe="coco-asl-tresnet-l"),
+    System(
+        "ML-GCN, F_I",
+        "iml_gcn",
+        "tresnet_m",
+        33.5,
+        85.9,
+        {"embedding": "image"},
+        recipe="coco-ml-gcn-fi",
+    ),
+    System("IML-GCN, F_PCA", "iml_gcn", "tresnet_m", 31.5, 86.6, recipe="coco-iml-gcn"),
+    System(
+        "ML-Decoder",
+        "ml_decoder",
+        "tresnet_m",
+        36.5,
+        None,
+        note="beyond the poster",
+        recipe="coco-ml-decoder-tresnet-m",
+    ),
     System(
         "Query2Label",
         "query2label",
@@ -75,8 +112,17 @@ SYSTEMS = (
         84.9,
         {"hidden_dim": None},
         note="beyond the poster; without the input projection",
+        recipe="coco-query2label-resnet101",
     ),
-    System("CSRA", "csra", "resnet101", 43.16, 83.3, note="beyond the poster; 4 heads"),
+    System(
+        "CSRA",
+        "csra",
+        "resnet101",
+        43.16,
+        83.3,
+        note="beyond the poster; 4 heads",
+        recipe="coco-csra",
+    ),
     System(
         "IML-GCN, adaptive graph",
         "iml_gcn",

@@ -241,6 +241,7 @@ def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
         cells = ["-" if value is None else f"{value:g}" for value in published]
         table.add_row(system.name, built, f"{total:,}", *cells, system.note)
     console.print(table)
+    console.print("How each would be trained: recipes/ of the repository; --json names the file.")
 
 
 def _options(system: System) -> list[str]:
