@@ -81,7 +81,7 @@ def test_golden_ssgrl_entries_that_nobody_knows_are_reported_by_strict_loading()
 
 
 def test_a_checkpoint_without_the_files_keeps_the_vectors_and_graph_of_the_labels(labels):
-    head = create_head("ssgrl", 12, labels)
+    head = create_head("ssgrl", 12, labels, residual=False)
     converted = ssgrl.convert(WEIGHTS)
     missing = set(head.state_dict()) - set(converted) - {"input_proj.weight", "input_proj.bias"}
     assert missing == {"vectors", "adjacency"}

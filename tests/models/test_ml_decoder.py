@@ -48,7 +48,7 @@ def attend(query, memory, attention):
 @pytest.mark.parametrize("num_of_groups", [2, 3, 100])  # 5 labels: 3 + 2, 2 + 2 + 1, one each
 @pytest.mark.parametrize("normalize", [True, False])
 def test_the_head_equals_a_loop_over_groups_and_labels(labels, num_of_groups, normalize):
-    options = {"decoder_embedding": 8, "num_heads": 2, "dim_feedforward": 6}
+    options = {"decoder_embedding": 8, "num_heads": 2, "dim_feedforward": 6, "map_pooling": 1}
     head = build(labels, num_of_groups=num_of_groups, normalize=normalize, **options)
     features = torch.randn(1, IN_CHANNELS, 3, 2) * 2
     tokens = features[0].double().flatten(1).T.numpy()  # (N, C)
@@ -69,6 +69,7 @@ def test_the_head_equals_a_loop_over_groups_and_labels(labels, num_of_groups, no
         change = weights["feed_forward.linear2.weight"] @ np.maximum(hidden, 0)
         q = layer_norm(q + change + weights["feed_forward.linear2.bias"], block.norm)
         expected = q @ weights["group_weight"][group, :, place] + weights["bias"][label]
+        expected += tokens.mean(0) @ weights["mean_path.weight"][label]
         assert logits[label].item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -87,7 +88,7 @@ def test_more_labels_than_groups_do_not_make_more_queries():
 
 
 def test_where_a_thing_stands_in_the_map_does_not_matter(labels):
-    head, features = build(labels), torch.randn(2, IN_CHANNELS, 3, 4)
+    head, features = build(labels, map_pooling=1), torch.randn(2, IN_CHANNELS, 3, 4)
     moved = features.flatten(2)[:, :, torch.randperm(12)].view_as(features)
     torch.testing.assert_close(head(moved), head(features), rtol=1e-4, atol=1e-4)
 

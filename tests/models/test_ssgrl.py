@@ -77,7 +77,7 @@ def test_an_image_reaches_a_label_over_the_graph_as_many_steps_away_as_there_are
 def test_without_steps_on_the_graph_nodes_are_what_the_labels_see(labels):
     head = create_head("ssgrl", IN_CHANNELS, labels, time_step=0).eval()
     features = torch.randn(2, IN_CHANNELS, 3, 3)
-    seen = head.see(features)
+    seen = head.see(head.input(features))
     joined = head.output(torch.cat([seen, seen], -1)).tanh()
     expected = torch.einsum("blo,lo->bl", joined, head.weight) + head.bias
     torch.testing.assert_close(head(features), expected)
@@ -93,7 +93,8 @@ def test_the_classifiers_of_kggr_pass_the_graph_and_those_of_ssgrl_do_not(labels
     for _ in range(2):
         expected = kggr.classifier_propagation(expected, kggr.adjacency)
     torch.testing.assert_close(kggr.classifiers(), expected)
-    seen = kggr.eval().see(features := torch.randn(2, IN_CHANNELS, 3, 3))
+    features = torch.randn(2, IN_CHANNELS, 3, 3)
+    seen = kggr.eval().see(kggr.input(features))
     output = kggr.output(torch.cat([kggr.propagate(seen), seen], -1)).tanh()
     logits = torch.einsum("blo,lo->bl", output, expected) + kggr.bias
     torch.testing.assert_close(kggr(features), logits)

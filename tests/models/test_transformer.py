@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from imlgcn.config import InputError
+from imlgcn.models.heads import create_head
 from imlgcn.models.transformer import AttentionBlock, MapInput, scale_map
 
 
@@ -42,3 +44,30 @@ def test_codes_steer_attention_but_are_not_read(coded):
     assert not torch.allclose(block(x, memory, **{coded: code}), block(x, memory), atol=1e-4)
     alike = memory[:, :1].expand(-1, 5, -1)  # wherever it looks, it reads the same
     torch.testing.assert_close(block(x, alike, **{coded: code}), block(x, alike))
+
+
+ATTENTION_HEADS = ("ssgrl", "kggr", "c_tran", "ml_decoder", "query2label")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ATTENTION_HEADS)
+def test_the_mean_path_adds_a_linear_layer_on_the_mean_and_starts_at_zero(labels, name):
+    torch.manual_seed(2)
+    head = create_head(name, 12, labels).eval()
+    torch.manual_seed(2)
+    without = create_head(name, 12, labels, residual=False).eval()
+    features = torch.randn(2, 12, 4, 4)
+    torch.testing.assert_close(head(features), without(features))
+    torch.nn.init.normal_(head.mean_path.weight)
+    mean = head.input(features).mean((2, 3))
+    expected = without(features) + mean @ head.mean_path.weight.T
+    torch.testing.assert_close(head(features), expected)
+    torch.testing.assert_close(head.fold()(features), expected)
+    assert create_head(name, 12, labels, preset="paper").mean_path is None
+
+
+def test_the_map_is_averaged_over_windows_of_which_the_last_may_be_smaller():
+    pooled = MapInput(normalize=False, dropout=0.0, pooling=2)(torch.arange(15.0).view(1, 1, 3, 5))
+    assert pooled.flatten().tolist() == [3.0, 5.0, 6.5, 10.5, 12.5, 14.0]
+    with pytest.raises(InputError, match="map_pooling is the side of a window, 1 or more; 0 given"):
+        MapInput(normalize=False, dropout=0.0, pooling=0)

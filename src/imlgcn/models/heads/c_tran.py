@@ -17,7 +17,13 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Head, Presets
 from imlgcn.models.layers import leaf_uniform
-from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, check_share
+from imlgcn.models.transformer import (
+    AttentionBlock,
+    FeedForwardBlock,
+    MapInput,
+    MeanPath,
+    check_share,
+)
 
 
 class CTranHead(Head):
@@ -40,10 +46,11 @@ class CTranHead(Head):
     Differs from the paper: the state "unknown" is learned; the published code adds it as well, but
     leaves it at its random start. In the preset ``small``: the positions pass a linear layer to
     ``hidden_dim`` first (None: D = C, no layer) and the network is narrower and shallower; the map
-    is scaled to a mean square of 1 (``normalize``) and loses whole channels in training
-    (``feature_dropout``); ``b`` starts at ``bias_start`` instead of at random (None). The preset
-    ``paper`` has none of this; ``dim_feedforward=None`` there is D. Left out: the position code,
-    which is off by default in the published code.
+    is averaged over windows of side ``map_pooling``, scaled to a mean square of 1 (``normalize``)
+    and loses whole channels in training (``feature_dropout``); a linear layer on its mean is added
+    (``residual``: :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``
+    instead of at random (None). The preset ``paper`` has none of this; ``dim_feedforward=None``
+    there is D. Left out: the position code, which is off by default in the published code.
 
     Shape:
         - features ``(B, C, H, W)``, known ``(B, L)`` in {1, 0, -1} or None, output ``(B, L)``
@@ -56,14 +63,16 @@ class CTranHead(Head):
             "layers": 3,
             "dim_feedforward": None,
             "dropout": 0.1,
+            "map_pooling": 1,
             "normalize": False,
             "feature_dropout": 0.0,
+            "residual": False,
             "bias_start": None,
         },
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 0.1}
+        "small": {"epochs": 20, "learning_rate": 3e-3, "weight_decay": 0.3}
     }
 
     uses_known: ClassVar[bool] = True
@@ -79,8 +88,10 @@ class CTranHead(Head):
         dim_feedforward: int | None = 128,
         dropout: float = 0.3,
         max_known: float = 0.75,
+        map_pooling: int = 2,
         normalize: bool = True,
         feature_dropout: float = 0.4,
+        residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -90,7 +101,7 @@ class CTranHead(Head):
         D, L = hidden_dim or in_channels, self.num_labels
         bound = 1 / math.sqrt(D)
         self.max_known = max_known
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.labels = leaf_uniform(L, D, bound=bound)
         self.states = leaf_uniform(3, D, bound=bound)  # unknown, absent, present
@@ -103,6 +114,7 @@ class CTranHead(Head):
         self.bias = leaf_uniform(L, bound=bound)
         if bias_start is not None:
             nn.init.constant_(self.bias, bias_start)
+        self.mean_path = MeanPath(in_channels, L) if residual else None
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps; without ``known`` all labels are unknown."""
@@ -112,6 +124,7 @@ class CTranHead(Head):
                 f"{known.shape[-1]} given"
             )
         maps = self.input(features)
+        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
         positions = maps.flatten(2).transpose(1, 2)  # (B, N, D)
@@ -122,7 +135,7 @@ class CTranHead(Head):
         for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
             tokens = feed_forward(attend(tokens, tokens))
         answers: Tensor = tokens[:, -self.num_labels :]  # (B, L, D)
-        return (answers * self.weight).sum(-1) + self.bias
+        return (answers * self.weight).sum(-1) + self.bias + direct
 
     def loss(self, features: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:  # type: ignore[override]
         """Return the loss over the labels that were not revealed."""

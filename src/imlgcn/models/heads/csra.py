@@ -67,7 +67,7 @@ class CSRAHead(Head):
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 15, "learning_rate": 3e-3, "weight_decay": 3.0}
+        "small": {"epochs": 30, "learning_rate": 3e-3, "weight_decay": 3.0}
     }
 
     def __init__(
@@ -79,7 +79,7 @@ class CSRAHead(Head):
         lam: float = 0.1,
         normalize_weights: bool = False,
         normalize: bool = True,
-        feature_dropout: float = 0.3,
+        feature_dropout: float = 0.0,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)

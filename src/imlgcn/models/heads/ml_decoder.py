@@ -17,7 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import refuse_known
-from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput
+from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
 
 
 class MLDecoderHead(Head):
@@ -33,10 +33,11 @@ class MLDecoderHead(Head):
     K is ``num_of_groups`` or L if that is less, F = L / K rounded up; what is beyond L is cut off.
     With K < L neighbouring labels share a query, so that the cost does not grow with L.
 
-    Differs from the paper in the preset ``small``: narrower; the map is scaled to a mean square of
-    1 (``normalize``) and loses whole channels in training (``feature_dropout``); ``b`` starts at
-    ``bias_start``. The preset ``paper`` has none of this. Left out in both: word vectors as queries
-    (zero-shot).
+    Differs from the paper in the preset ``small``: narrower; the map is averaged over windows of
+    side ``map_pooling``, scaled to a mean square of 1 (``normalize``) and loses whole channels in
+    training (``feature_dropout``); a linear layer on its mean is added (``residual``:
+    :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``. The preset
+    ``paper`` has none of this. Left out in both: word vectors as queries (zero-shot).
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
@@ -47,8 +48,10 @@ class MLDecoderHead(Head):
         "paper": {
             "decoder_embedding": 768,
             "dim_feedforward": 2048,
+            "map_pooling": 1,
             "normalize": False,
             "feature_dropout": 0.0,
+            "residual": False,
             "bias_start": 0.0,
         },
     }
@@ -69,8 +72,10 @@ class MLDecoderHead(Head):
         num_heads: int = 8,
         dim_feedforward: int = 256,
         dropout: float = 0.1,
+        map_pooling: int = 2,
         normalize: bool = True,
         feature_dropout: float = 0.7,
+        residual: bool = True,
         bias_start: float = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -79,7 +84,7 @@ class MLDecoderHead(Head):
         groups = min(num_of_groups, self.num_labels)  # K
         group_size = math.ceil(self.num_labels / groups)  # F
         width = decoder_embedding
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.embed = nn.Linear(in_channels, width)
         self.register_buffer("queries", torch.randn(groups, width))
         self.dropout = nn.Dropout(dropout)
@@ -89,14 +94,17 @@ class MLDecoderHead(Head):
         self.group_weight = nn.Parameter(torch.empty(groups, width, group_size))
         nn.init.xavier_normal_(self.group_weight)
         self.bias = nn.Parameter(torch.full((self.num_labels,), bias_start))
+        self.mean_path = MeanPath(in_channels, self.num_labels) if residual else None
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
-        tokens = self.input(features).flatten(2).transpose(1, 2)  # (B, N, C)
+        maps = self.input(features)
+        tokens = maps.flatten(2).transpose(1, 2)  # (B, N, C)
         memory = self.embed(tokens).relu()  # (B, N, D)
         queries = self.queries.expand(features.shape[0], -1, -1)  # (B, K, D)
         queries = self.query_norm(queries + self.dropout(queries))
         answers = self.feed_forward(self.cross_attention(queries, memory))  # (B, K, D)
         grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)
-        return grouped.flatten(1)[:, : self.num_labels] + self.bias
+        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
+        return grouped.flatten(1)[:, : self.num_labels] + self.bias + direct

@@ -17,7 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known
-from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput
+from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
 
 
 class Query2LabelHead(Head):
@@ -35,10 +35,11 @@ class Query2LabelHead(Head):
     map, is off, as in the published training script: ``keep_first_self_attn`` and
     ``keep_other_self_attn`` put it back. The first one sees T = 0 and adds the same to all labels.
 
-    Differs from the paper in the preset ``small``: narrower, one decoder layer; the map is scaled
-    to a mean square of 1 (``normalize``) and loses whole channels in training
-    (``feature_dropout``); ``b`` starts at ``bias_start`` instead of at random (None). The preset
-    ``paper`` has none of this.
+    Differs from the paper in the preset ``small``: narrower, one decoder layer; the map is averaged
+    over windows of side ``map_pooling``, scaled to a mean square of 1 (``normalize``) and loses
+    whole channels in training (``feature_dropout``); a linear layer on its mean is added
+    (``residual``: :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``
+    instead of at random (None). The preset ``paper`` has none of this.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
@@ -50,8 +51,10 @@ class Query2LabelHead(Head):
             "hidden_dim": None,
             "dim_feedforward": 8192,
             "dec_layers": 2,
+            "map_pooling": 1,
             "normalize": False,
             "feature_dropout": 0.0,
+            "residual": False,
             "bias_start": None,
         },
     }
@@ -73,8 +76,10 @@ class Query2LabelHead(Head):
         keep_first_self_attn: bool = False,
         keep_other_self_attn: bool = False,
         dropout: float = 0.1,
+        map_pooling: int = 2,
         normalize: bool = True,
         feature_dropout: float = 0.5,
+        residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
@@ -85,7 +90,7 @@ class Query2LabelHead(Head):
             raise InputError(f"dec_layers must be at least 1, not {dec_layers}")
         shape = (D, num_heads, dim_feedforward, dropout)
         keep = [keep_first_self_attn] + [keep_other_self_attn] * (dec_layers - 1)
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.encoder = nn.ModuleList(EncoderLayer(*shape) for _ in range(enc_layers))
         self.decoder = nn.ModuleList(DecoderLayer(*shape, self_attention=kept) for kept in keep)
@@ -98,11 +103,13 @@ class Query2LabelHead(Head):
         self.bias = leaf_uniform(L, bound=1 / math.sqrt(D))
         if bias_start is not None:
             nn.init.constant_(self.bias, bias_start)
+        self.mean_path = MeanPath(in_channels, L) if residual else None
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         maps = self.input(features)
+        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
         memory = maps.flatten(2).transpose(1, 2)  # (B, N, D)
@@ -113,7 +120,7 @@ class Query2LabelHead(Head):
         for decode in self.decoder:
             labels = decode(labels, memory, self.queries, positions)
         logits: Tensor = (self.norm(labels) * self.weight).sum(-1) + self.bias  # (B, L)
-        return logits
+        return logits + direct
 
 
 class EncoderLayer(nn.Module):

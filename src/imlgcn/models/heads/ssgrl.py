@@ -19,7 +19,7 @@ from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm
-from imlgcn.models.transformer import MapInput, check_share
+from imlgcn.models.transformer import MapInput, MeanPath, check_share
 
 CANCELLED = tuple(f"attention.{name}" for name in SemanticAttention.CANCELLED)
 
@@ -45,8 +45,9 @@ class SSGRLHead(Head):
     the preset ``small``: the positions pass a linear layer to ``hidden_dim`` first (None: D = C,
     no layer) and all is narrower; map and label vectors are scaled to entries of about 1
     (``normalize``); in training the map loses whole channels (``feature_dropout``) and
-    :math:`[s, f]` single entries (``dropout``); ``b`` starts at ``bias_start`` instead of at random
-    (None). The preset ``paper`` has none of this.
+    :math:`[s, f]` single entries (``dropout``); a linear layer on the mean of the map is added
+    (``residual``: :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``
+    instead of at random (None). The preset ``paper`` has none of this.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
@@ -61,13 +62,14 @@ class SSGRLHead(Head):
             "output_dim": 2048,
             "normalize": False,
             "feature_dropout": 0.0,
+            "residual": False,
             "dropout": 0.0,
             "bias_start": None,
         },
     }
 
     TRAINING: ClassVar[Presets] = {
-        "small": {"epochs": 25, "learning_rate": 3e-3, "weight_decay": 0.1}
+        "small": {"epochs": 20, "learning_rate": 3e-3, "weight_decay": 0.1}
     }
 
     SHARED_RESET: ClassVar[bool] = True
@@ -89,7 +91,7 @@ class SSGRLHead(Head):
         embedding: str = "words",
         seed: int = 0,
         zero_diagonal: bool = True,
-        map_pooling: int = 1,
+        map_pooling: int = 2,
         hidden_dim: int | None = 64,
         attention_dim: int = 32,
         time_step: int = 3,
@@ -97,13 +99,12 @@ class SSGRLHead(Head):
         normalize: bool = True,
         feature_dropout: float = 0.3,
         dropout: float = 0.3,
+        residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
         super().__init__(in_channels, labels)
         if time_step < 0:
             raise InputError(f"time_step counts the steps on the graph; {time_step} given")
-        if map_pooling < 1:
-            raise InputError(f"map_pooling is the side of a window, 1 or more; {map_pooling} given")
         check_share("dropout", dropout)
         adjacency = conditional_probability(
             labels.pair_counts, labels.occurrences, zero_diagonal=zero_diagonal
@@ -112,8 +113,7 @@ class SSGRLHead(Head):
         self.register_buffer("vectors", scale_to_norm(vectors) if normalize else vectors)  # (L, E)
         self.register_buffer("adjacency", torch.tensor(adjacency, dtype=torch.float32))  # (L, L)
         D, L, O = hidden_dim or in_channels, self.num_labels, output_dim  # noqa: E741
-        self.map_pooling = map_pooling
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout)
+        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.attention = SemanticAttention(D, vectors.shape[1], attention_dim)
         self.propagation = GatedGraphUnit(D, shared_reset=self.SHARED_RESET)
@@ -124,16 +124,14 @@ class SSGRLHead(Head):
         self.bias = leaf_uniform(L, bound=1 / math.sqrt(O))
         if bias_start is not None:
             nn.init.constant_(self.bias, bias_start)
+        self.mean_path = MeanPath(in_channels, L) if residual else None
 
     def classifiers(self) -> Tensor:
         """Return one classifier per label ``(L, O)``."""
         return self.weight
 
-    def see(self, features: Tensor) -> Tensor:
+    def see(self, maps: Tensor) -> Tensor:
         """Return what each label sees of the maps, ``(B, L, D)``."""
-        if self.map_pooling > 1:  # a last window may be smaller
-            features = nn.functional.avg_pool2d(features, self.map_pooling, ceil_mode=True)
-        maps = self.input(features)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
         seen: Tensor = self.attention(maps.flatten(2).transpose(1, 2), self.vectors)
@@ -148,7 +146,9 @@ class SSGRLHead(Head):
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
-        seen = self.see(features)  # (B, L, D)
+        maps = self.input(features)
+        seen = self.see(maps)  # (B, L, D)
         joined = self.dropout(torch.cat([self.propagate(seen), seen], -1))  # (B, L, 2 * D)
         output: Tensor = self.output(joined).tanh()  # (B, L, O)
-        return (output * self.classifiers()).sum(-1) + self.bias
+        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
+        return (output * self.classifiers()).sum(-1) + self.bias + direct
