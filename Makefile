@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # make install CONSTRAINTS=constraints.txt installs the exact versions the tests last passed with
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot
+COMPARED := all,$(GRAPHS)
 SOURCES := src tests benchmarks docs recipes
 
 .PHONY: help install dev demo test test-slow check format bench clean
@@ -28,8 +30,9 @@ check: dev  ## format, lint, types
 format: dev  ## rewrite the files as `check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
-bench: dev  ## the tables in benchmarks/results (about 20 minutes)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m benchmarks.heads --out benchmarks/results/heads.md
+bench: dev  ## the tables in benchmarks/results (some hours)
+	$(BIN)/imlgcn compare openclipart --heads $(COMPARED) --out benchmarks/results/compare
+	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
 clean:  ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

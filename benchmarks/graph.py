@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.environment import describe
 from imlgcn.compare import compare, parse_entries
+from imlgcn.compare.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.split import duplicate_groups, stratify
 from imlgcn.files import cache_dir

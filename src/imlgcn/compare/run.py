@@ -14,6 +14,7 @@ from typing import Any
 
 from imlgcn.compare.cells import Cell, Material, run_cell
 from imlgcn.compare.entries import Entry, parse_entries
+from imlgcn.compare.environment import describe
 from imlgcn.compare.figure import cost_figure
 from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
@@ -136,7 +137,14 @@ def compare(
         )
         for entry in entries
     )
-    _write(Path(out), rows)
+    note = (
+        f"{dataset.reader or 'data'}: {trunk.name} frozen at side {trunk.image_settings.size}, "
+        f"{len(dataset.split(split))} images of the split {split!r}, {len(dataset.names)} labels, "
+        f"mean of {seeds} seeds (± their standard deviation), preset `{preset}`, mAP with protocol "
+        '"default"; metrics in percent, calibration and thresholds from validation. The interval '
+        "resamples images, paired. Times are of this machine, ms per image of the head alone."
+    )
+    _write(Path(out), rows, f"{note}\n\n{describe()}\n\n")
     return Comparison(rows, cells)
 
 
@@ -228,9 +236,9 @@ def _training(head: str, preset: str, epochs: int | None) -> tuple[HeadTraining,
     return stage.model_copy(update={"epochs": epochs or stage.epochs}), settings.loss
 
 
-def _write(out: Path, rows: Sequence[Row]) -> None:
+def _write(out: Path, rows: Sequence[Row], note: str) -> None:
     write_atomic(out / "compare.csv", as_csv(rows))
-    write_atomic(out / "compare.md", as_markdown(rows))
+    write_atomic(out / "compare.md", note + as_markdown(rows))
     figure = cost_figure(rows)
     for suffix in ("svg", "png"):
         with atomic_path(out / f"compare.{suffix}") as temporary:

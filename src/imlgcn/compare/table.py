@@ -32,6 +32,8 @@ class Row:
     high: float | None
     cf1: float
     of1: float
+    ece: float  # after calibration
+    log_loss: float  # nats per image, summed over labels, after calibration
     parameters: int
     folded: int
     seconds: float  # of one training, median over seeds
@@ -64,6 +66,10 @@ def make_row(
             wanted,
             samples=int(np.clip(ENTRIES_PER_SAMPLE / wanted.size / len(cells), 100, 1000)),
         )
+
+    def mean(metric: str) -> float:
+        return float(np.mean([found[metric] for found in judged]))
+
     return Row(
         entry=entry,
         map=float(np.mean(maps)),
@@ -71,8 +77,10 @@ def make_row(
         difference=difference[0],
         low=difference[1],
         high=difference[2],
-        cf1=float(np.mean([found["CF1"] for found in judged])),
-        of1=float(np.mean([found["OF1"] for found in judged])),
+        cf1=mean("CF1"),
+        of1=mean("OF1"),
+        ece=mean("ECE"),
+        log_loss=mean("log_loss"),
         parameters=cells[0].stored,
         folded=cells[0].folded,
         seconds=float(np.median([cell.seconds for cell in cells])),
@@ -98,14 +106,15 @@ def as_csv(rows: Sequence[Row]) -> str:
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return the table for people."""
     lines = [
-        "| head | mAP | difference to linear (95 % interval) | CF1 | OF1 | parameters | folded | "
-        "training s | ms per image | chosen |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| head | mAP | difference to linear (95 % interval) | CF1 | OF1 | ECE | log-loss | "
+        "parameters | folded | training s | ms per image | chosen |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row.entry} | {row.map:.1f} ± {row.map_std:.1f} | {difference(row)} | "
-            f"{row.cf1:.1f} | {row.of1:.1f} | {row.parameters:,} | {row.folded:,} | "
+            f"{row.cf1:.1f} | {row.of1:.1f} | {row.ece:.2f} | {row.log_loss:.2f} | "
+            f"{row.parameters:,} | {row.folded:,} | "
             f"{row.seconds:.1f} | {row.milliseconds:.3f} | {row.chosen} |"
         )
     return "\n".join(lines) + "\n"

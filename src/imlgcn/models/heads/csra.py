@@ -44,8 +44,8 @@ class CSRAHead(Head):
     ones); 99 stands for the maximum of the scores itself. ``lam`` is :math:`\lambda`.
 
     Differs from the paper in the preset ``small``: the map is scaled to a mean square of 1
-    (``normalize``) and loses whole channels in training (``feature_dropout``); the classifiers are
-    not scaled to norm 1 (``normalize_weights``) but start at zero and are held down by weight
+    (``normalize``) and may lose whole channels in training (``feature_dropout``); the classifiers
+    are not scaled to norm 1 (``normalize_weights``) but start at zero and are held down by weight
     decay, and there is a bias that starts at ``bias_start``. The preset ``paper`` has neither a
     bias (None) nor the rest; its 4 heads and :math:`\lambda = 0.5` are the published values for
     COCO (VOC 2007: one head and 0.1).
