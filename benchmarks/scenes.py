@@ -1,6 +1,6 @@
 """Does a head use what goes together? Scenes whose labels follow a law of known strength.
 
-    python -m benchmarks.scenes --out benchmarks/results/scenes.md
+    python -m benchmarks.scenes --out benchmarks/results/scenes.md --sheet docs/images/scenes.png
 
 Every head is trained twice: where labels are independent, so that it gives evidence for each label
 alone, and at the strength it is tested at. Its evidence joined with the true law
@@ -12,6 +12,9 @@ chosen on the validation scenes. Letters: S seeds, N scenes, L labels.
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,6 +95,8 @@ def main() -> None:
         draw_sheet({strength: scenes[strength] for strength in strengths}, arguments.sheet)
     tables = run(strengths, scenes, arguments, progress=progress)
     text = report(tables, scenes, counts, arguments.seeds)
+    if arguments.sheet and arguments.out:
+        text += f"\n\n![examples]({os.path.relpath(arguments.sheet, arguments.out.parent)})"
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")
@@ -209,7 +214,7 @@ def report(
         "at this strength; *training adds* is against the same head alone, and *found* its share "
         "of what the law adds.",
         "",
-        describe("python -m benchmarks.scenes --out benchmarks/results/scenes.md"),
+        describe(shlex.join(["python", "-m", "benchmarks.scenes", *sys.argv[1:]])),
     ]
     for strength, rows in tables.items():
         parts += ["", f"## Strength {strength:g}", "", _together(strength, scenes[strength]), ""]
