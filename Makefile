@@ -33,6 +33,7 @@ format: dev  ## rewrite the files as `check` wants them
 bench: dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/imlgcn compare openclipart --heads $(COMPARED) --out benchmarks/results/compare
 	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
+	$(BIN)/python -m benchmarks.scenes --out benchmarks/results/scenes.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
 clean:  ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
