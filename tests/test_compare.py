@@ -44,9 +44,11 @@ def test_the_table_has_every_entry_and_the_control_first(found):
     with (out / "compare.csv").open() as file:
         table = list(csv.DictReader(file))
     assert [row["entry"] for row in table] == names
-    assert [line.split(" |")[0] for line in (out / "compare.md").read_text().splitlines()[2:]] == [
-        f"| {name}" for name in names
-    ]
+    page = (out / "compare.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert [row.split(" |")[0] for row in rows[1:]] == [f"| {name}" for name in names]
+    assert "mean of 2 seeds" in page
+    assert "- machine: " in page
     assert (out / "compare.png").stat().st_size > 1000
     assert "<svg" in (out / "compare.svg").read_text()
 
@@ -148,6 +150,13 @@ def test_settings_that_make_no_sense_are_refused(run, tmp_path, given):
     with pytest.raises(InputError, match=r"train|given"):
         run(tmp_path, **given)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_backbone_of_a_tagger_can_be_compared_on(run, tagger, tmp_path):
+    comparison = run(tmp_path, "mlp", backbone=str(tagger.path), weights=None, size=None, seeds=1)
+    assert comparison.rows[1].parameters > 0
+    with pytest.raises(InputError, match="is a tagger and brings its weights"):
+        run(tmp_path, "mlp", backbone=str(tagger.path))
 
 
 def test_the_figure_names_every_head(found):

@@ -23,7 +23,9 @@ def compare(
     heads: Annotated[
         str, typer.Option(help="linear,iml_gcn,iml_gcn:graph=identity,...; all = every head.")
     ] = "all",
-    backbone: Annotated[str, typer.Option(help="Any timm model.")] = "efficientnet_lite0",
+    backbone: Annotated[
+        str, typer.Option(help="Any timm model, several joined by +, or a tagger's folder.")
+    ] = "efficientnet_lite0",
     weights: Annotated[
         Path | None, typer.Option(help="Pretrained weights in a local file.")
     ] = None,

@@ -25,6 +25,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.models import HEADS, Backbone, create_backbone, head_options
 from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger import load_classifier
 from imlgcn.training.extract import extract_features, extract_maps, weights_hash
 from imlgcn.training.stages import add_words, embed_labels
 
@@ -72,7 +73,8 @@ def compare(
         data: what ``imlgcn train`` takes; splits are made as there, with seed 0.
         heads: as in :func:`imlgcn.compare.parse_entries`, or its result.
         out: the folder to write.
-        backbone: a name, or a backbone.
+        backbone: a name, the folder of a tagger whose fine-tuned backbone is to be used, or a
+            backbone.
         size, weights: of the backbone, as in ``imlgcn train``.
         preset: of the heads and their training.
         epochs: of every training; None takes those of each head's preset, 40 or fewer.
@@ -105,9 +107,7 @@ def compare(
         )
     given = {**(embedding or {}), "words": str(words) if words else None}
     settings = train_settings({"embedding": given}).embedding
-    trunk = backbone
-    if isinstance(trunk, str):
-        trunk = create_backbone(trunk, weights=weights, size=size)
+    trunk = _open_backbone(backbone, weights, size)
     trunk.image_settings = trunk.image_settings.model_copy(
         update={"fit": train_settings(preset=preset).fit}
     )
@@ -146,6 +146,22 @@ def compare(
     )
     _write(Path(out), rows, f"{note}\n\n{describe()}\n\n")
     return Comparison(rows, cells)
+
+
+def _open_backbone(
+    backbone: str | Backbone, weights: str | Path | None, size: int | None
+) -> Backbone:
+    if isinstance(backbone, Backbone):
+        return backbone
+    if not Path(backbone).is_dir():
+        return create_backbone(backbone, weights=weights, size=size)
+    if weights is not None:
+        raise InputError(f"{backbone} is a tagger and brings its weights; leave --weights out")
+    trunk = load_classifier(Path(backbone))[0].backbone
+    if size is not None:
+        trunk.check_size(size)
+        trunk.image_settings = trunk.image_settings.model_copy(update={"size": size})
+    return trunk
 
 
 def prepare(
