@@ -35,6 +35,13 @@ from imlgcn.training.extract import extract_features
 
 PARTS = {"train": 0.7, "val": 0.12, "test": 0.18}  # about the shares of the data's own split
 CONTROLS = ("linear", "mlp")
+# what is asked -> a head, and the same head without it
+QUESTIONS = {
+    "the graph": ("iml_gcn", "iml_gcn:graph=identity"),
+    "the graph, residual form": ("iml_gcn:residual=True", "iml_gcn:residual=True:graph=identity"),
+    "learned edges": ("iml_gcn:graph=adaptive", "iml_gcn"),
+    "image-based nodes": ("iml_gcn", "iml_gcn:embedding=onehot"),
+}
 POOLED = (
     "mlp,iml_gcn,iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,"
     "iml_gcn:residual=true:graph=identity,iml_gcn:embedding=onehot"
@@ -223,7 +230,13 @@ def table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]], splits: int) 
         for control in CONTROLS
         if entry not in CONTROLS
     ]
-    comparisons = len(rows)
+    asked = [
+        (question, regime, entries[one] - entries[other])
+        for question, (one, other) in QUESTIONS.items()
+        for regime, entries in scores.items()
+        if one in entries and other in entries
+    ]
+    comparisons = len(rows) + len(asked)
     lines = [
         "# Does the label graph pay?",
         "",
@@ -234,6 +247,14 @@ def table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]], splits: int) 
         describe("python -m benchmarks.graph --out benchmarks/results/graph.md"),
         "",
     ]
+    lines += ["## What each part adds", "", f"| regime | {' | '.join(QUESTIONS)} |"]
+    lines += ["|---" * (1 + len(QUESTIONS)) + "|"]
+    for regime in scores:
+        found = {question: values for question, where, values in asked if where == regime}
+        parts = [interval(found[q], comparisons) if q in found else "-" for q in QUESTIONS]
+        if found:
+            lines.append(f"| {regime} | {' | '.join(parts)} |")
+    lines.append("")
     for regime, entries in scores.items():
         lines += [f"## {regime}: {REGIMES[regime].what}", ""]
         lines += ["| head | mAP | against linear | against mlp |", "|---|---|---|---|"]

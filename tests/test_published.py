@@ -178,7 +178,7 @@ def test_ml_gcn_has_coco_in_alphabetical_order_and_the_others_by_category_id():
     assert label_names("coco", alphabetical=True).index("person") == 49
     assert label_names("coco").index("person") == 0
     assert [name for name, source in SOURCES.items() if source.alphabetical] == ["ml_gcn"]
-    assert label_names("vg500", alphabetical=True)[10] == "label 10"  # numbers, not letters
+    assert label_names("vg500", alphabetical=True)[10] == "category 10"  # numbers, not letters
 
 
 def test_names_stored_in_the_checkpoint_are_taken_in_the_order_of_their_numbers(tmp_path):

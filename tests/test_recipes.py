@@ -270,7 +270,7 @@ def test_a_recipe_is_what_config_takes(name, cli, shapes, weights, tmp_path, mon
 
 def test_coco_as_the_readme_lays_it_out_is_tested_on_val2014(shapes, tmp_path):
     picture = sorted(shapes.parent.glob("*.png"))[0]
-    for split, folder in (("train", "train2014"), ("test", "val2014")):
+    for split, folder in (("train", "train2014"), ("val", "val2014")):
         (tmp_path / folder).mkdir()
         shutil.copy(picture, tmp_path / folder / f"{split}.png")
         image = {"id": 7, "file_name": f"{split}.png"}

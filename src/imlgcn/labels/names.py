@@ -28,7 +28,7 @@ VOC = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-VG500 = tuple(f"label {number}" for number in range(500))  # no names were ever published
+VG500 = tuple(f"category {number}" for number in range(500))  # no names were ever published
 
 NAMES = {"coco": COCO, "voc": VOC, "vg500": VG500}
 

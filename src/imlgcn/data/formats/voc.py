@@ -35,17 +35,13 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.labels.names import VOC
 
 NAME = "voc"
 VARIANTS = {
     "difficult": ("difficult-unknown", "difficult-present", "difficult-absent"),
     "val": ("trainval", "keep-val"),
 }
-CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
-    *("train", "tvmonitor"),
-)
 CODES = {"1": "present", "-1": "absent", "0": "difficult"}
 
 
@@ -166,9 +162,9 @@ def _read_xml(path: Path) -> _Labels:
 def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, _Labels]:
     suffix = f"_{name}.txt"
     files = {file.name.removesuffix(suffix): file for file in sorted(main.glob(f"*{suffix}"))}
-    if set(files) < set(CLASSES):
+    if set(files) < set(VOC):
         raise InputError(
-            f"{main}: has no {min(set(CLASSES) - set(files))}{suffix}; there must be one for each "
+            f"{main}: has no {min(set(VOC) - set(files))}{suffix}; there must be one for each "
             "label, or the folder Annotations beside ImageSets"
         )
     labels = {image: _Labels() for image in images}
@@ -200,7 +196,7 @@ def _read_codes(path: Path) -> dict[str, str]:
 def _names(found: Iterable[_Labels]) -> list[str]:
     """Return the 20 classes, or the labels there are when one of them is no VOC class."""
     names = {name for labels in found for name in labels.plain | labels.difficult}
-    return list(CLASSES) if names <= set(CLASSES) else sorted(names)
+    return list(VOC) if names <= set(VOC) else sorted(names)
 
 
 def _record(image: str, path: Path, labels: _Labels, split: str, difficult: str) -> Record:
@@ -221,7 +217,7 @@ def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict
 
 def _published(folder: Path, names: Sequence[str], difficult: str) -> str:
     year = re.fullmatch(r"VOC(2007|2012)", folder.resolve().name)
-    if year is None or tuple(names) != CLASSES:
+    if year is None or tuple(names) != VOC:
         return ""
     as_present = year[1] == "2007" and difficult == "present"
     return f"VOC{year[1]}{', difficult present' if as_present else ''}"
