@@ -182,10 +182,13 @@ def read_lines(path: Path) -> list[str]:
     return [stripped for line in read_text(path).splitlines() if (stripped := line.strip())]
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file."""
+def read_json(path: Path, without: re.Pattern[str] | None = None) -> Any:
+    """Return the content of a JSON file; what matches ``without`` after its group is null."""
+    text = read_text(path)
+    if without is not None:
+        text = without.sub(r"\1null", text)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is not valid JSON ({error})") from None
 
