@@ -142,3 +142,12 @@ def test_the_demo_runs_on_its_own_data(tmp_path):
     assert metrics["num_images"] == 438
     assert metrics["mAP"] > 55
     assert metrics["control"]["mAP"] > 55
+
+
+def test_label_vectors_that_no_head_takes_are_said_to_be_unused(train_tiny, tmp_path):
+    said = Said()
+    vectors = tmp_path / "vectors.json"
+    vectors.write_text('{"red": [1, 2]}')
+    options = {"embedding": {"words": str(vectors)}, "progress": said}
+    train_tiny(tmp_path / "a", head="linear", **options)
+    assert any("--words are not used: linear has other nodes" in line for line in said.lines)

@@ -87,6 +87,8 @@ def train(
     options = _settings(start, settings, preset or _preset(dataset, progress))
     backbone, begin = _backbone(options, start)
     check_settings(options, backbone, len(dataset.names))
+    if options.embedding.words and options.head_options.get("embedding") != "words":
+        progress.say(f"the vectors of --words are not used: {options.head} has other nodes or none")
     if begin is not None and set(begin.context.names) == set(dataset.names):
         dataset = dataset.reordered(begin.context.names)
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -86,7 +87,7 @@ def run_cell(
     if found is None:
         found = _train(entry, options, training, loss, seed, material)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **vars(found))
+            np.savez(file, **vars(found), made_by=np.array(version("imlgcn")))
     return found
 
 
@@ -96,6 +97,8 @@ def _read(path: Path) -> Cell | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             numbers = {key: file[key].item() for key in file.files if file[key].ndim == 0}
+            if numbers.pop("made_by", version("imlgcn")) != version("imlgcn"):
+                return None  # another version may train otherwise
             return Cell(val=file["val"], test=file["test"], **numbers)
     except (
         ValueError,

@@ -21,7 +21,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.checks import check_settings
+from imlgcn.training.checks import check_settings, say_what_is_special
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
@@ -140,7 +140,7 @@ def _stage_three(
     settings = run.settings
     channels = backbone.channels(HEADS[settings.head].feature_levels)
     head = create_head(settings.head, channels, context, **options)
-    _say_what_is_special(head, settings.head, run.progress)
+    say_what_is_special(head, settings.head, run.progress)
     goes_on = start is not None and _go_on(head, start, context.names)
     if start is not None and not goes_on:
         run.progress.say(
@@ -239,6 +239,10 @@ def _describe_labels(
 ) -> LabelContext:
     """Stage 2: the embeddings that the head's options ask for."""
     kind = options.get("embedding")
+    if run.settings.embedding.words and kind != "words":
+        run.progress.say(
+            "the vectors of --words are not used: the head's nodes are of another kind"
+        )
     old = start.context if start is not None and start.context.names == context.names else None
     if old is not None and kind in old.embeddings:
         return context.with_embeddings(**old.embeddings)  # the old weights were learnt on them
@@ -247,20 +251,6 @@ def _describe_labels(
     if kind in ("image", "image_pca"):
         return embed_labels(context, features.split("train")[1], run.settings.embedding)
     return context
-
-
-def _say_what_is_special(head: Head, name: str, progress: Progress) -> None:
-    if head.own_loss:
-        progress.say(f"the {name} head is trained by {head.own_loss}, not by the loss of the run")
-    adjacency = getattr(head, "adjacency", None)
-    if adjacency is None:
-        return
-    edges = int((adjacency != 0).sum()) - head.num_labels  # every label has itself
-    if 0 < edges < head.num_labels:
-        progress.say(
-            f"the label graph has {edges} edges for {head.num_labels} labels, little for a graph "
-            "head to use; a lower threshold gives more (--set head_options.threshold=0.2)"
-        )
 
 
 def _score(head: Head, features: ImageFeatures) -> Scores:
