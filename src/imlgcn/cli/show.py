@@ -230,17 +230,20 @@ def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
     console = Console(highlight=False)
     title = f"Systems with {labels} labels; published: COCO 2014, 80 labels, not measured here"
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("system")
-    table.add_column("built as")
-    for name in ("ours", "published M", "published mAP"):
-        table.add_column(name, justify="right")
-    table.add_column("note")
+    table.add_column("system", overflow="fold")
+    table.add_column("built as", overflow="fold")
+    for name in ("ours", "published\nM", "published\nmAP", ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    notes = list(dict.fromkeys(system.note for system, _ in rows if system.note))
     for system, total in rows:
         built = " ".join([f"{system.head} on {system.backbone}", *_options(system)])
         published = (system.published_params, system.published_map)
         cells = ["-" if value is None else f"{value:g}" for value in published]
-        table.add_row(system.name, built, f"{total:,}", *cells, system.note)
+        mark = f"{notes.index(system.note) + 1}" if system.note else ""
+        table.add_row(system.name, built, f"{total:,}", *cells, mark)
     console.print(table)
+    for number, note in enumerate(notes, start=1):
+        console.print(f"{number}  {note}")
     console.print("How each would be trained: recipes/ of the repository; --json names the file.")
 
 
