@@ -131,6 +131,7 @@ REGIMES = {
     ),
     "joined": Regime("three backbones joined", backbone=JOINED),
     "many": Regime("many labels: the folders of the pictures"),
+    "sequence": Regime("labels one after another, not on a graph", "mlp,cnn_rnn"),
     "maps": Regime("heads on maps, side 320", "mlp,iml_gcn,ssgrl,csra", size=320, splits=2),
 }
 

@@ -23,7 +23,7 @@ from imlgcn.data.dataset import load_dataset
 from imlgcn.evaluate import evaluate
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.names import COCO, VOC, label_names
-from imlgcn.models import create_head
+from imlgcn.models import PixelInput, create_head
 from imlgcn.models.official.sources import SOURCES
 from imlgcn.pipeline import train
 from imlgcn.published import import_checkpoint
@@ -100,11 +100,12 @@ def test_a_checkpoint_on_a_resnet_scores_as_its_parts_do(system, tmp_path):
 
     names = write_names(tmp_path)
     tagger = import_checkpoint(path, system, tmp_path / "out", data_names=names, size=64, **given)
-    images = torch.randn(2, 3, 64, 64)
+    pixels = torch.randint(256, (2, 64, 64, 3), dtype=torch.uint8)
+    images = PixelInput(tagger.info.image)(pixels)
     expected = expected_logits(system, {**head}, resnet_maps(model, images), given)
     network = Tagger.load(tagger.path).classifier().eval()
     torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-4)
-    folded = tagger.engine.logits(images.numpy())
+    folded = tagger.engine.logits(pixels.numpy())
     np.testing.assert_allclose(folded, expected.numpy(), rtol=1e-4, atol=1e-4)
     assert tagger.labels == tuple(f"thing {i}" for i in range(L))
 

@@ -170,4 +170,4 @@ def test_the_method_runs_and_resumes_on_its_own_backbone(
     stages = [row["stage"] for row in log_of(found)]
     assert {"fine-tuning, linear head", "warm start", "fine-tuning, graph head"} <= set(stages)
     assert stages.count("fine-tuning, linear head") == 2, "the finished stage was not run again"
-    assert np.isfinite(found.probabilities(np.zeros((1, 3, 64, 64), np.float32))).all()
+    assert np.isfinite(found.probabilities(np.zeros((1, 64, 64, 3), np.uint8))).all()

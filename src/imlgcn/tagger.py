@@ -105,7 +105,7 @@ class Tagger:
         """The network with its head folded, ready to score."""
         from imlgcn.engines.pytorch import TorchEngine
 
-        return TorchEngine(self.folded())
+        return TorchEngine(self.folded(), self.info.image)
 
     def classifier(self) -> MultiLabelClassifier:
         """Return the network as it was trained: backbone and head, not folded."""
@@ -121,8 +121,8 @@ class Tagger:
             classifier.backbone, head.fold() if isinstance(head, Head) else head
         )
 
-    def load_input(self, image: ImageLike) -> NDArray[np.float32]:
-        """Open and preprocess one image: float32 ``(3, S, S)``.
+    def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
+        """Open one image and fit it into the network's square of pixels ``(S, S, 3)``.
 
         Raises:
             ImageError: the image cannot be read; the message names the file.
@@ -133,9 +133,9 @@ class Tagger:
         return EvalTransform(settings)(image)
 
     def probabilities(
-        self, inputs: NDArray[np.float32], known: NDArray[np.int8] | None = None
+        self, inputs: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float64]:
-        """Return calibrated probabilities ``(B, L)`` of preprocessed images ``(B, 3, S, S)``.
+        """Return calibrated probabilities ``(B, L)`` of images ``(B, S, S, 3)`` as loaded.
 
         ``known`` ``(L,)`` from :meth:`known_row` holds for all of them: what is known is returned
         as 1 or 0, and the head takes it into account for the rest.

@@ -9,7 +9,8 @@ from PIL import Image
 
 from imlgcn.config import ImageSettings
 from imlgcn.data.images import open_image
-from imlgcn.data.transforms import EvalTransform, TrainTransform, load_input
+from imlgcn.data.transforms import EvalTransform, TrainTransform, load_input, normalize
+from imlgcn.models import PixelInput
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -19,9 +20,8 @@ def random_image(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def bytes_back(output: np.ndarray, settings: ImageSettings) -> np.ndarray:
-    """Undo the normalisation: ``(S, S, 3)`` in 0..255."""
-    return (output.transpose(1, 2, 0) * settings.std + settings.mean) * 255
+def network_input(image: Image.Image, settings: ImageSettings) -> np.ndarray:
+    return normalize(EvalTransform(settings)(image), settings)  # (3, S, S)
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
@@ -43,31 +43,30 @@ def test_it_equals_pasting_on_white_and_normalising_by_the_formula(
         square = Image.new("RGB", (64, 64), "white")
         square.paste(inner, ((64 - inner.width) // 2, (64 - inner.height) // 2))
     expected = (np.asarray(square) / 255.0 - np.array(MEAN)) / np.array(STD)  # (S, S, 3)
-    output = EvalTransform(settings)(image)
+    output = network_input(image, settings)
     np.testing.assert_allclose(output, expected.transpose(2, 0, 1), atol=2e-6)
 
 
-def test_the_output_is_float32_contiguous_and_the_same_each_time():
+def test_the_output_is_8_bit_contiguous_and_the_same_each_time():
     transform = EvalTransform(ImageSettings(size=48))
     first = transform(random_image(50, 20))
-    assert first.shape == (3, 48, 48)
-    assert first.dtype == np.float32
+    assert first.shape == (48, 48, 3)
+    assert first.dtype == np.uint8
     assert first.flags.c_contiguous
     transform(random_image(20, 50, seed=1))
     np.testing.assert_array_equal(first, transform(random_image(50, 20)))
 
 
 def test_padding_is_white_outside_and_keeps_the_aspect_ratio():
-    settings = ImageSettings(size=40, mean=MEAN, std=STD)
-    back = bytes_back(EvalTransform(settings)(Image.new("RGB", (80, 20), "black")), settings)
-    np.testing.assert_allclose(back[15:25], 0, atol=1e-3)
-    np.testing.assert_allclose(back[:15], 255, atol=1e-3)
-    np.testing.assert_allclose(back[25:], 255, atol=1e-3)
+    pixels = EvalTransform(ImageSettings(size=40))(Image.new("RGB", (80, 20), "black"))
+    assert (pixels[15:25] == 0).all()
+    assert (pixels[:15] == 255).all()
+    assert (pixels[25:] == 255).all()
 
 
 def test_each_channel_has_its_own_mean_and_std():
     settings = ImageSettings(size=16, mean=(0.0, 0.5, 1.0), std=(1.0, 0.5, 0.25))
-    output = EvalTransform(settings)(Image.new("RGB", (16, 16), (255, 255, 51)))
+    output = network_input(Image.new("RGB", (16, 16), (255, 255, 51)), settings)
     np.testing.assert_allclose(output[:, 3, 5], [1.0, 1.0, -3.2], rtol=1e-6)
 
 
@@ -85,8 +84,8 @@ def test_a_large_file_is_decoded_smaller_and_still_nearly_the_same(tmp_path):
     settings = ImageSettings(size=64)
     path = tmp_path / "image.jpg"
     random_image(30, 20).resize((1200, 800), Image.Resampling.BICUBIC).save(path)
-    full = bytes_back(EvalTransform(settings)(open_image(path)), settings)
-    fast = bytes_back(load_input(path, settings), settings)
+    full = EvalTransform(settings)(open_image(path)).astype(float)
+    fast = load_input(path, settings).astype(float)
     assert 0 < np.abs(full - fast).max() <= 6
     assert np.abs(full - fast).mean() < 0.5
 
@@ -94,10 +93,19 @@ def test_a_large_file_is_decoded_smaller_and_still_nearly_the_same(tmp_path):
 def test_a_very_large_image_in_memory_is_first_averaged_in_blocks_with_little_difference():
     settings = ImageSettings(size=32, fit="squash")
     image = random_image(60, 40).resize((1500, 1000), Image.Resampling.BICUBIC)
-    fast = bytes_back(EvalTransform(settings)(image), settings)
+    fast = EvalTransform(settings)(image).astype(float)
     exact = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC), float)
     assert np.abs(fast - exact).max() <= 6
     assert np.abs(fast - exact).mean() < 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_normalises_pixels_as_training_does_to_the_bit(seed):
+    settings = ImageSettings(size=32, mean=MEAN, std=STD)
+    pixels = np.stack([np.asarray(random_image(32, 32, seed + i)) for i in (0, 9)])
+    found = PixelInput(settings)(torch.from_numpy(pixels))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(found.numpy(), normalize(pixels, settings))
 
 
 def test_the_input_image_is_not_changed():
@@ -150,13 +158,13 @@ def plain(settings: ImageSettings, **options) -> TrainTransform:
 def test_with_everything_off_training_sees_what_evaluation_sees(fit):
     settings = ImageSettings(size=32, fit=fit, mean=MEAN, std=STD)
     image = random_image(50, 31)
-    np.testing.assert_array_equal(plain(settings)(image), EvalTransform(settings)(image))
+    np.testing.assert_array_equal(plain(settings)(image), network_input(image, settings))
 
 
 def test_a_flip_mirrors_left_and_right_half_of_the_time():
     settings = ImageSettings(size=32)
     image = random_image(32, 20)
-    expected = EvalTransform(settings)(image)
+    expected = network_input(image, settings)
     np.testing.assert_array_equal(plain(settings, flip=1.0)(image), expected[:, :, ::-1])
     torch.manual_seed(0)
     transform = plain(settings, flip=0.5)
@@ -167,7 +175,7 @@ def test_a_flip_mirrors_left_and_right_half_of_the_time():
 def test_the_cut_out_is_one_box_of_one_colour_of_half_the_side_at_most():
     settings = ImageSettings(size=40, fit="squash")
     image = random_image(40, 40)
-    expected = EvalTransform(settings)(image)
+    expected = network_input(image, settings)
     torch.manual_seed(0)
     heights, widths, colors = [], [], set()
     for _ in range(100):

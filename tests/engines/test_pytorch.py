@@ -9,7 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from imlgcn.config import ImageSettings
+from imlgcn.data.transforms import normalize
 from imlgcn.engines.pytorch import TorchEngine, throughput_threads, torch_threads
+
+SETTINGS = ImageSettings(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.5))
 
 
 @pytest.fixture
@@ -26,13 +30,13 @@ def module():
 
 @pytest.fixture
 def images():
-    return np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
+    return np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
 
 
 def test_logits_are_those_of_the_module_in_evaluation_mode(module, images):
-    engine = TorchEngine(module, device="cpu")
+    engine = TorchEngine(module, SETTINGS, device="cpu")
     with torch.no_grad():
-        expected = module.eval()(torch.from_numpy(images)).numpy()
+        expected = module.eval()(torch.from_numpy(normalize(images, SETTINGS))).numpy()
     np.testing.assert_allclose(engine.logits(images), expected, atol=1e-6)
     assert engine.name == "torch"
     assert engine.logits(images).dtype == np.float32
@@ -40,14 +44,14 @@ def test_logits_are_those_of_the_module_in_evaluation_mode(module, images):
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_batch_may_have_any_length(module, images, count):
-    engine = TorchEngine(module, device="cpu")
+    engine = TorchEngine(module, SETTINGS, device="cpu")
     found = engine.logits(images[:count])
     assert found.shape == (count, 4)
     np.testing.assert_allclose(found, engine.logits(images)[:count], atol=1e-6)
 
 
 def test_scoring_leaves_the_module_and_its_inputs_as_they_were(module, images):
-    engine = TorchEngine(module, device="cpu")
+    engine = TorchEngine(module, SETTINGS, device="cpu")
     state = {key: value.clone() for key, value in module.state_dict().items()}
     given = images.copy()
     engine.logits(images)
@@ -56,7 +60,7 @@ def test_scoring_leaves_the_module_and_its_inputs_as_they_were(module, images):
 
 
 def test_several_threads_may_score_at_once(module, images):
-    engine = TorchEngine(module, device="cpu")
+    engine = TorchEngine(module, SETTINGS, device="cpu")
     alone = engine.logits(images)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: engine.logits(images), range(16)):

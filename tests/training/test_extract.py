@@ -10,7 +10,7 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.data.transforms import load_input
+from imlgcn.data.transforms import load_input, normalize
 from imlgcn.training.extract import extract_features, weights_hash
 
 
@@ -32,7 +32,8 @@ def test_features_are_mean_and_maximum_of_the_map(backbone, colours):
     found = extract_features(backbone, colours)
     pixels = np.stack([load_input(path, backbone.image_settings) for path in colours.paths])
     with torch.no_grad():
-        maps = backbone.eval()(torch.from_numpy(pixels)).numpy()  # (N, C, H, W)
+        images = torch.from_numpy(normalize(pixels, backbone.image_settings))
+        maps = backbone.eval()(images).numpy()  # (N, C, H, W)
     assert found.values.shape == (16, 2, 6)
     np.testing.assert_allclose(found.pooled("avg")[:, :, 0, 0], maps.mean((2, 3)), atol=1e-5)
     np.testing.assert_allclose(found.pooled("max")[:, :, 0, 0], maps.max((2, 3)), atol=1e-5)

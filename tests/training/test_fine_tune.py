@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
-from imlgcn.data.transforms import load_input
+from imlgcn.data.transforms import load_input, normalize
 from imlgcn.training.checkpoint import load_checkpoint, part
 from imlgcn.training.fine_tune import augmented_batches, fine_tune, validation_map
 
@@ -90,7 +90,7 @@ def test_worker_processes_draw_the_same_numbers_every_time(colours, fabric):
 def test_every_image_comes_once_an_epoch_with_its_own_targets_in_another_order(colours, fabric):
     train = colours.split("train")
     whole = {
-        load_input(path, IMAGE).tobytes(): tuple(target)
+        normalize(load_input(path, IMAGE), IMAGE).tobytes(): tuple(target)
         for path, target in zip(train.paths, train.targets, strict=True)
     }
     orders = []

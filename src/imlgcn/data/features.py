@@ -27,7 +27,7 @@ from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
 from imlgcn.progress import SILENT, Progress
 
-Extractor = Callable[[NDArray[np.float32]], NDArray[Any]]  # (B, 3, S, S) -> (B, ...)
+Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
 VERSION = 1  # raise it when decoding, transforms or the shards change: old rows are then not found
 
@@ -90,7 +90,7 @@ def features_for(
 
 class _Image(NamedTuple):
     digest: bytes  # SHA-256 of the file
-    pixels: NDArray[np.float32] | None = None  # (3, S, S); None when its content is known already
+    pixels: NDArray[np.uint8] | None = None  # (S, S, 3); None when its content is known already
     error: str = ""
 
 
@@ -151,7 +151,7 @@ class _Extraction:
         light = [(index, image._replace(pixels=None)) for index, image in batch]
         self._running.append((light, self._pool.submit(self._extract, pixels)))
 
-    def _extract(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
+    def _extract(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         return np.array(self._extractor(pixels), self._shards.dtype)  # a copy: it may be reused
 
     def _collect(self) -> None:

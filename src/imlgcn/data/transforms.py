@@ -1,4 +1,4 @@
-"""From a decoded image to network input: float32 ``(3, S, S)``, the same way in training and use.
+"""From a decoded image to the network's square of pixels, the same way in training and use.
 
 The evaluation path is Pillow and numpy only, so that prediction needs no torch.
 """
@@ -20,40 +20,51 @@ RESAMPLING = {
 }
 
 
-def load_input(source: ImageSource, settings: ImageSettings) -> NDArray[np.float32]:
-    """Decode ``source`` and return the network input ``(3, S, S)``."""
+def load_input(source: ImageSource, settings: ImageSettings) -> NDArray[np.uint8]:
+    """Decode ``source`` and return the network's square of pixels ``(S, S, 3)``."""
     return EvalTransform(settings)(open_image(source, size=settings.size))
 
 
+def normalize(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:
+    """Return ``(value / 255 - mean) / std`` of pixels ``(..., S, S, 3)`` as ``(..., 3, S, S)``.
+
+    `imlgcn.models.PixelInput` does the same, to the bit, as the first step of a network.
+    """
+    scale, offset = scale_and_offset(settings)
+    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, -3))  # numpy is slow on strided pixels
+    return planes * scale[:, None, None] + offset[:, None, None]
+
+
+def scale_and_offset(settings: ImageSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what a pixel value is multiplied with and what is then added, per channel (3,)."""
+    mean, std = np.array(settings.mean), np.array(settings.std)
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
 class EvalTransform:
-    """Fit an RGB image into a square and normalise it: ``(value / 255 - mean) / std``.
+    """Fit an RGB image into a square of 8-bit pixels: what every engine is given.
 
     ``fit="pad"`` keeps the aspect ratio and centres the image on white; ``"squash"`` ignores it.
 
     Shape:
-        - output ``(3, S, S)``, float32, C-contiguous
+        - output ``(S, S, 3)``, uint8, C-contiguous
     """
 
     def __init__(self, settings: ImageSettings) -> None:
         self.settings = settings
-        mean, std = np.array(settings.mean), np.array(settings.std)
-        self._scale = (1 / (255 * std)).astype(np.float32)  # (3,)
-        self._offset = (-mean / std).astype(np.float32)  # (3,)
 
-    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """Return the network input ``(3, S, S)`` for an RGB image of any size."""
-        image = self.resize(image)
-        side = self.settings.size
-        left, top = (side - image.width) // 2, (side - image.height) // 2
-        white = np.float32(255) * self._scale + self._offset
-        output = np.empty((3, side, side), np.float32)
-        if image.size != (side, side):
-            output[:] = white[:, None, None]
-        for channel, plane in enumerate(image.split()):  # planes: numpy is slow on strided pixels
-            inside = output[channel, top : top + image.height, left : left + image.width]
-            np.multiply(np.asarray(plane), self._scale[channel], out=inside)
-            inside += self._offset[channel]
-        return output
+    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return the pixels ``(S, S, 3)`` of an RGB image of any size."""
+        return np.array(self.square(image))  # a copy: torch wants to be able to write
+
+    def square(self, image: Image.Image) -> Image.Image:
+        """Return the resized image, centred on a white square."""
+        image, side = self.resize(image), self.settings.size
+        if image.size == (side, side):
+            return image
+        square = Image.new("RGB", (side, side), WHITE)
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+        return square
 
     def resize(self, image: Image.Image) -> Image.Image:
         """Return the image as large as the square (squash) or as fits into it (pad)."""
@@ -100,10 +111,7 @@ class TrainTransform:
         import torch
 
         side = self._finish.settings.size
-        image = self._finish.resize(image)
-        square = Image.new("RGB", (side, side), WHITE)
-        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-        square = self._augment(square)
+        square = self._augment(self._finish.square(image))
         flip, x, y, *color = torch.rand(6).tolist()
         if flip < self._flip:
             square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -113,4 +121,4 @@ class TrainTransform:
             left, top, right, bottom = (round(side * edge) for edge in edges)
             red, green, blue = (int(256 * value) for value in color)
             square.paste((red, green, blue), (left, top, right, bottom))  # clipped by Pillow
-        return self._finish(square)
+        return normalize(np.asarray(square), self._finish.settings)

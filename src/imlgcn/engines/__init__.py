@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 
 
 class Engine(Protocol):
-    """Turns a batch of preprocessed images into logits.
+    """Turns a batch of squares of pixels into logits, on any number of threads at once.
 
     Shape:
-        - images float32 ``(B, 3, S, S)``, output float32 ``(B, L)``
+        - pixels uint8 ``(B, S, S, 3)``, output float32 ``(B, L)``, not calibrated
     """
 
     name: str
+    streams: int
+    """How many threads should call it at once to use the whole machine."""
 
     def logits(
-        self, images: NDArray[np.float32], known: NDArray[np.int8] | None = None
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float32]:
         """Return the logits of a batch of any length, 0 included.
 

@@ -13,6 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from imlgcn.config import ImageSettings
+from imlgcn.models import PixelInput
+
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
@@ -46,18 +49,20 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, module: nn.Module, *, device: str | None = None) -> None:
+    def __init__(
+        self, module: nn.Module, settings: ImageSettings, *, device: str | None = None
+    ) -> None:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.input = PixelInput(settings).to(self.device)
+        self.streams = 1 if self.device != "cpu" else torch.get_num_threads()
 
     @torch.inference_mode()
     def logits(
-        self, images: NDArray[np.float32], known: NDArray[np.int8] | None = None
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float32]:
-        """Return the logits of a batch ``(B, 3, S, S)`` as ``(B, L)``."""
-        batch = (
-            torch.from_numpy(images).to(self.device).contiguous(memory_format=torch.channels_last)
-        )
+        """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
+        batch = self.input(torch.from_numpy(pixels).to(self.device))
         given = () if known is None else (torch.from_numpy(known).to(self.device),)
         result: NDArray[np.float32] = self.module(batch, *given).float().cpu().numpy()
         return result

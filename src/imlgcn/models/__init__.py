@@ -3,12 +3,14 @@
 from imlgcn.models.backbones import Backbone, create_backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
 from imlgcn.models.heads import HEADS, Head, create_head, head_options
+from imlgcn.models.pixels import PixelInput
 
 __all__ = [
     "HEADS",
     "Backbone",
     "Head",
     "MultiLabelClassifier",
+    "PixelInput",
     "count_parameters",
     "create_backbone",
     "create_head",

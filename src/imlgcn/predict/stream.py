@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DIGITS = 6  # of probabilities and thresholds in rows
 SHOWN_ERRORS = 5
-Input = NDArray[np.float32] | str  # one image (3, S, S), or why it cannot be used
+Input = NDArray[np.uint8] | str  # one image (S, S, 3), or why it cannot be used
 Scores = NDArray[np.float64] | str  # its probabilities (L,), or the same reason
 Known = NDArray[np.int8] | None  # (L,), the same for all images
 Scored = Generator[tuple[str, Scores], None, None]

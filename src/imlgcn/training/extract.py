@@ -19,7 +19,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.engines.pytorch import throughput_threads
 from imlgcn.files import cache_dir
-from imlgcn.models import Backbone, Head
+from imlgcn.models import Backbone, Head, PixelInput
 from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.progress import SILENT, Progress
 
@@ -101,14 +101,15 @@ def extract_maps(
     """Return ``features`` with the last ``levels`` maps of every image, in half precision."""
     network = backbone.eval()
     side = backbone.image_settings.size
+    device = next(network.parameters()).device
+    normalize = PixelInput(backbone.image_settings).to(device)
 
     @torch.inference_mode()
-    def compute(images: NDArray[np.float32]) -> tuple[Tensor, ...]:
-        batch = torch.from_numpy(images).to(next(network.parameters()).device)
-        found = network(batch.contiguous(memory_format=torch.channels_last), levels)
+    def compute(pixels: NDArray[np.uint8]) -> tuple[Tensor, ...]:
+        found = network(normalize(torch.from_numpy(pixels).to(device)), levels)
         return found if isinstance(found, tuple) else (found,)
 
-    def extract(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def extract(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = (
             torch.cat([level.flatten(1) for level in compute(images)], 1).float().cpu().numpy()
         )
@@ -128,7 +129,7 @@ def extract_maps(
         )
     if table.failed:
         raise InputError(f"images vanished during training; first: {min(table.failed.values())}")
-    shapes = [level.shape[1:] for level in compute(np.zeros((1, 3, side, side), np.float32))]
+    shapes = [level.shape[1:] for level in compute(np.zeros((1, side, side, 3), np.uint8))]
     ends = np.cumsum([shape.numel() for shape in shapes])[:-1]
     parts = np.split(table.features, ends, axis=1)
     maps = tuple(part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True))
@@ -137,15 +138,16 @@ def extract_maps(
 
 def pooling_extractor(
     backbone: Backbone,
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return a function from images ``(B, 3, S, S)`` to mean and maximum ``(B, 2, C)``."""
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Return a function from pixels ``(B, S, S, 3)`` to mean and maximum ``(B, 2, C)``."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    normalize = PixelInput(backbone.image_settings).to(device)
+
     @torch.inference_mode()
-    def extract(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(images).to(device)
-        features = network(batch.contiguous(memory_format=torch.channels_last))
+    def extract(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        features = network(normalize(torch.from_numpy(pixels).to(device)))
         both = torch.stack([pool(features, how) for how in POOLINGS], dim=1)  # (B, 2, C)
         result: NDArray[np.float32] = both.float().cpu().numpy()
         return result

@@ -181,7 +181,7 @@ def validation_map(
     with throughput_threads() as streams:
         scores = features_for(
             val.paths,
-            extractor=TorchEngine(classifier).logits,
+            extractor=TorchEngine(classifier, image).logits,
             settings=image,
             key="",
             cache=None,
