@@ -48,14 +48,20 @@ def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
             ends = [control.map + row.low, control.map + row.high]
             axes.plot(ends, [y, y], color=colour, linewidth=2.4, alpha=0.45)
         axes.plot(row.map, y, "s" if row is control else "o", color=colour, markersize=7)
-    axes.set_xlabel("mAP, percent; bar: 95 % interval of the difference to linear")
+    axes.set_xlabel("mAP in percent, 95 % interval of the\ndifference to linear")
 
 
 def _draw_cost(axes: Axes, rows: Sequence[Row]) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
     for y, row in enumerate(rows):
         colour = LIGHT["control" if row.entry == CONTROL else "tagger"]
         axes.plot([row.folded, row.parameters], [y, y], color=colour, linewidth=1, alpha=0.6)
         axes.plot(row.parameters, y, "o", color=colour, markersize=7, fillstyle="none")
         axes.plot(row.folded, y, "o", color=colour, markersize=7)
     axes.set_xscale("log")
-    axes.set_xlabel("parameters of the head: ○ trained, ● as deployed")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))  # 30k, 100k, 300k, 1M
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.1)
+    axes.set_xlabel("parameters of the head\n○ trained  ● as deployed")
