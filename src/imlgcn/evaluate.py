@@ -86,8 +86,6 @@ def evaluate(
     Raises:
         InputError: no such split, no label in common, or no image that can be read.
     """
-    from imlgcn.engines.pytorch import throughput_threads
-
     check_protocol(protocol)  # before the work: an InputError for an unknown one
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
@@ -104,7 +102,7 @@ def evaluate(
     targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
     columns = [tagger.labels.index(name) for name in common]
     targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
-    with throughput_threads() as streams:
+    with tagger.engine.streaming() as streams:
         table = features_for(
             part.paths,
             extractor=tagger.engine.logits,

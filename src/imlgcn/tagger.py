@@ -7,7 +7,7 @@ Shapes: B batch, S image side, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -19,13 +19,13 @@ from PIL import Image
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
-from imlgcn.engines import Engine
+from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
 from imlgcn.predictions import read_predictions
-from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, read_info
+from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, parse_info, read_info
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
@@ -51,19 +51,34 @@ class Tagger:
     [Tag(label='food', probability=0.97, threshold=0.41), ...]
     """
 
-    def __init__(self, path: Path, info: TaggerInfo) -> None:
+    def __init__(
+        self, path: Path, info: TaggerInfo, *, engine: str | None = None, latency: bool = False
+    ) -> None:
         self.path = path
         self.info = info
+        self._wanted, self._latency = engine, latency
 
     @classmethod
-    def load(cls, path: str | Path) -> Tagger:
-        """Open a tagger folder written by ``imlgcn train``.
+    def load(cls, path: str | Path, *, engine: str | None = None, latency: bool = False) -> Tagger:
+        """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
+
+        Args:
+            path: the folder, or a ``.onnx`` or ``.openvino`` file.
+            engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
+                the fastest here, measured on first use and remembered; None the first there is.
+            latency: one image at a time is to be fast, not many.
 
         Raises:
-            InputError: no such folder, an unfinished one, or a ``model.json`` this version cannot
-                read.
+            InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
+                read, or an engine that is not installed or has no file to run.
         """
-        return cls(Path(path), read_info(Path(path)))
+        path = Path(path)
+        if not path.is_file():
+            return cls(path, read_info(path), engine=engine, latency=latency)
+        opened = open_file(path, engine, latency=latency)
+        tagger = cls(path, parse_info(opened.metadata.get("imlgcn", ""), path))
+        tagger.engine = opened
+        return tagger
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -92,20 +107,46 @@ class Tagger:
             return self.thresholds
         if parse_goal(goal).kind == "fixed":
             return np.full(len(self.labels), parse_goal(goal).value)
-        if self.info.origin:
+        if self.info.origin or self.path.is_file():
+            kind = "exported file" if self.path.is_file() else "imported checkpoint"
             raise InputError(
-                "an imported checkpoint has no validation scores to fit thresholds on; give a "
-                "number, such as --threshold 0.5"
+                f"an {kind} has no validation scores to fit thresholds on; give a number, such as "
+                "--threshold 0.5"
             )
         scored = read_predictions(self.path / "predictions.parquet", self.labels, "val")
         return fit_thresholds(scored.probabilities, scored.targets, goal)
 
     @cached_property
     def engine(self) -> Engine:
-        """The network with its head folded, ready to score."""
+        """What runs the folded network; which one `load` says."""
+        openers, name = self._openers(), self._wanted
+        if name is None or name == "auto":
+            name = next(iter(self.engine_rates() if name == "auto" else openers))
+        if name not in openers:
+            check_engine(name)
+            raise InputError(
+                f"{self.path} holds no exported file for the engine {name!r}: "
+                f"`imlgcn export {self.path}` writes one"
+            )
+        return openers[name]()
+
+    def engine_rates(self) -> dict[str, float]:
+        """Return images/s of every engine that can run this tagger here, fastest first.
+
+        Measured for a second when it is not remembered for this network and machine.
+        """
+        key = " ".join(sorted(self.info.sha256.values()))
+        size = self.info.image.size
+        return choose.rates(self._openers(), key, size=size, latency=self._latency)
+
+    def _openers(self) -> dict[str, Callable[[], Engine]]:
+        found = openers_for(self.path, self.info.sha256, latency=self._latency)
+        return found | {"torch": self._open_torch}
+
+    def _open_torch(self) -> Engine:
         from imlgcn.engines.pytorch import TorchEngine
 
-        return TorchEngine(self.folded(), self.info.image)
+        return TorchEngine(self.folded(), self.info.image, latency=self._latency)
 
     def classifier(self) -> MultiLabelClassifier:
         """Return the network as it was trained: backbone and head, not folded."""
@@ -183,13 +224,10 @@ class Tagger:
         """
         if not known:
             return None
-        from imlgcn.models import HEADS
-
-        if not HEADS[self.info.head.name].uses_known:
-            able = ", ".join(name for name, head in HEADS.items() if head.uses_known)
+        if not self.engine.takes_known:
             raise InputError(
                 f"the head {self.info.head.name!r} cannot use known labels; leave them out "
-                f"(heads that can: {able})"
+                "(c_tran can)"
             )
         row = np.full(len(self.labels), -1, np.int8)
         for name, value in known.items():

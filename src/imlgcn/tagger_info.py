@@ -76,14 +76,27 @@ def read_info(path: Path) -> TaggerInfo:
             "(the same `imlgcn train` command with --resume goes on)"
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is damaged ({error}); train anew or restore it") from None
+    return parse_info(text, file)
+
+
+def parse_info(text: str, file: Path) -> TaggerInfo:
+    """Check the text of a ``model.json`` that was found in ``file``.
+
+    Raises:
+        InputError: it is not one, or not one that this version can read.
+    """
+    try:
+        content = json.loads(text)
         if isinstance(content, dict) and content.get("format") != FORMAT:
             raise InputError(
                 f"{file} has format {content.get('format')!r}; this version reads {FORMAT}: "
                 "install the imlgcn version named in it"
             )
         return TaggerInfo.model_validate(content)
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
+    except (json.JSONDecodeError, ValidationError) as error:
         lines = str(error).splitlines()  # of pydantic: how many errors, where, what
         first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
         raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None

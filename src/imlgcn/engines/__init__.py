@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from imlgcn.config import InputError, unknown_name
+
+# engine -> the files of a tagger folder it can run, best first; torch runs the folder itself
+FILES = {
+    "onnxruntime": ("model.onnx",),
+    "openvino": ("model.openvino", "model.onnx"),
+    "torch": (),
+}
+EXTRAS = {"torch": "torch", "onnxruntime": "onnx", "openvino": "openvino"}
 
 
 class Engine(Protocol):
@@ -16,8 +32,19 @@ class Engine(Protocol):
     """
 
     name: str
+
     streams: int
     """How many threads should call it at once to use the whole machine."""
+
+    takes_known: bool
+    """Whether the network can use labels that are already known."""
+
+    metadata: dict[str, str]
+    """What an exported file says of itself; the tagger's ``model.json`` is under ``imlgcn``."""
+
+    def streaming(self) -> AbstractContextManager[int]:
+        """Set the runtime up for calls from several threads at once; yield how many."""
+        ...
 
     def logits(
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
@@ -27,3 +54,62 @@ class Engine(Protocol):
         ``known`` ``(B, L)`` (1, 0, or -1 not known) is for networks whose head can use it.
         """
         ...
+
+
+def cores() -> int:
+    """Return how many cores this process may use: ``$OMP_NUM_THREADS`` or what the system allows.
+
+    A container's or a job's share counts, not the machine's.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def installed(name: str) -> bool:
+    """Return whether the engine's runtime can be imported, without importing it."""
+    return find_spec(name) is not None
+
+
+def check_engine(name: str) -> None:
+    """Raise for an engine that there is not, or that is not installed."""
+    if name not in FILES:
+        raise unknown_name("engine", name, ("auto", *FILES))
+    if not installed(name):
+        raise InputError(
+            f"the engine {name!r} is not installed; pip install 'imlgcn[{EXTRAS[name]}]', or "
+            "leave --engine out"
+        )
+
+
+def openers_for(
+    folder: Path, files: Collection[str], *, latency: bool = False
+) -> dict[str, Callable[[], Engine]]:
+    """Return what opens each installed engine that can run one of the exported ``files``."""
+    found: dict[str, Callable[[], Engine]] = {}
+    for name, readable in FILES.items():
+        file = next((file for file in readable if file in files), None)
+        if file is not None and installed(name):
+            found[name] = partial(open_file, folder / file, name, latency=latency)
+    return found
+
+
+def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> Engine:
+    """Open an exported file; ``latency`` gives one image all cores.
+
+    Raises:
+        InputError: the runtime is not installed or cannot read the file.
+    """
+    if name in (None, "auto"):
+        readable = [n for n, files in FILES.items() if f"model{path.suffix}" in files]
+        name = next((n for n in readable if installed(n)), readable[0])
+    check_engine(name)
+    if name == "onnxruntime":
+        from imlgcn.engines.onnx import OnnxEngine
+
+        return OnnxEngine(path, latency=latency)
+    from imlgcn.engines.vino import OpenVinoEngine
+
+    return OpenVinoEngine(path, latency=latency)

@@ -6,7 +6,7 @@ Shapes: B batch, S image side, L labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -50,12 +50,24 @@ class TorchEngine:
     name = "torch"
 
     def __init__(
-        self, module: nn.Module, settings: ImageSettings, *, device: str | None = None
+        self,
+        module: nn.Module,
+        settings: ImageSettings,
+        *,
+        device: str | None = None,
+        latency: bool = False,
     ) -> None:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.input = PixelInput(settings).to(self.device)
-        self.streams = 1 if self.device != "cpu" else torch.get_num_threads()
+        self._latency = latency or self.device != "cpu"
+        self.streams = 1 if self._latency else torch.get_num_threads()
+        self.takes_known = bool(getattr(getattr(module, "head", None), "uses_known", False))
+        self.metadata: dict[str, str] = {}
+
+    def streaming(self) -> AbstractContextManager[int]:
+        """Give each stream a thread while the block runs; yield how many streams there are."""
+        return nullcontext(1) if self._latency else throughput_threads()
 
     @torch.inference_mode()
     def logits(

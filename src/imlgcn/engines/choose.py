@@ -1,0 +1,100 @@
+"""The fastest engine for a network on this machine: measured once, then remembered.
+
+Shapes: B batch, S image side.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.engines import Engine, cores
+from imlgcn.files import cache_dir, write_atomic
+
+SECONDS = 1.0  # of measuring, for all engines together
+BATCH = 4  # images; no engine here gains from more
+MEMORY = "engines.json"
+
+
+def rates(
+    openers: Mapping[str, Callable[[], Engine]], key: str, *, size: int, latency: bool = False
+) -> dict[str, float]:
+    """Return images/s of every engine on the network ``key`` here, fastest first.
+
+    What the cache folder remembers for this network, machine and versions is not measured again.
+    """
+    situation = _situation(key, latency)
+    found = _read().get(situation, {})
+    if set(found) != set(openers):
+        found = _measure(openers, size, batch=1 if latency else BATCH)
+        write_atomic(cache_dir() / MEMORY, json.dumps(_read() | {situation: found}, indent=1))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _measure(
+    openers: Mapping[str, Callable[[], Engine]], size: int, batch: int
+) -> dict[str, float]:
+    """Time engines in three turns; the best turn counts: in the others the machine was busy.
+
+    An engine that cannot run the network has the rate 0.
+    """
+    pixels = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
+    found = dict.fromkeys(openers, 0.0)
+    opened: dict[str, Engine] = {}
+    for name, opener in openers.items():
+        with suppress(InputError):
+            opened[name] = opener()
+            _rate(opened[name], pixels, 0.0)  # the first run allocates
+    for _ in range(3):
+        for name, engine in opened.items():
+            found[name] = max(found[name], _rate(engine, pixels, SECONDS / 3 / len(opened)))
+    return found
+
+
+def _rate(engine: Engine, pixels: NDArray[np.uint8], seconds: float) -> float:
+    """Return images/s of as many threads as the engine wants, each with one run at least."""
+
+    def work(_: int) -> int:
+        runs = 0
+        while not runs or time.perf_counter() < end:
+            engine.logits(pixels)
+            runs += 1
+        return runs
+
+    with engine.streaming() as streams, ThreadPoolExecutor(streams) as pool:
+        start = time.perf_counter()
+        end = start + seconds
+        runs = sum(pool.map(work, range(streams)))
+    return runs * len(pixels) / (time.perf_counter() - start)
+
+
+def _situation(key: str, latency: bool) -> str:
+    """Name all that decides which engine is fastest."""
+    versions = [f"{name} {_version(name)}" for name in ("torch", "onnxruntime", "openvino")]
+    machine = (platform.machine(), platform.processor(), f"{cores()} cores")
+    return " ".join((key, *machine, *versions, "latency" if latency else "throughput"))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "-"
+
+
+def _read() -> dict[str, dict[str, float]]:
+    try:
+        content = json.loads(Path(cache_dir() / MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # what is lost is measured again
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,89 @@
+"""The OpenVINO engine: runs an exported ``.openvino`` or ``.onnx`` file, without torch.
+
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zipfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.engines import cores
+
+
+class OpenVinoEngine:
+    """A compiled network with one stream for each core; each calling thread has its own request.
+
+    Computes in float32: on processors with bfloat16 OpenVINO would otherwise choose that.
+    """
+
+    name = "openvino"
+
+    def __init__(self, path: Path, *, latency: bool = False) -> None:
+        import openvino
+
+        threads = cores()
+        self.streams = 1 if latency else threads
+        try:
+            network = _read(openvino.Core(), path)
+            self._compiled = openvino.compile_model(
+                network,
+                "CPU",
+                {
+                    "NUM_STREAMS": self.streams,
+                    "INFERENCE_NUM_THREADS": threads,
+                    "INFERENCE_PRECISION_HINT": "f32",
+                },
+            )
+        except (RuntimeError, zipfile.BadZipFile, KeyError) as error:
+            raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
+        self.takes_known = len(self._compiled.inputs) > 1
+        self.metadata = _metadata(path)
+        self.num_labels = self._compiled.output("logits").partial_shape[1].get_length()
+        self._local = threading.local()
+
+    def streaming(self) -> AbstractContextManager[int]:
+        """Yield how many threads should call at once; there is nothing to set up."""
+        return nullcontext(self.streams)
+
+    def logits(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
+        if not len(pixels):
+            return np.zeros((0, self.num_labels), np.float32)
+        inputs: dict[str, NDArray[np.uint8] | NDArray[np.int8]] = {"pixels": pixels}
+        if self.takes_known:
+            nothing = np.full((len(pixels), self.num_labels), -1, np.int8)
+            inputs["known"] = nothing if known is None else known
+        elif known is not None:
+            raise InputError("this network cannot use known labels; leave them out")
+        if not hasattr(self._local, "request"):
+            self._local.request = self._compiled.create_infer_request()
+        self._local.request.infer(inputs)
+        # a copy: the next run of this thread writes over it
+        return np.array(self._local.request.get_tensor("logits").data, np.float32)
+
+
+def _read(core: Any, path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return core.read_model(archive.read("model.xml"), archive.read("model.bin"))
+    return core.read_model(path)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """Return what the archive says of itself; OpenVINO does not pass on what an ONNX file says."""
+    if not zipfile.is_zipfile(path):
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        content: dict[str, str] = json.loads(archive.read("metadata.json"))
+    return content
