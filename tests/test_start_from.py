@@ -127,7 +127,7 @@ def test_going_on_with_another_backbone_is_refused(tagger, train_tiny, tmp_path,
 def test_going_on_at_another_size_is_recorded(tagger, train_tiny, tmp_path):
     again = train_tiny(tmp_path / "again", start=tagger.path, head="linear", size=48)
     assert again.info.image.size == 48
-    assert again.load_input(Image.new("RGB", (70, 50))).shape == (3, 48, 48)
+    assert again.load_input(Image.new("RGB", (70, 50))).shape == (48, 48, 3)
 
 
 def test_going_on_needs_a_whole_tagger(train_tiny, tmp_path, own_tagger):
