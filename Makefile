@@ -47,5 +47,5 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet $(PINS) --editable '.[words]'
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet $(PINS) --editable '.[words,heif,dev]'
+	$(PIP) install --quiet $(PINS) --editable '.[dev]'
 	@touch $@
