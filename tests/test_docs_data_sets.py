@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from imlgcn.cli import app
+from imlgcn.cli import commands
 from imlgcn.data.formats import FORMATS
 from imlgcn.data.published import COUNTS
 
@@ -33,5 +33,5 @@ def test_the_page_gives_the_published_counts():
 @pytest.mark.parametrize("command", re.findall(r"`imlgcn (train [^`]+)`", PAGE))
 def test_the_commands_of_the_page_parse(command):
     name, *arguments = shlex.split(command)
-    commands = typer.main.get_command(app).commands
-    assert commands[name].make_context(name, arguments).params["out"]
+    parsers = typer.main.get_command(commands()).commands
+    assert parsers[name].make_context(name, arguments).params["out"]

@@ -17,7 +17,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from imlgcn.cli import app, main
+from imlgcn.cli import commands, main
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.evaluate import evaluate
@@ -243,7 +243,7 @@ def test_an_option_that_no_file_holds_can_be_given(tmp_path):
     names = str(write_names(tmp_path))
     command = ["import", str(path), "--from", "csra", "--data-names", names, "--size", "64"]
     command += ["--out", str(tmp_path / "out"), "--set", "lam=0.1"]
-    result = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(commands(), command)
     assert result.exit_code == 0, result.output
     assert Tagger.load(tmp_path / "out").info.head.options["lam"] == 0.1
     assert "imlgcn predict" in result.output

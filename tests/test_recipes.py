@@ -15,7 +15,7 @@ import pytest
 import torch
 import typer
 
-from imlgcn.cli import app
+from imlgcn.cli import commands
 from imlgcn.config import TrainSettings, merge_settings, train_settings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.labels.context import LabelContext
@@ -178,7 +178,7 @@ def parse(line: str) -> dict:
     """Return what the command line understands, without running it."""
     program, name, *arguments = shlex.split(line)
     assert program == "imlgcn"
-    command = typer.main.get_command(app).commands[name]
+    command = typer.main.get_command(commands()).commands[name]
     return command.make_context(name, arguments).params
 
 

@@ -10,7 +10,6 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
@@ -176,6 +175,8 @@ def parse_setting(text: str) -> dict[str, Any]:
     >>> parse_setting("linear.epochs=5")
     {'linear': {'epochs': 5}}
     """
+    import yaml
+
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise InputError(f"--set takes key=value, such as linear.epochs=20; got {text!r}")

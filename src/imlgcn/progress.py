@@ -1,6 +1,7 @@
 """Progress that people can read: a bar on a terminal, plain lines elsewhere, silence by default.
 
-The library never prints; whoever calls it hands in a :class:`Progress`.
+The library never prints; whoever calls it hands in a :class:`Progress`. Rich is imported when it is
+used: the command line starts without it.
 """
 
 from __future__ import annotations
@@ -8,18 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import ProgressColumn
 
 Advance = Callable[[int], None]
 
@@ -40,8 +35,15 @@ class TerminalProgress(Progress):
     """Bars with stage, rate and time left on a terminal; elsewhere a line every few seconds."""
 
     def __init__(self, console: Console | None = None, *, interval: float = 5.0) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self._given = console
         self.interval = interval
+
+    @cached_property
+    def console(self) -> Console:
+        """Where it writes: standard error, if not said otherwise."""
+        from rich.console import Console
+
+        return self._given or Console(stderr=True, highlight=False)
 
     def say(self, text: str) -> None:
         """Print one line beside the bars."""
@@ -59,14 +61,16 @@ class TerminalProgress(Progress):
 
     @contextmanager
     def _rich(self, stage: str, total: int, unit: str) -> Iterator[Advance]:
+        from rich import progress as bars
+
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            _Rate(unit),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=28),
+            bars.MofNCompleteColumn(),
+            _rate_column(unit),
+            bars.TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         )
-        with RichProgress(*columns, console=self.console) as progress:
+        with bars.Progress(*columns, console=self.console) as progress:
             task = progress.add_task(f"{stage:<28}", total=total)
             yield lambda count: progress.advance(task, count)
 
@@ -90,14 +94,16 @@ class TerminalProgress(Progress):
             self.say(f"{stage}: {done} {unit} in {seconds:.1f} s ({done / seconds:.0f} {unit}/s)")
 
 
-class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
+def _rate_column(unit: str) -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
 
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f} {self.unit}/s" if speed else f"- {self.unit}/s", style="dim")
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.0f} {unit}/s" if speed else f"- {unit}/s", style="dim")
+
+    return Rate()
 
 
 SILENT = Progress()
