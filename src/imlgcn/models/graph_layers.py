@@ -38,11 +38,16 @@ class SemanticAttention(nn.Module):
 
     def forward(self, positions: Tensor, labels: Tensor) -> Tensor:
         """Return what each label sees of the map."""
+        read: Tensor = self.weights(positions, labels) @ positions  # (B, L, C)
+        return read
+
+    def weights(self, positions: Tensor, labels: Tensor) -> Tensor:
+        """Return the attention of each label to each position, ``(B, L, N)``, with sum one."""
         seen = self.image(positions).unsqueeze(2)  # (B, N, 1, K)
         fit = (seen * self.label(labels)).tanh()  # (B, N, L, K)
         scores = fit @ (self.score.weight @ self.mix.weight)[0]  # (B, N, L)
-        attention: Tensor = scores.softmax(1)
-        return attention.transpose(1, 2) @ positions  # (B, L, C)
+        attention: Tensor = scores.softmax(1).transpose(1, 2)  # (B, L, N)
+        return attention
 
 
 class GatedGraphUnit(nn.Module):
@@ -57,7 +62,7 @@ class GatedGraphUnit(nn.Module):
     published code of SSGRL does by mistake; :math:`U_r` is then stored and not used.
 
     Shape:
-        - state and output ``(..., L, D)``, adjacency ``(L, L)``
+        - state and output ``(..., L, D)``, adjacency ``(L, L)``, or one for each state
     """
 
     def __init__(self, width: int, *, shared_reset: bool = False) -> None:
@@ -72,7 +77,7 @@ class GatedGraphUnit(nn.Module):
 
     def forward(self, state: Tensor, adjacency: Tensor) -> Tensor:
         """Return the nodes after they have heard from their neighbours."""
-        message = torch.cat([adjacency @ state, adjacency.T @ state], -1)  # (..., L, 2 * D)
+        message = torch.cat([adjacency @ state, adjacency.mT @ state], -1)  # (..., L, 2 * D)
         past = self.update_state(state)
         update: Tensor = (self.update_message(message) + past).sigmoid()
         if not self.shared_reset:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.label_maps import MapKind
+from imlgcn.models.maps import score_maps, winners
 
 POOLINGS = ("avg", "max")
 
@@ -65,6 +67,25 @@ class ImageVector(nn.Module):
         dropped: Tensor = self.dropout(vectors)
         return dropped
 
+    @property
+    def map_kind(self) -> MapKind:
+        """What the map of a label is that :meth:`spread` gives for its classifier."""
+        return "score" if self.pooling == "avg" else "winner"
+
+    def spread(self, features: Tensor) -> Tensor:
+        """Return the vector (without dropout) as the mean over a map, ``(B, C, H, W)``.
+
+        Averaged features are that map. Of a maximum only the positions count that have it: it is
+        split among them, and there N times as large as their share, for N positions.
+        """
+        if self.pooling == "max":
+            count = features.shape[2] * features.shape[3]
+            features = count * winners(features) * features
+        if self.normalize:
+            length = torch.linalg.vector_norm(features.mean((2, 3)), dim=1).clamp(min=1e-12)
+            features = features * (math.sqrt(features.shape[1]) / length)[:, None, None, None]
+        return features
+
 
 class GraphConvolution(nn.Module):
     r"""Graph convolution of Kipf & Welling (ICLR 2017), https://arxiv.org/abs/1609.02907.
@@ -114,6 +135,16 @@ class FoldedHead(nn.Module):
         refuse_known(self, known)
         logits: Tensor = self.linear(self.vector(features))
         return logits
+
+    @property
+    def map_kind(self) -> MapKind:
+        """As of the head this was folded from."""
+        return self.vector.map_kind
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits and what each position adds to them."""
+        maps = score_maps(self.linear.weight, self.vector.spread(features))
+        return self(features, known), maps
 
 
 def refuse_known(module: nn.Module, known: Tensor | None) -> None:

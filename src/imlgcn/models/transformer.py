@@ -102,11 +102,18 @@ class AttentionBlock(nn.Module):
         memory: Tensor,
         query_code: Tensor | None = None,
         key_code: Tensor | None = None,
+        seen: list[Tensor] | None = None,
     ) -> Tensor:
-        """Return ``x`` after it has read ``memory``."""
+        """Return ``x`` after it has read ``memory``.
+
+        The attention ``(B, Q, N)``, mean of the heads, is added to ``seen`` if there is such a
+        list: it costs time, and only explanations need it.
+        """
         queries = x if query_code is None else x + query_code
         keys = memory if key_code is None else memory + key_code
-        read, _ = self.attention(queries, keys, memory, need_weights=False)
+        read, weights = self.attention(queries, keys, memory, need_weights=seen is not None)
+        if seen is not None:
+            seen.append(weights)
         result: Tensor = self.norm(x + self.dropout(read))
         return result
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 
 Features = Tensor | tuple[Tensor, ...]
@@ -66,6 +68,19 @@ class Head(nn.Module):
     def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
         return criterion(self(features), targets)
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """What :meth:`label_maps` gives, or None for a head that cannot say where it looks."""
+        return None
+
+    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits ``(B, L)`` as ``forward`` does, and one map per label ``(B, L, h, w)``.
+
+        The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a
+        map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
+        """
+        raise InputError(f"{type(self).__name__} does not say where in the image it looks")
 
     def fold(self) -> nn.Module:
         """Return an equal module with all that does not depend on the image computed once."""

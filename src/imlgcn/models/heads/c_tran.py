@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Head, Presets
 from imlgcn.models.layers import leaf_uniform
+from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,
@@ -118,12 +120,30 @@ class CTranHead(Head):
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps; without ``known`` all labels are unknown."""
+        return self._score(self.input(features), known)
+
+    @property
+    def map_kind(self) -> MapKind:
+        """The attention of the labels' tokens to the positions, mean over heads and layers."""
+        return "attention"
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and the attention; what goes to other labels is left out of it."""
+        maps, seen = self.input(features), list[Tensor]()
+        logits = self._score(maps, known, seen)
+        count = maps.shape[2] * maps.shape[3]  # N
+        weights = [layer[:, count:, :count] for layer in seen]  # (B, L, N)
+        return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
+
+    def _score(
+        self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None = None
+    ) -> Tensor:
+        """Return the logits; each layer's attention goes to ``seen`` if that is given."""
         if known is not None and known.shape[-1] != self.num_labels:  # one column would broadcast
             raise InputError(
                 f"known labels have one column per label, {self.num_labels} of them; "
                 f"{known.shape[-1]} given"
             )
-        maps = self.input(features)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
@@ -133,7 +153,7 @@ class CTranHead(Head):
         labels = (self.labels + state).expand(B, -1, -1)  # (B, L, D)
         tokens = self.norm(torch.cat([positions, labels], 1))  # (B, N + L, D)
         for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
-            tokens = feed_forward(attend(tokens, tokens))
+            tokens = feed_forward(attend(tokens, tokens, seen=seen))
         answers: Tensor = tokens[:, -self.num_labels :]  # (B, L, D)
         return (answers * self.weight).sum(-1) + self.bias + direct
 

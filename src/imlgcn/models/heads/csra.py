@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known
+from imlgcn.models.maps import winners
 from imlgcn.models.transformer import MapInput
 
 MAXIMUM = 99  # the temperature that stands for the maximum, as in the published code
@@ -111,6 +113,20 @@ class CSRAHead(Head):
         logits = (scores.mean(-1) + self.lam * torch.stack(attended)).sum(0)  # (B, L)
         return logits if self.bias is None else logits + self.bias
 
+    @property
+    def map_kind(self) -> MapKind:
+        """Exact scores of the positions: their own and what attention makes of them."""
+        return "score"
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        r"""Return the logits and :math:`\sum_t s_{tln} (1 + \lambda N a_{tln})`, a the softmax."""
+        maps = self.input(features)  # (B, C, H, W)
+        scores = torch.einsum("tlc,bchw->tblhw", self.classifiers(), maps)
+        count = maps.shape[2] * maps.shape[3]  # N
+        weights = [attention(s, T) for s, T in zip(scores, self.temperatures, strict=True)]
+        scored = scores * (1 + self.lam * count * torch.stack(weights))
+        return self(features, known), scored.sum(0)
+
     @torch.no_grad()
     def fold(self) -> CSRAHead:
         """Return the head whose classifiers are scaled once; it is for use and has no dropout."""
@@ -119,6 +135,13 @@ class CSRAHead(Head):
         folded.normalize_weights = False
         folded.input = MapInput(normalize=self.input.normalize, dropout=0.0)
         return folded
+
+
+def attention(scores: Tensor, temperature: float) -> Tensor:
+    """Return the weights of `attend` for scores ``(..., H, W)``; equal maxima share at 99."""
+    if temperature == MAXIMUM:
+        return winners(scores)
+    return (temperature * scores).flatten(-2).softmax(-1).view_as(scores)
 
 
 def attend(scores: Tensor, temperature: float) -> Tensor:

@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import FoldedHead, ImageVector, refuse_known
+from imlgcn.models.maps import score_maps
 
 
 class LinearHead(Head):
@@ -54,6 +56,16 @@ class LinearHead(Head):
         refuse_known(self, known)
         logits: Tensor = self.linear(self.vector(features))
         return logits
+
+    @property
+    def map_kind(self) -> MapKind:
+        """Exact scores of the positions, or of those that won the maximum."""
+        return self.vector.map_kind
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and what each position adds to them."""
+        maps = score_maps(self.linear.weight, self.vector.spread(features))
+        return self(features, known), maps
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:

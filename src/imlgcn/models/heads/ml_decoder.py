@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import refuse_known
+from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
 
 
@@ -99,12 +101,31 @@ class MLDecoderHead(Head):
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
-        maps = self.input(features)
+        return self._score(self.input(features))
+
+    @property
+    def map_kind(self) -> MapKind:
+        """The attention of the queries, mean over heads; labels of one group have one map."""
+        return "attention"
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
+        refuse_known(self, known)
+        maps, seen = self.input(features), list[Tensor]()
+        logits = self._score(maps, seen)
+        group_size = self.group_weight.shape[2]
+        weights = [
+            layer.repeat_interleave(group_size, 1)[:, : self.num_labels] for layer in seen
+        ]  # (B, L, N)
+        return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
+
+    def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Return the logits; the attention ``(B, K, N)`` goes to ``seen`` if that is given."""
         tokens = maps.flatten(2).transpose(1, 2)  # (B, N, C)
         memory = self.embed(tokens).relu()  # (B, N, D)
-        queries = self.queries.expand(features.shape[0], -1, -1)  # (B, K, D)
+        queries = self.queries.expand(maps.shape[0], -1, -1)  # (B, K, D)
         queries = self.query_norm(queries + self.dropout(queries))
-        answers = self.feed_forward(self.cross_attention(queries, memory))  # (B, K, D)
+        answers = self.feed_forward(self.cross_attention(queries, memory, seen=seen))  # (B, K, D)
         grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         return grouped.flatten(1)[:, : self.num_labels] + self.bias + direct

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import unknown_name
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, refuse_known
+from imlgcn.models.maps import score_maps
 
 GRAPHS = ("cooccurrence", "identity", "adaptive")
 
@@ -135,6 +137,16 @@ class MLGCNHead(Head):
         refuse_known(self, known)
         vectors = self.vector(features)  # (B, C)
         return nn.functional.linear(vectors, self.weight(), self.bias)
+
+    @property
+    def map_kind(self) -> MapKind:
+        """Exact scores of the positions, or of those that won the maximum."""
+        return self.vector.map_kind
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and what each position adds to them."""
+        maps = score_maps(self.weight(), self.vector.spread(features))
+        return self(features, known), maps
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import ImageVector, refuse_known
+from imlgcn.models.maps import score_maps
 
 
 class MLPHead(Head):
@@ -62,3 +65,20 @@ class MLPHead(Head):
         hidden = self.activation(self.linear1(self.vector(features)))  # (B, hidden)
         logits: Tensor = self.linear2(hidden)
         return logits
+
+    @property
+    def map_kind(self) -> MapKind:
+        """Exact scores of the positions, or of those that won the maximum."""
+        return self.vector.map_kind
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and what each position adds to them.
+
+        The image as a whole decides on which side of the LeakyReLU each hidden unit is; given that,
+        the head is linear, and what ``b_1`` adds is the same everywhere.
+        """
+        spread = self.vector.spread(features)  # (B, C, H, W)
+        units = self.linear1(spread.mean((2, 3)))  # (B, hidden)
+        slope = torch.where(units > 0, 1.0, self.activation.negative_slope)[:, :, None, None]
+        inner = score_maps(self.linear1.weight, spread) + self.linear1.bias[:, None, None]
+        return self(features, known), score_maps(self.linear2.weight, slope * inner)

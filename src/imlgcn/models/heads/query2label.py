@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known
+from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
 
 
@@ -108,7 +110,22 @@ class Query2LabelHead(Head):
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
-        maps = self.input(features)
+        return self._score(self.input(features))
+
+    @property
+    def map_kind(self) -> MapKind:
+        """The attention of the queries to the positions, mean over heads and decoder layers."""
+        return "attention"
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and the attention; what the encoder mixed before is not undone."""
+        refuse_known(self, known)
+        maps, seen = self.input(features), list[Tensor]()
+        logits = self._score(maps, seen)
+        return logits, attention_maps(seen, (maps.shape[2], maps.shape[3]))
+
+    def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """Return the logits; each layer's attention goes to ``seen`` if that is given."""
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         if self.input_proj is not None:
             maps = self.input_proj(maps)  # (B, D, H, W)
@@ -118,7 +135,7 @@ class Query2LabelHead(Head):
             memory = encode(memory, positions)
         labels = memory.new_zeros(memory.shape[0], *self.queries.shape)  # (B, L, D)
         for decode in self.decoder:
-            labels = decode(labels, memory, self.queries, positions)
+            labels = decode(labels, memory, self.queries, positions, seen)
         logits: Tensor = (self.norm(labels) * self.weight).sum(-1) + self.bias  # (B, L)
         return logits + direct
 
@@ -159,11 +176,19 @@ class DecoderLayer(nn.Module):
         self.cross_attention = AttentionBlock(width, num_heads, dropout)
         self.feed_forward = FeedForwardBlock(width, hidden, dropout)
 
-    def forward(self, labels: Tensor, memory: Tensor, queries: Tensor, positions: Tensor) -> Tensor:
-        """Return the labels after they have read the map."""
+    def forward(
+        self,
+        labels: Tensor,
+        memory: Tensor,
+        queries: Tensor,
+        positions: Tensor,
+        seen: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Return the labels after they have read the map; the attention goes to ``seen``."""
         if self.self_attention is not None:
             labels = self.self_attention(labels, labels, queries, queries)
-        result: Tensor = self.feed_forward(self.cross_attention(labels, memory, queries, positions))
+        read = self.cross_attention(labels, memory, queries, positions, seen)
+        result: Tensor = self.feed_forward(read)
         return result
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Criterion, Features, Head, Presets
 from imlgcn.models.layers import ImageVector, refuse_known
@@ -137,6 +138,15 @@ class SRNHead(Head):
         refuse_known(self, known)
         earlier, last = _two_maps(features)
         return (self.classify(last) + self.regularise(*self.attend(earlier))) / 2
+
+    @property
+    def map_kind(self) -> MapKind:
+        """The attention A, which only the regularising half of the head uses."""
+        return "attention"
+
+    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits and the attention, ``size`` x ``size``."""
+        return self(features, known), self.attend(_two_maps(features)[0])[0]
 
     def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the loss of the logits that ``train_stage`` trains."""

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm
+from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import MapInput, MeanPath, check_share
 
 CANCELLED = tuple(f"attention.{name}" for name in SemanticAttention.CANCELLED)
@@ -152,3 +154,17 @@ class SSGRLHead(Head):
         output: Tensor = self.output(joined).tanh()  # (B, L, O)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         return (output * self.classifiers()).sum(-1) + self.bias + direct
+
+    @property
+    def map_kind(self) -> MapKind:
+        """The attention guided by the label vectors, before the graph."""
+        return "attention"
+
+    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
+        maps = self.input(features)
+        size = (maps.shape[2], maps.shape[3])
+        if self.input_proj is not None:
+            maps = self.input_proj(maps)
+        weights = self.attention.weights(maps.flatten(2).transpose(1, 2), self.vectors)
+        return self(features, known), attention_maps([weights], size)

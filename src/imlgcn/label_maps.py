@@ -1,0 +1,73 @@
+"""Where a tagger looks: one map per label over the network's square of pixels.
+
+Numbers only, no torch: what a network gives, what a page or a report shows. Shapes: B batch,
+L labels, h w map, S image side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MapKind = Literal["score", "winner", "attention"]
+
+MEANING: dict[MapKind, str] = {
+    "score": "what each place adds to the label's score: the mean over the square, plus the "
+    "label's bias, is the logit",
+    "winner": "what the places that won the maximum add to the label's score: the mean over the "
+    "square, plus the label's bias, is the logit",
+    "attention": "how the head shares its attention for the label over the places: it says where "
+    "the head looks, not whether what it sees speaks for the label",
+}
+
+
+class Region(NamedTuple):
+    """The part of the square that shows the image and not the padding, in shares of its side."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMaps:
+    """Logits and maps of a batch; what a map says :data:`MEANING` tells by ``kind``.
+
+    Attributes:
+        logits: float32 ``(B, L)``, not calibrated.
+        maps: float32 ``(B, L, h, w)`` over the whole square, padding included.
+        kind: what the maps are.
+        regions: B, where the image is in its square.
+    """
+
+    logits: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    kind: MapKind
+    regions: tuple[Region, ...]
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], Region]]:
+        """Yield each image's maps ``(L, h, w)`` and region."""
+        return iter(zip(self.maps, self.regions, strict=True))
+
+
+def inside(region: Region, height: int, width: int) -> NDArray[np.float64]:
+    """Return the share of each cell ``(height, width)`` that lies in the image.
+
+    >>> inside(Region(0.0, 0.25, 1.0, 0.75), 2, 1)
+    array([[0.5],
+           [0.5]])
+    """
+    rows = _covered(region.top, region.bottom, height)
+    columns = _covered(region.left, region.right, width)
+    return np.outer(rows, columns)
+
+
+def _covered(start: float, end: float, cells: int) -> NDArray[np.float64]:
+    """Return the share of each of the cells of an axis (n,) between two places on it."""
+    edges = np.clip(np.arange(cells + 1) / cells, start, end)
+    return np.asarray(np.diff(edges) * cells)
