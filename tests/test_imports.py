@@ -15,7 +15,7 @@ import imlgcn
 ROOT = Path(imlgcn.__file__).parent
 # each line imports only from the lines above it, and from itself unless it is one of several
 ORDER = (
-    ("config", "files", "progress", "systems"),
+    ("config", "files", "label_maps", "progress", "systems"),
     ("labels",),
     ("losses", "metrics"),
     ("data",),
@@ -23,10 +23,12 @@ ORDER = (
     ("engines",),
     ("predictions",),
     ("tagger_info",),
+    ("tagger_network",),
     ("tagger",),
     ("training",),
     ("published",),
     ("evaluate",),
+    ("explain",),
     ("predict",),
     ("report",),
     ("compare",),

@@ -7,7 +7,7 @@ Shapes: B batch, S image side, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -21,16 +21,17 @@ from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.label_maps import LabelMaps, Region
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
 from imlgcn.predictions import read_predictions
 from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, parse_info, read_info
+from imlgcn.tagger_network import WEIGHTS, load_classifier, without_maps
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
-WEIGHTS = "model.safetensors"
 __all__ = ["LabelScale", "Part", "Tag", "Tagger", "TaggerInfo", "load_classifier", "save_tagger"]
 ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
@@ -187,6 +188,40 @@ class Tagger:
         scores = self.calibration.apply(self.engine.logits(inputs, rows))
         return np.where(rows >= 0, rows, scores)
 
+    def region(self, size: tuple[int, int]) -> Region:
+        """Return where in the square an image of ``size`` (width, height) lies: pad adds white."""
+        return EvalTransform(self.info.image).region(size)
+
+    def maps(
+        self,
+        inputs: NDArray[np.uint8],
+        sizes: Sequence[tuple[int, int]] | None = None,
+        known: NDArray[np.int8] | None = None,
+    ) -> LabelMaps:
+        """Return where each label's logit comes from, for images ``(B, S, S, 3)`` as loaded.
+
+        ``sizes`` are the (width, height) of the images: with them the regions of the result say
+        where each is in its square. ``known`` as in `probabilities`.
+
+        Raises:
+            InputError: the head, or the exported file, has no maps.
+        """
+        engine = self._map_engine
+        if engine.map_kind is None:
+            raise without_maps(self.info, self.path)
+        rows = None if known is None else np.tile(known, (len(inputs), 1))  # (B, L)
+        logits, maps = engine.maps(inputs, rows)
+        whole = [Region()] * len(inputs)
+        regions = whole if sizes is None else [self.region(size) for size in sizes]
+        return LabelMaps(logits, maps, engine.map_kind, tuple(regions))
+
+    @cached_property
+    def _map_engine(self) -> Engine:
+        """The engine, or torch where the exported file that runs has no maps and weights exist."""
+        if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
+            return self._open_torch()
+        return self.engine
+
     def __call__(
         self,
         image: ImageLike,
@@ -237,45 +272,6 @@ class Tagger:
                 raise InputError(f"known label {name!r} is 1 (present) or 0 (absent); got {value}")
             row[self.labels.index(name)] = value
         return row
-
-
-def load_classifier(
-    path: Path, info: TaggerInfo | None = None
-) -> tuple[MultiLabelClassifier, LabelContext]:
-    """Return the trained network and what is known about its labels.
-
-    Raises:
-        InputError: the weights are missing or are not those that ``model.json`` was written with.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
-
-    info = info or read_info(path)
-    weights = path / WEIGHTS
-    if not weights.is_file() or sha256_file(weights) != info.sha256.get(WEIGHTS):
-        raise InputError(
-            f"{weights} is missing or changed since the tagger was written; copy the whole folder "
-            "again, or train anew"
-        )
-    tensors = load_file(weights)
-    arrays = {
-        key.removeprefix("labels."): value.numpy()
-        for key, value in tensors.items()
-        if key.startswith("labels.")
-    }
-    context = LabelContext.from_arrays(info.labels, arrays)
-    with torch.random.fork_rng(devices=[]):
-        backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
-        channels = backbone.channels(HEADS[info.head.name].feature_levels)
-        head = create_head(info.head.name, channels, context, **info.head.options)
-    backbone.weights_id = info.backbone.weights or backbone.weights_id
-    backbone.image_settings = info.image
-    classifier = MultiLabelClassifier(backbone, head)
-    network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}
-    classifier.load_state_dict(network)
-    return classifier, context
 
 
 def save_tagger(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from imlgcn.config import ImageSettings
 from imlgcn.data.images import ImageSource, open_image
+from imlgcn.label_maps import Region
 
 WHITE = (255, 255, 255)
 RESAMPLING = {
@@ -66,13 +67,24 @@ class EvalTransform:
         square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
         return square
 
+    def region(self, size: tuple[int, int]) -> Region:
+        """Return where in the square an image of ``size`` (width, height) lies."""
+        width, height = self._fitted(size)
+        side = self.settings.size
+        left, top = (side - width) // 2, (side - height) // 2
+        return Region(left / side, top / side, (left + width) / side, (top + height) / side)
+
+    def _fitted(self, size: tuple[int, int]) -> tuple[int, int]:
+        side = self.settings.size
+        if self.settings.fit == "squash":
+            return side, side
+        longest = max(size)
+        width, height = (max(1, round(length * side / longest)) for length in size)
+        return width, height
+
     def resize(self, image: Image.Image) -> Image.Image:
         """Return the image as large as the square (squash) or as fits into it (pad)."""
-        side = self.settings.size
-        width, height = side, side
-        if self.settings.fit == "pad":
-            longest = max(image.size)
-            width, height = (max(1, round(length * side / longest)) for length in image.size)
+        width, height = self._fitted(image.size)
         filter_ = RESAMPLING[self.settings.interpolation]
         # a 12-megapixel image is first averaged over whole blocks: 7 times as fast, 2 levels apart
         return image.resize((width, height), filter_, reducing_gap=3.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.label_maps import MEANING, MapKind
 
 # engine -> the files of a tagger folder it can run, best first; torch runs the folder itself
 FILES = {
@@ -22,6 +23,12 @@ FILES = {
     "torch": (),
 }
 EXTRAS = {"torch": "torch", "onnxruntime": "onnx", "openvino": "openvino"}
+
+
+def map_kind_of(metadata: Mapping[str, str]) -> MapKind | None:
+    """Return what the maps of an exported file are, by its metadata; None where it has none."""
+    kind = metadata.get("maps")
+    return next((known for known in MEANING if known == kind), None)
 
 
 class Engine(Protocol):
@@ -39,6 +46,9 @@ class Engine(Protocol):
     takes_known: bool
     """Whether the network can use labels that are already known."""
 
+    map_kind: MapKind | None
+    """What `maps` gives, or None where the network has no maps."""
+
     metadata: dict[str, str]
     """What an exported file says of itself; the tagger's ``model.json`` is under ``imlgcn``."""
 
@@ -53,6 +63,12 @@ class Engine(Protocol):
 
         ``known`` ``(B, L)`` (1, 0, or -1 not known) is for networks whose head can use it.
         """
+        ...
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits and maps ``(B, L, h, w)``; only where ``map_kind`` is set."""
         ...
 
 

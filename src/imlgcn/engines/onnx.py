@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines import cores
+from imlgcn.engines import cores, map_kind_of
 
 
 class OnnxEngine:
@@ -44,6 +44,7 @@ class OnnxEngine:
         self.streams = 1 if latency else threads
         self.takes_known = "known" in {given.name for given in self._session.get_inputs()}
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.map_kind = map_kind_of(self.metadata)
         self.num_labels = int(self._session.get_outputs()[0].shape[1])
 
     def streaming(self) -> AbstractContextManager[int]:
@@ -56,11 +57,23 @@ class OnnxEngine:
         """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
         if not len(pixels):
             return np.zeros((0, self.num_labels), np.float32)
+        (logits,) = self._session.run(["logits"], self._inputs(pixels, known))
+        return np.asarray(logits, np.float32)
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        logits, maps = self._session.run(["logits", "maps"], self._inputs(pixels, known))
+        return np.asarray(logits, np.float32), np.asarray(maps, np.float32)
+
+    def _inputs(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None
+    ) -> dict[str, NDArray[np.uint8] | NDArray[np.int8]]:
         inputs: dict[str, NDArray[np.uint8] | NDArray[np.int8]] = {"pixels": pixels}
         if self.takes_known:
             nothing = np.full((len(pixels), self.num_labels), -1, np.int8)
             inputs["known"] = nothing if known is None else known
         elif known is not None:
             raise InputError("this network cannot use known labels; leave them out")
-        (logits,) = self._session.run(["logits"], inputs)
-        return np.asarray(logits, np.float32)
+        return inputs

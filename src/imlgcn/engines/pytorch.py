@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from imlgcn.config import ImageSettings
+from imlgcn.label_maps import MapKind
 from imlgcn.models import PixelInput
 
 
@@ -63,6 +64,7 @@ class TorchEngine:
         self._latency = latency or self.device != "cpu"
         self.streams = 1 if self._latency else torch.get_num_threads()
         self.takes_known = bool(getattr(getattr(module, "head", None), "uses_known", False))
+        self.map_kind: MapKind | None = getattr(module, "map_kind", None)
         self.metadata: dict[str, str] = {}
 
     def streaming(self) -> AbstractContextManager[int]:
@@ -74,7 +76,23 @@ class TorchEngine:
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float32]:
         """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
+        return _array(self.module(*self._inputs(pixels, known)))
+
+    @torch.inference_mode()
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        logits, maps = self.module.label_maps(*self._inputs(pixels, known))
+        return _array(logits), _array(maps)
+
+    def _inputs(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None
+    ) -> tuple[torch.Tensor, ...]:
         batch = self.input(torch.from_numpy(pixels).to(self.device))
-        given = () if known is None else (torch.from_numpy(known).to(self.device),)
-        result: NDArray[np.float32] = self.module(batch, *given).float().cpu().numpy()
-        return result
+        return (batch,) if known is None else (batch, torch.from_numpy(known).to(self.device))
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array

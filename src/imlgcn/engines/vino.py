@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines import cores
+from imlgcn.engines import cores, map_kind_of
 
 
 class OpenVinoEngine:
@@ -47,6 +47,7 @@ class OpenVinoEngine:
             raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
         self.takes_known = len(self._compiled.inputs) > 1
         self.metadata = _metadata(path)
+        self.map_kind = map_kind_of(self.metadata)
         self.num_labels = self._compiled.output("logits").partial_shape[1].get_length()
         self._local = threading.local()
 
@@ -60,6 +61,19 @@ class OpenVinoEngine:
         """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
         if not len(pixels):
             return np.zeros((0, self.num_labels), np.float32)
+        (logits,) = self._run(pixels, known, "logits")
+        return logits
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        logits, maps = self._run(pixels, known, "logits", "maps")
+        return logits, maps
+
+    def _run(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None, *outputs: str
+    ) -> list[NDArray[np.float32]]:
         inputs: dict[str, NDArray[np.uint8] | NDArray[np.int8]] = {"pixels": pixels}
         if self.takes_known:
             nothing = np.full((len(pixels), self.num_labels), -1, np.int8)
@@ -68,9 +82,10 @@ class OpenVinoEngine:
             raise InputError("this network cannot use known labels; leave them out")
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
-        self._local.request.infer(inputs)
-        # a copy: the next run of this thread writes over it
-        return np.array(self._local.request.get_tensor("logits").data, np.float32)
+        request = self._local.request
+        request.infer(inputs)
+        # copies: the next run of this thread writes over them
+        return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]
 
 
 def _read(core: Any, path: Path) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from imlgcn.label_maps import MapKind
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.heads.base import Criterion, Head
 
@@ -28,6 +29,18 @@ class MultiLabelClassifier(nn.Module):
         """Return the logits of a batch of images."""
         logits: Tensor = self.head(self.backbone(images, self.levels), known)
         return logits
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """What the head's maps are, or None if it has none."""
+        kind: MapKind | None = getattr(self.head, "map_kind", None)
+        return kind
+
+    def label_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits and the head's maps ``(B, L, h, w)``."""
+        features = self.backbone(images, self.levels)
+        result: tuple[Tensor, Tensor] = self.head.label_maps(features, known)  # type: ignore[operator]
+        return result
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the head's training loss on a batch of images."""
