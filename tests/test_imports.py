@@ -33,6 +33,7 @@ ORDER = (
     ("report",),
     ("compare",),
     ("pipeline",),
+    ("serve",),
     ("cli",),
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
@@ -135,7 +136,8 @@ def test_importing_the_package_costs_next_to_nothing():
 
 
 @pytest.mark.parametrize(
-    "module", ["data", "labels", "metrics", "tagger", "predict", "evaluate", "pipeline", "cli"]
+    "module",
+    ["data", "labels", "metrics", "tagger", "predict", "evaluate", "pipeline", "serve", "cli"],
 )
 def test_a_module_that_prediction_needs_imports_nothing_heavy(module):
     heavy = fresh(

@@ -179,12 +179,12 @@ class Tagger:
     ) -> NDArray[np.float64]:
         """Return calibrated probabilities ``(B, L)`` of images ``(B, S, S, 3)`` as loaded.
 
-        ``known`` ``(L,)`` from :meth:`known_row` holds for all of them: what is known is returned
-        as 1 or 0, and the head takes it into account for the rest.
+        ``known`` from :meth:`known_row`, ``(L,)`` for all of them or ``(B, L)``, is returned as 1
+        or 0 where it is known, and the head takes it into account for the rest.
         """
         if known is None:
             return self.calibration.apply(self.engine.logits(inputs))
-        rows = np.tile(known, (len(inputs), 1))  # (B, L)
+        rows = np.array(np.broadcast_to(known, (len(inputs), len(self.labels))))  # (B, L)
         scores = self.calibration.apply(self.engine.logits(inputs, rows))
         return np.where(rows >= 0, rows, scores)
 

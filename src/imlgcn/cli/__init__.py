@@ -16,6 +16,7 @@ MODULES = {  # in the order in which help lists the commands
     "train": ("demo", "train"),
     "model": ("evaluate", "params", "systems"),
     "predict": ("predict",),
+    "serve": ("serve",),
     "compare": ("compare",),
     "published": ("import",),
 }

@@ -43,7 +43,7 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
         config=_read_text(path / "config.yaml"),
         curves=_read_curves(_read_text(path / "log.jsonl")),
         scored=_read_scores(path, tagger.labels, metrics.get("split")),
-        context=_read_context(path, tagger.labels),
+        context=read_context(path, tagger.labels),
     )
 
 
@@ -84,7 +84,8 @@ def _read_scores(path: Path, labels: tuple[str, ...], split: object) -> ScoredSp
         return None
 
 
-def _read_context(path: Path, labels: tuple[str, ...]) -> LabelContext | None:
+def read_context(path: Path, labels: tuple[str, ...]) -> LabelContext | None:
+    """Return what the weights file of a tagger folder says of its labels; None without one."""
     from safetensors import SafetensorError, safe_open
 
     prefix = "labels."

@@ -1,0 +1,72 @@
+"""The command serve: an API and a page for one tagger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from imlgcn.config import InputError
+from imlgcn.progress import TerminalProgress
+
+TaggerPath = Annotated[
+    Path, typer.Argument(help="Folder that `imlgcn train` wrote, or an exported file.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(serve)
+
+
+def serve(
+    tagger: TaggerPath,
+    host: Annotated[str, typer.Option(help="Address; 0.0.0.0 is every one here.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes one that is free.")] = 8000,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    engine: Annotated[
+        str, typer.Option(help="onnxruntime, openvino, torch, or auto: the fastest here.")
+    ] = "auto",
+    max_batch: Annotated[int, typer.Option(help="Images scored at once, at most.")] = 8,
+    max_wait_ms: Annotated[
+        float, typer.Option(help="How long a batch waits for images being decoded.")
+    ] = 2.0,
+    queue: Annotated[
+        int, typer.Option(help="Images taken in and not yet answered; beyond it: 503.")
+    ] = 256,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name the server answers to.")
+    ] = None,
+) -> None:
+    """Serve a tagger: a page to try it on, and an API.
+
+    Example: imlgcn serve runs/demo --open
+    """
+    try:
+        from imlgcn.serve import ServeSettings
+        from imlgcn.serve import serve as run
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"serving needs {error.name}, which is not installed; pip install 'imlgcn[serve]'"
+        ) from None
+    from imlgcn.tagger import Tagger
+
+    options = {
+        "host": host,
+        "port": port,
+        "max_batch": max_batch,
+        "max_wait_ms": max_wait_ms,
+        "queue": queue,
+        "allow_hosts": tuple(allow_host or ()),
+    }
+    try:
+        settings = ServeSettings.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
+        option = f"--{str(name).replace('_', '-')}"
+        raise InputError(f"{option}: {message}; got {first['input']!r}") from None
+    opened = Tagger.load(tagger, engine=engine)
+    run(opened, settings, open_page=open_page, progress=TerminalProgress())

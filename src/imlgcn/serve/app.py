@@ -1,0 +1,70 @@
+"""The web application around a tagger."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from imlgcn.serve import errors
+from imlgcn.serve.assets import Asset, load_assets
+from imlgcn.serve.guard import Guard
+from imlgcn.serve.routes import router
+from imlgcn.serve.service import Service
+from imlgcn.serve.settings import ServeSettings
+from imlgcn.tagger import Tagger
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI:
+    """Return an ASGI application that tags images with ``tagger``.
+
+    The engine starts with the application and ends with it, after what was taken in is answered.
+    """
+    settings = settings or ServeSettings()
+    service = Service(tagger, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.open()
+        # what the page asks for first; the tagger's files are read once
+        await asyncio.to_thread(lambda: service.model)
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="imlgcn",
+        summary=f"Tags images with {len(tagger.labels)} labels.",
+        version=version("imlgcn"),
+        docs_url=None,  # FastAPI's own page loads its scripts from another site
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.include_router(router)
+    for address, asset in load_assets().items():
+        app.add_route(address, _serve(asset), include_in_schema=False)
+    errors.install(app)
+    app.add_middleware(Guard, names=_names(settings), monitor=service.monitor)
+    return app
+
+
+def _serve(asset: Asset) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        return asset.response(request)
+
+    return respond
+
+
+def _names(settings: ServeSettings) -> set[str]:
+    """Return the names this server answers to, beside any address."""
+    names = {"localhost", settings.host, *settings.allow_hosts}
+    if settings.host not in LOOPBACK:
+        names.add(socket.gethostname())
+    return names

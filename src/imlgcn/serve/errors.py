@@ -1,0 +1,85 @@
+"""One JSON shape for everything that goes wrong: ``{"error": {"code", "message"}}``.
+
+A message is a sentence for the person who asked. It never holds a path of this machine or a trace;
+those go to the server's own log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from imlgcn.config import InputError
+
+LOG = logging.getLogger("imlgcn.serve")
+
+
+class ApiError(Exception):
+    """An answer that is an error: HTTP status, a code for programs, a sentence for people."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, str]:
+        """Return what stands under ``error``."""
+        return {"code": self.code, "message": self.message}
+
+    def response(self) -> Response:
+        """Return the whole answer."""
+        return json_response({"error": self.body()}, self.status, self.headers)
+
+
+def json_response(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return ``content`` as JSON; a value that is not finite is our own mistake."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text, status, dict(headers or {}), media_type="application/json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error in the one shape."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)
+        return error.response()
+
+    async def of_input(request: Request, error: Exception) -> Response:
+        return ApiError(422, "bad_parameter", str(error)).response()
+
+    async def of_parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = first["loc"][-1]
+        return ApiError(422, "bad_parameter", f"parameter {where!r}: {first['msg']}").response()
+
+    async def of_routing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path, method = request.url.path, request.method
+        known = {
+            404: ("not_found", f"there is nothing at {path}; /docs lists what there is"),
+            405: ("method_not_allowed", f"{path} does not take {method}; /docs lists what it does"),
+        }
+        code, message = known.get(error.status_code, ("bad_request", str(error.detail)))
+        return ApiError(error.status_code, code, message, error.headers).response()
+
+    async def of_ours(request: Request, error: Exception) -> Response:
+        LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        message = "the server made a mistake; its log says more"
+        return ApiError(500, "internal", message).response()
+
+    app.add_exception_handler(ApiError, ours)
+    app.add_exception_handler(InputError, of_input)
+    app.add_exception_handler(RequestValidationError, of_parameters)
+    app.add_exception_handler(HTTPException, of_routing)
+    app.add_exception_handler(Exception, of_ours)

@@ -1,0 +1,76 @@
+"""Run the server in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import webbrowser
+
+from imlgcn.config import InputError
+from imlgcn.progress import SILENT, Progress
+from imlgcn.serve.app import create_app
+from imlgcn.serve.settings import ServeSettings
+from imlgcn.tagger import Tagger
+
+GRACE = 5  # seconds beyond the time limit of a request
+
+
+def serve(
+    tagger: Tagger,
+    settings: ServeSettings | None = None,
+    *,
+    open_page: bool = False,
+    progress: Progress = SILENT,
+) -> None:
+    """Answer requests until SIGTERM or SIGINT; what was taken in by then is answered first.
+
+    Raises:
+        InputError: the address cannot be used, or the tagger cannot be run.
+    """
+    import uvicorn
+
+    settings = settings or ServeSettings()
+    with _listen(settings) as listening:
+        config = uvicorn.Config(
+            create_app(tagger, settings),
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.timeout) + GRACE,
+        )
+        # uvicorn handles the signals, and when it is done raises them again: for us that is all
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        address = _address(listening, settings)
+        name, engine = tagger.path.resolve().name, tagger.engine.name
+        progress.say(
+            f"{name}, {len(tagger.labels)} labels, engine {engine}: {address} (Ctrl+C stops)"
+        )
+        if open_page:  # whoever connects before the server is up waits for it
+            webbrowser.open(address)
+        uvicorn.Server(config).run(sockets=[listening])
+    progress.say("stopped; every image that was taken in was answered")
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    host, port = settings.host, settings.port
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except socket.gaierror:
+        raise InputError(f"there is no address {host!r} here; give 127.0.0.1 or 0.0.0.0") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is in use by another program; give another --port"
+            raise InputError(message) from None
+        raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
+
+
+def _address(listening: socket.socket, settings: ServeSettings) -> str:
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "localhost"
+    elif settings.host == "localhost":
+        host = settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

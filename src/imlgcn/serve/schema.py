@@ -1,0 +1,146 @@
+"""The shapes of the answers, for the API's description: what is sent is built by hand, faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="for programs; does not change")
+    message: str = Field(description="a sentence for people")
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every error."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "error": {
+                    "code": "not_an_image",
+                    "message": "notes.txt: is not an image of a known format (JPEG, PNG, ...)",
+                }
+            }
+        }
+    )
+    error: ErrorBody
+
+
+class TagItem(BaseModel):
+    """A label at or above its threshold; both numbers are shares of 1."""
+
+    label: str
+    probability: float = Field(description="calibrated")
+    threshold: float
+
+
+class ImageTags(BaseModel):
+    """One image: its tags, most probable first, or why it has none."""
+
+    name: str = Field(description="as the form calls it; empty for a raw body")
+    tags: list[TagItem] | None = None
+    probabilities: list[float] | None = Field(
+        None, description="of every label in the order of /v1/labels; with all=true"
+    )
+    error: ErrorBody | None = Field(None, description="when other images of the request are fine")
+
+
+class TagsAnswer(BaseModel):
+    """One entry for each image, in the order of the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "images": [
+                    {
+                        "name": "beach.jpg",
+                        "tags": [{"label": "sea", "probability": 0.93, "threshold": 0.41}],
+                    }
+                ]
+            }
+        }
+    )
+    images: list[ImageTags]
+
+
+class LabelItem(BaseModel):
+    """A label, its threshold, and the validation images with it that the threshold rests on."""
+
+    label: str
+    threshold: float
+    positives: int
+
+
+class LabelsAnswer(BaseModel):
+    """All labels; this order holds wherever there is one value per label."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"labels": [{"label": "sea", "threshold": 0.41, "positives": 37}]}
+        }
+    )
+    labels: list[LabelItem]
+
+
+class MapsAnswer(BaseModel):
+    """Where the tagger looks in one image."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "score",
+                "meaning": "what each place adds to the label's score",
+                "region": [0.0, 0.125, 1.0, 0.875],
+                "maps": {"sea": [[0.1, 0.2], [1.9, 2.4]]},
+            }
+        }
+    )
+    kind: str
+    meaning: str
+    region: list[float] = Field(
+        description="left, top, right, bottom of the image in the square that the maps cover"
+    )
+    maps: dict[str, list[list[float]]] = Field(description="label -> rows of the map")
+
+
+class Facts(BaseModel):
+    """A JSON object; its example shows what it holds."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of error answers."""
+    return {status: {"model": ErrorAnswer, "description": ERRORS[status]} for status in statuses}
+
+
+ERRORS = {
+    400: "A body that is not what its header says.",
+    404: "The tagger has not got this.",
+    413: "Too many bytes.",
+    415: "Not an image of a known format.",
+    422: "A damaged image, too many pixels or images, or a parameter that does not fit.",
+    503: "Busy or stopping; try again after the seconds in Retry-After.",
+    504: "Not done in time.",
+}
+IMAGE = {"schema": {"type": "string", "format": "binary"}}
+IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One image as the body, or one or many as the files of a form.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": {"type": "array", "items": IMAGE["schema"]}},
+                }
+            },
+            "image/*": IMAGE,
+            "application/octet-stream": IMAGE,
+        },
+    }
+}

@@ -1,0 +1,191 @@
+"""A tagger at work for many: its engine behind the batcher, and what it knows, asked once.
+
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.data.images import open_image
+from imlgcn.engines import cores
+from imlgcn.serve import knowledge
+from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
+from imlgcn.serve.errors import ApiError
+from imlgcn.serve.monitor import Gauge, Monitor
+from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.uploads import Upload, image_refusal
+from imlgcn.tagger import Tagger
+
+REMEMBERED_GOALS = 64
+
+
+class Service:
+    """Turns uploads into answers. Open it before use and close it after."""
+
+    def __init__(self, tagger: Tagger, settings: ServeSettings) -> None:
+        self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
+        self.thresholds_for = lru_cache(REMEMBERED_GOALS)(tagger.thresholds_for)
+        self.batcher: Batcher | None = None
+        self._engine = ExitStack()
+
+    def open(self) -> None:
+        """Start the engine and run it once, so that the first request finds it warm."""
+        engine, side = self.tagger.engine, self.tagger.info.image.size
+        streams = self._engine.enter_context(engine.streaming())
+        self.tagger.probabilities(np.zeros((1, side, side, 3), np.uint8))
+        options = self.settings
+        self.batcher = Batcher(
+            self._decode,
+            self._score,
+            streams=streams,
+            workers=cores(),
+            max_batch=options.max_batch,
+            max_wait_ms=options.max_wait_ms,
+            queue=options.queue,
+            on_batch=self.monitor.on_batch,
+        )
+        waiting = Gauge(
+            "imlgcn_queue_images",
+            "Images taken in and not answered yet.",
+            lambda: self.batcher.taken_in if self.batcher else 0,
+        )
+        self.monitor.gauges.append(waiting)
+
+    def close(self) -> None:
+        """Finish what was taken in, then let the engine go."""
+        if self.batcher is not None:
+            self.batcher.close()
+        self._engine.close()
+
+    async def score(self, upload: Upload, known: Known) -> Row | ApiError:
+        """Return the probabilities (L,) of one image, or why there are none."""
+        assert self.batcher is not None
+        try:
+            row = await asyncio.wrap_future(self.batcher.submit(upload.data, known))
+        except InputError as error:
+            self.monitor.images.add(outcome="refused")
+            return image_refusal(error, upload, self.settings)
+        self.monitor.images.add(outcome="tagged")
+        return row
+
+    def answer(
+        self, upload: Upload, result: Row | ApiError, limits: NDArray[np.float64], with_all: bool
+    ) -> dict[str, Any]:
+        """Return what is said about one image."""
+        if isinstance(result, ApiError):
+            return {"name": upload.name, "error": result.body()}
+        tags = [
+            {
+                "label": tag.label,
+                "probability": round(tag.probability, knowledge.DIGITS),
+                "threshold": round(tag.threshold, knowledge.DIGITS),
+            }
+            for tag in self.tagger.tags(result, limits)
+        ]
+        content: dict[str, Any] = {"name": upload.name, "tags": tags}
+        if with_all:
+            content["probabilities"] = result.round(knowledge.DIGITS).tolist()
+        return content
+
+    def limits(self, goal: str | None) -> NDArray[np.float64]:
+        """Return the thresholds (L,) for a goal.
+
+        Raises:
+            ApiError: 422, there is no such goal, or the tagger has no scores to reach it with.
+        """
+        try:
+            return self.thresholds_for(goal)
+        except InputError as error:
+            raise ApiError(422, "bad_threshold", str(error)) from None
+
+    def known_row(self, text: str | None) -> Known:
+        """Return known labels given as a JSON object as a row (L,).
+
+        Raises:
+            ApiError: 422, not such an object, no such label, or a head that cannot use them.
+        """
+        try:
+            given = json.loads(text) if text else {}
+        except ValueError:
+            given = None
+        if not isinstance(given, dict):
+            message = 'known takes a JSON object of labels with 1 or 0, such as {"sea":1}'
+            raise ApiError(422, "bad_known", message)
+        if given and not self.tagger.engine.takes_known:
+            head = self.tagger.info.head.name
+            message = f"the head {head!r} cannot use known labels; leave them out"
+            raise ApiError(422, "known_not_used", message)
+        try:
+            return self.tagger.known_row(given)
+        except InputError as error:
+            raise ApiError(422, "bad_known", str(error)) from None
+
+    @cached_property
+    def labels(self) -> dict[str, Any]:
+        """All labels in their order."""
+        return {"labels": knowledge.labels(self.tagger)}
+
+    @cached_property
+    def graph(self) -> dict[str, Any] | None:
+        """The label graph, where the tagger has one."""
+        return knowledge.graph(self.tagger)
+
+    @cached_property
+    def trade(self) -> dict[str, Any] | None:
+        """Thresholds and their price, where the tagger has validation scores."""
+        return knowledge.trade(self.tagger)
+
+    @cached_property
+    def model(self) -> dict[str, Any]:
+        """What the tagger is, what it can do, and what this server takes."""
+        info, options = self.tagger.info, self.settings
+        return {
+            "name": self.tagger.path.resolve().name,
+            "labels": len(info.labels),
+            "backbone": info.backbone.name,
+            "head": info.head.name,
+            "image_size": info.image.size,
+            "engine": self.tagger.engine.name,
+            "metrics": {key: value for key, value in info.metrics.items() if _is_plain(value)},
+            "versions": info.versions,
+            "sha256": info.sha256,
+            "can": {
+                "known": self.tagger.engine.takes_known,
+                "graph": self.graph is not None,
+                "thresholds": self.trade is not None,
+            },
+            "limits": {
+                "bytes": options.max_bytes,
+                "pixels": options.max_pixels,
+                "images": options.max_files,
+                "queue": options.queue,
+                "seconds": options.timeout,
+            },
+        }
+
+    def _decode(self, data: bytes) -> Pixels:
+        size = self.tagger.info.image.size
+        image = open_image(data, size=size, max_pixels=self.settings.max_pixels)
+        return self.tagger.load_input(image)
+
+    def _score(self, pixels: Pixels, known: Sequence[Known]) -> Row:
+        if all(row is None for row in known):
+            return self.tagger.probabilities(pixels)
+        nothing = np.full(len(self.tagger.labels), -1, np.int8)
+        return self.tagger.probabilities(
+            pixels, np.stack([nothing if row is None else row for row in known])
+        )
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and value == value  # no NaN

@@ -1,0 +1,103 @@
+"""Images out of a request's body, within its limits. No part of a request names a file here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from imlgcn.config import InputError
+from imlgcn.data.images import ImageError, image_info
+from imlgcn.serve.errors import ApiError
+from imlgcn.serve.settings import ServeSettings
+
+
+class Upload(NamedTuple):
+    """One image as it came; the name is what the sender calls it."""
+
+    name: str
+    data: bytes
+
+
+async def read_uploads(request: Request, settings: ServeSettings) -> list[Upload]:
+    """Return the images of a body: the parts of a form that are files, or else the whole body.
+
+    Raises:
+        ApiError: 413 too many bytes, 422 too many images or none, 400 a form that is none.
+    """
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/"):
+        uploads = await _read_form(request, settings)
+    else:
+        data = b"".join([chunk async for chunk in _stream(request, settings.max_bytes)])
+        uploads = [Upload("", data)] if data else []
+    if not uploads:
+        raise ApiError(
+            422,
+            "no_image",
+            "the request holds no image; send one as the body, or several as the files of a "
+            "multipart form",
+        )
+    return uploads
+
+
+async def _read_form(request: Request, settings: ServeSettings) -> list[Upload]:
+    stream = _stream(request, settings.max_bytes)
+    parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            message = f"a request takes {settings.max_files} images at most; send several requests"
+            raise ApiError(422, "too_many_images", message) from None
+        raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
+    try:
+        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        return [Upload(file.filename or "", await file.read()) for file in files]
+    finally:
+        await form.close()
+
+
+async def _stream(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+    announced = request.headers.get("content-length", "0")
+    size = int(announced) if announced.isdigit() else 0
+    if size <= most:
+        size = 0
+        async for chunk in request.stream():
+            if (size := size + len(chunk)) > most:
+                break
+            yield chunk
+    if size > most:
+        raise ApiError(
+            413,
+            "too_large",
+            f"a request takes {most / 1e6:g} MB at most; send a smaller image, or several requests",
+        )
+
+
+async def discard_body(request: Request, settings: ServeSettings) -> None:
+    """Read a body and keep none of it: a sender that is cut off while sending sees no answer."""
+    async for _ in _stream(request, settings.max_bytes):
+        pass
+
+
+def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) -> ApiError:
+    """Return the answer for an image that could not be decoded."""
+    name = upload.name or "image"
+    try:
+        info = image_info(upload.data)
+    except ImageError as of_header:
+        reason = str(of_header).removeprefix("image: ")
+        return ApiError(415, "not_an_image", f"{name}: {reason}")
+    if info.width * info.height > settings.max_pixels:
+        return ApiError(
+            422,
+            "too_many_pixels",
+            f"{name}: {info.width} x {info.height} pixels are more than the "
+            f"{settings.max_pixels / 1e6:g} megapixels this server takes; make the image smaller",
+        )
+    reason = str(error).removeprefix("image: ")
+    return ApiError(422, "damaged_image", f"{name}: cannot be decoded ({reason})")

@@ -1,0 +1,91 @@
+"""A tagger of random numbers for the server's tests, and ways to ask it."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("fastapi")
+
+from fastapi.testclient import TestClient
+
+from imlgcn.serve import ServeSettings, create_app
+
+HOME = "http://127.0.0.1:8000"
+
+
+def picture(size=(40, 30), kind="PNG", seed=0) -> bytes:
+    """Return an encoded image of noise."""
+    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    return file.getvalue()
+
+
+@dataclass
+class MeanColour:
+    """An engine that scores an image by its mean colour, and can be made to wait."""
+
+    name: str = "mean"
+    streams: int = 1
+    takes_known: bool = False
+    num_labels: int = 5
+    metadata: dict = field(default_factory=dict)
+    gate: object = None  # an event that scoring waits for
+    batches: list = field(default_factory=list)
+
+    @contextmanager
+    def streaming(self):
+        yield self.streams
+
+    def logits(self, pixels, known=None):
+        if self.gate is not None:
+            self.gate.wait(10)
+        self.batches.append((len(pixels), known))
+        means = pixels.reshape(len(pixels), -1).mean(axis=1, keepdims=True) / 255  # (B, 1)
+        return (means * np.arange(1, self.num_labels + 1) - 1).astype(np.float32)
+
+
+@pytest.fixture
+def quick(tagger):
+    """The trained tagger's folder with an engine that costs nothing."""
+    from imlgcn.tagger import Tagger
+
+    copy = Tagger.load(tagger.path)
+    copy.engine = MeanColour(num_labels=len(copy.labels))
+    return copy
+
+
+@pytest.fixture
+def serving():
+    """Return a function that opens a client on a tagger; all are closed at the end."""
+    opened = []
+
+    def serve(tagger, **settings) -> TestClient:
+        app = create_app(tagger, ServeSettings(**settings))
+        client = TestClient(app, base_url=HOME, raise_server_exceptions=False)
+        opened.append(client.__enter__())
+        return client
+
+    yield serve
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+def assert_refused(answer, status: int, code: str, *words: str) -> None:
+    """The one shape of every error, a sentence with these words, no path and no trace."""
+    assert answer.status_code == status, answer.text
+    assert answer.json().keys() == {"error"}
+    error = answer.json()["error"]
+    assert error.keys() == {"code", "message"}
+    assert error["code"] == code
+    assert "Traceback" not in error["message"]
+    assert str(Path.home()) not in error["message"]
+    for word in words:
+        assert word in error["message"]

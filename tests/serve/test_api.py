@@ -1,0 +1,334 @@
+"""What is asked and answered, over HTTP as a client sees it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from .conftest import assert_refused, picture
+
+JPEG = {"content-type": "image/jpeg"}
+
+
+def test_a_raw_image_gets_the_tags_that_the_tagger_gives_it(tagger, serving):
+    image = picture(kind="JPEG")
+    answer = serving(tagger).post("/v1/tags", content=image, headers=JPEG)
+    expected = [
+        {
+            "label": t.label,
+            "probability": round(t.probability, 6),
+            "threshold": round(t.threshold, 6),
+        }
+        for t in tagger(image)
+    ]
+    assert answer.status_code == 200
+    (found,) = answer.json()["images"]
+    assert [tag["label"] for tag in found["tags"]] == [tag["label"] for tag in expected]
+    for got, wanted in zip(found["tags"], expected, strict=True):
+        assert got["probability"] == pytest.approx(wanted["probability"], abs=2e-5)
+
+
+def test_several_images_of_a_form_come_back_in_order_with_their_names(quick, serving):
+    files = [("image", (f"{n}.png", picture(seed=n), "image/png")) for n in range(5)]
+    answer = serving(quick).post("/v1/tags?all=true", files=files)
+    images = answer.json()["images"]
+    assert [image["name"] for image in images] == [f"{n}.png" for n in range(5)]
+    for number, image in enumerate(images):
+        row = quick.probabilities(quick.load_input(picture(seed=number))[None])[0]
+        np.testing.assert_allclose(image["probabilities"], row, atol=1e-5)
+
+
+def test_a_bad_image_among_good_ones_costs_only_itself(quick, serving):
+    files = [("a", ("a.png", picture())), ("b", ("b.txt", b"hello")), ("c", ("c.png", picture()))]
+    images = serving(quick).post("/v1/tags", files=files).json()["images"]
+    assert ["error" in image for image in images] == [False, True, False]
+    assert images[1]["error"]["code"] == "not_an_image"
+    assert images[1]["error"]["message"].startswith("b.txt: ")
+
+
+@pytest.mark.parametrize("goal", ["f1", "0.3", "precision=0.8", "recall=0.9"])
+def test_a_goal_moves_the_thresholds_as_in_predict(quick, serving, goal):
+    answer = serving(quick).post(f"/v1/tags?all=1&threshold={goal}", content=picture())
+    (image,) = answer.json()["images"]
+    limits = quick.thresholds_for(goal)
+    expected = {
+        name
+        for name, p, t in zip(quick.labels, image["probabilities"], limits, strict=True)
+        if p >= t
+    }
+    assert {tag["label"] for tag in image["tags"]} == expected
+
+
+def test_requests_that_come_together_are_scored_together(quick, serving):
+    quick.engine.gate = threading.Event()
+    quick.engine.gate.set()
+    client = serving(quick, max_batch=4, max_wait_ms=200)
+    quick.engine.batches.clear()
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(
+            pool.map(lambda n: client.post("/v1/tags", content=picture(seed=n)), range(12))
+        )
+    assert all(answer.status_code == 200 for answer in answers)
+    sizes = [size for size, _ in quick.engine.batches]
+    assert sum(sizes) == 12
+    assert max(sizes) <= 4
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code", "word"),
+    [
+        (b"", 422, "no_image", "one as the body"),
+        (b"just some words", 415, "not_an_image", "known format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "not_an_image", "known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 415, "not_an_image", "known format"),
+        (picture(kind="JPEG", size=(300, 200))[:900], 422, "damaged_image", "truncated"),
+        (picture(kind="PNG", size=(300, 200))[:900], 422, "damaged_image", "cannot be decoded"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, 415, "not_an_image", "PNG"),
+    ],
+    ids=["empty", "text", "svg", "eps", "cut jpeg", "cut png", "no png"],
+)
+def test_what_is_no_usable_image_is_refused_with_a_reason(
+    quick, serving, content, status, code, word
+):
+    assert_refused(serving(quick).post("/v1/tags", content=content), status, code, word)
+
+
+def test_limits_of_bytes_pixels_and_images_have_their_own_answers(quick, serving):
+    client = serving(quick, max_bytes=20_000, max_pixels=4_000, max_files=2)
+    assert_refused(client.post("/v1/tags", content=bytes(20_001)), 413, "too_large", "0.02 MB")
+    unannounced = client.post("/v1/tags", content=(bytes(5_000) for _ in range(9)))
+    assert_refused(unannounced, 413, "too_large")
+    form = {"image": ("big.png", bytes(30_000))}
+    assert_refused(client.post("/v1/tags", files=form), 413, "too_large")
+    wide = picture(size=(100, 41))
+    assert_refused(client.post("/v1/tags", content=wide), 422, "too_many_pixels", "100 x 41")
+    many = [("image", (f"{n}.png", picture())) for n in range(3)]
+    assert_refused(client.post("/v1/tags", files=many), 422, "too_many_images", "2 images")
+    assert client.post("/v1/tags", files=many[:2]).status_code == 200
+
+
+def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(quick, serving):
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000)))
+    answer = serving(quick).post("/v1/tags", content=bomb)
+    assert_refused(answer, 422, "too_many_pixels", "60000 x 60000")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "word"),
+    [
+        ("threshold=often", "bad_threshold", "precision=0.9"),
+        ("threshold=precision%3D7", "bad_threshold", "0..1"),
+        ("known=red", "bad_known", "JSON object"),
+        ("known=%7B%22red%22%3A1%7D", "known_not_used", "'iml_gcn'"),
+        ("all=perhaps", "bad_parameter", "all"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_named(quick, serving, query, code, word):
+    answer = serving(quick).post(f"/v1/tags?{query}", content=picture())
+    assert_refused(answer, 422, code, word)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x\r\nrubbish", b"--x\r\nContent-Disposition: form-data\r\n\r\n"]
+)
+def test_a_form_that_is_none_is_refused(quick, serving, body):
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = serving(quick).post("/v1/tags", content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert_refused(answer, answer.status_code, answer.json()["error"]["code"])
+
+
+def test_known_labels_reach_a_head_that_can_use_them(quick, serving):
+    quick.engine.takes_known = True
+    client = serving(quick)
+    known = json.dumps({"red": 1, "dark": 0})
+    answer = client.post("/v1/tags", params={"known": known, "all": 1}, content=picture())
+    scores = dict(zip(quick.labels, answer.json()["images"][0]["probabilities"], strict=True))
+    assert (scores["red"], scores["dark"]) == (1, 0)
+    assert 0 < scores["blue"] < 1
+    _, rows = quick.engine.batches[-1]
+    assert dict(zip(quick.labels, rows[0].tolist(), strict=True)) == {
+        "blue": -1, "circle": -1, "dark": 0, "red": 1, "square": -1
+    }  # fmt: skip
+    wrong = client.post("/v1/tags", params={"known": '{"rde":1}'}, content=picture())
+    assert_refused(wrong, 422, "bad_known", "did you mean 'red'")
+
+
+def test_a_full_queue_says_when_to_come_again_and_then_takes_images_again(quick, serving):
+    quick.engine.gate = gate = threading.Event()
+    gate.set()  # for the warm-up
+    client = serving(quick, queue=2)
+    gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(client.post, "/v1/tags", content=picture()) for _ in range(2)]
+        batcher = client.app.state.service.batcher
+        while batcher.taken_in < 2:
+            pass
+        refused = client.post("/v1/tags", content=picture())
+        assert_refused(refused, 503, "busy", "2 images")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert_refused(client.get("/readyz"), 503, "busy")
+        assert client.get("/healthz").status_code == 200
+        gate.set()
+        assert [future.result().status_code for future in waiting] == [200, 200]
+    assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/tags", content=picture()).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(quick, serving):
+    quick.engine.gate = gate = threading.Event()
+    gate.set()
+    client = serving(quick, timeout=0.2)
+    gate.clear()
+    answer = client.post("/v1/tags", content=picture())
+    gate.set()
+    assert_refused(answer, 504, "too_slow", "0.2 seconds")
+    assert client.app.state.service.batcher.taken_in == 0
+
+
+def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, serving, caplog):
+    client = serving(quick)
+
+    def fail(pixels, known=None):
+        raise RuntimeError("secret detail in /srv/models")
+
+    quick.engine.logits = fail
+    answer = client.post("/v1/tags", content=picture())
+    assert_refused(answer, 500, "internal", "its log says more")
+    assert "secret" not in answer.text
+    assert "secret detail" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/static/../../tagger.py", 404, "not_found"),
+        ("GET", "/static/%2e%2e/app.py", 404, "not_found"),
+        ("GET", "/v1/tags", 405, "method_not_allowed"),
+        ("DELETE", "/v1/labels", 405, "method_not_allowed"),
+    ],
+)
+def test_an_address_that_is_none_is_answered_in_the_same_shape(
+    quick, serving, method, path, status, code
+):
+    assert_refused(serving(quick).request(method, path), status, code, "/docs")
+
+
+# what the tagger tells
+
+
+def test_labels_stand_in_the_order_of_the_probabilities(quick, serving):
+    labels = serving(quick).get("/v1/labels").json()["labels"]
+    assert [item["label"] for item in labels] == list(quick.labels)
+    np.testing.assert_allclose([i["threshold"] for i in labels], quick.thresholds, atol=1e-6)
+
+
+def test_thresholds_go_from_finding_more_to_being_surer(quick, serving):
+    content = serving(quick).get("/v1/thresholds").json()
+    steps, middle = content["steps"], content["default"]
+    assert steps[middle]["goal"] == "f1"
+    recalls = [step["recall"] for step in steps[: middle + 1]]
+    precisions = [step["precision"] for step in steps[middle:]]
+    assert recalls == sorted(recalls, reverse=True)
+    assert precisions == sorted(precisions)
+    for step in steps:
+        expected = quick.thresholds_for(step["goal"])
+        np.testing.assert_allclose(step["thresholds"], expected, atol=1e-6)
+
+
+def test_precision_and_recall_of_a_step_are_those_of_the_validation_scores(quick, serving):
+    from imlgcn.predictions import read_predictions
+
+    content = serving(quick).get("/v1/thresholds").json()
+    scored = read_predictions(quick.path / "predictions.parquet", quick.labels, "val")
+    assert content["images"] == len(scored.images)
+    step = content["steps"][content["default"]]
+    hits = said = there = 0
+    for row, targets in zip(scored.probabilities, scored.targets, strict=True):
+        for p, t, limit in zip(row, targets, quick.thresholds, strict=True):
+            hits += p >= limit and t == 1
+            said += p >= limit
+            there += t == 1
+    assert step["precision"] == pytest.approx(hits / said, abs=1e-3)
+    assert step["recall"] == pytest.approx(hits / there, abs=1e-3)
+
+
+def test_the_graph_has_a_place_for_every_label_with_an_edge(quick, serving):
+    graph = serving(quick).get("/v1/graph").json()
+    nodes = {node["label"] for node in graph["nodes"]}
+    assert nodes | set(graph["isolated"]) == set(quick.labels)
+    assert {edge["source"] for edge in graph["edges"]} <= nodes
+    for node in graph["nodes"]:
+        assert 0 <= node["x"] <= graph["size"][0]
+        assert 0 <= node["y"] <= graph["size"][1]
+
+
+def test_the_model_says_what_it_is_and_can_and_no_path(quick, serving):
+    answer = serving(quick).get("/v1/model")
+    model = answer.json()
+    assert model["head"] == "iml_gcn"
+    assert model["metrics"]["protocol"] == "default"
+    assert model["can"]["graph"] is True
+    assert model["can"]["known"] is False
+    assert str(quick.path.parent) not in answer.text
+
+
+def test_a_tagger_without_scores_or_counts_says_so(quick, serving, own_tagger):
+    from imlgcn.tagger import Tagger
+
+    (own_tagger / "predictions.parquet").unlink()
+    (own_tagger / "model.safetensors").unlink()
+    bare = Tagger.load(own_tagger)
+    bare.engine = quick.engine
+    client = serving(bare)
+    can = client.get("/v1/model").json()["can"]
+    assert (can["graph"], can["thresholds"]) == (False, False)
+    assert_refused(client.get("/v1/graph"), 404, "not_there", "label graph")
+    assert_refused(client.get("/v1/thresholds"), 404, "not_there", "validation scores")
+    assert client.post("/v1/tags", content=picture()).status_code == 200
+
+
+def test_metrics_count_requests_images_and_batches(quick, serving):
+    client = serving(quick)
+    for content in (picture(), picture(), b"no image"):
+        client.post("/v1/tags", content=content)
+    client.get("/somewhere/unheard/of")
+    text = client.get("/metrics").text
+    assert 'imlgcn_requests_total{path="/v1/tags",status="200"} 2' in text
+    assert 'imlgcn_requests_total{path="/v1/tags",status="415"} 1' in text
+    assert 'imlgcn_requests_total{path="other",status="404"} 1' in text
+    assert 'imlgcn_images_total{outcome="tagged"} 2' in text
+    assert 'imlgcn_images_total{outcome="refused"} 1' in text
+    assert "imlgcn_batch_images_sum 2" in text
+    assert "imlgcn_tag_seconds_count 3" in text
+    assert "imlgcn_queue_images 0" in text
+    for line in text.splitlines():
+        assert line.startswith("# ") or float(line.rpartition(" ")[2]) >= 0
+
+
+def test_the_description_of_the_api_has_examples_and_every_error(quick, serving):
+    description = serving(quick).get("/openapi.json").json()
+    post = description["paths"]["/v1/tags"]["post"]
+    assert {"200", "413", "415", "422", "503", "504"} <= post["responses"].keys()
+    assert {"multipart/form-data", "image/*"} <= post["requestBody"]["content"].keys()
+    assert "example" in description["components"]["schemas"]["TagsAnswer"]
+    assert "example" in description["components"]["schemas"]["ErrorAnswer"]
+    paths = {"/v1/tags", "/v1/labels", "/v1/graph", "/v1/model", "/healthz", "/readyz", "/metrics"}
+    assert paths <= description["paths"].keys()

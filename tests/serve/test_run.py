@@ -1,0 +1,105 @@
+"""The server as a process: how it starts, and that it stops without losing an image."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from .conftest import picture
+
+# a server whose engine takes its time and needs no torch
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from serve.conftest import MeanColour
+from imlgcn.progress import TerminalProgress
+from imlgcn.serve import ServeSettings, serve
+from imlgcn.tagger import Tagger
+class Slow(MeanColour):
+    def logits(self, pixels, known=None):
+        time.sleep(0.3)
+        return super().logits(pixels, known)
+tagger = Tagger.load({path!r})
+tagger.engine = Slow(num_labels=len(tagger.labels))
+serve(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
+assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
+"""
+
+
+@pytest.fixture
+def process(tagger, request):
+    tests = str(request.path.parents[1])
+    script = SCRIPT.format(tests=tests, path=str(tagger.path))
+    started = subprocess.Popen(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield started
+    started.kill()
+    started.wait()
+    started.stderr.close()
+    started.stdout.close()
+
+
+def port_of(process) -> int:
+    line = process.stderr.readline()
+    found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+    assert found, line + process.stderr.read()
+    return int(found[1])
+
+
+def post(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/v1/tags", picture())
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_when_everything_taken_in_is_answered(process, number):
+    port = port_of(process)
+    assert post(port) == 200
+    with ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(post, port) for _ in range(6)]
+        while not any(future.done() for future in waiting):
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert [future.result() for future in waiting] == [200] * 6
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "stopped; every image that was taken in was answered" in err
+    assert "Traceback" not in err
+
+
+def test_a_port_that_is_in_use_is_one_sentence(cli, tagger):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        outcome = cli("serve", tagger.path, "--port", port, "--engine", "torch")
+    outcome.assert_refused(f"port {port}", "in use", "--port")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", "99999"), ("--port", "65535")),
+        (("--max-batch", "0"), ("--max-batch", "0")),
+        (("--queue", "-3"), ("--queue", "-3")),
+        (("--engine", "onyx"), ("engine", "onnxruntime")),
+        (("--host", "no.such.host.invalid"), ("no.such.host.invalid",)),
+    ],
+)
+def test_an_option_that_does_not_fit_is_one_sentence(cli, tagger, arguments, words):
+    cli("serve", tagger.path, *arguments).assert_refused(*words)
+
+
+def test_a_folder_that_is_no_tagger_is_one_sentence(cli, tmp_path):
+    cli("serve", tmp_path).assert_refused("model.json")
