@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 MapKind = Literal["score", "winner", "attention"]
 
+NeighbourEffect = Literal["parts", "edges"]
+
 MEANING: dict[MapKind, str] = {
     "score": "what each place adds to the label's score: the mean over the square, plus the "
     "label's bias, is the logit",

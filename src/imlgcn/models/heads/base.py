@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind
+from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 
 Features = Tensor | tuple[Tensor, ...]
@@ -49,6 +49,9 @@ class Head(nn.Module):
     own_loss: ClassVar[str | None] = None
     """What ``loss`` is where it does not use the criterion it is given, in a few words."""
 
+    neighbour_effect: ClassVar[NeighbourEffect | None] = None
+    """For a head with a label graph, what :meth:`neighbours` gives; None for all others."""
+
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
 
@@ -81,6 +84,19 @@ class Head(nn.Module):
         map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
         """
         raise InputError(f"{type(self).__name__} does not say where in the image it looks")
+
+    def neighbours(self, features: Features, label: int) -> Tensor:
+        """Return what each label brings to the logit of ``label`` through the graph, ``(L,)``.
+
+        For one image. ``parts``: exact parts, that of the label itself included, whose sum, plus
+        the label's bias, is the logit. ``edges``: how much the logit falls when the edges between
+        the two are taken out.
+        """
+        raise InputError(f"{type(self).__name__} has no label graph")
+
+    def without_graph(self, features: Features) -> Tensor:
+        """Return the logits ``(B, L)`` that the same weights give when no label has neighbours."""
+        raise InputError(f"{type(self).__name__} has no label graph")
 
     def fold(self) -> nn.Module:
         """Return an equal module with all that does not depend on the image computed once."""

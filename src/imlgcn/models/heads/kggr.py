@@ -66,12 +66,13 @@ class KGGRHead(SSGRLHead):
         nn.init.constant_(propagation.update_message.bias, CLOSED)
         self.classifier_propagation: GatedGraphUnit | None = propagation
 
-    def classifiers(self) -> Tensor:
+    def classifiers(self, adjacency: Tensor | None = None) -> Tensor:
         """Return one classifier per label ``(L, O)`` after all steps on the graph."""
+        adjacency = self.adjacency if adjacency is None else adjacency
         classifiers: Tensor = self.weight
         if self.classifier_propagation is not None:
             for _ in range(self.time_step):
-                classifiers = self.classifier_propagation(classifiers, self.adjacency)
+                classifiers = self.classifier_propagation(classifiers, adjacency)
         return classifiers
 
     @torch.no_grad()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import unknown_name
-from imlgcn.label_maps import MapKind
+from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
 from imlgcn.models.heads.base import Head, Presets
@@ -60,6 +60,8 @@ class MLGCNHead(Head):
             "bias_start": None,
         },
     }
+
+    neighbour_effect: ClassVar[NeighbourEffect | None] = "parts"
 
     # chosen on Open Clip Art's validation split, with the dropout
     TRAINING: ClassVar[Presets] = {
@@ -120,17 +122,25 @@ class MLGCNHead(Head):
         plain = nn.Parameter(torch.zeros(self.num_labels, in_channels)) if residual else None
         self.plain = plain  # (L, C)
 
-    def weight(self) -> Tensor:
-        """Return what multiplies the image vector, ``(L, C)``."""
-        generated = self.scale * self.classifiers()
+    def weight(self, graph: Tensor | None = None) -> Tensor:
+        """Return what multiplies the image vector, ``(L, C)``; by default on the head's graph."""
+        generated = self.scale * self.classifiers(graph)
         return generated if self.plain is None else generated + self.plain
 
-    def classifiers(self) -> Tensor:
+    def classifiers(self, graph: Tensor | None = None) -> Tensor:
         """Return the generated classifiers ``(L, C)``, before the scale of the logits."""
-        graph = self.adjacency if self.learned is None else self.adjacency + self.learned
-        hidden = self.activation(self.gc1(self.nodes, graph))  # (L, hidden)
-        generated: Tensor = self.gc2(hidden, graph)  # (L, C)
+        graph = self.graph() if graph is None else graph
+        generated: Tensor = self.gc2(self.hidden(graph), graph)  # (L, C)
         return generated
+
+    def graph(self) -> Tensor:
+        """Return the graph that labels pass, ``(L, L)``: what was counted and what was learned."""
+        return self.adjacency if self.learned is None else self.adjacency + self.learned
+
+    def hidden(self, graph: Tensor) -> Tensor:
+        """Return the nodes after the first layer ``(L, hidden)``."""
+        nodes: Tensor = self.activation(self.gc1(self.nodes, graph))
+        return nodes
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
@@ -147,6 +157,27 @@ class MLGCNHead(Head):
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.weight(), self.vector.spread(features))
         return self(features, known), maps
+
+    def neighbours(self, features: Tensor, label: int) -> Tensor:  # type: ignore[override]
+        r"""Return :math:`s A_{lj} \langle H_j W_2, v(F) \rangle` of every label j, exact parts.
+
+        The last layer is linear: what comes over each of its edges adds up to the classifier. H_j
+        is node j after the first layer, in which j has heard from its own neighbours already. A
+        plain classifier (``residual``) belongs to the label itself.
+        """
+        graph = self.graph()
+        vectors = self.vector(features)  # (1, C)
+        given = nn.functional.linear(vectors, self.hidden(graph) @ self.gc2.weight)[0]  # (L,)
+        parts = self.scale * graph[label] * given
+        if self.plain is not None:
+            own = nn.functional.one_hot(torch.tensor(label), self.num_labels).to(parts)
+            parts = parts + own * (vectors[0] @ self.plain[label])
+        return parts
+
+    def without_graph(self, features: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the logits of the same weights on the identity graph."""
+        alone = torch.eye(self.num_labels, device=self.adjacency.device)
+        return nn.functional.linear(self.vector(features), self.weight(alone), self.bias)
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:

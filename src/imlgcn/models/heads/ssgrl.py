@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind
+from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
@@ -22,6 +22,8 @@ from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm
 from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import MapInput, MeanPath, check_share
+
+CUT_AT_ONCE = 32  # graphs with an edge less that are scored together: bounds memory
 
 CANCELLED = tuple(f"attention.{name}" for name in SemanticAttention.CANCELLED)
 
@@ -76,6 +78,8 @@ class SSGRLHead(Head):
 
     SHARED_RESET: ClassVar[bool] = True
 
+    neighbour_effect: ClassVar[NeighbourEffect | None] = "edges"
+
     unused_parameters = (
         *CANCELLED,
         "propagation.reset_state.weight",
@@ -128,8 +132,8 @@ class SSGRLHead(Head):
             nn.init.constant_(self.bias, bias_start)
         self.mean_path = MeanPath(in_channels, L) if residual else None
 
-    def classifiers(self) -> Tensor:
-        """Return one classifier per label ``(L, O)``."""
+    def classifiers(self, adjacency: Tensor | None = None) -> Tensor:
+        """Return one classifier per label ``(L, O)``; those of KGGR have passed the graph."""
         return self.weight
 
     def see(self, maps: Tensor) -> Tensor:
@@ -139,21 +143,48 @@ class SSGRLHead(Head):
         seen: Tensor = self.attention(maps.flatten(2).transpose(1, 2), self.vectors)
         return seen
 
-    def propagate(self, nodes: Tensor) -> Tensor:
-        """Return nodes ``(B, L, D)`` after all steps on the graph."""
+    def propagate(self, nodes: Tensor, adjacency: Tensor | None = None) -> Tensor:
+        """Return nodes ``(B, L, D)`` after all steps on the graph, by default the head's."""
+        adjacency = self.adjacency if adjacency is None else adjacency
         for _ in range(self.time_step):
-            nodes = self.propagation(nodes, self.adjacency)
+            nodes = self.propagation(nodes, adjacency)
         return nodes
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         maps = self.input(features)
-        seen = self.see(maps)  # (B, L, D)
-        joined = self.dropout(torch.cat([self.propagate(seen), seen], -1))  # (B, L, 2 * D)
-        output: Tensor = self.output(joined).tanh()  # (B, L, O)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        return (output * self.classifiers()).sum(-1) + self.bias + direct
+        return self.answer(self.see(maps), self.adjacency) + self.bias + direct
+
+    def answer(self, seen: Tensor, adjacency: Tensor) -> Tensor:
+        """Return what the graph makes of what each label sees: logits ``(B, L)`` without bias.
+
+        ``adjacency`` is one graph, or one for each image.
+        """
+        joined = torch.cat([self.propagate(seen, adjacency), seen], -1)  # (B, L, 2 * D)
+        output: Tensor = self.output(self.dropout(joined)).tanh()  # (B, L, O)
+        return (output * self.classifiers(adjacency)).sum(-1)
+
+    def neighbours(self, features: Tensor, label: int) -> Tensor:  # type: ignore[override]
+        """Return how much the logit falls when a label's edges to and from ``label`` are cut."""
+        seen = self.see(self.input(features))  # (1, L, D)
+        cut = []
+        for others in torch.split(torch.arange(self.num_labels), CUT_AT_ONCE):
+            graphs = self.adjacency.repeat(len(others), 1, 1)
+            graphs[torch.arange(len(others)), label, others] = 0
+            graphs[torch.arange(len(others)), others, label] = 0
+            cut.append(self.answer(seen.expand(len(others), -1, -1), graphs)[:, label])
+        return self.answer(seen, self.adjacency)[0, label] - torch.cat(cut)
+
+    def without_graph(self, features: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the logits when no edge is left: each label hears nothing but itself."""
+        whole, seen = self(features), self.see(self.input(features))
+        change = self.answer(seen, torch.zeros_like(self.adjacency)) - self.answer(
+            seen, self.adjacency
+        )
+        logits: Tensor = whole + change
+        return logits
 
     @property
     def map_kind(self) -> MapKind:
