@@ -1,0 +1,99 @@
+"""What the page of a head takes from the code: paper, formula, counts and the table of options."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from docstrings import to_markdown
+from imlgcn.models.counting import count_system
+from imlgcn.models.heads import HEADS, head_options
+from imlgcn.systems import SYSTEMS
+
+LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
+HERE = ("efficientnet_lite0", 38)  # Open Clip Art
+COCO = ("resnet101", 80)
+
+
+def reference(name: str) -> str:
+    """Return the facts on a head as Markdown: what it is, formula, options, training, counts."""
+    head = HEADS[name]
+    source = to_markdown(inspect.getdoc(inspect.getmodule(head)) or "")
+    title, _, paper = source.partition("\n\n")
+    parts = [
+        f"*{' '.join(title.split())}*",
+        LINK.sub(r"<\1>", paper),
+        "## Formula",
+        to_markdown(inspect.getdoc(head) or ""),
+        "## Options",
+        options_table(name),
+        training_sentence(name),
+        "## Parameters",
+        counts_table(name),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def options_table(name: str) -> str:
+    """Return a row for every option, with its value in both presets."""
+    small, paper = head_options(name), head_options(name, "paper")
+    rows = [
+        f"| `{option}` | `{_short(small[option])}` | `{_short(paper[option])}` |"
+        for option in small
+    ]
+    table = "\n".join(["| option | `small` | `paper` |", "|---|---|---|", *rows])
+    first = next(iter(small))
+    return (
+        f"`--set head_options.{first}=...` sets one; the preset gives the rest "
+        f"(`small` is chosen below 20,000 training images).\n\n{table}"
+    )
+
+
+def training_sentence(name: str) -> str:
+    """Return how the head is trained on frozen features unless told otherwise."""
+    values = HEADS[name].TRAINING.get("small")
+    if not values:
+        return ""
+    said = ", ".join(f"`{key}` {value:g}" for key, value in values.items())
+    return f"On frozen features the preset `small` trains it with {said} (`--set graph.epochs=...`)."
+
+
+def counts_table(name: str) -> str:
+    """Return the parameters of the head here and, in the preset ``paper``, of the whole system."""
+    trunk, labels = HERE
+    lines = ["| counted for | head | folded | with backbone |", "|---|---|---|---|"]
+    lines.append(_count(name, "small", trunk, labels, "the embedded data", {}))
+    systems = [system for system in SYSTEMS if system.head == name]
+    for system in systems:
+        lines.append(_count(name, "paper", system.backbone, 80, system.name, system.options))
+    if not systems:
+        lines.append(_count(name, "paper", *COCO, "COCO", {}))
+    published = [
+        f"{system.name}: {system.published_params:g} M"
+        + (f" ({system.note})" if system.note else "")
+        for system in systems
+        if system.published_params
+    ]
+    note = f"\n\nPublished: {'; '.join(published)}." if published else ""
+    command = f"`imlgcn params --head {name} --backbone resnet101 --labels 80` counts any other."
+    return "\n".join(lines) + note + "\n\n" + command
+
+
+def _count(
+    name: str, preset: str, trunk: str, labels: int, what: str, options: dict[str, object]
+) -> str:
+    plain = count_system(name, trunk, labels, preset=preset, options=options)
+    folded = count_system(name, trunk, labels, preset=preset, options=options, folded=True)
+    cells = f"{plain['head']:,} | {folded['head']:,} | {plain['total']:,}"
+    return f"| {what}: `{trunk}`, {labels} labels, `{preset}` | {cells} |"
+
+
+def _short(value: object) -> str:
+    """Return a value as YAML has it, which is how ``--set`` takes it.
+
+    >>> _short(None), _short(True), _short((1, 99))
+    ('null', 'true', '[1, 99]')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,209 @@
+"""Every command and snippet of the documentation runs, in the order of its page.
+
+So that this takes seconds, three things are other than what a reader has, and nothing else is: the
+embedded data are 72 small drawings, a backbone that a command trains is tiny and at 64 pixels, and
+every training lasts one epoch. A block with ``title="needs ..."`` is for data or a machine that a
+test does not have: its commands must be ones that the command line knows.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shutil
+import sys
+import types
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import typer
+
+from page_blocks import OTHER, ROOT, RUN, blocks, commands, pages
+from imlgcn.cli import app
+
+TINY_LABELS = {"blue": "food", "circle": "fruit", "dark": "animal", "red": "bird", "square": "flower"}
+# their code is run by the test named here, with more around it than a page can have
+ELSEWHERE = {"docs/adding-a-head.md": "tests/models/test_adding_a_head.py"}
+PAGES = [str(page.relative_to(ROOT)) for page in pages()]
+TRAINS = {"train", "compare", "demo"}
+
+pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the pages are not here")
+
+
+@pytest.fixture(scope="module")
+def drawings(shapes, tmp_path_factory):
+    """The shapes under label names that the pages use, without splits: ``photos.csv``."""
+    folder = tmp_path_factory.mktemp("photos")
+    for picture in shapes.parent.glob("*.png"):
+        shutil.copy(picture, folder)
+    rows = shapes.read_text(encoding="utf-8")
+    for name, other in TINY_LABELS.items():
+        rows = rows.replace(name, other)
+    (folder / "openclipart.csv").write_text(rows, encoding="utf-8")
+    lines = [line.rpartition(",")[0] for line in rows.splitlines()]
+    (folder / "photos.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(drawings, train_tiny, tmp_path_factory):
+    """A tagger of these drawings; read only."""
+    return train_tiny(tmp_path_factory.mktemp("demo") / "run", drawings / "openclipart.csv").path
+
+
+@pytest.fixture
+def place(drawings, trained, tmp_path, monkeypatch):
+    """What a reader has beside the page: images, tags for them, the demo's tagger."""
+    for item in drawings.iterdir():
+        shutil.copy(item, tmp_path)
+    for folder, pictures in {"photos": "0*.png", "more": "1*.png"}.items():
+        (tmp_path / folder).mkdir()
+        for picture in drawings.glob(pictures):
+            shutil.copy(picture, tmp_path / folder)
+    shutil.copy(drawings / "00.png", tmp_path / "photo.jpg")
+    shutil.copytree(trained, tmp_path / "runs" / "demo")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def small(monkeypatch, weights, place):
+    """Make every training small: see the head of this file."""
+    import imlgcn.data.dataset
+    from imlgcn import pipeline
+
+    whole, load = pipeline.train, pipeline.load_dataset
+    tiny = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
+    short = {stage: {"epochs": 1} for stage in ("linear", "graph", "tuning")}
+
+    def here(data):
+        return place / "openclipart.csv" if data == "openclipart" else data
+
+    def train(data, out, *, start=None, **settings):
+        changes = short if start else tiny | short
+        for key, value in changes.items():
+            settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
+        settings["tuning"]["workers"] = 0
+        return whole(here(data), out, start=start, **settings)
+
+    def load_dataset(data, **options):
+        return load(here(data), **options)
+
+    monkeypatch.setattr(pipeline, "train", train)
+    for module in (pipeline, imlgcn.data.dataset):
+        monkeypatch.setattr(module, "load_dataset", load_dataset)
+    return ["--backbone", "test_efficientnet", "--weights", str(weights), "--size", "64"]
+
+
+class Reader:
+    """Types what a page says, one block after another."""
+
+    def __init__(self, cli, small):
+        self.cli, self.small = cli, small
+        self.names = {"SentenceTransformer": Encoder, "numpy": np}
+
+    def read(self, block, *, parse_only=False):
+        if block.language in ("sh", "console"):
+            for words in commands(block):
+                self.type(words, parse_only or block.needs is not None)
+        elif block.language == "python":
+            compiled = compile(block.text, f"line {block.line}", "exec")
+            if not parse_only and block.needs is None:
+                exec(compiled, self.names)
+        elif not parse_only:
+            test = doctest.DocTestParser().get_doctest(block.text, self.names, "page", None, 0)
+            assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
+
+    def type(self, words, parse_only):
+        program, *arguments = words
+        kinds = {"imlgcn": self.imlgcn, "make": make, "python": python, "pip": pip, "source": skip}
+        assert program in kinds, f"the test does not know how to run {program!r}"
+        kinds[program](arguments, parse_only)
+
+    def imlgcn(self, arguments, parse_only):
+        context = parse(arguments)
+        if parse_only:
+            return
+        name = arguments[0]
+        if name == "compare":
+            given = {word for word in arguments if word.startswith("--")}
+            arguments += [] if "--backbone" in given else self.small
+            arguments += ["--epochs", "1", "--seeds", "1"]
+        found = self.cli(*arguments)
+        assert found.code == 0, f"imlgcn {' '.join(arguments)}\n{found.err}"
+        for out in (context.params.get("out"), context.params.get("json_file")):
+            assert out is None or out.exists()
+
+
+def parse(arguments):
+    """Return what the command line understands, without running it."""
+    name, *rest = arguments
+    found = typer.main.get_command(app).commands
+    assert name in found, f"imlgcn has no command {name!r}"
+    return found[name].make_context(name, list(rest))
+
+
+def make(arguments, parse_only):
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for word in arguments:
+        assert "=" in word or word in targets, f"make knows no {word!r}"
+
+
+def python(arguments, parse_only):
+    """Check a script, a module, or pytest on files: that they and their options are there."""
+    if arguments[:2] == ["-m", "pytest"]:
+        files = [word for word in arguments[2:] if word.startswith("tests/")]
+        assert all((ROOT / word.split("::")[0]).exists() for word in files)
+        return
+    if arguments[0] == "-m":
+        source = ROOT / f"{arguments[1].replace('.', '/')}.py"
+    else:
+        source = ROOT / arguments[0]
+    text = source.read_text(encoding="utf-8")
+    assert all(f'"{word}"' in text for word in arguments if word.startswith("--"))
+
+
+def pip(arguments, parse_only):
+    """Check that the extras of the package are known."""
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for extras in re.findall(r"imlgcn\[(\w+)\]", " ".join(arguments)):
+        assert re.search(rf"^{extras} = ", settings, re.MULTILINE)
+
+
+def skip(arguments, parse_only):
+    """Opening the environment is the reader's."""
+
+
+class Encoder:
+    """Stands for a text encoder that is not installed."""
+
+    def __init__(self, name):
+        assert find_spec("sentence_transformers") is None, "then use the real one"
+
+    def encode(self, names):
+        return np.ones((len(names), 4), np.float32)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    known = {block.language for block in blocks(ROOT / page)} - {*RUN, *OTHER}
+    assert not known, "a language that no test runs"
+    fences = re.findall(r"^ *```(\w*)", text, re.MULTILINE)
+    assert len(fences) % 2 == 0
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(b.language in RUN for b in blocks(ROOT / p))])
+def test_every_command_and_snippet_of_the_page_runs(page, cli, small):
+    reader = Reader(cli, small)
+    if page in ELSEWHERE:
+        assert page in (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8")
+    for block in [block for block in blocks(ROOT / page) if block.language in RUN]:
+        if block.language == "python" and page in ELSEWHERE:
+            continue  # parts of a file, too
+        try:
+            reader.read(block, parse_only=page in ELSEWHERE)
+        except BaseException as error:
+            error.add_note(f"{page}, line {block.line}")
+            raise
