@@ -9,7 +9,7 @@ GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,im
 COMPARED := all,$(GRAPHS)
 SOURCES := src tests benchmarks docs recipes
 
-.PHONY: help install dev demo test test-slow check format bench clean
+.PHONY: help install dev demo test test-slow check format bench docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,6 +35,8 @@ bench: dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
 	$(BIN)/python -m benchmarks.scenes --out benchmarks/results/scenes.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
+docs: dev  ## the documentation in build/site/index.html (no network)
+	$(BIN)/python docs/generator/build.py build/site
 clean:  ## remove the environment and the caches of the tools
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 

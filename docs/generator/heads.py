@@ -6,6 +6,7 @@ import inspect
 import re
 
 from docstrings import to_markdown
+
 from imlgcn.models.counting import count_system
 from imlgcn.models.heads import HEADS, head_options
 from imlgcn.systems import SYSTEMS
@@ -55,7 +56,9 @@ def training_sentence(name: str) -> str:
     if not values:
         return ""
     said = ", ".join(f"`{key}` {value:g}" for key, value in values.items())
-    return f"On frozen features the preset `small` trains it with {said} (`--set graph.epochs=...`)."
+    return (
+        f"On frozen features the preset `small` trains it with {said} (`--set graph.epochs=...`)."
+    )
 
 
 def counts_table(name: str) -> str:

@@ -11,18 +11,22 @@ from __future__ import annotations
 import doctest
 import re
 import shutil
-import sys
-import types
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import typer
 
+from imlgcn.cli import commands as command_line
 from page_blocks import OTHER, ROOT, RUN, blocks, commands, pages
-from imlgcn.cli import app
 
-TINY_LABELS = {"blue": "food", "circle": "fruit", "dark": "animal", "red": "bird", "square": "flower"}
+TINY_LABELS = {
+    "blue": "food",
+    "circle": "fruit",
+    "dark": "animal",
+    "red": "bird",
+    "square": "flower",
+}
 # their code is run by the test named here, with more around it than a page can have
 ELSEWHERE = {"docs/adding-a-head.md": "tests/models/test_adding_a_head.py"}
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
@@ -139,13 +143,15 @@ class Reader:
 def parse(arguments):
     """Return what the command line understands, without running it."""
     name, *rest = arguments
-    found = typer.main.get_command(app).commands
+    found = typer.main.get_command(command_line()).commands
     assert name in found, f"imlgcn has no command {name!r}"
     return found[name].make_context(name, list(rest))
 
 
 def make(arguments, parse_only):
-    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(
+        r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     for word in arguments:
         assert "=" in word or word in targets, f"make knows no {word!r}"
 
@@ -194,7 +200,9 @@ def test_every_block_says_what_it_is(page):
     assert len(fences) % 2 == 0
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(b.language in RUN for b in blocks(ROOT / p))])
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.language in RUN for b in blocks(ROOT / p))]
+)
 def test_every_command_and_snippet_of_the_page_runs(page, cli, small):
     reader = Reader(cli, small)
     if page in ELSEWHERE:
