@@ -29,6 +29,7 @@ ORDER = (
     ("published",),
     ("evaluate",),
     ("explain",),
+    ("export",),
     ("predict",),
     ("report",),
     ("compare",),

@@ -153,15 +153,22 @@ class Tagger:
         """Return the network as it was trained: backbone and head, not folded."""
         return load_classifier(self.path, self.info)[0]
 
-    def folded(self) -> MultiLabelClassifier:
-        """Return the network with all that does not depend on the image computed once."""
-        from imlgcn.models import Head, MultiLabelClassifier
+    def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:
+        """Return the network with all that does not depend on the image computed once.
 
-        classifier = self.classifier().eval()
-        head = classifier.head
-        return MultiLabelClassifier(
-            classifier.backbone, head.fold() if isinstance(head, Head) else head
-        )
+        Batch norms are part of their convolutions. ``calibrated`` puts the calibration into the
+        last layer: the sigmoid of the logits is then the probability that `probabilities` returns.
+        """
+        import torch
+
+        from imlgcn.models.folding import fold_classifier, scale_logits
+
+        folded = fold_classifier(self.classifier())
+        if calibrated:
+            scale = (self.calibration.slope, self.calibration.intercept)
+            pair = [torch.tensor(values, dtype=torch.float32) for values in scale]
+            folded.head = scale_logits(folded.head, *pair)
+        return folded
 
     def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
         """Open one image and fit it into the network's square of pixels ``(S, S, 3)``.

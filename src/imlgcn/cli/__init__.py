@@ -18,6 +18,7 @@ MODULES = {  # in the order in which help lists the commands
     "predict": ("predict",),
     "serve": ("serve",),
     "compare": ("compare",),
+    "export": ("export",),
     "published": ("import",),
 }
 

@@ -87,6 +87,18 @@ class ImageVector(nn.Module):
         return features
 
 
+def score_each(vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    r"""Score each label's vector with its own classifier: :math:`\langle w_l, v_l\rangle + b_l`.
+
+    The bias is spread over the terms of the sum. Added to the sum it would be right as well, but
+    OpenVINO 2026.4 then adds ``b_i`` to the scores of image i.
+
+    Shape:
+        - vectors ``(B, L, D)``, weight ``(L, D)``, bias ``(L,)``, output ``(B, L)``
+    """
+    return (vectors * weight + bias[:, None] / vectors.shape[-1]).sum(-1)
+
+
 class GraphConvolution(nn.Module):
     r"""Graph convolution of Kipf & Welling (ICLR 2017), https://arxiv.org/abs/1609.02907.
 

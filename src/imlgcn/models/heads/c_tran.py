@@ -17,7 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Head, Presets
-from imlgcn.models.layers import leaf_uniform
+from imlgcn.models.layers import leaf_uniform, score_each
 from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import (
     AttentionBlock,
@@ -155,7 +155,7 @@ class CTranHead(Head):
         for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
             tokens = feed_forward(attend(tokens, tokens, seen=seen))
         answers: Tensor = tokens[:, -self.num_labels :]  # (B, L, D)
-        return (answers * self.weight).sum(-1) + self.bias + direct
+        return score_each(answers, self.weight, self.bias) + direct
 
     def loss(self, features: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:  # type: ignore[override]
         """Return the loss over the labels that were not revealed."""

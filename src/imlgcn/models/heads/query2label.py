@@ -17,7 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import leaf_uniform, refuse_known
+from imlgcn.models.layers import leaf_uniform, refuse_known, score_each
 from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
 
@@ -136,8 +136,7 @@ class Query2LabelHead(Head):
         labels = memory.new_zeros(memory.shape[0], *self.queries.shape)  # (B, L, D)
         for decode in self.decoder:
             labels = decode(labels, memory, self.queries, positions, seen)
-        logits: Tensor = (self.norm(labels) * self.weight).sum(-1) + self.bias  # (B, L)
-        return logits + direct
+        return score_each(self.norm(labels), self.weight, self.bias) + direct
 
 
 class EncoderLayer(nn.Module):

@@ -19,7 +19,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm
+from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm, score_each
 from imlgcn.models.maps import attention_maps
 from imlgcn.models.transformer import MapInput, MeanPath, check_share
 
@@ -155,16 +155,16 @@ class SSGRLHead(Head):
         refuse_known(self, known)
         maps = self.input(features)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        return self.answer(self.see(maps), self.adjacency) + self.bias + direct
+        return self.answer(self.see(maps), self.adjacency) + direct
 
     def answer(self, seen: Tensor, adjacency: Tensor) -> Tensor:
-        """Return what the graph makes of what each label sees: logits ``(B, L)`` without bias.
+        """Return what the graph makes of what each label sees: logits ``(B, L)``.
 
         ``adjacency`` is one graph, or one for each image.
         """
         joined = torch.cat([self.propagate(seen, adjacency), seen], -1)  # (B, L, 2 * D)
         output: Tensor = self.output(self.dropout(joined)).tanh()  # (B, L, O)
-        return (output * self.classifiers(adjacency)).sum(-1)
+        return score_each(output, self.classifiers(adjacency), self.bias)
 
     def neighbours(self, features: Tensor, label: int) -> Tensor:  # type: ignore[override]
         """Return how much the logit falls when a label's edges to and from ``label`` are cut."""

@@ -1,0 +1,154 @@
+"""A tagger as one file for another runtime; kept only if it scores as the trained network does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from imlgcn.config import InputError, unknown_name
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.engines import check_engine, installed
+from imlgcn.export.agreement import (
+    Agreement,
+    ExportRefused,
+    Samples,
+    compare,
+    sample_images,
+)
+from imlgcn.export.formats import FORMATS, Format
+from imlgcn.export.network import ExportedNetwork
+from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger import Tagger, TaggerInfo
+
+__all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
+
+
+class Exported(NamedTuple):
+    """A file that was written, and the proof that it may stand for the tagger."""
+
+    path: Path
+    size: int  # bytes
+    origin: str  # of the images that it was compared on
+    agreement: Agreement
+
+
+def export(
+    tagger: Tagger | str | Path,
+    format: str = "onnx",
+    out: str | Path | None = None,
+    *,
+    size: int | None = None,
+    calibration: Dataset | str | Path | None = None,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Write a tagger as one self-contained file and prove it against the trained network.
+
+    The file takes pixels uint8 ``(B, S, S, 3)`` (and, of a head that uses them, known labels int8
+    ``(B, L)``) and gives ``logits`` and calibrated ``probabilities``, both ``(B, L)``; the
+    tagger's ``model.json`` is in its metadata. It is opened again and must agree on 8 real images,
+    alone and in threes.
+
+    Args:
+        tagger: a tagger folder.
+        format: ``onnx``, ``openvino`` (a zip) or ``torch`` (a program for `torch.export.load`).
+        out: the file; None writes it into the folder, where prediction finds it.
+        size: side of the images in pixels, when it is not the tagger's.
+        calibration: data whose images it is compared on; by default the tagger's own, if it is
+            still where it was, or Open Clip Art.
+
+    Raises:
+        InputError: an unknown format, a runtime that is not installed, a wrong file name or side.
+        ExportRefused: the file disagrees with the tagger; nothing is written.
+    """
+    tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    chosen = _check(tagger, format)
+    path = _destination(tagger, chosen, out, size)
+    data = load_dataset(calibration) if isinstance(calibration, str | Path) else calibration
+    info = _at_size(tagger.info, size)
+    folded = tagger.folded()
+    folded.backbone.check_size(info.image.size)
+    samples = sample_images(tagger, info.image, data)
+    progress.say(f"writing {path}")
+    with atomic_path(path) as temporary:
+        network = ExportedNetwork(folded, tagger.calibration, size=info.image.size)
+        chosen.write(network, temporary, metadata_of(info))
+        agreed = _prove(chosen, temporary, tagger, info, samples)
+    if out is None:
+        _enter(tagger, path)
+    return Exported(path, path.stat().st_size, samples.origin, agreed)
+
+
+def metadata_of(info: TaggerInfo) -> dict[str, str]:
+    """Return what an exported file says of itself: the tagger's ``model.json`` under ``imlgcn``."""
+    return {"imlgcn": info.model_dump_json()}
+
+
+def _check(tagger: Tagger, format: str) -> Format:
+    if format not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    if tagger.path.is_file():
+        raise InputError(
+            f"{tagger.path} is an exported file; give the tagger folder that it was made from"
+        )
+    for needed in FORMATS[format].needs:
+        check_engine(needed)
+    return FORMATS[format]
+
+
+def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: int | None) -> Path:
+    if out is None:
+        if size not in (None, tagger.info.image.size):
+            raise InputError(
+                f"the file in a tagger folder takes the tagger's own side, "
+                f"{tagger.info.image.size}; give another side its own file (--out)"
+            )
+        return tagger.path / f"model{chosen.suffix}"
+    if Path(out).suffix != chosen.suffix:
+        raise InputError(f"--out takes a file that ends in {chosen.suffix}; got {out}")
+    return Path(out)
+
+
+def _at_size(info: TaggerInfo, size: int | None) -> TaggerInfo:
+    if size is None:
+        return info
+    if not 16 <= size <= 4096:
+        raise InputError(f"--size is a side from 16 to 4096 pixels; got {size}")
+    image = info.image.model_copy(update={"size": size})
+    return info.model_copy(update={"image": image})
+
+
+def _prove(
+    chosen: Format, path: Path, tagger: Tagger, info: TaggerInfo, samples: Samples
+) -> Agreement:
+    """Compare a file with the network as it was trained, which is not folded.
+
+    Every installed runtime that prediction may choose for the file has to agree.
+
+    Raises:
+        ExportRefused: one does not.
+    """
+    from imlgcn.engines.pytorch import TorchEngine
+
+    reference = TorchEngine(tagger.classifier(), info.image, device="cpu", latency=True)
+    worst = Agreement()
+    for runtime, opener in chosen.runtimes.items():
+        if not installed(runtime):
+            continue
+        agreed = compare(opener(path), reference, tagger, samples.pixels)
+        if not agreed.holds:
+            raise ExportRefused(
+                f"the file run by {runtime} disagrees with the trained network on "
+                f"{samples.origin}: logits differ by up to {agreed.difference:.2g} (largest: "
+                f"{agreed.largest:.2g}) and {agreed.other_tags} tags of {agreed.tags}; nothing was "
+                "written"
+            )
+        worst = max(worst, agreed)
+    return worst
+
+
+def _enter(tagger: Tagger, path: Path) -> None:
+    """Add the file's hash to ``model.json``: from then on the tagger has it."""
+    hashes = tagger.info.sha256 | {path.name: sha256_file(path)}
+    tagger.info = tagger.info.model_copy(update={"sha256": hashes})
+    write_atomic(tagger.path / "model.json", tagger.info.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,150 @@
+"""How each format is written: one self-contained file, with what the tagger says of itself."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.export.agreement import Scorer
+from imlgcn.export.network import INPUTS, OUTPUTS, ExportedNetwork, quiet, trace
+
+Metadata = Mapping[str, str]
+
+
+class Format(NamedTuple):
+    """A file format: what its files are called, and what writes and runs them."""
+
+    suffix: str
+    write: Callable[[ExportedNetwork, Path, Metadata], None]
+    runtimes: Mapping[str, Callable[[Path], Scorer]]
+    needs: tuple[str, ...]  # runtimes that have to be installed
+
+
+def onnx_model(network: ExportedNetwork, metadata: Metadata) -> Any:
+    """Return the network as an ``onnx.ModelProto`` whose constants are inside."""
+    import onnx
+    import torch
+
+    program = trace(network)
+    inputs = INPUTS[: 1 + network.takes_known]
+    with quiet():
+        exported = torch.onnx.export(
+            program, input_names=inputs, output_names=OUTPUTS, dynamo=True, verbose=False
+        )
+    assert exported is not None
+    model = exported.model_proto
+    _forget_origin(model)
+    onnx.helper.set_model_props(model, dict(metadata))
+    return model
+
+
+def write_onnx(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:
+    """Write an ONNX file: no external data, one batch axis of any length."""
+    path.write_bytes(onnx_model(network, metadata).SerializeToString())
+
+
+def write_openvino(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:
+    """Write a zip with ``model.xml``, ``model.bin`` and ``metadata.json``."""
+    import openvino
+
+    with TemporaryDirectory() as folder:
+        onnx_file = Path(folder) / "model.onnx"
+        write_onnx(network, onnx_file, {})
+        save_openvino(openvino.convert_model(onnx_file), path, metadata)
+
+
+def save_openvino(model: Any, path: Path, metadata: Metadata) -> None:
+    """Write an OpenVINO model as one zip; stored, not packed: float32 numbers do not shrink."""
+    import openvino
+
+    with TemporaryDirectory() as folder:
+        openvino.save_model(model, Path(folder) / "model.xml", compress_to_fp16=False)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("model.xml", "model.bin"):
+                archive.write(Path(folder) / name, name)
+            archive.writestr("metadata.json", json.dumps(dict(metadata)))
+
+
+def write_torch(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:
+    """Write a program for ``torch.export.load``, which runs without the classes of this package.
+
+    torch reads such files partly with pickle: open only those that you trust. imlgcn opens none.
+    """
+    import torch
+
+    program = trace(network)
+    program.example_inputs = None
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # lines of source with paths of this machine
+    with path.open("wb") as file, quiet():
+        torch.export.save(program, file, extra_files=dict(metadata))
+
+
+def _forget_origin(model: Any) -> None:
+    """Remove the exporter's notes, which hold lines of source with paths of this machine."""
+    graphs = [model.graph, *model.functions]
+    model.producer_name, model.producer_version, model.doc_string = "imlgcn", "", ""
+    model.graph.doc_string = ""
+    for graph in graphs:
+        del graph.metadata_props[:]
+        for item in (*graph.node, *graph.value_info):
+            item.doc_string = ""
+            del item.metadata_props[:]
+    for item in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+
+
+def _open_onnx(path: Path) -> Scorer:
+    from imlgcn.engines.onnx import OnnxEngine
+
+    return OnnxEngine(path, latency=True)
+
+
+def _open_openvino(path: Path) -> Scorer:
+    from imlgcn.engines.vino import OpenVinoEngine
+
+    return OpenVinoEngine(path, latency=True)
+
+
+class _Program:
+    """Runs a file of `write_torch`, for the proof."""
+
+    def __init__(self, path: Path) -> None:
+        import torch
+
+        with path.open("rb") as file, quiet():
+            program = torch.export.load(file)
+        self._run = program.module()
+        self.takes_known = len(program.graph_signature.user_inputs) > 1
+        self._num_labels = int(program.graph.output_node().args[0][0].meta["val"].shape[1])
+
+    def logits(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
+        import torch
+
+        inputs: list[NDArray[np.uint8] | NDArray[np.int8]] = [pixels]
+        if self.takes_known:
+            nothing = np.full((len(pixels), self._num_labels), -1, np.int8)
+            inputs.append(nothing if known is None else known)
+        with torch.inference_mode():
+            logits, _ = self._run(*map(torch.from_numpy, inputs))
+        result: NDArray[np.float32] = logits.numpy()
+        return result
+
+
+BY_ONNX, BY_OPENVINO = {"onnxruntime": _open_onnx}, {"openvino": _open_openvino}
+FORMATS: dict[str, Format] = {
+    "onnx": Format(".onnx", write_onnx, BY_ONNX | BY_OPENVINO, ("onnxruntime",)),
+    "openvino": Format(".openvino", write_openvino, BY_OPENVINO, ("onnxruntime", "openvino")),
+    "torch": Format(".pt2", write_torch, {"torch": _Program}, ()),
+}

@@ -1,0 +1,71 @@
+"""What is exported: 8-bit pixels in, logits and calibrated probabilities out, nothing else needed.
+
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from imlgcn.metrics.calibration import Calibration
+from imlgcn.models import MultiLabelClassifier, PixelInput
+
+INPUTS = ("pixels", "known")
+OUTPUTS = ("logits", "probabilities")
+
+
+class ExportedNetwork(nn.Module):
+    r"""Pixels to logits :math:`y` and calibrated probabilities :math:`\sigma(a_l y_l + b_l)`.
+
+    Shape:
+        - pixels uint8 ``(B, S, S, 3)``, known int8 ``(B, L)`` or None, both outputs ``(B, L)``
+    """
+
+    slope: Tensor
+    intercept: Tensor
+
+    def __init__(
+        self, classifier: MultiLabelClassifier, calibration: Calibration, *, size: int
+    ) -> None:
+        super().__init__()
+        settings = classifier.backbone.image_settings.model_copy(update={"size": size})
+        self.size = size
+        self.input = PixelInput(settings)
+        self.classifier = classifier
+        self.takes_known = bool(getattr(classifier.head, "uses_known", False))
+        for name in ("slope", "intercept"):
+            values = np.asarray(getattr(calibration, name), np.float32)
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+
+    def forward(self, pixels: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits and probabilities of a batch."""
+        logits = self.classifier(self.input(pixels), known)
+        return logits, (logits * self.slope + self.intercept).sigmoid()
+
+
+def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:
+    """Return the network as a program for batches of any length."""
+    side, labels = network.size, len(network.slope)
+    # the example is a batch of 2: torch takes sizes of 0 and 1 for constants
+    example = [torch.zeros(2, side, side, 3, dtype=torch.uint8)]
+    if network.takes_known:
+        example.append(torch.full((2, labels), -1, dtype=torch.int8))
+    batch = torch.export.Dim("batch", min=1, max=1 << 16)
+    with torch.no_grad(), quiet():
+        return torch.export.export(
+            network.eval(), tuple(example), dynamic_shapes=tuple({0: batch} for _ in example)
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what exporters say about themselves from the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
