@@ -6,7 +6,7 @@ Shapes: N images, L labels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
 from imlgcn.metrics.protocol import evaluate_scores
 from imlgcn.metrics.published import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.thresholds import fit_thresholds
+from imlgcn.predictions import ScoredSplit
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelScale, Tagger
 
@@ -69,6 +70,14 @@ def judge(
     return metrics
 
 
+class Evaluation(NamedTuple):
+    """What a tagger scored on data: all metrics, the scores behind them, and the image files."""
+
+    metrics: dict[str, Any]
+    scored: ScoredSplit
+    images: dict[str, Path]  # name in `scored` -> file
+
+
 def evaluate(
     tagger: Tagger | str | Path,
     data: Dataset | str | Path,
@@ -86,6 +95,18 @@ def evaluate(
     Raises:
         InputError: no such split, no label in common, or no image that can be read.
     """
+    return evaluate_images(tagger, data, split=split, protocol=protocol, progress=progress).metrics
+
+
+def evaluate_images(
+    tagger: Tagger | str | Path,
+    data: Dataset | str | Path,
+    *,
+    split: str | None = "test",
+    protocol: str = "default",
+    progress: Progress = SILENT,
+) -> Evaluation:
+    """Do what :func:`evaluate` does and keep the scores, for a report."""
     check_protocol(protocol)  # before the work: an InputError for an unknown one
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
@@ -93,15 +114,7 @@ def evaluate(
     if split is not None and not dataset.splits and own.is_file():
         raise InputError(f"the data has no splits; those made in training are in {own}: give that")
     part = dataset if split is None else dataset.split(split)
-    common = [name for name in tagger.labels if name in part.names]
-    if not common:
-        raise InputError(
-            f"the data has none of the tagger's labels ({', '.join(tagger.labels[:5])}, ...); "
-            f"it has {', '.join(part.names[:5])}, ..."
-        )
-    targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
-    columns = [tagger.labels.index(name) for name in common]
-    targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
+    targets = _own_targets(tagger, part)
     with tagger.engine.streaming() as streams:
         table = features_for(
             part.paths,
@@ -115,8 +128,31 @@ def evaluate(
         )
     if not len(table.rows):
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
-    metrics = judge(table.features, targets[table.rows], tagger.labels, tagger.info.scale, protocol)
+    targets = targets[table.rows]
+    metrics = judge(table.features, targets, tagger.labels, tagger.info.scale, protocol)
     metrics["split"] = split or "all"
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
     metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]
-    return metrics
+    records = [part.records[row] for row in table.rows]
+    scored = ScoredSplit(
+        metrics["split"],
+        tuple(record.name for record in records),
+        table.features,
+        tagger.calibration.apply(table.features),
+        targets,
+    )
+    return Evaluation(metrics, scored, {record.name: record.path for record in records})
+
+
+def _own_targets(tagger: Tagger, part: Dataset) -> NDArray[np.int8]:
+    """Return the targets of the tagger's labels (N, L), unknown where the data lacks a label."""
+    common = [name for name in tagger.labels if name in part.names]
+    if not common:
+        raise InputError(
+            f"the data has none of the tagger's labels ({', '.join(tagger.labels[:5])}, ...); "
+            f"it has {', '.join(part.names[:5])}, ..."
+        )
+    targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
+    columns = [tagger.labels.index(name) for name in common]
+    targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
+    return targets

@@ -136,7 +136,7 @@ def train(
     )
     tagger = save_tagger(out, trained.classifier, trained.context, info)
     close_run_folder(out)
-    write_report(tagger, progress=progress)
+    write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
 
 
@@ -259,5 +259,9 @@ def _scored(trained: Any, scale: LabelScale) -> list[ScoredSplit]:
     for name, logits in trained.scores.items():
         part = trained.dataset.split(name)
         images = tuple(record.name for record in part.records)
-        parts.append(ScoredSplit(name, images, logits, calibration.apply(logits), part.targets))
+        control = None if trained.control is None else trained.control[name]
+        probabilities = calibration.apply(logits)
+        parts.append(
+            ScoredSplit(name, images, logits, probabilities, part.targets, control=control)
+        )
     return parts

@@ -1,7 +1,7 @@
 """The scores a tagger was judged by, as one Parquet file: one row per image and label.
 
-Columns: ``image, split, label, target, logit, probability``; targets are 1, 0 or -1 (unknown),
-probabilities are calibrated.
+Columns: ``image, split, label, target, logit, probability``, and ``control``, the logit of the
+control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class ScoredSplit:
     logits: NDArray[np.float32]  # (N, L)
     probabilities: NDArray[np.float64]  # (N, L)
     targets: NDArray[np.int8]  # (N, L)
+    control: NDArray[np.float32] | None = None  # logits of the control (N, L)
 
 
 def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredSplit]) -> None:
@@ -46,6 +47,8 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
             "logit": part.logits.astype(np.float32).ravel(),
             "probability": part.probabilities.astype(np.float32).ravel(),
         }
+        if part.control is not None:
+            columns["control"] = part.control.astype(np.float32).ravel()
         tables.append(pa.table(columns))
     with atomic_path(path) as temporary:
         pq.write_table(pa.concat_tables(tables).unify_dictionaries(), temporary)
@@ -85,4 +88,5 @@ def read_predictions(path: Path, names: Sequence[str], split: str) -> ScoredSpli
         logits=column("logit").astype(np.float32),
         probabilities=column("probability").astype(np.float64),
         targets=column("target").astype(np.int8),
+        control=column("control").astype(np.float32) if "control" in table.column_names else None,
     )

@@ -49,7 +49,14 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
         metrics["difference_to_control"] = {"mAP": 1.25, "low": -0.5, "high": 3.5}
     (path / "metrics.json").write_text(json.dumps(metrics))
     scored = [
-        ScoredSplit(n, tuple(f"{i}.jpg" for i in range(len(t))), x, calibration.apply(x), t)
+        ScoredSplit(
+            n,
+            tuple(f"{i}.jpg" for i in range(len(t))),
+            x,
+            calibration.apply(x),
+            t,
+            control=x[::-1] if control else None,
+        )
         for n, (x, t) in splits.items()
     ]
     write_predictions(path / "predictions.parquet", labels, scored)

@@ -10,9 +10,12 @@ import pytest
 
 from imlgcn.labels.context import LabelContext
 from imlgcn.report import figures
+from imlgcn.report.context_check import Pair, Side
+from imlgcn.report.cooccurrence import CoOccurrence
 from imlgcn.report.curves import Reliability
 from imlgcn.report.graph import summarise_graph
 from imlgcn.report.palette import DARK, LIGHT, SERIES
+from imlgcn.report.plane import label_plane
 from imlgcn.report.svg import inline_svg
 
 NASTY = (
@@ -40,6 +43,13 @@ DRAWINGS = {
         Reliability(np.array([0.4]), np.array([0.4]), np.array([903])),
     ),
     "graph": lambda: figures.graph_figure(label_graph(NASTY)),
+    "heat map": lambda: figures.heat_map_figure(CoOccurrence(NASTY, np.eye(len(NASTY)) * 0.4)),
+    "plane": lambda: figures.plane_figure(
+        label_plane(NASTY, np.eye(len(NASTY)), np.arange(len(NASTY)))
+    ),
+    "context": lambda: figures.context_figure(
+        [Pair(name, NASTY[0], 0.5, Side(20, 9, 80, 75), Side(9, 5, 60, 65)) for name in NASTY]
+    ),
 }
 
 
@@ -92,7 +102,7 @@ def contrast(a, b):
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_text_and_lines_stand_out_enough_in_both_themes(theme):
     for paper in ("surface", "page"):
-        for text in ("ink", "muted", "tagger"):  # links have the tagger's colour
+        for text in ("ink", "muted", "tagger", "control-text"):  # links have the tagger's colour
             assert contrast(theme[text], theme[paper]) >= 4.5, (text, paper)
     for line in SERIES:
         assert contrast(theme[line], theme["surface"]) >= 3, line

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from imlgcn.metrics import label_calibration_errors
+from imlgcn.predictions import read_predictions
 from imlgcn.report import page as page_module
 from imlgcn.report import sections, write_report
 from imlgcn.tagger import Part
@@ -37,7 +39,9 @@ def test_it_is_written_into_the_folder_and_says_what_the_files_say(tagger, read)
 
 def test_every_label_has_a_row_with_its_numbers(tagger, read):
     metrics = json.loads((tagger.path / "metrics.json").read_text())
-    rows = {row[0]: row[2:] for row in read(tagger).rows if row and row[0] in LABELS}
+    rows = {row[0]: row[2:] for row in read(tagger).rows if len(row) == 10 and row[0] in LABELS}
+    scored = read_predictions(tagger.path / "predictions.parquet", LABELS, "test")
+    errors = label_calibration_errors(scored.probabilities, scored.targets)
     assert set(rows) == set(LABELS)
     for index, name in enumerate(LABELS[:-1]):
         own = metrics["per_label"][name]
@@ -45,23 +49,23 @@ def test_every_label_has_a_row_with_its_numbers(tagger, read):
         expected = [
             f"{own['AP']:.1f}",
             str(own["positives"]),
-            *(f"{own[key]:.1f}" for key in ("precision", "recall", "F1")),
             f"{scale.threshold[index]:.2f}",
+            *(f"{own[key]:.1f}" for key in ("precision", "recall", "F1")),
+            f"{100 * errors[index]:.1f}",
             ("few" if scale.positives[index] < 10 else "") + str(scale.positives[index]),
         ]
         assert rows[name] == expected
     assert rows["never tested"][0] == "–"  # no average precision, and not 0.0
-    assert rows["never tested"][3] == "–"
+    assert rows["never tested"][4] == "–"
 
 
 def test_it_is_one_file_that_asks_for_nothing(tagger, read):
     page = read(tagger)
     text = (tagger.path / "report.html").read_text(encoding="utf-8")
     assert not page.all("link")
-    assert not page.all("img")
     for _, attributes in page.elements:
         for key in ("src", "href", "action", "data"):
-            assert attributes.get(key, "#").startswith("#")
+            assert attributes.get(key, "#").startswith(("#", "data:image/"))
     assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest", text)
     assert len(text) < 5e6
 
@@ -94,7 +98,8 @@ def test_names_from_others_stay_text(make_tagger, read):
 def test_every_figure_has_words_and_every_id_is_its_own(tagger, read):
     page = read(tagger)
     drawings = page.all("svg")
-    assert len(drawings) == 1 + 3 + 1 + 2 + 1  # difference, curves, reliability, training, graph
+    # difference, curves, reliability, graph, heat map, training; no embeddings: no plane
+    assert len(drawings) == 1 + 3 + 1 + 1 + 1 + 2
     assert all(each["role"] == "img" and len(each["aria-label"]) > 20 for each in drawings)
     ids = [each["id"] for _, each in page.elements if "id" in each]
     assert len(ids) == len(set(ids))
@@ -104,7 +109,7 @@ def test_every_figure_has_words_and_every_id_is_its_own(tagger, read):
 
 def test_the_table_can_be_sorted_by_numbers_where_there_are_numbers(tagger, read):
     values = [cell["data-value"] for cell in read(tagger).all("td") if "data-value" in cell]
-    assert len(values) == 7 * len(LABELS)
+    assert len(values) == 8 * len(LABELS)
     assert "" in values  # undefined, sorted last by the script
     assert all(float(value) >= 0 for value in values if value)
 
@@ -136,13 +141,15 @@ def test_with_nothing_but_the_model_card_there_is_still_a_report(tagger, read):
     for path in tagger.path.iterdir():
         path.unlink()
     words = read(tagger).words
-    assert words.count("Not shown") == 3
+    # gallery, calibration, context check, graph, heat map, plane, training
+    assert words.count("Not shown") == 7
     assert "stands alone" in words
 
 
 def test_without_a_control_none_is_shown(make_tagger, read):
     page = read(make_tagger(control=False, head=Part(name="linear")))
-    assert "control" not in page.words.replace("No control", "")
+    said = page.words.replace("No control", "").replace("no control to compare", "")
+    assert "control" not in said.replace("compare tagger and control on", "")
     assert not any("mAP points" in each["aria-label"] for each in page.all("svg"))
     assert "The head linear uses no graph" in page.words
 
@@ -200,7 +207,7 @@ def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     page = read(tagger)
     drawn = page.words.split("Only the most frequent labels")[1]
     assert int(drawn.split(" drawn: ")[1].split()[0]) <= 60
-    assert sum(row[0].startswith("label number") for row in page.rows if row) == 200
+    assert sum(row[0].startswith("label number") for row in page.rows if len(row) == 10) == 200
     assert (tagger.path / "report.html").stat().st_size < 5e6
 
 
@@ -236,7 +243,7 @@ def test_writing_needs_neither_torch_nor_pyplot(tagger):
 
 def test_a_failure_leaves_the_old_report_whole(tagger, monkeypatch):
     old = write_report(tagger).read_bytes()
-    monkeypatch.setattr(page_module, "_render", lambda parts: 1 / 0)
+    monkeypatch.setattr(page_module, "render", lambda template, parts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(tagger)
     assert (tagger.path / "report.html").read_bytes() == old

@@ -14,7 +14,7 @@ from imlgcn.config import InputError
 MODULES = {  # in the order in which help lists the commands
     "data": ("check", "split", "graph"),
     "train": ("demo", "train"),
-    "model": ("evaluate", "params", "systems"),
+    "model": ("evaluate", "report", "params", "systems"),
     "predict": ("predict",),
     "serve": ("serve",),
     "compare": ("compare",),

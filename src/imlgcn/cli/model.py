@@ -1,4 +1,4 @@
-"""Commands about taggers and systems: evaluate, params, systems."""
+"""Commands about taggers and systems: evaluate, report, params, systems."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.progress import TerminalProgress
 from imlgcn.systems import COCO_LABELS, SYSTEMS
@@ -20,7 +21,7 @@ TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` w
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (evaluate, params, systems):
+    for command in (evaluate, report, params, systems):
         app.command()(command)
 
 
@@ -36,28 +37,49 @@ def evaluate(
         ),
     ] = "default",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a report to look at (HTML).")
+    ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
-    Example: imlgcn evaluate runs/demo openclipart --split test --json metrics.json
+    Example: imlgcn evaluate runs/demo openclipart --json metrics.json --report test.html
     """
     from imlgcn.data.dataset import load_dataset
-    from imlgcn.evaluate import evaluate as run
+    from imlgcn.evaluate import evaluate_images
+    from imlgcn.report import write_evaluation_report
     from imlgcn.tagger import Tagger
 
+    _refuse_other_than_html(report_file)
     progress = TerminalProgress()
     opened = Tagger.load(tagger)  # before the data: a wrong path is the likelier mistake
     dataset = load_dataset(
         data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
     )
     chosen = None if split == "all" else split
-    metrics = run(opened, dataset, split=chosen, protocol=protocol, progress=progress)
+    found = evaluate_images(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:
-        write_atomic(json_file, json.dumps(metrics, indent=1) + "\n")
-    show.metrics(metrics)
+        write_atomic(json_file, json.dumps(found.metrics, indent=1) + "\n")
+    if report_file is not None:
+        write_evaluation_report(opened, found, report_file, data=data, progress=progress)
+    show.metrics(found.metrics)
+    if report_file is not None:
+        progress.say(f"report: {report_file}")
+
+
+def report(tagger: TaggerFolder) -> None:
+    """Write report.html into a tagger's folder again, from what the folder holds.
+
+    Example: imlgcn report runs/demo
+    """
+    from imlgcn.report import write_report
+    from imlgcn.tagger import Tagger
+
+    progress = TerminalProgress()
+    progress.say(f"report: {write_report(Tagger.load(tagger), progress=progress)}")
 
 
 def params(
@@ -101,3 +123,9 @@ def systems(
         typer.echo(json.dumps(content, indent=1))
     else:
         show.systems(rows, labels)
+
+
+def _refuse_other_than_html(file: Path | None) -> None:
+    """A report in the place of somebody's table would be a loss that no message makes good."""
+    if file is not None and file.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--report writes a page: give a file that ends in .html, not {file}")

@@ -57,6 +57,11 @@ class Dataset:
         return [record.path for record in self.records]
 
     @property
+    def files(self) -> dict[str, Path]:
+        """The image files by the names of their records."""
+        return {record.name: record.path for record in self.records}
+
+    @property
     def splits(self) -> dict[str, int]:
         """The splits there are, with their number of images; empty when the data has none."""
         counts = Counter(record.split for record in self.records)

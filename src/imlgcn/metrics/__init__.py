@@ -12,6 +12,7 @@ from imlgcn.metrics.calibration import (
     classwise_calibration_error,
     expected_calibration_error,
     fit_platt,
+    label_calibration_errors,
     log_loss_per_image,
 )
 from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
@@ -43,6 +44,7 @@ __all__ = [
     "expected_calibration_error",
     "fit_platt",
     "fit_thresholds",
+    "label_calibration_errors",
     "log_loss_per_image",
     "mean_average_precision",
     "micro_average_precision",

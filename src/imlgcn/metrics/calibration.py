@@ -141,13 +141,25 @@ def classwise_calibration_error(
     probabilities: ArrayLike, targets: ArrayLike, bins: int = 15
 ) -> float:
     """Return the mean over labels of each label's own calibration error, a fraction."""
+    errors = label_calibration_errors(probabilities, targets, bins)
+    known = errors[~np.isnan(errors)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def label_calibration_errors(
+    probabilities: ArrayLike, targets: ArrayLike, bins: int = 15
+) -> NDArray[np.float64]:
+    """Return each label's own calibration error (L,), a fraction; NaN where no entry is known.
+
+    >>> label_calibration_errors([[0.75, 0.25], [0.75, 0.25]], [[1, -1], [0, -1]]).tolist()
+    [0.25, nan]
+    """
     probabilities, targets = check_inputs(probabilities, targets)
     errors = [
         _calibration_error(p[t >= 0], t[t >= 0], bins)
         for p, t in zip(probabilities.T, targets.T, strict=True)
-        if (t >= 0).any()
     ]
-    return float(np.mean(errors)) if errors else float("nan")
+    return np.array(errors, dtype=np.float64)
 
 
 def log_loss_per_image(probabilities: ArrayLike, targets: ArrayLike) -> float:

@@ -3,6 +3,6 @@
 The figures in :mod:`imlgcn.report.figures` can be called from a notebook on their own.
 """
 
-from imlgcn.report.page import write_report
+from imlgcn.report.page import render, write_evaluation_report, write_report
 
-__all__ = ["write_report"]
+__all__ = ["render", "write_evaluation_report", "write_report"]

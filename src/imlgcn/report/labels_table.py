@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from imlgcn.metrics.calibration import label_calibration_errors
 from imlgcn.predictions import ScoredSplit
 from imlgcn.report.curves import PrecisionRecall, precision_recall
 from imlgcn.report.run_folder import RunFolder
@@ -40,11 +41,13 @@ class LabelRow(NamedTuple):
     precision: Cell
     recall: Cell
     f1: Cell
+    calibration_error: Cell
 
 
 def label_rows(run: RunFolder) -> list[LabelRow]:
     """Return a row for each label of the tagger, highest average precision first."""
     per_label: Mapping[str, Mapping[str, Any]] = run.metrics.get("per_label") or {}
+    errors = _calibration_errors(run)
     rows = []
     for index, name in enumerate(run.info.labels):
         values = per_label.get(name, {})
@@ -54,12 +57,13 @@ def label_rows(run: RunFolder) -> list[LabelRow]:
             curve=_curve(run.scored, index, name, values),
             average_precision=_cell(values.get("AP")),
             positives=_cell(values.get("positives"), 0),
-            threshold=_cell(run.info.scale.threshold[index], 2),
+            threshold=_cell(values.get("threshold", run.info.scale.threshold[index]), 2),
             fitted_on=_cell(fitted_on, 0),
             few=fitted_on < FEW,
             precision=_cell(values.get("precision")),
             recall=_cell(values.get("recall")),
             f1=_cell(values.get("F1")),
+            calibration_error=_cell(errors[index]),
         )
         rows.append(row)
     return sorted(rows, key=lambda row: -_or_lowest(row.average_precision.value))
@@ -91,6 +95,14 @@ def _curve(scored: ScoredSplit | None, index: int, name: str, values: Mapping[st
         dot,
         f"precision against recall of {name}",
     )
+
+
+def _calibration_errors(run: RunFolder) -> list[float | None]:
+    """Return the calibration error of each label in percent; None where it is not known."""
+    if run.scored is None:
+        return [None] * len(run.info.labels)
+    errors = label_calibration_errors(run.scored.probabilities, run.scored.targets)
+    return [None if np.isnan(error) else 100 * float(error) for error in errors]
 
 
 def _cell(value: float | None, digits: int = 1) -> Cell:

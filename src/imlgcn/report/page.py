@@ -1,59 +1,109 @@
-"""``report.html`` of a tagger folder: one file without network, script from elsewhere or pickle."""
+"""``report.html``: one file without network, script from elsewhere or pickle."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from imlgcn.evaluate import Evaluation
+    from imlgcn.report.run_folder import RunFolder
     from imlgcn.tagger import Tagger
 
 NAME = "report.html"
 MOST_ISOLATED = 60  # names in the list; the rest is counted
 
 
-def write_report(tagger: Tagger, *, progress: Progress = SILENT) -> Path:
+def write_report(
+    tagger: Tagger, *, images: Mapping[str, Path] | None = None, progress: Progress = SILENT
+) -> Path:
     """Write ``report.html`` into the folder of a finished tagger and return its path.
 
-    It is made from that folder alone, so it can be written again at any time; the same folder
-    gives the same bytes. A piece that is missing (no control, no test split, no log) costs its
-    section, which then says so.
-    """
-    from matplotlib import style
+    It is made from that folder, so it can be written again at any time; the same folder gives the
+    same bytes. Only the gallery needs the images as well. A piece that is missing (no control, no
+    test split, no log, no images) costs its section, which then says so.
 
-    from imlgcn.report import sections
-    from imlgcn.report.labels_table import label_rows
-    from imlgcn.report.run_folder import read_run_folder
+    Args:
+        tagger: of a folder.
+        images: the files of the judged images, by the names in ``predictions.parquet``; None looks
+            for them where ``config.yaml`` says that the data is.
+        progress: told about the sections.
+    """
+    from imlgcn.report.run_folder import find_images, read_run_folder
 
     run = read_run_folder(tagger)
-    makers = {
+    run = replace(run, images=find_images(run) if images is None else images)
+    path = tagger.path / NAME
+    _write(tagger, run, path, progress)
+    return path
+
+
+def write_evaluation_report(
+    tagger: Tagger,
+    evaluation: Evaluation,
+    path: str | Path,
+    *,
+    data: str | Path,
+    progress: Progress = SILENT,
+) -> Path:
+    """Write the report of an evaluation to the file ``path`` and return it.
+
+    The control stands beside the tagger where the images are those that training judged both on.
+
+    Args:
+        tagger: what was evaluated.
+        evaluation: of :func:`imlgcn.evaluate.evaluate_images`.
+        path: the file to write; one that is there is replaced.
+        data: what to call the data.
+        progress: told about the sections.
+    """
+    from imlgcn.report.run_folder import read_run_folder, with_evaluation
+
+    run = with_evaluation(read_run_folder(tagger), evaluation, str(data))
+    _write(tagger, run, Path(path), progress)
+    return Path(path)
+
+
+def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> None:
+    from matplotlib import style
+
+    from imlgcn.report import label_sections, sections
+    from imlgcn.report.gallery import gallery
+    from imlgcn.report.labels_table import label_rows
+
+    makers: dict[str, Callable[[RunFolder], Any]] = {
         "headline": sections.headline,
         "labels": label_rows,
+        "gallery": gallery,
         "calibration": sections.calibration,
         "training": sections.training,
-        "graph": sections.label_graph,
+        "graph": label_sections.label_graph,
+        "heat_map": label_sections.cooccurrence,
+        "plane": label_sections.plane,
+        "context": label_sections.context_check,
         "provenance": sections.provenance,
     }
-    parts: dict[str, object] = {"run": run, "info": run.info, "metrics": run.metrics}
+    parts: dict[str, Any] = {"run": run, "info": run.info, "metrics": run.metrics}
     # the reader's own matplotlib settings (LaTeX, dark styles) must not reach the figures
     own_style = style.context("default")
     with own_style, progress.bar("report", len(makers), "sections") as advance:
         for name, make in makers.items():
             parts[name] = make(run)
             advance(1)
-    path = tagger.path / NAME
-    write_atomic(path, _render(parts))
-    return path
+    write_atomic(path, render("report.html.j2", parts))
 
 
-def _render(parts: dict[str, object]) -> str:
+def render(template: str, parts: Mapping[str, Any]) -> str:
+    """Return a page from a template of this package, with the style and script that all share."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -63,7 +113,7 @@ def _render(parts: dict[str, object]) -> str:
 
     # label and file names come from others: everything is escaped unless it is our own Markup
     environment = Environment(
-        loader=PackageLoader("imlgcn.report", "."),
+        loader=PackageLoader("imlgcn.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -73,20 +123,21 @@ def _render(parts: dict[str, object]) -> str:
         "number": wording.number,
         "integer": partial(wording.number, digits=0),
         "plural": wording.plural,
+        "signed": wording.signed,
     }
     script = _own_text("report.js")
     digest = hashlib.sha256(script.encode()).digest()
-    return environment.get_template("report.html.j2").render(
-        parts,
-        light=Markup(css_variables(LIGHT)),
-        dark=Markup(css_variables(DARK)),
-        style=Markup(_own_text("report.css")),
-        script=Markup(script),
-        few=FEW,
-        most_isolated=MOST_ISOLATED,
-        script_hash=base64.b64encode(digest).decode(),  # no other script may run
-    )
+    environment.globals |= {
+        "light": Markup(css_variables(LIGHT)),
+        "dark": Markup(css_variables(DARK)),
+        "style": Markup(_own_text("report.css")),
+        "script": Markup(script),
+        "few": FEW,
+        "most_isolated": MOST_ISOLATED,
+        "script_hash": base64.b64encode(digest).decode(),  # no other script may run
+    }
+    return environment.get_template(template).render(parts)
 
 
 def _own_text(name: str) -> str:
-    return (files("imlgcn.report") / name).read_text(encoding="utf-8")
+    return (files("imlgcn.report") / "templates" / name).read_text(encoding="utf-8")

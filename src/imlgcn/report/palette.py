@@ -15,6 +15,7 @@ LIGHT = {
     "page": "#f4f6f8",
     "tagger": "#0072b2",  # blue
     "control": "#d55e00",  # vermilion
+    "control-text": "#b34e00",  # the same, dark enough for letters
     "third": "#009e73",  # bluish green
     "fourth": "#c46a9b",  # reddish purple, a little darker for white paper
 }
@@ -26,6 +27,7 @@ DARK = {
     "page": "#10151a",
     "tagger": "#56b4e9",  # sky blue
     "control": "#e69f00",  # orange
+    "control-text": "#e6a010",
     "third": "#1fb58c",
     "fourth": "#cc79a7",
 }

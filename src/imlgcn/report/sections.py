@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from markupsafe import Markup
 
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.report import figures
 from imlgcn.report.curves import reliability
-from imlgcn.report.graph import GraphSummary, summarise_graph
 from imlgcn.report.run_folder import RunFolder
 from imlgcn.report.svg import inline_svg
-from imlgcn.report.wording import caution, number, plural, verdict
+from imlgcn.report.wording import caution, number, verdict
 
 # key, name, what it means, decimals
 METRICS = (
@@ -31,8 +29,6 @@ CALIBRATED = (
     ("log_loss", "log-loss per image, nats", 2),
     ("CF1_per_label", "mean F1 of labels (before: all thresholds 0.5)", 1),
 )
-MOST_RULES = 24
-DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
 
 
 def headline(run: RunFolder) -> dict[str, Any]:
@@ -43,7 +39,7 @@ def headline(run: RunFolder) -> dict[str, Any]:
         for key, name, meaning, digits in METRICS
         if metrics.get(key) is not None
     ]
-    sentence = verdict(metrics)
+    sentence = verdict(metrics, trained=run.data is None)
     figure = None
     difference = metrics.get("difference_to_control")
     if control and difference and "interval" in sentence and difference.get("mAP") is not None:
@@ -52,7 +48,7 @@ def headline(run: RunFolder) -> dict[str, Any]:
     return {
         "rows": rows,
         "verdict": sentence,
-        "caution": caution(metrics),
+        "caution": caution(metrics, trained=run.data is None),
         "figure": figure,
         "control": control,
         "failed": metrics.get("failed_images") or {},
@@ -99,52 +95,13 @@ def training(run: RunFolder) -> list[Markup]:
     return found
 
 
-def label_graph(run: RunFolder) -> dict[str, Any] | None:
-    """The co-occurrence graph of the training labels: drawing, rules, labels without an edge."""
-    if run.context is None:
-        return None
-    threshold = float(run.info.head.options.get("threshold", DEFAULT_THRESHOLD))
-    graph = summarise_graph(run.context, threshold)
-    occurrences = dict(zip(run.context.names, run.context.occurrences.tolist(), strict=True))
-    return {
-        "graph": graph,
-        "num_images": run.context.num_images,
-        "rules": [(rule, occurrences[rule.source]) for rule in graph.rules[:MOST_RULES]],
-        "isolated": [(name, occurrences[name]) for name in graph.isolated],
-        "use": _graph_use(run),
-        "figure": _graph_figure(graph),
-    }
-
-
-def _graph_use(run: RunFolder) -> str:
-    kind, head = run.info.head.options.get("graph"), run.info.head.name
-    if kind == "cooccurrence":
-        return f"The head {head} was built from this graph."
-    if kind == "adaptive":
-        return f"The head {head} was built from this graph and learned edges beside it."
-    if kind is not None:
-        return f"The head {head} was built with graph={kind}, so it does not use these edges."
-    return f"The head {head} uses no graph; this one describes the data."
-
-
-def _graph_figure(graph: GraphSummary) -> Markup | None:
-    if graph.drawn is None:
-        return None
-    strongest = "; ".join(str(rule) for rule in graph.rules[:5])
-    description = (
-        f"Label graph with {plural(len(graph.drawn.names), 'label')} and "
-        f"{plural(len(graph.drawn.edges), 'arrow')}. Strongest: {strongest}. "
-        "The table of rules holds more."
-    )
-    return inline_svg(figures.graph_figure(graph.drawn), "graph", description)
-
-
 def provenance(run: RunFolder) -> list[tuple[str, str]]:
     """Where the tagger comes from: data, parts, versions, hashes."""
-    config, info = _config(run.config), run.info
+    config, info = run.settings, run.info
     weights = info.sha256.get("model.safetensors", "")
     facts = [
-        ("data", config.get("data")),
+        ("judged on", run.data),
+        ("data" if run.data is None else "trained on", config.get("data")),
         ("head", info.head.name),
         ("head options", _listing(info.head.options)),
         ("backbone", info.backbone.name),
@@ -159,14 +116,6 @@ def provenance(run: RunFolder) -> list[tuple[str, str]]:
         ("SHA-256 of model.safetensors", weights),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
-
-
-def _config(text: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _listing(values: dict[str, Any], joint: str = " = ") -> str:

@@ -40,9 +40,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def verdict(metrics: Mapping[str, Any]) -> str:
-    """Say what the comparison with the control shows, and what it does not."""
+def verdict(metrics: Mapping[str, Any], *, trained: bool = True) -> str:
+    """Say what the comparison with the control shows, and what it does not.
+
+    ``trained``: the metrics are those of the training, not of an evaluation later on.
+    """
     control, difference = metrics.get("control"), metrics.get("difference_to_control")
+    if not control and not trained:
+        return (
+            "The control was not scored on these images, so the number stands alone; the report "
+            "of the training compares the two."
+        )
     if not control:
         if metrics.get("head") == "linear":
             return (
@@ -77,9 +85,15 @@ def verdict(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def caution(metrics: Mapping[str, Any]) -> str | None:
+def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
     """Say when the judged images are the ones that thresholds and calibration were fitted on."""
-    if metrics.get("split") != "val":
+    split = metrics.get("split")
+    if not trained and split in ("train", "val", "all"):
+        return (
+            "If these images took part in the training of this tagger, all numbers are better than "
+            "they would be on new images."
+        )
+    if split != "val":
         return None
     return (
         "The data has no test split. All numbers are of the validation images, on which "

@@ -1,0 +1,136 @@
+"""What the report says about labels together: graph, co-occurrence, plane, context check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from imlgcn.report import figures
+from imlgcn.report.context_check import Pair, check_context, context_verdict
+from imlgcn.report.cooccurrence import ordered_cooccurrence
+from imlgcn.report.graph import GraphSummary, summarise_graph
+from imlgcn.report.plane import label_plane, neighbours
+from imlgcn.report.run_folder import RunFolder
+from imlgcn.report.svg import inline_svg
+from imlgcn.report.wording import number, plural
+
+MOST_RULES = 24
+MOST_PAIRS = 24  # rows of the context figure
+DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
+NEIGHBOURS = 3  # in the table of nearest labels
+
+
+def label_graph(run: RunFolder) -> dict[str, Any] | None:
+    """The co-occurrence graph of the training labels: drawing, rules, labels without an edge."""
+    if not _counted(run):
+        return None
+    assert run.context is not None
+    threshold = float(run.info.head.options.get("threshold", DEFAULT_THRESHOLD))
+    graph = summarise_graph(run.context, threshold)
+    occurrences = dict(zip(run.context.names, run.context.occurrences.tolist(), strict=True))
+    return {
+        "graph": graph,
+        "num_images": run.context.num_images,
+        "rules": [(rule, occurrences[rule.source]) for rule in graph.rules[:MOST_RULES]],
+        "isolated": [(name, occurrences[name]) for name in graph.isolated],
+        "use": _graph_use(run),
+        "figure": _graph_figure(graph),
+    }
+
+
+def cooccurrence(run: RunFolder) -> dict[str, Any] | None:
+    """The heat map of P(j|i), for two labels or more."""
+    if not _counted(run):
+        return None
+    assert run.context is not None
+    matrix = ordered_cooccurrence(run.context)
+    n = len(matrix.names)
+    if n < 2:
+        return None
+    strong = int((matrix.conditional >= DEFAULT_THRESHOLD).sum())
+    some = int((matrix.conditional > 0).sum())
+    description = (
+        f"Heat map of P(column | row) for {plural(n, 'label')}. {some:,} of {n * (n - 1):,} pairs "
+        f"occur together at least once, {strong:,} with a probability of {DEFAULT_THRESHOLD:g} or "
+        "more. The strongest are in the list of rules above."
+    )
+    figure = inline_svg(figures.heat_map_figure(matrix), "heatmap", description)
+    return {"figure": figure, "shown": n, "all": run.context.num_labels}
+
+
+def plane(run: RunFolder) -> dict[str, Any] | None:
+    """The label vectors in the plane and, in words, who is nearest to whom."""
+    if run.vectors is None or len(run.info.labels) < 3:
+        return None
+    names, values = tuple(run.info.labels), run.vectors.values
+    counted = run.context is not None and run.context.num_images > 0
+    occurrences = run.context.occurrences if run.context and counted else np.ones(len(names), int)
+    drawn = label_plane(names, values, occurrences)
+    nearest = neighbours(values, min(NEIGHBOURS, len(names) - 1))
+    listed = [(names[i], [names[j] for j in nearest[i]]) for i in np.argsort(names)]
+    examples = "; ".join(f"{name}: {near[0]}" for name, near in listed[:5])
+    description = (
+        f"{plural(len(names), 'label')} in the plane of the first two principal components, which "
+        f"hold {number(100 * drawn.explained, 0)} % of the variance. Nearest neighbours, for "
+        f"example: {examples}. The list below the figure holds all."
+    )
+    return {
+        "figure": inline_svg(figures.plane_figure(drawn), "plane", description),
+        "what": run.vectors.what,
+        "explained": 100 * drawn.explained,
+        "named": len(drawn.named),
+        "nearest": listed,
+    }
+
+
+def context_check(run: RunFolder) -> dict[str, Any] | None:
+    """Average precision with and without a label's usual partner."""
+    if run.scored is None or not _counted(run):
+        return None
+    assert run.context is not None
+    found = check_context(run.scored, run.context)
+    sentence = context_verdict(found)
+    figure = None
+    if found.pairs:
+        rows = "; ".join(_pair_words(pair) for pair in found.pairs[:6])
+        figure = inline_svg(
+            figures.context_figure(found.pairs[:MOST_PAIRS]), "context", f"{sentence} {rows}."
+        )
+    return {"check": found, "verdict": sentence, "figure": figure, "drawn": MOST_PAIRS}
+
+
+def _pair_words(pair: Pair) -> str:
+    return (
+        f"{pair.label} with {pair.partner} {pair.together.tagger:.1f}, without "
+        f"{pair.apart.tagger:.1f}"
+    )
+
+
+def _counted(run: RunFolder) -> bool:
+    """Whether training images were counted: an imported checkpoint knows only names."""
+    return run.context is not None and run.context.num_images > 0
+
+
+def _graph_use(run: RunFolder) -> str:
+    kind, head = run.info.head.options.get("graph"), run.info.head.name
+    if kind == "cooccurrence":
+        return f"The head {head} was built from this graph."
+    if kind == "adaptive":
+        return f"The head {head} was built from this graph and learned edges beside it."
+    if kind is not None:
+        return f"The head {head} was built with graph={kind}, so it does not use these edges."
+    return f"The head {head} uses no graph; this one describes the data."
+
+
+def _graph_figure(graph: GraphSummary) -> Markup | None:
+    if graph.drawn is None:
+        return None
+    strongest = "; ".join(str(rule) for rule in graph.rules[:5])
+    description = (
+        f"Label graph with {plural(len(graph.drawn.names), 'label')} and "
+        f"{plural(len(graph.drawn.edges), 'arrow')}. Strongest: {strongest}. "
+        "The table of rules holds more."
+    )
+    return inline_svg(figures.graph_figure(graph.drawn), "graph", description)

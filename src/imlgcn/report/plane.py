@@ -1,0 +1,132 @@
+"""Label vectors in the plane of their first two principal components, with names that can be read.
+
+A plane keeps only part of the distances, so each label's nearest neighbour among all dimensions is
+found as well. Letters: L labels, n of them named, D width of a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+
+MOST_NAMES = 80  # labels with a name in the drawing; the others are dots
+WIDTH, HEIGHT = 760.0, 560.0  # of the drawing, in points
+MARGIN = 46.0
+LETTER, LINE = 5.0, 11.0  # width of a letter and height of a name, in points
+LONGEST_NAME = 20
+# where a name may stand: its centre from its point's, in half boxes; the best places first
+AROUND = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
+REACHES = (1.0, 1.9, 3.0, 4.4)  # how far a name may move off, with a line back to its point
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """What the figure draws; places in points, the y axis points up."""
+
+    names: tuple[str, ...]
+    places: Points  # (L, 2)
+    radii: Points  # (L,)
+    name_places: Points  # (n, 2), centres of the names of the labels in ``named``
+    named: NDArray[np.intp]  # (n,)
+    nearest: NDArray[np.intp]  # (L,), by cosine over all D dimensions
+    explained: float  # share of the variance that the plane shows
+
+
+def label_plane(
+    names: tuple[str, ...], vectors: NDArray[np.floating], occurrences: NDArray[np.int64]
+) -> Plane:
+    """Return places for the vectors ``(L, D)`` of two labels or more, area by ``occurrences``."""
+    projected, explained = principal_plane(vectors)
+    places = _fit(projected)
+    share = np.sqrt(occurrences / max(occurrences.max(), 1))
+    radii = 2.2 + 9 * share
+    named = np.argsort(-occurrences, kind="stable")[:MOST_NAMES]
+    widths = np.array([LETTER * min(len(names[i]), LONGEST_NAME) + 4 for i in named])
+    return Plane(
+        names=names,
+        places=places,
+        radii=radii,
+        name_places=_place_names(places, radii, named, widths),
+        named=named,
+        nearest=neighbours(vectors, 1)[:, 0],
+        explained=explained,
+    )
+
+
+def principal_plane(vectors: NDArray[np.floating]) -> tuple[Points, float]:
+    """Return the vectors' first two principal components (L, 2) and their share of the variance.
+
+    The sign of a component is free: its largest entry is made positive.
+
+    >>> principal_plane(np.array([[-1.0, 5], [4, 5], [-3, 5]]))[0][:, 0].round(9).tolist()
+    [-1.0, 4.0, -3.0]
+    """
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    points = (left * values)[:, :2]
+    if points.shape[1] < 2:
+        points = np.pad(points, ((0, 0), (0, 1)))
+    largest = points[np.abs(points).argmax(axis=0), [0, 1]]
+    total = float((values**2).sum())
+    explained = float((values[:2] ** 2).sum()) / total if total else 1.0
+    return points * np.where(largest < 0, -1.0, 1.0) + 0.0, explained
+
+
+def neighbours(vectors: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+    """Return each label's nearest others (L, count) by the cosine of their centred vectors."""
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    likeness = centred @ centred.T
+    np.fill_diagonal(likeness, -np.inf)
+    nearest: NDArray[np.intp] = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
+    return nearest
+
+
+def _fit(points: Points) -> Points:
+    """Scale to the drawing, both axes alike if they can be and the plane filled as far as it may.
+
+    One scale for both axes would leave a flat cloud's names on top of each other: the shorter axis
+    may be stretched to twice the other's scale.
+    """
+    low, extent = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-12)
+    room = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
+    scale = room / extent
+    scale = np.minimum(scale, 2 * scale.min())
+    offset = (np.array([WIDTH, HEIGHT]) - scale * extent) / 2
+    return np.asarray((points - low) * scale + offset)
+
+
+def _place_names(places: Points, radii: Points, named: NDArray[np.intp], widths: Points) -> Points:
+    """Return the centre of each name (n, 2), frequent labels first: where it covers least."""
+    taken = np.zeros((0, 4))  # left, bottom, right, top of the names so far
+    dots = np.column_stack([places - radii[:, None], places + radii[:, None]])  # (L, 4)
+    found = np.zeros((len(named), 2))
+    for row, (label, width) in enumerate(zip(named, widths, strict=True)):
+        half = np.array([width, LINE]) / 2
+        offsets = np.array([(x * reach, y * reach) for reach in REACHES for x, y in AROUND])
+        step = half + radii[label] * np.array([0.85, 1.0])
+        centres = places[label] + offsets * step  # (candidates, 2)
+        boxes = np.column_stack([centres - half, centres + half])
+        cost = 4 * _overlap(boxes, taken) + _overlap(boxes, dots)
+        cost += 300 * _outside(boxes) + 2 * np.arange(len(boxes))
+        best = int(np.argmin(cost))
+        found[row] = centres[best]
+        taken = np.vstack([taken, boxes[best]])
+    return found
+
+
+def _overlap(boxes: Points, others: Points) -> Points:
+    """Return for each box the area that it shares with all the others (candidates,)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=2).sum(axis=1))
+
+
+def _outside(boxes: Points) -> Points:
+    """Return by how much each box leaves the drawing, in points (candidates,)."""
+    over = np.clip(boxes[:, 2:] - np.array([WIDTH, HEIGHT]), 0, None)
+    return np.asarray(np.clip(-boxes[:, :2], 0, None).sum(axis=1) + over.sum(axis=1))

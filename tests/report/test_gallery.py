@@ -1,0 +1,100 @@
+"""Tiles of the gallery: pictures that are small and there, tags that say what is wrong."""
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imlgcn.report.gallery import SIDE, gallery
+from imlgcn.report.run_folder import read_run_folder
+
+
+@pytest.fixture
+def run(tagger, tmp_path):
+    """The run of the small tagger, with a picture for every image but one that is damaged."""
+    found = read_run_folder(tagger)
+    files = {}
+    for index, name in enumerate(found.scored.images):
+        files[name] = tmp_path / name
+        Image.new("RGB", (300, 150), (6 * index, 90, 30)).save(files[name])
+    return replace(found, images=files)
+
+
+def tiles(found):
+    return [tile for row in found.rows for tile in row.tiles]
+
+
+def picture(uri):
+    kind, _, data = uri.partition(",")
+    assert kind == "data:image/webp;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+def test_every_tile_shows_the_square_that_the_network_sees(run):
+    found = gallery(run)
+    assert [row.title for row in found.rows][:2] == ["Best", "Worst"]
+    assert found.missing == 0
+    for tile in tiles(found):
+        shown = picture(tile.picture)
+        assert shown.size == (SIDE, SIDE)
+        pixels = np.asarray(shown.convert("RGB")).astype(int)
+        assert (pixels[:20] > 240).all()  # a wide picture is padded above and below
+        red = int(tile.name.removesuffix(".jpg")) * 6
+        assert abs(pixels[SIDE // 2, SIDE // 2] - (red, 90, 30)).max() < 12
+        assert tile.overlay is None
+
+
+def test_the_tags_of_a_tile_are_those_of_the_scores(run):
+    thresholds, scored = np.array(run.info.scale.threshold), run.scored
+    for tile in tiles(gallery(run)):
+        row = scored.images.index(tile.name)
+        wanted = {}
+        for index, label in enumerate(run.info.labels):
+            tagged = scored.probabilities[row, index] >= thresholds[index]
+            target = scored.targets[row, index]
+            if tagged or target == 1:
+                extra = "extra" if target == 0 else "right"
+                wanted[label] = extra if tagged else "missed"
+        assert {tag.label: tag.kind for tag in tile.tags} == wanted
+        assert tile.tags[0].chosen
+        assert sum(tag.chosen for tag in tile.tags) == 1
+        assert tile.tags[0].label == tile.about
+
+
+def test_an_image_that_is_missing_or_damaged_costs_its_picture_only(run):
+    names = list(run.images)
+    first, second = (tile.name for tile in tiles(gallery(run))[:2])
+    run.images[first].write_bytes(b"no image")
+    rest = {name: run.images[name] for name in names if name != second}
+    found = gallery(replace(run, images=rest))
+    gone = [tile for tile in tiles(found) if tile.picture is None]
+    assert {tile.name for tile in gone} == {first, second}
+    assert all(tile.tags for tile in gone)
+    assert found.missing == 2
+
+
+def test_overlays_are_asked_for_once_and_stand_in_their_own_tiles(run):
+    asked = []
+
+    def overlays(squares, labels):
+        asked.append(labels)
+        means = [int(square[112, 112, 0]) for square in squares]
+        return [
+            Image.new("RGB", (224, 224), (mean, label, 0))
+            for mean, label in zip(means, labels, strict=True)
+        ]
+
+    found = gallery(run, overlays)
+    assert len(asked) == 1
+    assert found.overlaid
+    for tile in tiles(found):
+        red, green, _ = picture(tile.overlay).convert("RGB").getpixel((90, 90))
+        assert abs(red - 6 * int(tile.name.removesuffix(".jpg"))) < 12
+        assert abs(green - run.info.labels.index(tile.about)) < 8
+
+
+def test_without_scores_there_is_no_gallery(run):
+    assert gallery(replace(run, scored=None)) is None
