@@ -126,7 +126,7 @@ def train_tiny(shapes, weights):
         with pytest.MonkeyPatch.context() as patch:
             if not whole:
                 patch.setattr(pipeline, "paired_bootstrap", bootstrap)
-                patch.setattr(imlgcn.report, "write_report", lambda tagger, progress: None)
+                patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
             settings = merge_settings(base, options)
             return pipeline.train(data, out, start=start, **others, **settings)
 

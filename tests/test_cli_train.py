@@ -17,7 +17,7 @@ def train(cli, shapes, weights, tmp_path, train_tiny, monkeypatch):
     """Return a function that trains with the tiny backbone through the command line."""
     import imlgcn.report
 
-    monkeypatch.setattr(imlgcn.report, "write_report", lambda tagger, progress: None)
+    monkeypatch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
 
     def run(*arguments, data=shapes, out=tmp_path / "run", tiny=True):
         base = ["--backbone", BACKBONE, "--weights", weights, "--size", 64] if tiny else []

@@ -254,7 +254,7 @@ def test_a_recipe_is_what_config_takes(name, cli, shapes, weights, tmp_path, mon
     """From the command of its comments to a tagger that is scored; made small by `--set`."""
     import imlgcn.report
 
-    monkeypatch.setattr(imlgcn.report, "write_report", lambda tagger, progress: None)
+    monkeypatch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
     path, out = FOLDER / f"{name}.yaml", tmp_path / "run"
     small = ["--backbone", BACKBONE, "--weights", weights, "--size", SIZE, "--epochs", 1]
     found = cli(

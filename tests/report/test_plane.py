@@ -1,4 +1,4 @@
-"""Labels in the plane: components as scikit-learn finds them, neighbours, names that can be read."""
+"""Labels in the plane: components as scikit-learn has them, neighbours, names to read."""
 
 import numpy as np
 import pytest
