@@ -15,7 +15,7 @@ import imlgcn
 ROOT = Path(imlgcn.__file__).parent
 # each line imports only from the lines above it, and from itself unless it is one of several
 ORDER = (
-    ("config", "files", "label_maps", "progress", "systems"),
+    ("allocator", "config", "files", "label_maps", "progress", "systems"),
     ("labels",),
     ("losses", "metrics"),
     ("data",),

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from imlgcn.allocator import raise_thresholds
 from imlgcn.config import ImageSettings
 from imlgcn.label_maps import MapKind
 from imlgcn.models import PixelInput
@@ -58,6 +59,7 @@ class TorchEngine:
         device: str | None = None,
         latency: bool = False,
     ) -> None:
+        raise_thresholds()
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.module = module.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.input = PixelInput(settings).to(self.device)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imlgcn.allocator import raise_thresholds
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
@@ -72,6 +73,7 @@ def extract_features(
     Raises:
         InputError: ``strict`` and an image cannot be read, or none can.
     """
+    raise_thresholds()
     with throughput_threads() as streams:
         table = features_for(
             dataset.paths,
@@ -99,6 +101,7 @@ def extract_maps(
     progress: Progress = SILENT,
 ) -> ImageFeatures:
     """Return ``features`` with the last ``levels`` maps of every image, in half precision."""
+    raise_thresholds()
     network = backbone.eval()
     side = backbone.image_settings.size
     device = next(network.parameters()).device

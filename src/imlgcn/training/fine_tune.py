@@ -23,6 +23,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from imlgcn.allocator import raise_thresholds
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
@@ -108,6 +109,7 @@ def fine_tune(
     never ends below its start. If ``checkpoint`` exists, training goes on from it and ends with
     the same weights as without the interruption.
     """
+    raise_thresholds()
     image = classifier.backbone.image_settings
     steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
     group = Group(classifier, settings.learning_rate, settings.weight_decay)
