@@ -9,7 +9,7 @@ GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,im
 COMPARED := all,$(GRAPHS)
 SOURCES := src tests benchmarks docs recipes
 
-.PHONY: help install dev demo test test-slow check format bench docs clean
+.PHONY: help install dev demo test test-slow test-browser check format bench docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,14 @@ test: dev  ## the test suite (under ten minutes)
 	$(BIN)/python -m pytest
 test-slow: dev  ## the tests marked slow
 	$(BIN)/python -m pytest -m slow
+test-browser: dev  ## the page in a real Chromium, and its screenshots in docs/images
+	$(PIP) install --quiet $(PINS) --editable '.[dev,browser]'
+	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || \
+	  { test "$$(id -u)" = 0 && apt-get install --yes --quiet chromium; } || \
+	  { echo "the browser tests need Chromium: apt install chromium, or set CHROMIUM to its path"; exit 1; }
+	@command -v npm >/dev/null || { echo "the browser tests need axe-core from npm: apt install npm"; exit 1; }
+	npm install --silent --no-save --prefix $(VENV)/axe axe-core@4
+	IMLGCN_BROWSER_TESTS=1 AXE=$(VENV)/axe/node_modules/axe-core/axe.min.js $(BIN)/python -m pytest tests/browser
 check: dev  ## format, lint, types
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.schema import IMAGES_BODY, Facts, LabelsAnswer, TagsAnswer, errors
+from imlgcn.serve.schema import IMAGES_BODY, Facts, LabelsAnswer, MapsAnswer, TagsAnswer, errors
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import Upload, discard_body, read_uploads
 
@@ -66,6 +66,32 @@ async def tags(
         for upload, result in zip(uploads, results, strict=True)
     ]
     return json_response({"images": images})
+
+
+@router.post(
+    "/v1/maps",
+    summary="Where in an image each label comes from",
+    response_model=None,
+    responses={200: {"model": MapsAnswer}, **errors(400, 404, 413, 415, 422, 503, 504)},
+    openapi_extra=IMAGES_BODY,
+)
+async def maps(
+    request: Request,
+    label: Annotated[
+        list[str] | None, Query(description="only these labels; may be given several times")
+    ] = None,
+) -> Response:
+    """Return how strongly each place of one image speaks for each label, from 0 to 1.
+
+    What the numbers mean depends on the head, and `meaning` says it.
+    """
+    service = service_of(request)
+    chosen = service.map_labels(label)
+    async with taken_in(request, service) as uploads:
+        if len(uploads) > 1:
+            raise ApiError(422, "too_many_images", "maps are for one image at a time")
+        content = await service.maps(uploads[0], chosen)
+    return json_response(content)
 
 
 @asynccontextmanager

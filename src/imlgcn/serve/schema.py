@@ -95,7 +95,7 @@ class MapsAnswer(BaseModel):
                 "kind": "score",
                 "meaning": "what each place adds to the label's score",
                 "region": [0.0, 0.125, 1.0, 0.875],
-                "maps": {"sea": [[0.1, 0.2], [1.9, 2.4]]},
+                "maps": {"sea": [[0.1, 0.2], [0.8, 1.0]]},
             }
         }
     )
@@ -104,7 +104,7 @@ class MapsAnswer(BaseModel):
     region: list[float] = Field(
         description="left, top, right, bottom of the image in the square that the maps cover"
     )
-    maps: dict[str, list[list[float]]] = Field(description="label -> rows of the map")
+    maps: dict[str, list[list[float]]] = Field(description="label -> rows, 0 to 1")
 
 
 class Facts(BaseModel):

@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from imlgcn.config import InputError
+from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.engines import cores
+from imlgcn.explain.overlay import strength
+from imlgcn.label_maps import MEANING
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import ApiError
@@ -77,6 +80,45 @@ class Service:
             return image_refusal(error, upload, self.settings)
         self.monitor.images.add(outcome="tagged")
         return row
+
+    def map_labels(self, names: Sequence[str] | None) -> list[int]:
+        """Return the places of the labels whose maps are wanted: all without ``names``.
+
+        Raises:
+            ApiError: 404, the tagger has no maps; 422, no such label.
+        """
+        if self.tagger.engine.map_kind is None:
+            message = (
+                "this tagger's head, or its exported file, cannot say where a label comes from"
+            )
+            raise ApiError(404, "no_maps", message)
+        labels = self.tagger.labels
+        if missing := [name for name in names or () if name not in labels]:
+            error = unknown_name("label", missing[0], labels)
+            raise ApiError(422, "unknown_label", str(error))
+        return [labels.index(name) for name in names or labels]
+
+    async def maps(self, upload: Upload, chosen: Sequence[int]) -> dict[str, Any]:
+        """Return the maps of one image.
+
+        Raises:
+            ApiError: the image cannot be used.
+        """
+        try:
+            return await asyncio.to_thread(self._maps, upload.data, chosen)
+        except InputError as error:
+            raise image_refusal(error, upload, self.settings) from None
+
+    def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
+        image = self._open(data)
+        found = self.tagger.maps(self.tagger.load_input(image)[None], [image.size])
+        ((maps, region),) = found  # (L, h, w)
+        rows = {
+            self.tagger.labels[place]: strength(maps[place], found.kind).round(3).tolist()
+            for place in chosen
+        }
+        meaning = MEANING[found.kind]
+        return {"kind": found.kind, "meaning": meaning, "region": list(region), "maps": rows}
 
     def answer(
         self, upload: Upload, result: Row | ApiError, limits: NDArray[np.float64], with_all: bool
@@ -161,6 +203,7 @@ class Service:
             "sha256": info.sha256,
             "can": {
                 "known": self.tagger.engine.takes_known,
+                "maps": self.tagger.engine.map_kind is not None,
                 "graph": self.graph is not None,
                 "thresholds": self.trade is not None,
             },
@@ -174,9 +217,11 @@ class Service:
         }
 
     def _decode(self, data: bytes) -> Pixels:
+        return self.tagger.load_input(self._open(data))
+
+    def _open(self, data: bytes) -> Image.Image:
         size = self.tagger.info.image.size
-        image = open_image(data, size=size, max_pixels=self.settings.max_pixels)
-        return self.tagger.load_input(image)
+        return open_image(data, size=size, max_pixels=self.settings.max_pixels)
 
     def _score(self, pixels: Pixels, known: Sequence[Known]) -> Row:
         if all(row is None for row in known):

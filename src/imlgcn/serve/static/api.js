@@ -1,0 +1,41 @@
+// The server's answers; an error is always an Error with the server's own sentence.
+
+const ATTEMPTS = 30; // of an image while the queue is full
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The server does not answer. Is it still running?");
+  }
+  const content = await answer.json().catch(() => ({}));
+  if (answer.ok) return content;
+  const error = new Error(content.error?.message ?? `The server answered ${answer.status}.`);
+  error.status = answer.status;
+  error.wait = Number(answer.headers.get("retry-after")) || 0;
+  throw error;
+}
+
+export const get = (path) => ask(path);
+
+/** Return the probabilities of every label for one image file. */
+export async function tag(file, known) {
+  const query = new URLSearchParams({ all: "true" });
+  if (known) query.set("known", JSON.stringify(known));
+  const content = await send(`/v1/tags?${query}`, file);
+  return content.images[0].probabilities;
+}
+
+export const maps = (file) => send("/v1/maps", file);
+
+async function send(path, file) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask(path, { method: "POST", body: file });
+    } catch (error) {
+      if (error.status !== 503 || attempt === ATTEMPTS) throw error;
+      await new Promise((done) => setTimeout(done, 1000 * (error.wait || 1)));
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// The chosen image: large, with a label's map over it, a bar for each label, and yes / no.
+
+import { byId, make, percent } from "./dom.js";
+import { paint } from "./heat.js";
+import { correct, isFound, mapsOf, order, remove, store } from "./store.js";
+
+const SHOWN = 8; // bars at least, before all are asked for
+const MOST = 200; // bars at most: thousands of labels are found by their names
+
+let all = false;
+let pinned = null; // label whose map stays, chosen by a click or a tap
+let address = null; // of the image shown, given back when the next one comes
+
+export function show() {
+  store.addEventListener("selected", ({ detail }) => open(detail));
+  store.addEventListener("thresholds", renew);
+  for (const what of ["scored", "corrected"]) {
+    store.addEventListener(what, ({ detail }) => detail === store.selected && renew());
+  }
+  byId("remove").addEventListener("click", () => remove(store.selected));
+  byId("find").addEventListener("input", renew);
+  byId("more").addEventListener("click", () => {
+    all = !all;
+    renew();
+  });
+  byId("preview").addEventListener("error", () => hasPreview(false));
+  byId("preview").addEventListener("load", () => hasPreview(true));
+}
+
+function open(item) {
+  byId("detail").hidden = !item;
+  if (address) URL.revokeObjectURL(address);
+  address = item ? URL.createObjectURL(item.file) : null;
+  pinned = null;
+  hideMap();
+  if (!item) return;
+  byId("detail-title").textContent = item.name;
+  byId("preview").alt = `The image ${item.name}`;
+  byId("preview").src = address;
+  renew();
+}
+
+function hasPreview(shown) {
+  byId("preview").hidden = !shown;
+  byId("no-preview").hidden = shown;
+  byId("no-preview").textContent =
+    "This browser cannot show the file. The tagger may still be able to read it.";
+}
+
+function renew() {
+  const item = store.selected;
+  if (!item) return;
+  const problem = byId("problem");
+  problem.hidden = !item.error;
+  problem.textContent = item.error ?? "";
+  byId("judge").hidden = !item.probabilities;
+  if (item.probabilities) bars(item);
+}
+
+function bars(item) {
+  const wanted = byId("find").value.trim().toLowerCase();
+  const focused = document.activeElement?.dataset?.key;
+  let labels = order(item);
+  const least = Math.max(SHOWN, labels.filter((label) => isFound(item, label)).length + 3);
+  if (wanted) labels = labels.filter((label) => store.labels[label].toLowerCase().includes(wanted));
+  else if (!all) labels = foundFirst(item, labels).slice(0, least);
+  labels = labels.slice(0, MOST);
+  byId("bars").replaceChildren(...labels.map((label) => bar(item, label)));
+  if (focused) byId("bars").querySelector(`[data-key="${focused}"]`)?.focus();
+  const more = byId("more");
+  more.hidden = Boolean(wanted) || store.labels.length <= least;
+  more.textContent = all ? "Show fewer labels" : `Show all ${store.labels.length} labels`;
+}
+
+/** A label that was answered with yes stands among the tags, however improbable. */
+const foundFirst = (item, labels) =>
+  [true, false].flatMap((wanted) => labels.filter((label) => isFound(item, label) === wanted));
+
+function bar(item, label) {
+  const [name, probability] = [store.labels[label], item.probabilities[label]];
+  const threshold = store.thresholds[label];
+  const found = isFound(item, label);
+  const words =
+    `${name} ${percent(probability)}, threshold ${percent(threshold)}` +
+    `${found ? ", tagged" : ""}${store.model.can.maps ? ". Show where" : ""}`;
+  const track = make("span", { class: "track" }, make("span", { class: "fill" }), make("span", { class: "tick" }));
+  track.style.setProperty("--probability", probability);
+  track.style.setProperty("--threshold", threshold);
+  const button = make(
+    "button",
+    { type: "button", class: "label", "aria-label": words, "data-key": `show-${label}` },
+    make("span", { class: "label-name" }, name),
+    " ", // one word would else begin where the other ends, for those who hear the page
+    make("span", { class: "value" }, percent(probability)),
+    track,
+  );
+  if (store.model.can.maps) {
+    button.setAttribute("aria-pressed", String(pinned === label));
+    button.addEventListener("pointerenter", () => showMap(item, label));
+    button.addEventListener("focus", () => showMap(item, label));
+    for (const end of ["pointerleave", "blur"]) button.addEventListener(end, backToPinned);
+    button.addEventListener("click", () => pin(item, label));
+  }
+  const answers = [
+    [1, "✓", "yes"],
+    [0, "✕", "no"],
+  ].map(([value, sign, word]) => answer(item, label, value, sign, word));
+  return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
+}
+
+function answer(item, label, value, sign, word) {
+  const given = item.corrections.get(label) === value;
+  const button = make(
+    "button",
+    {
+      type: "button",
+      class: `answer ${word}`,
+      "aria-pressed": String(given),
+      "aria-label": `${word}, ${store.labels[label]}`,
+      title: value ? "Yes, this is in the image" : "No, this is not in the image",
+      "data-key": `${word}-${label}`,
+    },
+    sign,
+  );
+  button.addEventListener("click", () => correct(item, label, given ? null : value));
+  return button;
+}
+
+function pin(item, label) {
+  pinned = pinned === label ? null : label;
+  for (const button of byId("bars").querySelectorAll(".label")) {
+    button.setAttribute("aria-pressed", String(button.dataset.key === `show-${pinned}`));
+  }
+  if (pinned === null) hideMap();
+  else showMap(item, label);
+}
+
+function backToPinned() {
+  if (pinned === null) hideMap();
+  else showMap(store.selected, pinned);
+}
+
+let shown = null; // what the map should show now: answers may come late
+
+async function showMap(item, label) {
+  shown = label;
+  const stage = byId("stage");
+  let content;
+  try {
+    content = await mapsOf(item);
+  } catch (error) {
+    if (shown === label) byId("map-says").textContent = error.message;
+    return;
+  }
+  if (shown !== label || item !== store.selected) return;
+  const name = store.labels[label];
+  const preview = byId("preview");
+  const aspect = preview.naturalWidth / preview.naturalHeight || 1;
+  paint(byId("heat"), content.maps[name], content.region, aspect);
+  stage.classList.add("heated");
+  byId("map-says").textContent = `Where “${name}” comes from: ${content.meaning}.`;
+}
+
+function hideMap() {
+  shown = null;
+  byId("stage").classList.remove("heated");
+  byId("map-says").textContent = store.model?.can.maps
+    ? "Point at a label, or step to it with the Tab key, to see where it comes from."
+    : "";
+}

@@ -1,0 +1,122 @@
+// One card per image: thumbnail, name, tags. Two hundred of them must not stop the page.
+
+import { byId, make } from "./dom.js";
+import { found, select, store } from "./store.js";
+
+const SIDE = 320; // pixels of a thumbnail's longer side
+const DECODING = 2; // thumbnails at once
+const TAGS = 5; // on a card
+
+const cards = new Map(); // item -> {row, button, canvas, tags}
+const undecoded = [];
+let decoding = 0;
+
+export function show() {
+  const list = byId("gallery");
+  store.addEventListener("added", ({ detail }) => {
+    list.append(...detail.map(card));
+    decode();
+  });
+  store.addEventListener("removed", ({ detail }) => {
+    cards.get(detail)?.row.remove();
+    cards.delete(detail);
+  });
+  store.addEventListener("scored", ({ detail }) => renew(detail));
+  store.addEventListener("corrected", ({ detail }) => renew(detail));
+  store.addEventListener("thresholds", () => store.items.forEach(renew));
+  store.addEventListener("selected", ({ detail }) => mark(detail));
+  list.addEventListener("keydown", move);
+}
+
+function card(item) {
+  const canvas = make("canvas", { width: 4, height: 3, "aria-hidden": "true" });
+  const tags = make("span", { class: "tags" });
+  const name = item.name.split("/").at(-1);
+  const button = make(
+    "button",
+    { type: "button", class: "card waiting", tabindex: "-1", title: item.name },
+    make("span", { class: "thumb" }, canvas),
+    make("span", { class: "card-name" }, name),
+    tags,
+  );
+  button.addEventListener("click", () => select(item));
+  const row = make("li", {}, button);
+  cards.set(item, { row, button, canvas, tags });
+  undecoded.push(item);
+  renew(item);
+  return row;
+}
+
+function renew(item) {
+  const { button, tags } = cards.get(item) ?? {};
+  if (!button) return;
+  button.className = `card ${item.state}`;
+  if (item === store.selected) button.classList.add("selected");
+  tags.replaceChildren(...words(item));
+}
+
+function words(item) {
+  if (item.state === "waiting") return [make("span", { class: "tag none" }, "waiting…")];
+  if (item.state === "failed") return [make("span", { class: "tag failed" }, "cannot be tagged")];
+  const labels = found(item);
+  if (!labels.length) return [make("span", { class: "tag none" }, "no tag")];
+  const shown = labels.slice(0, TAGS).map((label) => {
+    const judged = item.corrections.has(label) ? " judged" : "";
+    return make("span", { class: `tag${judged}` }, store.labels[label]);
+  });
+  const left = labels.length - TAGS;
+  return left > 0 ? [...shown, make("span", { class: "tag none" }, `+${left}`)] : shown;
+}
+
+function mark(item) {
+  for (const [other, { button }] of cards) {
+    const chosen = other === item;
+    button.classList.toggle("selected", chosen);
+    button.tabIndex = chosen ? 0 : -1; // one stop for the Tab key; the arrows do the rest
+    if (chosen) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+function move(event) {
+  const steps = { ArrowRight: 1, ArrowDown: columns(), ArrowLeft: -1, ArrowUp: -columns() };
+  const last = store.items.length - 1;
+  const place = store.items.indexOf(store.selected);
+  const ends = { Home: 0, End: last };
+  const target = ends[event.key] ?? place + (steps[event.key] ?? 0);
+  if (target === place || target < 0 || target > last) return;
+  event.preventDefault();
+  select(store.items[target]);
+  cards.get(store.selected).button.focus();
+}
+
+const columns = () =>
+  getComputedStyle(byId("gallery")).gridTemplateColumns.split(" ").length;
+
+function decode() {
+  while (decoding < DECODING && undecoded.length) {
+    const item = undecoded.shift();
+    decoding += 1;
+    thumbnail(item).finally(() => {
+      decoding -= 1;
+      decode();
+    });
+  }
+}
+
+/** Draw a small copy; what is sent to the server is always the file itself. */
+async function thumbnail(item) {
+  const parts = cards.get(item);
+  if (!parts) return;
+  try {
+    const options = { resizeWidth: SIDE, resizeQuality: "medium" };
+    const bitmap = await createImageBitmap(item.file, options);
+    const { canvas } = parts;
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+    canvas.classList.add("drawn");
+  } catch {
+    parts.button.classList.add("no-thumb"); // a format that this browser cannot show
+  }
+}

@@ -1,0 +1,108 @@
+// The label graph, with the labels of the chosen image lit.
+
+import { byId, draw, make, percent } from "./dom.js";
+import { found, store } from "./store.js";
+
+const LONGEST = 22; // letters of a name in the drawing
+const MARGIN = 8;
+
+const nodes = new Map(); // label -> its elements
+const edges = []; // {element, source, target}
+
+export function show(graph) {
+  if (!graph || !graph.nodes.length) return;
+  byId("graph").hidden = false;
+  byId("graph-frame").replaceChildren(drawing(graph));
+  byId("isolated").replaceChildren(...isolated(graph.isolated));
+  for (const what of ["selected", "scored", "corrected", "thresholds"]) {
+    store.addEventListener(what, () => light(graph));
+  }
+  light(graph);
+}
+
+function drawing(graph) {
+  const [width, height] = graph.size;
+  const place = new Map(graph.nodes.map((node) => [node.label, node]));
+  const drawn = graph.edges.filter((edge) => place.has(edge.source) && place.has(edge.target));
+  const both = new Set(drawn.map((edge) => `${edge.target}\n${edge.source}`));
+  const box = [-MARGIN, -MARGIN, width + 2 * MARGIN, height + 2 * MARGIN];
+  const svg = draw("svg", { viewBox: box.join(" "), role: "img", "aria-labelledby": "graph-title graph-says" });
+  svg.style.setProperty("--width", `${width}px`);
+  svg.append(arrowheads());
+  for (const edge of drawn) {
+    const mutual = both.has(`${edge.source}\n${edge.target}`);
+    const element = line(place.get(edge.source), place.get(edge.target), mutual, edge);
+    edges.push({ element, ...edge });
+    svg.append(element);
+  }
+  for (const node of graph.nodes) svg.append(circle(node));
+  return svg;
+}
+
+function arrowheads() {
+  const head = (id) =>
+    draw(
+      "marker",
+      { id, viewBox: "0 0 8 8", refX: 6.5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" },
+      draw("path", { d: "M0 .8L7 4 0 7.2z", class: id }),
+    );
+  return draw("defs", {}, head("head"), head("head-lit"));
+}
+
+function line(from, to, mutual, edge) {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  const length = Math.hypot(dx, dy) || 1;
+  const [ux, uy] = [dx / length, dy / length];
+  const bend = mutual ? Math.min(14, length / 5) : 0; // two arrows between the same two are bent
+  const [x1, y1] = [from.x + ux * from.radius, from.y + uy * from.radius];
+  const [x2, y2] = [to.x - ux * (to.radius + 3), to.y - uy * (to.radius + 3)];
+  const middle = [(x1 + x2) / 2 - uy * bend, (y1 + y2) / 2 + ux * bend];
+  const element = draw("path", { class: "edge", d: `M${x1} ${y1}Q${middle[0]} ${middle[1]} ${x2} ${y2}` });
+  element.style.setProperty("--strength", edge.probability);
+  return element;
+}
+
+function circle(node) {
+  const cut = node.label.length > LONGEST ? `${node.label.slice(0, LONGEST - 1)}…` : node.label;
+  const name = draw("text", {
+    x: node.x,
+    y: node.name_below ? node.y + node.radius + 10 : node.y - node.radius - 4,
+  });
+  name.textContent = cut;
+  const title = draw("title");
+  title.textContent = `${node.label}: ${node.images} training images`;
+  const group = draw(
+    "g",
+    { class: "node" },
+    draw("circle", { cx: node.x, cy: node.y, r: node.radius }),
+    name,
+    title,
+  );
+  nodes.set(node.label, group);
+  return group;
+}
+
+function isolated(names) {
+  if (!names.length) return [];
+  const chips = names.map((name) => {
+    const chip = make("li", {}, name);
+    nodes.set(name, chip);
+    return chip;
+  });
+  return [make("p", { class: "note" }, "Without a partner:"), make("ul", { class: "chips" }, ...chips)];
+}
+
+function light(graph) {
+  const item = store.selected;
+  const names = new Set(found(item).map((label) => store.labels[label]));
+  for (const [name, element] of nodes) element.classList.toggle("lit", names.has(name));
+  for (const edge of edges) {
+    const lit = names.has(edge.source) && names.has(edge.target);
+    edge.element.classList.toggle("lit", lit);
+  }
+  byId("graph-frame").firstChild.classList.toggle("some-lit", names.size > 0);
+  byId("graph-says").textContent =
+    `An arrow says: at least ${percent(graph.threshold)} of the ${graph.images.toLocaleString("en")} ` +
+    "training images with the one label also show the other. " +
+    (names.size ? `Lit for this image: ${[...names].join(", ")}.` : "Labels found in the chosen image light up.");
+}

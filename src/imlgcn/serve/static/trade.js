@@ -1,0 +1,78 @@
+// The slider: thresholds from finding more to being surer, with what each got on validation.
+
+import { byId, draw, percent } from "./dom.js";
+import { setThresholds, store } from "./store.js";
+
+const WIDTH = 220;
+const HEIGHT = 120;
+const EDGE = { left: 24, right: 10, top: 8, bottom: 22 };
+
+export function show(trade) {
+  if (!trade || trade.steps.length < 2) return;
+  const slider = byId("slider");
+  const steps = trade.steps;
+  slider.min = 0;
+  slider.max = steps.length - 1;
+  slider.value = trade.default;
+  const dot = curve(steps);
+  const renew = () => {
+    const step = steps[Number(slider.value)];
+    const balanced = Number(slider.value) === trade.default;
+    byId("trade-says").replaceChildren(...sentence(step));
+    byId("trade-goal").textContent =
+      `${balanced ? "The tagger’s own thresholds" : "Other thresholds"}, as with --threshold ` +
+      `${step.goal}; measured on ${trade.images.toLocaleString("en")} validation images.`;
+    slider.setAttribute(
+      "aria-valuetext",
+      `precision ${percent(step.precision)}, recall ${percent(step.recall)}`,
+    );
+    dot.setAttribute("cx", x(step.recall));
+    dot.setAttribute("cy", y(step.precision));
+    setThresholds(step.thresholds);
+  };
+  slider.addEventListener("input", renew);
+  byId("trade").hidden = false;
+  renew();
+}
+
+function sentence(step) {
+  const strong = (share) => {
+    const element = document.createElement("strong");
+    element.textContent = percent(share);
+    return element;
+  };
+  return [strong(step.precision), " of the tags are right, ", strong(step.recall), " of what is there is found."];
+}
+
+const x = (share) => EDGE.left + share * (WIDTH - EDGE.left - EDGE.right);
+const y = (share) => HEIGHT - EDGE.bottom - share * (HEIGHT - EDGE.top - EDGE.bottom);
+
+/** Draw precision against recall of all steps and return the dot that marks the chosen one. */
+function curve(steps) {
+  const points = steps.map((step) => `${x(step.recall)},${y(step.precision)}`).join(" ");
+  const dot = draw("circle", { r: 5.5, class: "dot" });
+  const text = (content, attributes) => {
+    const element = draw("text", attributes);
+    element.textContent = content;
+    return element;
+  };
+  byId("trade-curve").replaceChildren(
+    draw(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        role: "img",
+        "aria-label": "Precision against recall on the validation images, with the chosen point",
+      },
+      draw("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
+      draw("polyline", { class: "line", points }),
+      text("found (recall)", { x: x(0.5), y: HEIGHT - 4, class: "middle" }),
+      text("right (precision)", {
+        transform: `translate(${x(0) - 8} ${y(0.5)}) rotate(-90)`,
+        class: "middle",
+      }),
+      dot,
+    ),
+  );
+  return dot;
+}
