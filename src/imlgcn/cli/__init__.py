@@ -16,6 +16,7 @@ MODULES = {  # in the order in which help lists the commands
     "train": ("demo", "train"),
     "model": ("evaluate", "report", "params", "systems"),
     "predict": ("predict",),
+    "explain": ("explain",),
     "serve": ("serve",),
     "compare": ("compare",),
     "export": ("export",),

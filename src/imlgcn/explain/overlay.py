@@ -26,6 +26,7 @@ VIRIDIS = np.array(
 )
 HALF = 0.5  # of the strongest place: where the outline runs
 OPAQUE = 0.72  # of the strongest place: the image stays visible below
+INK = (23, 32, 42)
 
 
 def strength(label_map: NDArray[np.float32], kind: MapKind = "score") -> NDArray[np.float32]:
@@ -87,12 +88,9 @@ def overlay(
     (40, 30)
     """
     strengths = heat(label_map, image.size, region, kind)
-    layer = colours(strengths).astype(np.float32) / 255  # (H, W, 4)
-    grey = faded(image)[..., None]
-    opacity = layer[..., 3:] / OPAQUE
-    pixels = grey * (1 - opacity + opacity * layer[..., :3])
-    pixels[outline(strengths >= HALF)] = 0.1
-    return Image.fromarray((255 * pixels).round().astype(np.uint8))
+    pixels = tint(image, strengths)
+    pixels[outline(strengths >= HALF)] = INK
+    return Image.fromarray(pixels)
 
 
 def overlay_png(
@@ -108,10 +106,17 @@ def overlay_png(
     return file.getvalue()
 
 
-def faded(image: Image.Image) -> NDArray[np.float32]:
-    """Return the image in grey from 0.5 to 1 ``(H, W)``: colours laid over it stay readable."""
-    grey: NDArray[np.float32] = 0.5 + 0.5 / 255 * np.asarray(image.convert("L"), np.float32)
-    return grey
+def tint(image: Image.Image, strengths: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the image in grey, coloured by the strengths ``(H, W)``: pixels ``(H, W, 3)``.
+
+    The grey goes from a half to white, so that the colours can be told apart on all of it; they
+    are multiplied with it, so that lines and shades can be seen through the strongest.
+    """
+    grey = 0.5 + 0.5 / 255 * np.asarray(image.convert("L"), np.float32)[..., None]
+    layer = colours(strengths).astype(np.float32) / 255  # (H, W, 4)
+    opacity = layer[..., 3:] / OPAQUE
+    pixels = 255 * grey * (1 - opacity + opacity * layer[..., :3])
+    return np.asarray(pixels.round().astype(np.uint8))
 
 
 def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,0 +1,119 @@
+"""The command explain: why an image has its tags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imlgcn.config import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from imlgcn.explain import Explanation, LabelExplanation
+
+SUFFIXES = (".png", ".svg", ".pdf")
+SHADES = " ░▒▓█"
+COLUMNS, ROWS = 18, 8  # of letters for a map, at most; a letter is twice as high as wide
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(explain)
+
+
+def explain(
+    tagger: Annotated[
+        Path, typer.Argument(help="Folder that `imlgcn train` wrote, or a file with maps.")
+    ],
+    image: Annotated[Path, typer.Argument(help="The image.")],
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label to explain, tag or not; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Draw it: a .png, .svg or .pdf file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Say why an image has its tags: where each score comes from, which labels shaped it.
+
+    Example: imlgcn explain runs/demo photo.jpg --label dog --out why.png
+    """
+    from imlgcn.explain import explain as run
+    from imlgcn.tagger import Tagger
+
+    if out is not None and out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out takes a file that ends in {', '.join(SUFFIXES)}; got {out.name}")
+    found = run(Tagger.load(tagger), image, label)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+    else:
+        _show(found)
+    if out is not None:
+        _draw(found, image, out)
+        if not as_json:
+            typer.echo(f"Drawn: {out}")
+
+
+def _draw(explanation: Explanation, image: Path, out: Path) -> None:
+    from imlgcn.data.images import open_image
+    from imlgcn.explain.figure import explanation_figure, save_figure
+
+    save_figure(explanation_figure(explanation, open_image(image)), explanation, out)
+
+
+def _show(explanation: Explanation) -> None:
+    """Print each label's map in letters beside what there is to say about it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from imlgcn.label_maps import MEANING
+
+    console = Console(highlight=False)
+    console.print(Text(f"{explanation.image}, {explanation.head}", style="bold"))
+    for label in explanation.labels:
+        table = Table.grid(padding=(0, 2))
+        table.add_row(_letters(explanation, label), _lines(explanation, label))
+        console.print()
+        console.print(table)
+    console.print()
+    console.print(Text(f"The maps show {MEANING[explanation.kind]}.", style="dim"))
+
+
+def _letters(explanation: Explanation, label: LabelExplanation) -> RenderableType:
+    from rich.text import Text
+
+    from imlgcn.explain import heat
+
+    left, top, right, bottom = explanation.region
+    tall = (bottom - top) / (right - left) / 2  # rows for a column
+    rows = max(2, min(ROWS, round(COLUMNS * tall)))
+    columns = max(3, min(COLUMNS, round(rows / tall)))
+    strengths = heat(label.map, (columns, rows), explanation.region, explanation.kind)
+    steps = (strengths * (len(SHADES) - 1)).round().astype(int)
+    lines = ("".join(SHADES[step] for step in row) for row in steps)
+    return Text("\n".join(lines), style="on grey15", no_wrap=True)
+
+
+def _lines(explanation: Explanation, label: LabelExplanation) -> RenderableType:
+    from rich.text import Text
+
+    from imlgcn.explain import words
+
+    verdict = "a tag" if label.is_tag else "not a tag"
+    text = Text(label.label, style="bold")
+    threshold = words.percent(label.threshold)
+    lines = (
+        f"{words.percent(label.probability)}, threshold {threshold}: {verdict}",
+        f"strongest: {words.where(explanation, label)}",
+        words.sum_of_score(label),
+        words.margin_in_words(label),
+        *words.graph_in_words(label).split("; "),
+    )
+    for line in filter(None, lines):
+        text.append(f"\n{line}", style="not bold")
+    return text
