@@ -145,6 +145,44 @@ def own_tagger(tagger, tmp_path):
     return Path(shutil.copytree(tagger.path, tmp_path / "copy"))
 
 
+@pytest.fixture
+def untrained(tmp_path):
+    """Return a function that saves a tagger with any head on the tiny backbone, all at random."""
+    import torch
+
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.tagger import LabelScale, Part, Tagger, TaggerInfo, save_tagger
+
+    def make(head: str, names=LABELS, **options) -> Tagger:
+        L, rng = len(names), np.random.default_rng(0)
+        targets = (rng.random((40, L)) < 0.4).astype(np.int8)
+        targets[:, 0] |= targets[:, 1]  # one edge at least
+        vectors = {
+            k: rng.standard_normal((L, 6)).astype(np.float32) for k in ("words", "image_pca")
+        }
+        context = LabelContext.from_targets(names, targets, vectors)
+        torch.manual_seed(0)
+        backbone = create_backbone(BACKBONE, pretrained=False, size=64)
+        built = create_head(head, backbone.channels(HEADS[head].feature_levels), context, **options)
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.normal_(std=0.3)
+        ones, halves = [1.0] * L, [0.5] * L
+        info = TaggerInfo(
+            labels=list(names),
+            backbone=Part(name=BACKBONE),
+            head=Part(name=head, options=options),
+            image=backbone.image_settings,
+            scale=LabelScale(slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L),
+        )
+        path = tmp_path / f"untrained-{head}"
+        path.mkdir()
+        return save_tagger(path, MultiLabelClassifier(backbone, built), context, info)
+
+    return make
+
+
 @dataclass
 class Outcome:
     """What one call of the command line left."""

@@ -4,47 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.label_maps import Region
-from imlgcn.labels.context import LabelContext
-from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
-from imlgcn.tagger import LabelScale, Part, TaggerInfo, save_tagger
-
-BACKBONE = "test_efficientnet"
-
-
-@pytest.fixture
-def small(tmp_path):
-    """Return a function that saves an untrained tagger with any head."""
-
-    def make(name, names=("a", "b", "c"), **options):
-        context = LabelContext.named(names)
-        torch.manual_seed(0)
-        backbone = create_backbone(BACKBONE, pretrained=False, size=64)
-        head = create_head(name, backbone.out_channels, context, **options)
-        with torch.no_grad():
-            for parameter in head.parameters():
-                parameter.normal_(std=0.3)
-        L = len(names)
-        scale = LabelScale(
-            slope=[1.0] * L, intercept=[0.0] * L, threshold=[0.5] * L, positives=[1] * L
-        )
-        info = TaggerInfo(
-            labels=list(names),
-            backbone=Part(name=BACKBONE),
-            head=Part(name=name, options=options),
-            image=backbone.image_settings,
-            scale=scale,
-        )
-        path = tmp_path / name
-        path.mkdir()
-        return save_tagger(path, MultiLabelClassifier(backbone, head), context, info)
-
-    return make
 
 
 def test_the_logits_beside_the_maps_are_those_that_tag(tagger, shapes):
@@ -81,17 +45,17 @@ def test_the_region_is_what_is_not_padding_to_the_pixel():
         assert region.round(6).tolist() == ends
 
 
-def test_known_labels_reach_the_maps(small):
-    tagger = small("c_tran")
+def test_known_labels_reach_the_maps(untrained):
+    tagger = untrained("c_tran")
     inputs = np.zeros((2, 64, 64, 3), np.uint8)
-    known = tagger.known_row({"b": 1})
+    known = tagger.known_row({"red": 1})
     found = tagger.maps(inputs, known=known)
     rows = np.tile(known, (2, 1))
     np.testing.assert_allclose(found.logits, tagger.engine.logits(inputs, rows), atol=1e-4)
     assert not np.allclose(found.logits, tagger.maps(inputs).logits)
 
 
-def test_a_head_without_maps_is_refused_with_those_that_have_them(small):
-    tagger = small("cnn_rnn")
+def test_a_head_without_maps_is_refused_with_those_that_have_them(untrained):
+    tagger = untrained("cnn_rnn")
     with pytest.raises(InputError, match=r"'cnn_rnn' does not say where .* these do: linear, mlp,"):
         tagger.maps(np.zeros((1, 64, 64, 3), np.uint8))

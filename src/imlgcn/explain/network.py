@@ -43,11 +43,11 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     """Run one image ``(1, S, S, 3)`` through the network as it was trained, not folded."""
     import torch
 
-    from imlgcn.models import HEADS, Head, PixelInput
+    from imlgcn.models import HEADS, Head, PixelInput, head_options
     from imlgcn.models.transformer import MapInput, MeanPath
 
-    options = tagger.info.head.options
-    if HEADS[tagger.info.head.name].neighbour_effect is None and not options.get("residual"):
+    name, given = tagger.info.head.name, tagger.info.head.options
+    if HEADS[name].neighbour_effect is None and not head_options(name, **given).get("residual"):
         return Insight()
     classifier, context = load_classifier(tagger.path, tagger.info)
     head = classifier.eval().head
