@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imlgcn.label_maps import LabelMaps, Region
 from imlgcn.report.gallery import SIDE, gallery
+from imlgcn.report.overlays import Overlaid, map_drawer
 from imlgcn.report.run_folder import read_run_folder
 
 
@@ -79,21 +81,46 @@ def test_an_image_that_is_missing_or_damaged_costs_its_picture_only(run):
 def test_overlays_are_asked_for_once_and_stand_in_their_own_tiles(run):
     asked = []
 
-    def overlays(squares, labels):
+    def draw(pictures, labels):
         asked.append(labels)
-        means = [int(square[112, 112, 0]) for square in squares]
-        return [
-            Image.new("RGB", (224, 224), (mean, label, 0))
-            for mean, label in zip(means, labels, strict=True)
+        reds = [int(each.pixels[112, 112, 0]) for each in pictures]
+        drawn = [
+            Image.new("RGB", (224, 224), (*pair, 0)) for pair in zip(reds, labels, strict=True)
         ]
+        return Overlaid(drawn, "what a map says")
 
-    found = gallery(run, overlays)
+    found = gallery(run, draw)
     assert len(asked) == 1
-    assert found.overlaid
+    assert found.meaning == "what a map says"
     for tile in tiles(found):
         red, green, _ = picture(tile.overlay).convert("RGB").getpixel((90, 90))
         assert abs(red - 6 * int(tile.name.removesuffix(".jpg"))) < 12
         assert abs(green - run.info.labels.index(tile.about)) < 8
+
+
+class Maps:
+    """A tagger that finds every label at the left of the image."""
+
+    def maps(self, inputs):
+        maps = np.zeros((len(inputs), 4, 7, 7), np.float32)
+        maps[..., :3] = 9
+        return LabelMaps(maps[:, :, 0, 0], maps, "score", (Region(),) * len(inputs))
+
+
+def test_a_map_is_laid_over_the_image_and_not_over_its_padding(run):
+    for tile in tiles(gallery(run, map_drawer(Maps()))):
+        pixels = np.asarray(picture(tile.overlay).convert("RGB")).astype(int)
+        assert (pixels[:40] > 240).all()
+        assert (pixels[-40:] > 240).all()
+        middle = pixels[SIDE // 2]
+        assert np.ptp(middle[20]) > 80  # coloured
+        assert np.ptp(middle[-20]) < 20  # grey
+
+
+def test_a_head_without_maps_gives_a_gallery_without_overlays(run, tagger):
+    found = gallery(run, map_drawer(tagger))  # its weights are not those of its model.json
+    assert found.meaning == ""
+    assert all(tile.picture and tile.overlay is None for tile in tiles(found))
 
 
 def test_without_scores_there_is_no_gallery(run):

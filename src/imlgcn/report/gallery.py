@@ -1,28 +1,19 @@
-"""The tiles of the gallery: small pictures as data URIs, with their tags and what is wrong.
-
-Letters: N images, L labels, S side of the network's input.
-"""
+"""The tiles of the gallery: small pictures as data URIs, with their tags and what is wrong."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.data.images import ImageError
-from imlgcn.data.transforms import load_input
 from imlgcn.predictions import ScoredSplit
 from imlgcn.report.examples import Example, choose_examples
+from imlgcn.report.overlays import Draw, Overlaid, Picture, read_picture
 from imlgcn.report.run_folder import RunFolder
-
-Pixels = NDArray[np.uint8]
-# the input (S, S, 3) of each example -> the picture with its label's map laid over it
-Overlays = Callable[[list[Pixels], list[int]], list[Image.Image]]
 
 SIDE = 208  # of a picture in pixels: sharp at 160 CSS pixels, small in the file
 QUALITY = 76
@@ -56,7 +47,6 @@ class Tile(NamedTuple):
     """One image; ``picture`` is None where the image is not at hand."""
 
     name: str
-    alt: str
     picture: str | None
     overlay: str | None
     about: str  # the label that the overlay is of
@@ -77,62 +67,68 @@ class Gallery(NamedTuple):
 
     rows: list[Row]
     missing: int
-    overlaid: bool
+    meaning: str  # of the maps laid over the pictures; empty where there are none
 
 
-def gallery(run: RunFolder, overlays: Overlays | None = None) -> Gallery | None:
-    """Choose, read and lay out the examples of a run; None where there are no scores."""
+def gallery(run: RunFolder, draw: Draw | None = None) -> Gallery | None:
+    """Choose, read and lay out the examples of a run; None where there are no scores.
+
+    ``draw`` lays the map of the label that an image is shown for over the picture.
+    """
     if run.scored is None:
         return None
     chosen = choose_examples(run.scored, np.array(run.info.scale.threshold))
     examples = [example for kind in chosen for example in kind]
-    inputs = {row: _read(run, row) for row in {example.row for example in examples}}
-    there = [example for example in examples if inputs[example.row] is not None]
-    pictures: dict[Example, Image.Image] = {}
-    if overlays is not None and there:
-        squares = [pixels for each in there if (pixels := inputs[each.row]) is not None]
-        drawn = overlays(squares, [each.label for each in there])
-        pictures = dict(zip(there, drawn, strict=True))
+    pictures = {example.row: _read(run, run.scored.images[example.row]) for example in examples}
+    maps, meaning = _maps(examples, pictures, draw)
     rows = []
-    for key, title, meaning in KINDS:
+    for key, title, words in KINDS:
         tiles = [
-            _tile(run, run.scored, each, inputs[each.row], pictures.get(each))
+            _tile(run, run.scored, each, pictures[each.row], maps.get(each.row))
             for each in getattr(chosen, key)
         ]
         if tiles:
-            rows.append(Row(title, meaning, tiles))
-    missing = sum(pixels is None for pixels in inputs.values())
-    return Gallery(rows, missing, bool(pictures))
+            rows.append(Row(title, words, tiles))
+    missing = sum(picture is None for picture in pictures.values())
+    return Gallery(rows, missing, meaning)
 
 
-def _read(run: RunFolder, row: int) -> Pixels | None:
-    """Return the image as the network sees it (S, S, 3), or None: it is not at hand."""
-    assert run.scored is not None
-    path = run.images.get(run.scored.images[row])
-    if path is None:
+def _read(run: RunFolder, name: str) -> Picture | None:
+    """Return an image as the network sees it, or None: it is not at hand."""
+    if name not in run.images:
         return None
     try:
-        return load_input(path, run.info.image)
+        return read_picture(run.images[name], run.info.image)
     except ImageError:
         return None
+
+
+def _maps(
+    examples: list[Example], pictures: dict[int, Picture | None], draw: Draw | None
+) -> tuple[dict[int, Image.Image], str]:
+    """Return the overlay of each row whose picture is there, and what an overlay says."""
+    there = [(each, found) for each in examples if (found := pictures[each.row]) is not None]
+    drawn: Overlaid | None = None
+    if draw is not None and there:
+        drawn = draw([found for _, found in there], [each.label for each, _ in there])
+    if drawn is None:
+        return {}, ""
+    rows = [each.row for each, _ in there]
+    return dict(zip(rows, drawn.pictures, strict=True)), drawn.meaning
 
 
 def _tile(
     run: RunFolder,
     scored: ScoredSplit,
     example: Example,
-    pixels: Pixels | None,
+    picture: Picture | None,
     overlay: Image.Image | None,
 ) -> Tile:
     name = scored.images[example.row]
     tags = _tags(run, scored, example)
-    true = [tag.label for tag in tags if tag.kind != "extra"]
-    found = [tag.label for tag in tags if tag.kind != "missed"]
-    words = f"{name}. In the data: {_list(true)}. Tagged: {_list(found)}."
     return Tile(
         name=name.rpartition("/")[2],
-        alt=words,
-        picture=None if pixels is None else data_uri(Image.fromarray(pixels)),
+        picture=None if picture is None else data_uri(Image.fromarray(picture.pixels)),
         overlay=None if overlay is None else data_uri(overlay),
         about=run.info.labels[example.label],
         tags=tags[:MOST_TAGS],
@@ -173,7 +169,3 @@ def _percent(probability: float) -> str:
     if percent < 1:
         return "<1 %"
     return ">99 %" if percent > 99 else f"{percent:.0f} %"
-
-
-def _list(labels: list[str]) -> str:
-    return ", ".join(labels) if labels else "nothing"

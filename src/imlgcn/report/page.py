@@ -79,11 +79,12 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
     from imlgcn.report import label_sections, sections
     from imlgcn.report.gallery import gallery
     from imlgcn.report.labels_table import label_rows
+    from imlgcn.report.overlays import map_drawer
 
     makers: dict[str, Callable[[RunFolder], Any]] = {
         "headline": sections.headline,
         "labels": label_rows,
-        "gallery": gallery,
+        "gallery": partial(gallery, draw=map_drawer(tagger)),
         "calibration": sections.calibration,
         "training": sections.training,
         "graph": label_sections.label_graph,

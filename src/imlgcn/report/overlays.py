@@ -1,0 +1,82 @@
+"""The maps of the gallery: where the network finds the label that an image is shown for.
+
+Letters: K images, S side of the network's input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.images import open_image
+from imlgcn.data.transforms import WHITE, EvalTransform
+from imlgcn.explain.overlay import overlay
+from imlgcn.label_maps import MEANING, LabelMaps, Region
+
+if TYPE_CHECKING:
+    from imlgcn.tagger import Tagger
+
+BATCH = 8  # images at once: enough for speed, little memory at 576 pixels
+
+
+class Picture(NamedTuple):
+    """An image as the network sees it: the square of pixels (S, S, 3), and where the image is."""
+
+    pixels: NDArray[np.uint8]
+    region: Region
+
+
+class Overlaid(NamedTuple):
+    """The pictures with their maps, K of them, and what such a map says."""
+
+    pictures: list[Image.Image]
+    meaning: str
+
+
+Draw = Callable[[Sequence[Picture], Sequence[int]], Overlaid | None]
+
+
+def read_picture(path: Path, settings: ImageSettings) -> Picture:
+    """Open an image file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    image, transform = open_image(path, size=settings.size), EvalTransform(settings)
+    return Picture(transform(image), transform.region(image.size))
+
+
+def map_drawer(tagger: Tagger) -> Draw:
+    """Return the function that lays label maps over pictures; it returns None without maps."""
+
+    def draw(pictures: Sequence[Picture], labels: Sequence[int]) -> Overlaid | None:
+        drawn: list[Image.Image] = []
+        meaning = ""
+        for start in range(0, len(pictures), BATCH):
+            batch = slice(start, start + BATCH)
+            try:
+                found: LabelMaps = tagger.maps(np.stack([each.pixels for each in pictures[batch]]))
+            except InputError:  # a head without maps, or weights that are not there
+                return None
+            meaning = MEANING[found.kind]
+            parts = zip(pictures[batch], labels[batch], found.maps, strict=True)
+            drawn += [_lay_over(each, maps[i], found) for each, i, maps in parts]
+        return Overlaid(drawn, meaning)
+
+    return draw
+
+
+def _lay_over(picture: Picture, label_map: NDArray[np.float32], found: LabelMaps) -> Image.Image:
+    """Draw the map over the image only: what it says of the padding is no part of the picture."""
+    side = len(picture.pixels)
+    left, top, right, bottom = (round(side * edge) for edge in picture.region)
+    inner = Image.fromarray(picture.pixels[top:bottom, left:right])
+    square = Image.new("RGB", (side, side), WHITE)
+    square.paste(overlay(inner, label_map, picture.region, found.kind), (left, top))
+    return square
