@@ -11,7 +11,7 @@ import pytest
 
 from imlgcn.metrics import PROTOCOLS, PUBLISHED
 
-COMMANDS = ("demo", "check", "split", "graph", "train", "evaluate", "predict", "params")
+COMMANDS = ("demo", "check", "split", "graph", "train", "evaluate", "report", "predict", "params")
 
 
 # help

@@ -51,6 +51,8 @@ def test_the_table_has_every_entry_and_the_control_first(found):
     assert "- machine: " in page
     assert (out / "compare.png").stat().st_size > 1000
     assert "<svg" in (out / "compare.svg").read_text()
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert all(f"<h3>{name}</h3>" in report for name in names)
 
 
 def test_the_numbers_of_a_row_are_those_of_its_cells(found, shapes):

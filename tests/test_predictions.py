@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,15 @@ def test_two_images_of_one_name_stay_two_rows(tmp_path):
 
 
 FIELDS = ("logits", "probabilities", "targets")
+
+
+def test_the_scores_of_a_control_come_back_where_there_is_one(tmp_path, written):
+    assert read_predictions(written[0], NAMES, "val").control is None
+    control = np.arange(12, dtype=np.float32).reshape(4, 3)
+    part = replace(written[1]["val"], control=control)
+    write_predictions(tmp_path / "p.parquet", NAMES, [part])
+    found = read_predictions(tmp_path / "p.parquet", (NAMES[2], NAMES[0]), "val")
+    np.testing.assert_array_equal(found.control, control[:, [2, 0]])
 
 
 def test_the_file_is_one_row_per_image_and_label_for_other_programs(written):

@@ -96,6 +96,12 @@ def read():
     return lambda tagger: Page(write_report(tagger).read_text(encoding="utf-8"))
 
 
+@pytest.fixture
+def read_page():
+    """Read a page that is already written."""
+    return lambda path: Page(path.read_text(encoding="utf-8"))
+
+
 class Page(HTMLParser):
     """What a browser would make of the file: elements with attributes, and the text outside."""
 

@@ -305,4 +305,4 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     console.print(
         "In brackets: 95 % interval over images. An interval that holds 0: no difference."
     )
-    console.print(f"All columns: {out / 'compare.md'}, compare.csv; figure: compare.png")
+    console.print(f"Report: {out / 'report.html'}; as text: compare.md, compare.csv")

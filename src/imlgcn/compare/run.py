@@ -16,6 +16,7 @@ from imlgcn.compare.cells import Cell, Material, run_cell
 from imlgcn.compare.entries import Entry, parse_entries
 from imlgcn.compare.environment import describe
 from imlgcn.compare.figure import cost_figure
+from imlgcn.compare.report import NAME, write_report
 from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
 from imlgcn.data.dataset import Dataset, load_dataset
@@ -137,14 +138,26 @@ def compare(
         )
         for entry in entries
     )
+    judged = (material.test if split == "test" else material.val).dataset
     note = (
         f"{dataset.reader or 'data'}: {trunk.name} frozen at side {trunk.image_settings.size}, "
-        f"{len(dataset.split(split))} images of the split {split!r}, {len(dataset.names)} labels, "
+        f"{len(judged)} images of the split {split!r}, {len(dataset.names)} labels, "
         f"mean of {seeds} seeds (± their standard deviation), preset `{preset}`, mAP with protocol "
         '"default"; metrics in percent, calibration and thresholds from validation. The interval '
         "resamples images, paired. Times are of this machine, ms per image of the head alone."
     )
-    _write(Path(out), rows, f"{note}\n\n{describe()}\n\n")
+    environment = describe()
+    _write(Path(out), rows, f"{note}\n\n{environment}\n\n")
+    write_report(
+        Path(out) / NAME,
+        rows,
+        cells,
+        judged.targets,
+        dataset.names,
+        split=split,
+        note=note,
+        environment=environment,
+    )
     return Comparison(rows, cells)
 
 
