@@ -95,7 +95,7 @@ def test_every_head_has_a_page_with_all_its_options(name, site):
     page = (site / "heads" / f"{name}.html").read_text(encoding="utf-8")
     for option in head_options(name):
         assert f"<td><code>{option}</code></td>" in page
-    for heading in ("When to use it", "Maps", "Formula", "Options", "Parameters"):
+    for heading in ("When to use it", "Paper", "Formula", "Maps", "Options", "Parameters"):
         assert re.search(rf"<h2[^>]*>{heading}<", page)
 
 
