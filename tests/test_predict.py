@@ -8,17 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
+from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
-from imlgcn.predict import PredictSummary, Row, expand_paths, predict, predict_rows, rows
+from imlgcn.predict import PredictSummary, Row, expand_paths, predict, predict_rows, rows, stream
 from imlgcn.progress import Progress
+from imlgcn.tagger_info import LabelScale, Part, TaggerInfo
 
 LABELS = ("cat", "dog", "tree")
 THRESHOLDS = np.array([0.5, 0.25, 0.9])
@@ -33,6 +35,17 @@ class ColourTagger:
     def __init__(self):
         self.batches = []
         self.loaded = 0
+        self.engine = SimpleNamespace(name="colour", batch=2, streaming=lambda: nullcontext(2))
+        self.info = TaggerInfo(
+            labels=list(LABELS),
+            backbone=Part(name="none"),
+            head=Part(name="none"),
+            image=ImageSettings(),
+            scale=LabelScale(
+                slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5, 0.25, 0.9], positives=[1] * 3
+            ),
+            sha256={"model.safetensors": "0123456789abcdef"},
+        )
 
     def known_row(self, known):
         if known:
@@ -70,6 +83,11 @@ def images(tmp_path):
     ]
     paths[2].write_bytes(b"no image at all")
     return paths
+
+
+def predicting():
+    """Return the threads that are still at it."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("predict")]
 
 
 def read(path):
@@ -161,41 +179,68 @@ def test_order_and_rows_do_not_depend_on_batches_and_threads(tmp_path, images, b
     assert sum(tagger.batches) == 41
 
 
-def test_a_long_list_is_read_only_two_batches_ahead(images):
+def test_a_long_list_is_read_only_a_few_batches_ahead(images):
     tagger = ColourTagger()
     endless = iter(lambda: images[0], None)
-    found = predict_rows(tagger, endless, batch_size=4)
+    found = predict_rows(tagger, endless, batch_size=4, workers=2)
     for _ in range(2 * 12):  # two tags for each of 12 images
         next(found)
     found = None
-    assert tagger.loaded <= 12 + 2 * 4
-    assert not any(thread.name.startswith("decode") for thread in threading.enumerate())
+    assert tagger.loaded <= 12 + stream.AHEAD * 2 * 4
+    assert not predicting()
 
 
-def test_images_are_decoded_while_the_engine_scores(images):
-    tagger, waiting = ColourTagger(), []
+def test_a_slow_image_does_not_hold_up_the_others(images):
+    """While the first is decoded, as many others are done as may wait for it."""
+    tagger, done = ColourTagger(), []
+    load = tagger.load_input
 
-    def probabilities(inputs, known=None):
-        for _ in range(200):  # the second batch must come in during the first
-            if tagger.loaded >= 4:
+    def slow(path):
+        for _ in range(500 if path == images[0] else 0):
+            if len(done) >= 6:
                 break
             time.sleep(0.01)
-        waiting.append(tagger.loaded)
+        done.append(path)
+        return load(path)
+
+    tagger.load_input = slow
+    list(predict_rows(tagger, [images[0], *[images[3]] * 20], batch_size=1, workers=2))
+    assert done.index(images[0]) >= 6
+
+
+def test_decoding_and_scoring_use_all_workers_at_once(images):
+    tagger, meeting = ColourTagger(), threading.Barrier(3)
+    tagger.engine.streaming = lambda: nullcontext(3)
+    load, score = tagger.load_input, tagger.probabilities
+    tagger.load_input = lambda path: (meeting.wait(timeout=10), load(path))[1]
+    tagger.probabilities = lambda *given: (meeting.wait(timeout=10), score(*given))[1]
+    assert len(list(predict_rows(tagger, [images[3]] * 6, batch_size=1, workers=3))) == 6
+
+
+def test_no_more_threads_use_the_engine_at_once_than_it_wants(images):
+    tagger, inside, most = ColourTagger(), [], []
+    tagger.engine.streaming = lambda: nullcontext(1)
+
+    def score(inputs, known=None):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
         return np.zeros((len(inputs), 3))
 
-    tagger.probabilities = probabilities
-    list(predict_rows(tagger, [images[0]] * 6, batch_size=2))
-    assert waiting[0] >= 4
+    tagger.probabilities = score
+    list(predict_rows(tagger, [images[0]] * 12, batch_size=1, workers=4))
+    assert max(most) == 1
 
 
-def test_decoding_uses_all_workers_at_once(images):
-    tagger, meeting = ColourTagger(), threading.Barrier(3)
-    load = tagger.load_input
-    tagger.load_input = lambda path: (meeting.wait(timeout=10), load(path))[1]
-    assert len(list(predict_rows(tagger, [images[3]] * 6, workers=3))) == 6
+def test_an_engine_is_given_the_batches_it_likes(images):
+    tagger = ColourTagger()
+    tagger.engine.batch = 3
+    list(predict_rows(tagger, [images[0]] * 7))
+    assert sorted(tagger.batches) == [1, 3, 3]
 
 
-def test_no_image_readable_means_the_engine_is_never_started(images):
+def test_no_image_readable_means_nothing_is_scored(images):
     tagger = ColourTagger()
     summary = predict(tagger, [images[2]] * 3)
     assert summary[:4] == (3, 3, 0, 0)
@@ -240,14 +285,14 @@ def test_no_images_make_a_file_without_rows(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, images, suffix):
+def test_an_interrupted_run_leaves_the_old_file_and_what_to_resume(tmp_path, images, suffix):
     out = tmp_path / "out" / f"tags{suffix}"
     predict(ColourTagger(), images[:1], out=out)
     before = out.read_bytes()
     tagger = ColourTagger()
 
     def fail(inputs, known=None):
-        if tagger.batches:
+        if len(tagger.batches) >= 2:
             raise KeyboardInterrupt
         return ColourTagger.probabilities(tagger, inputs)
 
@@ -255,8 +300,8 @@ def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, image
     with pytest.raises(KeyboardInterrupt):
         predict(tagger, images * 3, out=out, batch_size=1)
     assert out.read_bytes() == before
-    assert list(out.parent.iterdir()) == [out]
-    assert not any(thread.name.startswith("decode") for thread in threading.enumerate())
+    assert sorted(out.parent.iterdir()) == [out, out.with_name(f"tags{suffix}.partial")]
+    assert not predicting()
 
 
 def test_parquet_is_written_in_groups_so_that_memory_stays_bounded(tmp_path, images, monkeypatch):
@@ -298,8 +343,8 @@ def test_a_stream_that_is_not_unicode_gets_escapes():
         ({"out": "folder.csv"}, "folder.csv is a folder"),
         ({"threshold": "nonsense"}, "unknown goal"),
         ({"known": {"dog": 1}}, "cannot use known labels"),
-        ({"batch_size": 0}, "at least 1; got 0 and 2"),
-        ({"workers": -1}, "at least 1; got 16 and -1"),
+        ({"batch_size": 0}, "at least 1; got 0 and None"),
+        ({"workers": -1}, "at least 1; got None and -1"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(tmp_path, monkeypatch, images, options, message):

@@ -178,7 +178,7 @@ class Tagger:
         """
         settings = self.info.image
         if not isinstance(image, Image.Image):
-            image = open_image(image, size=settings.size)
+            image = open_image(image, size=settings.size, fit=settings.fit)
         return EvalTransform(settings)(image)
 
     def probabilities(

@@ -60,22 +60,26 @@ def difference(first: Image.Image, second: Image.Image) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("size", "decoded"),
+    ("size", "fit", "decoded"),
     [
-        (None, (1600, 1200)),
-        (301, (1600, 1200)),
-        (300, (800, 600)),
-        (150, (400, 300)),
-        (20, (200, 150)),
+        (None, "squash", (1600, 1200)),
+        (429, "squash", (1600, 1200)),  # 1.4 * 429 = 601, more than half of 1200
+        (428, "squash", (800, 600)),
+        (214, "squash", (400, 300)),
+        (20, "squash", (200, 150)),
+        (572, "pad", (1600, 1200)),  # 1.4 * 572 = 801, more than half of 1600
+        (571, "pad", (800, 600)),
     ],
 )
-def test_both_sides_of_a_draft_stay_twice_the_wanted_side(size, decoded):
+def test_both_sides_of_a_draft_stay_above_the_wanted_ones(size, fit, decoded):
     data = encode(picture(1600, 1200), "JPEG")
-    assert open_image(data, size=size).size == decoded
+    assert open_image(data, size=size, fit=fit).size == decoded
 
 
-def test_a_draft_is_not_below_the_margin_on_the_short_side():
-    assert open_image(encode(picture(1600, 250), "JPEG"), size=224).size == (1600, 250)
+def test_the_short_side_counts_only_when_it_is_to_fill_the_square():
+    data = encode(picture(1600, 250), "JPEG")
+    assert open_image(data, size=224, fit="squash").size == (1600, 250)
+    assert open_image(data, size=224, fit="pad").size == (400, 63)
 
 
 @pytest.mark.parametrize("box", [(224, 168), (224, 224)])
@@ -84,8 +88,8 @@ def test_a_draft_resized_looks_like_the_full_decode_resized(box):
     full = open_image(data).resize(box, Image.Resampling.BICUBIC)
     draft = open_image(data, size=224).resize(box, Image.Resampling.BICUBIC)
     assert draft.size == full.size
-    assert difference(full, draft).max() <= 6
-    assert difference(full, draft).mean() < 0.4
+    assert difference(full, draft).max() <= 12
+    assert difference(full, draft).mean() < 0.5
 
 
 def test_a_12_megapixel_photograph_costs_far_less_than_a_full_decode():

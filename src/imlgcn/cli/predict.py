@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imlgcn.config import InputError
 from imlgcn.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from imlgcn.predict import PredictSummary
+    from imlgcn.tagger import Tagger
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +36,26 @@ def predict(
         str | None, typer.Option(help="Labels already known, c_tran only: dog=1,cat=0.")
     ] = None,
     all_labels: Annotated[bool, typer.Option("--all", help="Every label, not only tags.")] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="onnxruntime, openvino, torch, or auto: the fastest here, measured once "
+            "(default: an exported file if there is one)."
+        ),
+    ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="All cores on one image at a time.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an --out that was interrupted.")
+    ] = False,
+    xmp: Annotated[
+        bool, typer.Option("--xmp", help="Also add the tags to XMP sidecars beside the images.")
+    ] = False,
+    label_studio: Annotated[
+        Path | None,
+        typer.Option(help="Also write Label Studio pre-annotations to this .json file."),
+    ] = None,
 ) -> None:
     """Tag images; one row per image and label. Exit code 3 when a file could not be read.
 
@@ -43,25 +67,46 @@ def predict(
 
     _refuse_to_overwrite(out)
     progress = TerminalProgress()
+    opened = Tagger.load(tagger, engine=engine, latency=latency)
+    found = expand_paths(paths)
+    if engine == "auto":
+        _say_engine(opened, progress)
     summary = run(
-        Tagger.load(tagger),
-        expand_paths(paths),
+        opened,
+        found,
         out=out or sys.stdout,
         threshold=threshold,
         known=_parse_known(known),
         all_labels=all_labels,
+        resume=resume,
+        xmp=xmp,
+        label_studio=label_studio,
         progress=progress,
     )
+    _say_summary(summary, xmp, progress)
+    if summary.failed or summary.sidecars_failed:
+        raise typer.Exit(3)
+
+
+def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
+    rates = tagger.engine_rates()
+    measured = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
+    progress.say(f"engine: {tagger.engine.name} (images/s measured here: {measured})")
+
+
+def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
     read = summary.images - summary.failed
     progress.say(
         f"{read} images read, {summary.tags} tags"
         f"{f'; {summary.untagged} without any' if summary.untagged else ''}"
+        f"{f'; {summary.sidecars} sidecars written' if xmp else ''}"
     )
     for error in summary.errors:
-        progress.say(f"not read: {error}")
+        progress.say(f"not done: {error}")
     if summary.failed:
         progress.say(f"{summary.failed} of {summary.images} files could not be read")
-        raise typer.Exit(3)
+    if summary.sidecars_failed:
+        progress.say(f"{summary.sidecars_failed} sidecars could not be written")
 
 
 def _refuse_to_overwrite(out: Path | None) -> None:

@@ -29,7 +29,7 @@ from imlgcn.progress import SILENT, Progress
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
-VERSION = 1  # raise it when decoding, transforms or the shards change: old rows are then not found
+VERSION = 2  # raise it when decoding, transforms or the shards change: old rows are then not found
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from imlgcn.files import sha256_file
 from imlgcn.progress import SILENT, Progress
 
 THUMBNAIL = (17, 16)  # width, height: 16 x 16 differences between neighbours
-DECODE_SIZE = 32  # a JPEG is decoded at no less than twice this side, enough for the thumbnail
+DECODE_SIZE = 46  # a JPEG is decoded at no less than 64 pixels, enough for the thumbnail
 
 
 @dataclass(frozen=True)

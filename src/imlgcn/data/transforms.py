@@ -23,7 +23,7 @@ RESAMPLING = {
 
 def load_input(source: ImageSource, settings: ImageSettings) -> NDArray[np.uint8]:
     """Decode ``source`` and return the network's square of pixels ``(S, S, 3)``."""
-    return EvalTransform(settings)(open_image(source, size=settings.size))
+    return EvalTransform(settings)(open_image(source, size=settings.size, fit=settings.fit))
 
 
 def normalize(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:

@@ -43,6 +43,9 @@ class Engine(Protocol):
     streams: int
     """How many threads should call it at once to use the whole machine."""
 
+    batch: int
+    """How many images at a time it scores fastest, in throughput."""
+
     takes_known: bool
     """Whether the network can use labels that are already known."""
 

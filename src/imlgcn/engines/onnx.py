@@ -24,6 +24,7 @@ class OnnxEngine:
     """
 
     name = "onnxruntime"
+    batch = 1  # more are not faster, and take memory
 
     def __init__(self, path: Path, *, latency: bool = False) -> None:
         import onnxruntime

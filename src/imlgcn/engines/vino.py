@@ -26,6 +26,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
+    batch = 1  # more are slower: what passes between layers leaves the processor's cache
 
     def __init__(self, path: Path, *, latency: bool = False) -> None:
         import openvino

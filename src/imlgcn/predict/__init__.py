@@ -2,6 +2,6 @@
 
 from imlgcn.predict.paths import expand_paths
 from imlgcn.predict.rows import Row
-from imlgcn.predict.stream import PredictSummary, predict, predict_rows
+from imlgcn.predict.run import PredictSummary, predict, predict_rows
 
 __all__ = ["PredictSummary", "Row", "expand_paths", "predict", "predict_rows"]

@@ -1,4 +1,8 @@
-"""Files, folders, patterns and lists of paths become one list of image files."""
+"""Files, folders, patterns and lists of paths become image files, without holding their names.
+
+A hundred thousand names and the table that keeps out doubles would take more memory than the
+network: folders are walked as the images are needed, and doubles are known by a hash.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -13,7 +18,7 @@ from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 
-def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None) -> list[Path]:
+def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None) -> ImagePaths:
     """Return the image files that ``patterns`` stand for, in order, each once.
 
     A file is taken whatever it is called. A folder stands for the images in it and below (hidden
@@ -24,48 +29,97 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
     Raises:
         InputError: a path does not exist, a pattern matches no image, or there is no image at all.
     """
-    unique: dict[str, Path] = {}
-    for pattern in map(str, patterns):
-        for path in _listed(stdin or sys.stdin) if pattern == "-" else _expand(pattern):
-            unique.setdefault(os.path.abspath(path), path)
-    if not unique:
-        where = ", ".join("standard input" if str(p) == "-" else str(p) for p in patterns)
+    given = [str(pattern) for pattern in patterns]
+    listed = (stdin or sys.stdin).read() if "-" in given else ""
+    paths = ImagePaths(given, listed)
+    if not len(paths):
+        where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
             "give image files or folders that hold some"
         )
-    return list(unique.values())
+    return paths
 
 
-def _expand(pattern: str) -> list[Path]:
-    """Return the images of one file, folder or glob; a name with brackets may also be a file."""
-    if os.path.isdir(pattern):
-        return _images_below(pattern)
-    if os.path.exists(pattern):
-        return [Path(pattern)]
-    matches = sorted(Path(match) for match in glob.iglob(pattern, recursive=True))
-    images = [path for path in matches if _is_image(path.name) and path.is_file()]
-    if images:
-        return images
+class ImagePaths:
+    """Image files that are found anew each time they are gone through; counted once.
+
+    A file that comes or goes between two walks is or is not among them: names are not stored.
+    """
+
+    def __init__(self, patterns: Sequence[str], listed: str = "") -> None:
+        self._patterns, self._listed = tuple(patterns), listed
+        for pattern in patterns:
+            _refuse_missing(pattern)
+        self._count = sum(1 for _ in self)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Path]:
+        seen: set[int] | None = None
+        if len(self._patterns) > 1 or "-" in self._patterns:  # else nothing can come twice
+            seen = set()
+        for pattern in self._patterns:
+            for path in _names_in(self._listed) if pattern == "-" else _expand(pattern):
+                if seen is not None:
+                    key = hash(os.path.abspath(path))  # 64 bits: no two alike in billions of tries
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                yield Path(path)
+
+
+def _refuse_missing(pattern: str) -> None:
+    if pattern == "-" or os.path.exists(pattern) or any(_matches(pattern)):
+        return
     if glob.has_magic(pattern):
         raise InputError(f"no image matches {pattern!r} (working folder {Path.cwd()})")
     raise InputError(f"no such file or folder: {os.path.abspath(pattern)}")
 
 
-def _listed(stdin: TextIO) -> Iterator[Path]:
+def _expand(pattern: str) -> Iterator[str]:
+    """Yield the images of one file, folder or glob; a name with brackets may also be a file."""
+    if os.path.isdir(pattern):
+        yield from _images_below(pattern)
+    elif os.path.exists(pattern) or not glob.has_magic(pattern):
+        yield pattern  # also one that has gone since it was looked for: it becomes a row
+    else:
+        yield from _matches(pattern)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    for name in sorted(glob.iglob(pattern, recursive=True), key=_parts):
+        if _is_image(os.path.basename(name)) and os.path.isfile(name):
+            yield name
+
+
+def _parts(name: str) -> str:
+    """Return what sorts a name as the list of its parts would."""
+    return name.replace(os.sep, "\0")
+
+
+def _names_in(listed: str) -> Iterator[str]:
     """Yield the images of a list; a missing file among many is left to become a row."""
-    for line in stdin:
+    for line in StringIO(listed):
         if name := line.rstrip("\r\n"):
-            yield from _images_below(name) if os.path.isdir(name) else [Path(name)]
+            yield from _images_below(name) if os.path.isdir(name) else (name,)
 
 
-def _images_below(folder: str) -> list[Path]:
-    images = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        images += [Path(parent, name) for name in files if _is_image(name)]
-    return sorted(images)
+def _images_below(folder: str) -> Iterator[str]:
+    """Yield the images in a folder and below, sorted by the parts of their paths."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in sorted(name for name in names if not name.startswith(".")):
+        path = os.path.join(folder, name)
+        if not os.path.isdir(path):
+            if _is_image(name):
+                yield path
+        elif not os.path.islink(path):  # a link to a folder above would never end
+            yield from _images_below(path)
 
 
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES

@@ -15,7 +15,7 @@ from typing import NamedTuple, TextIO
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 
-ROW_GROUP = 65_536  # rows held before they are written to a Parquet file: a few megabytes
+ROW_GROUP = 8_192  # rows held before they are written to a Parquet file: two megabytes
 
 
 class Row(NamedTuple):

@@ -223,7 +223,7 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
     """A map-style torch data set over images and targets."""
 
     def __init__(self, train: Dataset, image: ImageSettings, settings: FineTuning) -> None:
-        self.train, self.size = train, image.size
+        self.train, self.image = train, image
         self.transform = TrainTransform(
             image,
             num_ops=2 if settings.rand_augment else 0,  # at magnitude 0 some still change colours
@@ -236,7 +236,7 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         return len(self.train)
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = open_image(self.train.paths[row], size=self.size)
+        image = open_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
         return self.transform(image), self.train.targets[row]
 
 
