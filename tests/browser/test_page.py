@@ -96,7 +96,9 @@ def test_pointing_at_a_label_or_stepping_to_it_shows_its_heat_map(page, pictures
     first.hover()
     expect(page.locator("#stage.heated")).to_have_count(1)
     assert heat(page) > 0
-    expect(page.locator("#map-says")).to_contain_text("comes from")
+    expect(page.locator("#map-says")).to_contain_text(
+        page.locator(".label-name").first.inner_text()
+    )
     page.mouse.move(5, 5)
     expect(page.locator("#stage.heated")).to_have_count(0)
     first.focus()

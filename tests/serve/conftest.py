@@ -37,6 +37,7 @@ class MeanColour:
     takes_known: bool = False
     num_labels: int = 5
     metadata: dict = field(default_factory=dict)
+    map_kind: str | None = None
     gate: object = None  # an event that scoring waits for
     batches: list = field(default_factory=list)
 
@@ -50,6 +51,11 @@ class MeanColour:
         self.batches.append((len(pixels), known))
         means = pixels.reshape(len(pixels), -1).mean(axis=1, keepdims=True) / 255  # (B, 1)
         return (means * np.arange(1, self.num_labels + 1) - 1).astype(np.float32)
+
+    def maps(self, pixels, known=None):
+        shape = (len(pixels), self.num_labels, 3, 3)
+        ramp = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) % 9
+        return self.logits(pixels, known), ramp
 
 
 @pytest.fixture

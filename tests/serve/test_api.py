@@ -231,6 +231,30 @@ def test_an_address_that_is_none_is_answered_in_the_same_shape(
     assert_refused(serving(quick).request(method, path), status, code, "/docs")
 
 
+def test_maps_say_where_in_the_square_the_image_is_and_how_strong_each_place(quick, serving):
+    quick.engine.map_kind = "score"
+    client = serving(quick)
+    assert client.get("/v1/model").json()["can"]["maps"] is True
+    content = client.post("/v1/maps", content=picture(size=(60, 30))).json()
+    assert content["maps"].keys() == set(quick.labels)
+    assert content["region"] == [0, 0.25, 1, 0.75]
+    assert content["maps"]["red"][2][2] == 1  # the strongest place
+    assert content["maps"]["red"][0] == [0, 0.125, 0.25]
+    one = client.post("/v1/maps?label=red&label=dark", content=picture()).json()
+    assert one["maps"].keys() == {"red", "dark"}
+    unknown = client.post("/v1/maps?label=rde", content=picture())
+    assert_refused(unknown, 422, "unknown_label", "did you mean 'red'")
+    assert_refused(client.post("/v1/maps", content=b"text"), 415, "not_an_image")
+    two = [("image", ("a.png", picture())), ("image", ("b.png", picture()))]
+    assert_refused(client.post("/v1/maps", files=two), 422, "too_many_images")
+
+
+def test_a_head_without_maps_says_so(quick, serving):
+    client = serving(quick)
+    assert client.get("/v1/model").json()["can"]["maps"] is False
+    assert_refused(client.post("/v1/maps", content=picture()), 404, "no_maps", "cannot say where")
+
+
 # what the tagger tells
 
 

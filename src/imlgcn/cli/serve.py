@@ -29,7 +29,7 @@ def serve(
     engine: Annotated[
         str, typer.Option(help="onnxruntime, openvino, torch, or auto: the fastest here.")
     ] = "auto",
-    max_batch: Annotated[int, typer.Option(help="Images scored at once, at most.")] = 8,
+    max_batch: Annotated[int, typer.Option(help="Images scored at once, at most.")] = 4,
     max_wait_ms: Annotated[
         float, typer.Option(help="How long a batch waits for images being decoded.")
     ] = 2.0,

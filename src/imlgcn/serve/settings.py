@@ -13,7 +13,7 @@ class ServeSettings(Settings):
     host: str = "127.0.0.1"  # this machine alone: whoever reaches the port may use the tagger
     port: int = Field(8000, ge=0, le=65535)  # 0 = any that is free
     allow_hosts: tuple[str, ...] = ()  # names, beside addresses and localhost, it answers to
-    max_batch: int = Field(8, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
+    max_batch: int = Field(4, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
     max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # for images that are being decoded
     queue: int = Field(256, ge=1)  # images taken in and not yet answered; 503 beyond it
     max_bytes: int = Field(64_000_000, ge=1)  # of one request's body

@@ -7,6 +7,12 @@ import { correct, isFound, mapsOf, order, remove, store } from "./store.js";
 const SHOWN = 8; // bars at least, before all are asked for
 const MOST = 200; // bars at most: thousands of labels are found by their names
 
+const MEANS = {
+  score: (name) => `Yellow speaks most for “${name}”, violet little, grey not at all.`,
+  winner: (name) => `The coloured places decided on “${name}”: they had the highest scores.`,
+  attention: (name) => `Yellow is where the head looks for “${name}”; it may speak for or against it.`,
+};
+
 let all = false;
 let pinned = null; // label whose map stays, chosen by a click or a tap
 let address = null; // of the image shown, given back when the next one comes
@@ -88,7 +94,13 @@ function bar(item, label) {
   track.style.setProperty("--threshold", threshold);
   const button = make(
     "button",
-    { type: "button", class: "label", "aria-label": words, "data-key": `show-${label}` },
+    {
+      type: "button",
+      class: "label",
+      "aria-label": words,
+      "data-key": `show-${label}`,
+      title: worth(label),
+    },
     make("span", { class: "label-name" }, name),
     " ", // one word would else begin where the other ends, for those who hear the page
     make("span", { class: "value" }, percent(probability)),
@@ -106,6 +118,16 @@ function bar(item, label) {
     [0, "✕", "no"],
   ].map(([value, sign, word]) => answer(item, label, value, sign, word));
   return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
+}
+
+/** What the threshold of a label gets on the validation images, where that is known. */
+function worth(label) {
+  if (!store.step) return null;
+  const { precision, recall } = store.step.per_label;
+  return (
+    `At this threshold ${percent(precision[label])} of the tags “${store.labels[label]}” are ` +
+    `right, ${percent(recall[label])} of the images with it are found (validation).`
+  );
 }
 
 function answer(item, label, value, sign, word) {
@@ -158,13 +180,14 @@ async function showMap(item, label) {
   const aspect = preview.naturalWidth / preview.naturalHeight || 1;
   paint(byId("heat"), content.maps[name], content.region, aspect);
   stage.classList.add("heated");
-  byId("map-says").textContent = `Where “${name}” comes from: ${content.meaning}.`;
+  byId("map-says").textContent = MEANS[content.kind](name);
+  byId("map-says").title = content.meaning;
 }
 
 function hideMap() {
   shown = null;
   byId("stage").classList.remove("heated");
   byId("map-says").textContent = store.model?.can.maps
-    ? "Point at a label, or step to it with the Tab key, to see where it comes from."
+    ? "Point at a label, or step to it, to see where it comes from."
     : "";
 }

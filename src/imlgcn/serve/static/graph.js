@@ -102,7 +102,7 @@ function light(graph) {
   }
   byId("graph-frame").firstChild.classList.toggle("some-lit", names.size > 0);
   byId("graph-says").textContent =
-    `An arrow says: at least ${percent(graph.threshold)} of the ${graph.images.toLocaleString("en")} ` +
-    "training images with the one label also show the other. " +
+    `An arrow from A to B: at least ${percent(graph.threshold)} of the images with A also show B, ` +
+    `as counted in ${graph.images.toLocaleString("en")} training images. ` +
     (names.size ? `Lit for this image: ${[...names].join(", ")}.` : "Labels found in the chosen image light up.");
 }

@@ -5,8 +5,7 @@ const VIRIDIS = [
   [44, 114, 142], [38, 130, 142], [33, 145, 140], [31, 160, 136], [40, 174, 128], [63, 188, 115],
   [94, 201, 98], [132, 212, 75], [173, 220, 48], [216, 226, 25], [253, 231, 37],
 ];
-const OPAQUE = 0.72; // of the strongest place
-const HALF = 0.5; // strength from which a place is as opaque as it gets
+const HALF = 0.5; // strength from which a place has its full colour
 const SIDE = 240; // pixels of the drawing's longer side
 
 /** Draw the strengths (rows of numbers 0 to 1 over the whole square) of the image's `region`. */
@@ -57,5 +56,5 @@ function colour(data, place, strength) {
     const [a, b] = [VIRIDIS[low][channel], VIRIDIS[low + 1][channel]];
     data[place + channel] = a + (step - low) * (b - a);
   }
-  data[place + 3] = 255 * OPAQUE * Math.min(strength / HALF, 1);
+  data[place + 3] = 255 * Math.min(strength / HALF, 1); // the page multiplies it with the image
 }

@@ -8,6 +8,7 @@ export const store = Object.assign(new EventTarget(), {
   model: null,
   labels: [], // names, in the order of every array
   thresholds: [],
+  step: null, // of the slider: what these thresholds got on validation
   items: [], // {id, name, file, state, probabilities, error, corrections, maps}
   selected: null,
 });
@@ -64,8 +65,9 @@ export function clear() {
   select(null);
 }
 
-export function setThresholds(thresholds) {
+export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
+  store.step = step;
   tell("thresholds");
 }
 

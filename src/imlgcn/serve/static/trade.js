@@ -1,6 +1,6 @@
 // The slider: thresholds from finding more to being surer, with what each got on validation.
 
-import { byId, draw, percent } from "./dom.js";
+import { byId, draw, make, percent } from "./dom.js";
 import { setThresholds, store } from "./store.js";
 
 const WIDTH = 220;
@@ -19,16 +19,18 @@ export function show(trade) {
     const step = steps[Number(slider.value)];
     const balanced = Number(slider.value) === trade.default;
     byId("trade-says").replaceChildren(...sentence(step));
-    byId("trade-goal").textContent =
-      `${balanced ? "The tagger’s own thresholds" : "Other thresholds"}, as with --threshold ` +
-      `${step.goal}; measured on ${trade.images.toLocaleString("en")} validation images.`;
+    byId("trade-goal").replaceChildren(
+      balanced ? "The tagger’s own thresholds, as with " : "Thresholds as with ",
+      make("code", {}, `--threshold ${step.goal}`),
+      `, measured on ${trade.images.toLocaleString("en")} validation images.`,
+    );
     slider.setAttribute(
       "aria-valuetext",
       `precision ${percent(step.precision)}, recall ${percent(step.recall)}`,
     );
     dot.setAttribute("cx", x(step.recall));
     dot.setAttribute("cy", y(step.precision));
-    setThresholds(step.thresholds);
+    setThresholds(step.thresholds, step);
   };
   slider.addEventListener("input", renew);
   byId("trade").hidden = false;
@@ -36,11 +38,7 @@ export function show(trade) {
 }
 
 function sentence(step) {
-  const strong = (share) => {
-    const element = document.createElement("strong");
-    element.textContent = percent(share);
-    return element;
-  };
+  const strong = (share) => make("strong", {}, percent(share));
   return [strong(step.precision), " of the tags are right, ", strong(step.recall), " of what is there is found."];
 }
 

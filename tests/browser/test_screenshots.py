@@ -1,0 +1,81 @@
+"""The pictures of the page in docs/images, taken with the demo's tagger on images it never saw.
+
+Needs `runs/demo`, which `make demo` writes, or another tagger of the same data in $IMLGCN_TAGGER.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright.sync_api", reason="needs pip install 'imlgcn[browser]'")
+
+from playwright.sync_api import expect
+
+from imlgcn.data.openclipart import unpack
+
+from .conftest import serve
+from .test_page import add
+
+ROOT = Path(__file__).parents[2]
+TAGGER = Path(os.environ.get("IMLGCN_TAGGER", ROOT / "runs/demo"))
+# all of the test split; the dog and the transistor are there because the tagger errs on them
+SHOWN = {
+    "daffodil.jpg": "plants__flowers__daffodil_jonathan_dietri_01.jpg",
+    "penguin.jpg": "animals__birds__emperor_penguin_ralf_ste_01.jpg",
+    "house.jpg": "buildings__homes__my_house_01.jpg",
+    "apple.jpg": "food__fruit__applf.jpg",
+    "bicycle.jpg": "transportation__vehicles__bicycle_01.jpg",
+    "dog.jpg": "animals__mammals__dogs__bored_dog_01.jpg",
+    "hong-kong.jpg": "signs_and_symbols__flags__asia__china__china_hong_kong.jpg",
+    "harp.jpg": "recreation__music__harp2_ganson.jpg",
+    "ice-cream.jpg": "food__desserts__cone_alt1.jpg",
+    "lorries.jpg": "transportation__roadsigns__lorry_length.jpg",
+    "transistor.jpg": "electronics__transistor.jpg",
+    "horse.jpg": "animals__mammals__horses__cavallo_architetto_franc_05.jpg",
+}
+VIEWS = {
+    "page-light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "page-dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "page-phone": {
+        "color_scheme": "light",
+        "viewport": {"width": 390, "height": 1480},
+        "device_scale_factor": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The address of the demo's tagger and the images, under short names."""
+    images = tmp_path_factory.mktemp("shown")
+    source = unpack() / "images"
+    for name, file in SHOWN.items():
+        shutil.copy(source / file, images / name)
+    process, where = serve(TAGGER)
+    yield where, [str(images / name) for name in SHOWN]
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.mark.skipif(not TAGGER.is_dir(), reason="needs runs/demo: make demo")
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_picture_of_the_page(open_page, demo, name, tmp_path):
+    where, images = demo
+    page = open_page(where, **VIEWS[name])
+    add(page, images)
+    page.locator(".label").first.click()
+    expect(page.locator("#stage.heated")).to_have_count(1)
+    page.mouse.move(2, 2)
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(600)  # transitions
+    raw = tmp_path / "raw.png"
+    page.screenshot(path=raw, full_page=name != "page-phone")
+    out = ROOT / "docs/images" / f"{name}.png"
+    with Image.open(raw) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
+    assert out.stat().st_size < 600_000
