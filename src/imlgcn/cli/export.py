@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
-from imlgcn.cli import show
 from imlgcn.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from imlgcn.export import Exported
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +36,10 @@ def export(
     size: Annotated[
         int | None, typer.Option(help="Side of the images in pixels (default: the tagger's).")
     ] = None,
+    maps: Annotated[
+        bool,
+        typer.Option("--maps", help="Say where each score comes from, for explain and serve."),
+    ] = False,
     calibration: Annotated[
         str | None,
         typer.Option(
@@ -53,9 +60,31 @@ def export(
 
     try:
         done = run(
-            tagger, format_, out, size=size, calibration=calibration, progress=TerminalProgress()
+            tagger,
+            format_,
+            out,
+            size=size,
+            maps=maps,
+            calibration=calibration,
+            progress=TerminalProgress(),
         )
     except ExportRefused as refused:
         sys.stderr.write(f"imlgcn: {refused}\n")
         raise typer.Exit(4) from None
-    show.exported(done)
+    _show(done)
+
+
+def _show(done: Exported) -> None:
+    """Print what was written and how it was proven."""
+    console = Console(highlight=False, soft_wrap=True)
+    agreed = done.agreement
+    console.print(f"{done.path}: {done.size / 1e6:.1f} MB", markup=False)
+    console.print(
+        f"compared with the trained network on {done.origin}, at batch 1 and 3:", markup=False
+    )
+    console.print(
+        f"  logits differ by {agreed.difference:.1e} at most (the largest is "
+        f"{agreed.largest:.1f}); the {agreed.tags} tags are identical"
+    )
+    if done.maps is not None:
+        console.print(f"  label maps: {done.maps}; they differ by {agreed.maps:.1e} of the largest")

@@ -19,7 +19,6 @@ from imlgcn.tagger import Tag, Tagger
 
 if TYPE_CHECKING:
     from imlgcn.compare import Row
-    from imlgcn.export import Exported
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 PAPER_TERMS = {
@@ -266,20 +265,6 @@ def imported(tagger: Tagger) -> None:
     )
     console.print(f"Tag images: imlgcn predict {tagger.path} photos/ --out tags.csv")
     console.print(f"Score it:   imlgcn evaluate {tagger.path} DATA")
-
-
-def exported(done: Exported) -> None:
-    """Print what was written and how it was proven."""
-    console = Console(highlight=False, soft_wrap=True)
-    agreed = done.agreement
-    console.print(f"{done.path}: {done.size / 1e6:.1f} MB", markup=False)
-    console.print(
-        f"compared with the trained network on {done.origin}, at batch 1 and 3:", markup=False
-    )
-    console.print(
-        f"  logits differ by {agreed.difference:.1e} at most (the largest is "
-        f"{agreed.largest:.1f}); the {agreed.tags} tags are identical"
-    )
 
 
 def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:

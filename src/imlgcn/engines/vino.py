@@ -47,7 +47,7 @@ class OpenVinoEngine:
         except (RuntimeError, zipfile.BadZipFile, KeyError) as error:
             raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
         self.takes_known = len(self._compiled.inputs) > 1
-        self.metadata = _metadata(path)
+        self.metadata = _metadata(network, path)
         self.map_kind = map_kind_of(self.metadata)
         self.num_labels = self._compiled.output("logits").partial_shape[1].get_length()
         self._local = threading.local()
@@ -96,10 +96,12 @@ def _read(core: Any, path: Path) -> Any:
     return core.read_model(path)
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    """Return what the archive says of itself; OpenVINO does not pass on what an ONNX file says."""
+def _metadata(network: Any, path: Path) -> dict[str, str]:
+    """Return what the file says of itself."""
     if not zipfile.is_zipfile(path):
-        return {}
+        notes = network.get_rt_info()  # those of an ONNX file are under "framework"
+        found = notes["framework"].items() if "framework" in notes else ()
+        return {name: str(note.value) for name, note in found}
     with zipfile.ZipFile(path) as archive:
         content: dict[str, str] = json.loads(archive.read("metadata.json"))
     return content

@@ -13,13 +13,16 @@ from imlgcn.export.agreement import (
     ExportRefused,
     Samples,
     compare,
+    compare_maps,
     sample_images,
 )
 from imlgcn.export.formats import FORMATS, Format
 from imlgcn.export.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.label_maps import MapKind
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
+from imlgcn.tagger_network import without_maps
 
 __all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
 
@@ -31,6 +34,7 @@ class Exported(NamedTuple):
     size: int  # bytes
     origin: str  # of the images that it was compared on
     agreement: Agreement
+    maps: MapKind | None = None  # what its maps are
 
 
 def export(
@@ -39,6 +43,7 @@ def export(
     out: str | Path | None = None,
     *,
     size: int | None = None,
+    maps: bool = False,
     calibration: Dataset | str | Path | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
@@ -54,6 +59,7 @@ def export(
         format: ``onnx``, ``openvino`` (a zip) or ``torch`` (a program for `torch.export.load`).
         out: the file; None writes it into the folder, where prediction finds it.
         size: side of the images in pixels, when it is not the tagger's.
+        maps: give a third output ``maps`` ``(B, L, h, w)``, where each logit comes from.
         calibration: data whose images it is compared on; by default the tagger's own, if it is
             still where it was, or Open Clip Art.
 
@@ -67,21 +73,26 @@ def export(
     data = load_dataset(calibration) if isinstance(calibration, str | Path) else calibration
     info = _at_size(tagger.info, size)
     folded = tagger.folded()
+    if maps and folded.map_kind is None:
+        raise without_maps(info, tagger.path)
     folded.backbone.check_size(info.image.size)
     samples = sample_images(tagger, info.image, data)
     progress.say(f"writing {path}")
     with atomic_path(path) as temporary:
-        network = ExportedNetwork(folded, tagger.calibration, size=info.image.size)
-        chosen.write(network, temporary, metadata_of(info))
-        agreed = _prove(chosen, temporary, tagger, info, samples)
+        network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
+        chosen.write(network, temporary, metadata_of(info, network.map_kind))
+        agreed = _prove(chosen, temporary, tagger, info, samples, network.map_kind)
     if out is None:
         _enter(tagger, path)
-    return Exported(path, path.stat().st_size, samples.origin, agreed)
+    return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind)
 
 
-def metadata_of(info: TaggerInfo) -> dict[str, str]:
-    """Return what an exported file says of itself: the tagger's ``model.json`` under ``imlgcn``."""
-    return {"imlgcn": info.model_dump_json()}
+def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
+    """Return what an exported file says of itself.
+
+    The tagger's ``model.json`` is under ``imlgcn``, and under ``maps`` what its maps are.
+    """
+    return {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
 
 
 def _check(tagger: Tagger, format: str) -> Format:
@@ -119,7 +130,12 @@ def _at_size(info: TaggerInfo, size: int | None) -> TaggerInfo:
 
 
 def _prove(
-    chosen: Format, path: Path, tagger: Tagger, info: TaggerInfo, samples: Samples
+    chosen: Format,
+    path: Path,
+    tagger: Tagger,
+    info: TaggerInfo,
+    samples: Samples,
+    maps: MapKind | None,
 ) -> Agreement:
     """Compare a file with the network as it was trained, which is not folded.
 
@@ -135,13 +151,17 @@ def _prove(
     for runtime, opener in chosen.runtimes.items():
         if not installed(runtime):
             continue
-        agreed = compare(opener(path), reference, tagger, samples.pixels)
+        opened = opener(path)
+        agreed = compare(opened, reference, tagger, samples.pixels)
+        if maps is not None:
+            apart = compare_maps(opened, reference, maps, samples.pixels)
+            agreed = agreed._replace(maps=apart)
         if not agreed.holds:
             raise ExportRefused(
                 f"the file run by {runtime} disagrees with the trained network on "
                 f"{samples.origin}: logits differ by up to {agreed.difference:.2g} (largest: "
-                f"{agreed.largest:.2g}) and {agreed.other_tags} tags of {agreed.tags}; nothing was "
-                "written"
+                f"{agreed.largest:.2g}), {agreed.other_tags} tags of {agreed.tags}, and maps by "
+                f"{agreed.maps:.2g} of the largest value; nothing was written"
             )
         worst = max(worst, agreed)
     return worst

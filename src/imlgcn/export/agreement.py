@@ -15,6 +15,7 @@ from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.images import ImageError
 from imlgcn.data.transforms import load_input
+from imlgcn.label_maps import MapKind
 from imlgcn.tagger import Tagger
 from imlgcn.training.run_folder import read_config
 
@@ -29,7 +30,7 @@ class ExportRefused(Exception):  # noqa: N818  # a verdict, not a mistake
 
 
 class Scorer(Protocol):
-    """What is compared: anything that turns pixels into logits."""
+    """What is compared: anything that turns pixels into logits, and into maps if it has them."""
 
     takes_known: bool
 
@@ -37,6 +38,12 @@ class Scorer(Protocol):
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float32]:
         """Return logits ``(B, L)`` of pixels ``(B, S, S, 3)``."""
+        ...
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits, and maps ``(B, L, h, w)``."""
         ...
 
 
@@ -54,12 +61,13 @@ class Agreement(NamedTuple):
     largest: float = 0.0  # the largest logit, for scale
     other_tags: int = 0  # (image, label) pairs that only one of them tags
     tags: int = 0  # pairs that the trained network tags
+    maps: float = 0.0  # the largest difference of any map, relative to the largest value of all
 
     @property
     def holds(self) -> bool:
         """Whether the two can stand for each other."""
         close = self.difference <= TOLERANCE * max(self.largest, 1.0)
-        return bool(close and not self.other_tags)
+        return bool(close and not self.other_tags and self.maps <= TOLERANCE)
 
 
 def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None) -> Samples:
@@ -114,6 +122,23 @@ def agreement(found: NDArray[np.float32], wanted: NDArray[np.float32], tagger: T
         other_tags=int((ours != theirs).sum()),
         tags=int(theirs.sum()),
     )
+
+
+def compare_maps(
+    scorer: Scorer, reference: Scorer, kind: MapKind, pixels: NDArray[np.uint8]
+) -> float:
+    """Return the largest difference of any map, relative to the largest value of all.
+
+    Of ``winner`` maps the means: two positions may be as good as equal, and rounding then decides
+    which of them has won.
+    """
+    found, wanted = (x.maps(pixels)[1] for x in (scorer, reference))
+    if found.shape != wanted.shape:
+        return float("inf")
+    if kind == "winner":
+        found, wanted = (x.mean((2, 3)) for x in (found, wanted))
+    apart = float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+    return apart if np.isfinite(apart) else float("inf")
 
 
 def _known_data(tagger: Tagger) -> tuple[Dataset, str]:

@@ -34,9 +34,10 @@ def onnx_model(network: ExportedNetwork, metadata: Metadata) -> Any:
 
     program = trace(network)
     inputs = INPUTS[: 1 + network.takes_known]
+    outputs = OUTPUTS[: 2 + (network.map_kind is not None)]
     with quiet():
         exported = torch.onnx.export(
-            program, input_names=inputs, output_names=OUTPUTS, dynamo=True, verbose=False
+            program, input_names=inputs, output_names=outputs, dynamo=True, verbose=False
         )
     assert exported is not None
     model = exported.model_proto
@@ -130,6 +131,18 @@ class _Program:
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> NDArray[np.float32]:
         """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
+        return self._outputs(pixels, known)[0]
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits and where they come from ``(B, L, h, w)``."""
+        logits, _, maps = self._outputs(pixels, known)
+        return logits, maps
+
+    def _outputs(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None
+    ) -> list[NDArray[np.float32]]:
         import torch
 
         inputs: list[NDArray[np.uint8] | NDArray[np.int8]] = [pixels]
@@ -137,9 +150,7 @@ class _Program:
             nothing = np.full((len(pixels), self._num_labels), -1, np.int8)
             inputs.append(nothing if known is None else known)
         with torch.inference_mode():
-            logits, _ = self._run(*map(torch.from_numpy, inputs))
-        result: NDArray[np.float32] = logits.numpy()
-        return result
+            return [output.numpy() for output in self._run(*map(torch.from_numpy, inputs))]
 
 
 BY_ONNX, BY_OPENVINO = {"onnxruntime": _open_onnx}, {"openvino": _open_openvino}

@@ -17,36 +17,52 @@ from imlgcn.metrics.calibration import Calibration
 from imlgcn.models import MultiLabelClassifier, PixelInput
 
 INPUTS = ("pixels", "known")
-OUTPUTS = ("logits", "probabilities")
+OUTPUTS = ("logits", "probabilities", "maps")
 
 
 class ExportedNetwork(nn.Module):
     r"""Pixels to logits :math:`y` and calibrated probabilities :math:`\sigma(a_l y_l + b_l)`.
 
+    With ``maps`` a third output says where the logits come from: what the head's label maps are.
+
     Shape:
-        - pixels uint8 ``(B, S, S, 3)``, known int8 ``(B, L)`` or None, both outputs ``(B, L)``
+        - pixels uint8 ``(B, S, S, 3)``, known int8 ``(B, L)`` or None, outputs ``(B, L)``, maps
+          ``(B, L, h, w)``
     """
 
     slope: Tensor
     intercept: Tensor
 
     def __init__(
-        self, classifier: MultiLabelClassifier, calibration: Calibration, *, size: int
+        self,
+        classifier: MultiLabelClassifier,
+        calibration: Calibration,
+        *,
+        size: int,
+        maps: bool = False,
     ) -> None:
         super().__init__()
         settings = classifier.backbone.image_settings.model_copy(update={"size": size})
         self.size = size
         self.input = PixelInput(settings)
         self.classifier = classifier
+        self.map_kind = classifier.map_kind if maps else None
         self.takes_known = bool(getattr(classifier.head, "uses_known", False))
         for name in ("slope", "intercept"):
             values = np.asarray(getattr(calibration, name), np.float32)
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
 
-    def forward(self, pixels: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return logits and probabilities of a batch."""
-        logits = self.classifier(self.input(pixels), known)
-        return logits, (logits * self.slope + self.intercept).sigmoid()
+    def forward(self, pixels: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return logits and probabilities of a batch, and maps if it has them."""
+        images = self.input(pixels)
+        if self.map_kind is None:
+            logits: Tensor = self.classifier(images, known)
+            return logits, self._probabilities(logits)
+        logits, maps = self.classifier.label_maps(images, known)
+        return logits, self._probabilities(logits), maps
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        return (logits * self.slope + self.intercept).sigmoid()
 
 
 def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from imlgcn.label_maps import MapKind
 from imlgcn.models.classifier import MultiLabelClassifier
 from imlgcn.models.heads import Head
 from imlgcn.models.layers import FoldedHead
@@ -58,6 +59,21 @@ class ScaledHead(nn.Module):
         """Return the scaled logits of a batch of maps."""
         logits: Tensor = self.head(features, known)
         return logits * self.slope + self.intercept
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """As of the head."""
+        kind: MapKind | None = getattr(self.head, "map_kind", None)
+        return kind
+
+    def label_maps(
+        self, features: Tensor | tuple[Tensor, ...], known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the scaled logits and maps that add up to them; attention stays as it is."""
+        logits, maps = self.head.label_maps(features, known)  # type: ignore[operator]
+        if self.map_kind != "attention":
+            maps = maps * self.slope[:, None, None]
+        return logits * self.slope + self.intercept, maps
 
 
 @torch.no_grad()
