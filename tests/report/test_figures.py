@@ -88,6 +88,15 @@ def test_mutual_arrows_are_bent_so_that_both_are_seen():
     assert [edge.mutual for edge in drawn.edges] == [True, True]
 
 
+def test_of_too_many_labels_the_pairs_on_most_images_are_drawn():
+    """Label i comes with label 100 + i alone, on i + 1 images: no frequent label with another."""
+    rows = np.repeat(np.eye(100, dtype=np.int8), np.arange(1, 101), axis=0)
+    context = LabelContext.from_targets(list(map(str, range(200))), np.hstack([rows, rows]))
+    drawn = summarise_graph(context, 0.4).drawn
+    assert set(drawn.names) == {str(i) for start in (70, 170) for i in range(start, start + 30)}
+    assert len(drawn.edges) == 60
+
+
 def luminance(colour):
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]

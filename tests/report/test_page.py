@@ -206,7 +206,7 @@ def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     labels = tuple(f"label number {i}" for i in range(200))
     tagger = make_tagger(labels, num_images=60)
     page = read(tagger)
-    drawn = page.words.split("Only the most frequent labels")[1]
+    drawn = page.words.split("Only the most frequent pairs are")[1]
     assert int(drawn.split(" drawn: ")[1].split()[0]) <= 60
     assert sum(row[0].startswith("label number") for row in page.rows if len(row) == 10) == 200
     assert (tagger.path / "report.html").stat().st_size < 5e6

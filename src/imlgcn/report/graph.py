@@ -70,8 +70,7 @@ def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
 
 def _draw(context: LabelContext, rules: list[Edge], threshold: float) -> DrawnGraph:
     images = dict(zip(context.names, context.occurrences.tolist(), strict=True))
-    linked = {name for rule in rules for name in (rule.source, rule.target)}
-    chosen = set(sorted(linked, key=lambda name: (-images[name], name))[:MOST_LABELS])
+    chosen = _most_frequent_pairs(rules)
     edges = [rule for rule in rules if {rule.source, rule.target} <= chosen][:MOST_EDGES]
     # without the labels that the choice left alone
     kept = {name for rule in edges for name in (rule.source, rule.target)}
@@ -95,6 +94,16 @@ def _draw(context: LabelContext, rules: list[Edge], threshold: float) -> DrawnGr
     )
     size = (float(width), float(height))
     return DrawnGraph(names, centres, radii, tuple(below.tolist()), lines, size, threshold)
+
+
+def _most_frequent_pairs(rules: list[Edge]) -> set[str]:
+    """Return the labels of the edges that rest on most images, as many as can be drawn."""
+    chosen: set[str] = set()
+    for rule in sorted(rules, key=lambda rule: -rule.count):
+        both = chosen | {rule.source, rule.target}
+        if len(both) <= MOST_LABELS:
+            chosen = both
+    return chosen
 
 
 def _names_below(centres: NDArray[np.float64], links: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -43,7 +43,8 @@ def label_plane(
     projected, explained = principal_plane(vectors)
     places = _fit(projected)
     share = np.sqrt(occurrences / max(occurrences.max(), 1))
-    radii = 2.2 + 9 * share
+    crowd = min(1.0, np.sqrt(MOST_NAMES / len(names)))
+    radii = 2.2 + 9 * crowd * share
     named = np.argsort(-occurrences, kind="stable")[:MOST_NAMES]
     widths = np.array([LETTER * min(len(names[i]), LONGEST_NAME) + 4 for i in named])
     return Plane(

@@ -18,10 +18,11 @@ CELL = 15.5  # points
 SMALLEST_CELL = 9.6
 LONGEST_NAME = 18  # letters
 LEGEND = 5  # shades
+FULL = (0.2, 0.5, 1.0)  # the scale ends at the first that is not exceeded
 
 
 def heat_map_figure(matrix: CoOccurrence) -> Figure:
-    """Draw P(j|i): row i, column j; the darker the shade the nearer to 1."""
+    """Draw P(j|i): row i, column j; the darker the shade the higher (the scale says how high)."""
     from matplotlib.figure import Figure
 
     n = len(matrix.names)
@@ -33,17 +34,18 @@ def heat_map_figure(matrix: CoOccurrence) -> Figure:
     width, height = margin + max(side, 150) + 14, margin + side + below
     figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((margin / width, below / height, side / width, side / height))
-    _shade(axes, matrix.conditional)
+    full = next(top for top in FULL if top >= matrix.conditional.max() or top == FULL[-1])
+    _shade(axes, matrix.conditional / full)
     axes.set_xticks(np.arange(n), names, rotation=90)
     axes.set_yticks(np.arange(n), names)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=3, labelsize=font, labelcolor=LIGHT["ink"])
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
-    legend = figure.add_axes((margin / width, 20 / height, 110 / width, 10 / height))
+    legend = figure.add_axes((margin / width, 20 / height, 130 / width, 10 / height))
     _shade(legend, np.linspace(0, 1, LEGEND)[None])
     legend.set_yticks([])
-    shades = [f"{value:g}" for value in np.linspace(0, 1, LEGEND)]
+    shades = [f"{value:.3g}" for value in np.linspace(0, full, LEGEND)]
     legend.set_xticks(np.arange(LEGEND), shades)
     legend.tick_params(length=0, pad=2, labelsize=FONT - 1, labelcolor=LIGHT["muted"])
     style = {"fontsize": FONT, "color": LIGHT["muted"], "va": "center"}

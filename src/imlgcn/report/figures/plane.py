@@ -27,8 +27,9 @@ def plane_figure(plane: Plane) -> Figure:
     axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     axes.set_axis_off()
     links = np.stack([plane.places, plane.places[plane.nearest]], axis=1)  # (L, 2, 2)
+    strokes = list(links[plane.named])  # of all, they would hide what they lead to
     axes.add_collection(
-        LineCollection(list(links), colors=LIGHT["third"], linewidths=1.3, alpha=0.6, zorder=1)
+        LineCollection(strokes, colors=LIGHT["third"], linewidths=1.3, alpha=0.6, zorder=1)
     )
     for (x, y), radius in zip(plane.places, plane.radii, strict=True):
         style = {"facecolor": LIGHT["tagger"], "edgecolor": LIGHT["surface"], "linewidth": 0.8}
