@@ -77,5 +77,5 @@ def test_a_picture_of_the_page(open_page, demo, name, tmp_path):
     page.screenshot(path=raw, full_page=name != "page-phone")
     out = ROOT / "docs/images" / f"{name}.png"
     with Image.open(raw) as picture:
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, optimize=True)
+        picture.convert("RGB").save(out, optimize=True)
     assert out.stat().st_size < 600_000

@@ -32,6 +32,18 @@ def test_a_raw_image_gets_the_tags_that_the_tagger_gives_it(tagger, serving):
         assert got["probability"] == pytest.approx(wanted["probability"], abs=2e-5)
 
 
+@pytest.mark.parametrize("size", [(64, 64), (900, 300), (2000, 1500)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_image_is_fitted_as_the_tagger_does_it_whatever_its_size(quick, serving, size, kind):
+    image = picture(size=size, kind=kind)
+    answer = serving(quick).post("/v1/tags?all=1", content=image)
+    expected = quick.probabilities(quick.load_input(image)[None])[0]
+    (found,) = answer.json()["images"]
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
+    pixels = serving(quick).app.state.service._decode(image)
+    np.testing.assert_array_equal(pixels, quick.load_input(image))
+
+
 def test_several_images_of_a_form_come_back_in_order_with_their_names(quick, serving):
     files = [("image", (f"{n}.png", picture(seed=n), "image/png")) for n in range(5)]
     answer = serving(quick).post("/v1/tags?all=true", files=files)

@@ -220,8 +220,9 @@ class Service:
         return self.tagger.load_input(self._open(data))
 
     def _open(self, data: bytes) -> Image.Image:
-        size = self.tagger.info.image.size
-        return open_image(data, size=size, max_pixels=self.settings.max_pixels)
+        wanted = self.tagger.info.image
+        most = self.settings.max_pixels
+        return open_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
 
     def _score(self, pixels: Pixels, known: Sequence[Known]) -> Row:
         if all(row is None for row in known):
