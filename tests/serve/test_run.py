@@ -64,9 +64,18 @@ def post(port: int) -> int:
     return answer.status
 
 
+def leave(port: int) -> None:
+    """Send half of an image and go away."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = "POST /v1/tags HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n"
+        connection.sendall(head.encode() + picture()[:100])
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_when_everything_taken_in_is_answered(process, number):
     port = port_of(process)
+    leave(port)
     assert post(port) == 200
     with ThreadPoolExecutor(6) as pool:
         waiting = [pool.submit(post, port) for _ in range(6)]

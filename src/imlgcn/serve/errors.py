@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from imlgcn.config import InputError
@@ -73,6 +74,9 @@ def install(app: FastAPI) -> None:
         code, message = known.get(error.status_code, ("bad_request", str(error.detail)))
         return ApiError(error.status_code, code, message, error.headers).response()
 
+    async def of_leaving(request: Request, error: Exception) -> Response:
+        return ApiError(400, "cut_off", "the sender left before the request was whole").response()
+
     async def of_ours(request: Request, error: Exception) -> Response:
         LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
         message = "the server made a mistake; its log says more"
@@ -82,4 +86,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InputError, of_input)
     app.add_exception_handler(RequestValidationError, of_parameters)
     app.add_exception_handler(HTTPException, of_routing)
+    app.add_exception_handler(ClientDisconnect, of_leaving)
     app.add_exception_handler(Exception, of_ours)
