@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
@@ -43,6 +44,17 @@ def test_a_count_is_that_of_the_head_as_it_is_built(name, preset):
 def test_folded_is_one_linear_layer_without_bias():
     found = count_system("iml_gcn", "tresnet_m", 80, folded=True)
     assert found["head"] == 80 * 2048
+    assert found["total"] == 29_503_872
+    linear = count_system("linear", "tresnet_m", 80, options={"bias_start": None})
+    assert linear["total"] == found["total"]
+
+
+def test_a_batch_norm_leaves_a_bias_in_its_convolution():
+    """Of scale and shift, 2 C, one C remains, as the bias of the convolution."""
+    found = count_system("iml_gcn", "tresnet_m", 80, folded=True)
+    trunk = create_backbone("tresnet_m", pretrained=False)
+    norms = [m for m in trunk.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert found["deployed"] == found["total"] - sum(m.num_features for m in norms) == 29_473_088
 
 
 def test_nodes_are_no_wider_than_the_images():

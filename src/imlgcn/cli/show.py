@@ -155,7 +155,8 @@ def parameters(head: str, backbone: str, labels: int, counts: dict[str, int]) ->
     console = Console(highlight=False)
     console.print(f"{head} on {backbone}, {labels} labels")
     for name, count in counts.items():
-        console.print(f"  {name:<9}{count:>13,}")
+        note = "  with batch norms in their convolutions" if name == "deployed" else ""
+        console.print(f"  {name:<9}{count:>13,}{note}")
 
 
 def check(report: CheckReport) -> None:

@@ -13,6 +13,7 @@ import torch
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.backbones import create_backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
+from imlgcn.models.folding import fold_batch_norms
 from imlgcn.models.heads import HEADS, create_head, head_options
 
 WORD_DIMENSIONS = 300  # of the GloVe vectors in ML-GCN; the `[words]` package has 50
@@ -31,8 +32,8 @@ def count_system(
     """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
 
     F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
-    vectors with D = 300. ``folded`` counts the head as it is deployed; ``options`` are further
-    options of the head.
+    vectors with D = 300. ``folded`` counts the head as it is deployed, and under ``deployed`` all
+    with batch norms in their convolutions as well; ``options`` are further options of the head.
 
     Raises:
         InputError: an unknown name, or an embedding for a head that takes none.
@@ -48,9 +49,10 @@ def count_system(
     with torch.device("meta"):
         built = create_head(head, channels, context, **complete)
         system = MultiLabelClassifier(trunk, built.fold() if folded else built)
-    total = count_parameters(system)
-    return {
-        "backbone": count_parameters(trunk),
-        "head": total - count_parameters(trunk),
-        "total": total,
-    }
+        total, in_trunk = count_parameters(system), count_parameters(trunk)
+        counts = {"backbone": in_trunk, "head": total - in_trunk, "total": total}
+        if folded:
+            counts["deployed"] = count_parameters(
+                fold_batch_norms(system.eval(), trunk.image_settings.size)
+            )
+    return counts

@@ -43,11 +43,45 @@ class SemanticAttention(nn.Module):
 
     def weights(self, positions: Tensor, labels: Tensor) -> Tensor:
         """Return the attention of each label to each position, ``(B, L, N)``, with sum one."""
-        seen = self.image(positions).unsqueeze(2)  # (B, N, 1, K)
-        fit = (seen * self.label(labels)).tanh()  # (B, N, L, K)
-        scores = fit @ (self.score.weight @ self.mix.weight)[0]  # (B, N, L)
-        attention: Tensor = scores.softmax(1).transpose(1, 2)  # (B, L, N)
-        return attention
+        direction = (self.score.weight @ self.mix.weight)[0]  # (K,)
+        return _guided(self.image(positions), self.label(labels), direction)
+
+    @torch.no_grad()
+    def fold(self, labels: Tensor) -> FoldedAttention:
+        """Return the attention for these label vectors ``(L, E)``, all of them computed once."""
+        return FoldedAttention(
+            self.image, self.label(labels), (self.score.weight @ self.mix.weight)[0]
+        )
+
+
+class FoldedAttention(nn.Module):
+    r"""Semantic attention whose word side :math:`V e_l` and :math:`P^\top p` are given.
+
+    Shape:
+        - positions ``(B, N, C)``, output ``(B, L, C)``; label vectors are taken and not read
+    """
+
+    def __init__(self, image: nn.Linear, guides: Tensor, direction: Tensor) -> None:
+        super().__init__()
+        self.image = image  # U
+        self.guides = nn.Parameter(guides)  # (L, K)
+        self.direction = nn.Parameter(direction)  # (K,)
+
+    def forward(self, positions: Tensor, labels: Tensor) -> Tensor:
+        """Return what each label sees of the map."""
+        read: Tensor = self.weights(positions, labels) @ positions  # (B, L, C)
+        return read
+
+    def weights(self, positions: Tensor, labels: Tensor) -> Tensor:
+        """Return the attention of each label to each position, ``(B, L, N)``, with sum one."""
+        return _guided(self.image(positions), self.guides, self.direction)
+
+
+def _guided(seen: Tensor, guides: Tensor, direction: Tensor) -> Tensor:
+    """Return the attention (B, L, N) of positions (B, N, K) by their fit to guides (L, K)."""
+    fit = (seen.unsqueeze(2) * guides).tanh()  # (B, N, L, K)
+    attention: Tensor = (fit @ direction).softmax(1).transpose(1, 2)  # (B, L, N)
+    return attention
 
 
 class GatedGraphUnit(nn.Module):

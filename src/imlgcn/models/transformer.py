@@ -5,6 +5,8 @@ Shapes: B batch, C channels, H W map, D width, Q queries, N positions (N = H * W
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -115,6 +117,64 @@ class AttentionBlock(nn.Module):
         if seen is not None:
             seen.append(weights)
         result: Tensor = self.norm(x + self.dropout(read))
+        return result
+
+    def fix(self, x: Tensor, query_code: Tensor | None = None) -> FixedAttention:
+        """Return the block for one ``x`` (Q, D), the same for every image."""
+        return FixedAttention(self.attention, self.norm, x, query_code)
+
+
+class FixedAttention(nn.Module):
+    r"""An attention block whose queries do not depend on the image: all of them is computed once.
+
+    .. math:: x' = \mathrm{LN}(s + W_o\, \mathrm{softmax}(q\, (W_k m)^\top)\, W_v m), \qquad
+              s = x + W_o b_v + b_o, \qquad q = (W_q (x + p) + b_q) / \sqrt{D / \text{heads}}
+
+    Equal to :class:`AttentionBlock`: attention sums to one, so the bias of the values passes
+    through it, and that of the keys adds the same to all positions and cancels.
+
+    Shape:
+        - memory, key code ``(B, N, D)``, output ``(B, Q, D)``
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        attention: nn.MultiheadAttention,
+        norm: nn.LayerNorm,
+        x: Tensor,
+        query_code: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        assert attention.in_proj_weight is not None
+        assert attention.in_proj_bias is not None
+        to_query, to_key, to_value = attention.in_proj_weight.chunk(3)
+        query_bias, _, value_bias = attention.in_proj_bias.chunk(3)
+        heads, width = attention.num_heads, attention.head_dim
+        queries = nn.functional.linear(x if query_code is None else x + query_code, to_query)
+        queries = (queries + query_bias) / math.sqrt(width)  # (Q, D)
+        self.queries = nn.Parameter(queries.view(-1, heads, width).transpose(0, 1))
+        self.start = nn.Parameter(x + attention.out_proj(value_bias))  # (Q, D)
+        self.key = nn.Parameter(to_key.clone())
+        self.value = nn.Parameter(to_value.clone())
+        self.output = nn.Parameter(attention.out_proj.weight.clone())
+        self.norm = norm
+
+    def forward(
+        self, memory: Tensor, key_code: Tensor | None = None, seen: list[Tensor] | None = None
+    ) -> Tensor:
+        """Return what the queries have read; the attention ``(B, Q, N)`` is added to ``seen``."""
+        linear, heads = nn.functional.linear, self.queries.shape[0]
+        keys = linear(memory if key_code is None else memory + key_code, self.key)
+        keys, values = (
+            each.view(*each.shape[:2], heads, -1).transpose(1, 2)
+            for each in (keys, linear(memory, self.value))
+        )  # (B, heads, N, D / heads)
+        weights = (self.queries @ keys.transpose(2, 3)).softmax(-1)  # (B, heads, Q, N)
+        if seen is not None:
+            seen.append(weights.mean(1))
+        read = (weights @ values).transpose(1, 2).flatten(2)  # (B, Q, D)
+        result: Tensor = self.norm(self.start + linear(read, self.output))
         return result
 
 

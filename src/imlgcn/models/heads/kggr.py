@@ -7,8 +7,7 @@ L labels, O width of the output.
 
 from __future__ import annotations
 
-import copy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -76,9 +75,9 @@ class KGGRHead(SSGRLHead):
         return classifiers
 
     @torch.no_grad()
-    def fold(self) -> KGGRHead:
+    def fold(self) -> Self:
         """Return the head whose classifiers have passed the graph once and for all."""
-        folded = copy.deepcopy(self)
+        folded = super().fold()
         folded.weight.copy_(self.classifiers())
         folded.classifier_propagation = None
         return folded

@@ -7,6 +7,7 @@ D width, K groups, F labels in a group, L labels.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import ClassVar
 
@@ -19,7 +20,13 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import refuse_known
 from imlgcn.models.maps import attention_maps
-from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
+from imlgcn.models.transformer import (
+    AttentionBlock,
+    FeedForwardBlock,
+    FixedAttention,
+    MapInput,
+    MeanPath,
+)
 
 
 class MLDecoderHead(Head):
@@ -91,7 +98,8 @@ class MLDecoderHead(Head):
         self.register_buffer("queries", torch.randn(groups, width))
         self.dropout = nn.Dropout(dropout)
         self.query_norm = nn.LayerNorm(width)
-        self.cross_attention = AttentionBlock(width, num_heads, dropout)
+        attention = AttentionBlock(width, num_heads, dropout)
+        self.cross_attention: AttentionBlock | FixedAttention = attention
         self.feed_forward = FeedForwardBlock(width, dim_feedforward, dropout)
         self.group_weight = nn.Parameter(torch.empty(groups, width, group_size))
         nn.init.xavier_normal_(self.group_weight)
@@ -119,13 +127,29 @@ class MLDecoderHead(Head):
         ]  # (B, L, N)
         return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
 
+    @torch.no_grad()
+    def fold(self) -> MLDecoderHead:
+        """Return the head whose queries are normalised and projected once; it has no dropout."""
+        folded = copy.deepcopy(self).eval()
+        queries = folded.query_norm(2 * folded.queries)
+        assert isinstance(folded.cross_attention, AttentionBlock)
+        folded.cross_attention = folded.cross_attention.fix(queries)
+        del folded.query_norm, folded.queries
+        return folded
+
+    def _read(self, memory: Tensor, seen: list[Tensor] | None) -> Tensor:
+        """Return what the queries have read of the map, ``(B, K, D)``."""
+        if isinstance(self.cross_attention, FixedAttention):
+            return self.cross_attention(memory, seen=seen)  # type: ignore[no-any-return]
+        queries = self.queries.expand(memory.shape[0], -1, -1)  # (B, K, D)
+        queries = self.query_norm(queries + self.dropout(queries))
+        return self.cross_attention(queries, memory, seen=seen)  # type: ignore[no-any-return]
+
     def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
         """Return the logits; the attention ``(B, K, N)`` goes to ``seen`` if that is given."""
         tokens = maps.flatten(2).transpose(1, 2)  # (B, N, C)
         memory = self.embed(tokens).relu()  # (B, N, D)
-        queries = self.queries.expand(maps.shape[0], -1, -1)  # (B, K, D)
-        queries = self.query_norm(queries + self.dropout(queries))
-        answers = self.feed_forward(self.cross_attention(queries, memory, seen=seen))  # (B, K, D)
+        answers = self.feed_forward(self._read(memory, seen))  # (B, K, D)
         grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
         return grouped.flatten(1)[:, : self.num_labels] + self.bias + direct

@@ -7,6 +7,7 @@ D width, L labels.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import ClassVar
 
@@ -19,7 +20,13 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known, score_each
 from imlgcn.models.maps import attention_maps
-from imlgcn.models.transformer import AttentionBlock, FeedForwardBlock, MapInput, MeanPath
+from imlgcn.models.transformer import (
+    AttentionBlock,
+    FeedForwardBlock,
+    FixedAttention,
+    MapInput,
+    MeanPath,
+)
 
 
 class Query2LabelHead(Head):
@@ -124,6 +131,15 @@ class Query2LabelHead(Head):
         logits = self._score(maps, seen)
         return logits, attention_maps(seen, (maps.shape[2], maps.shape[3]))
 
+    @torch.no_grad()
+    def fold(self) -> Query2LabelHead:
+        """Return the head whose first layer has its queries projected once; it has no dropout."""
+        folded = copy.deepcopy(self).eval()
+        first = folded.decoder[0]
+        assert isinstance(first, DecoderLayer)
+        first.fix(folded.queries)
+        return folded
+
     def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
         """Return the logits; each layer's attention goes to ``seen`` if that is given."""
         direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
@@ -172,7 +188,8 @@ class DecoderLayer(nn.Module):
         super().__init__()
         block = AttentionBlock(width, num_heads, dropout) if self_attention else None
         self.self_attention = block
-        self.cross_attention = AttentionBlock(width, num_heads, dropout)
+        attention = AttentionBlock(width, num_heads, dropout)
+        self.cross_attention: AttentionBlock | FixedAttention = attention
         self.feed_forward = FeedForwardBlock(width, hidden, dropout)
 
     def forward(
@@ -184,11 +201,23 @@ class DecoderLayer(nn.Module):
         seen: list[Tensor] | None = None,
     ) -> Tensor:
         """Return the labels after they have read the map; the attention goes to ``seen``."""
-        if self.self_attention is not None:
-            labels = self.self_attention(labels, labels, queries, queries)
-        read = self.cross_attention(labels, memory, queries, positions, seen)
+        if isinstance(self.cross_attention, FixedAttention):
+            read = self.cross_attention(memory, positions, seen)
+        else:
+            if self.self_attention is not None:
+                labels = self.self_attention(labels, labels, queries, queries)
+            read = self.cross_attention(labels, memory, queries, positions, seen)
         result: Tensor = self.feed_forward(read)
         return result
+
+    def fix(self, queries: Tensor) -> None:
+        """Compute once what a layer does with labels of zeros, as the first layer gets them."""
+        assert isinstance(self.cross_attention, AttentionBlock)
+        labels = torch.zeros_like(queries)[None]  # (1, L, D)
+        if self.self_attention is not None:
+            labels = self.self_attention(labels, labels, queries, queries)
+            self.self_attention = None
+        self.cross_attention = self.cross_attention.fix(labels[0], queries)
 
 
 def sine_code(maps: Tensor) -> Tensor:

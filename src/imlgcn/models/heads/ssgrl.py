@@ -7,8 +7,9 @@ positions, L labels, E width of the label vectors, D width of a node, O width of
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from imlgcn.config import InputError
 from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
-from imlgcn.models.graph_layers import GatedGraphUnit, SemanticAttention
+from imlgcn.models.graph_layers import FoldedAttention, GatedGraphUnit, SemanticAttention
 from imlgcn.models.heads.base import Head, Presets
 from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm, score_each
 from imlgcn.models.maps import attention_maps
@@ -121,7 +122,8 @@ class SSGRLHead(Head):
         D, L, O = hidden_dim or in_channels, self.num_labels, output_dim  # noqa: E741
         self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
-        self.attention = SemanticAttention(D, vectors.shape[1], attention_dim)
+        attention = SemanticAttention(D, vectors.shape[1], attention_dim)
+        self.attention: SemanticAttention | FoldedAttention = attention
         self.propagation = GatedGraphUnit(D, shared_reset=self.SHARED_RESET)
         self.time_step = time_step
         self.dropout = nn.Dropout(dropout)
@@ -149,6 +151,16 @@ class SSGRLHead(Head):
         for _ in range(self.time_step):
             nodes = self.propagation(nodes, adjacency)
         return nodes
+
+    @torch.no_grad()
+    def fold(self) -> Self:
+        """Return the head whose word side is computed once; it has no dropout."""
+        folded = copy.deepcopy(self).eval()
+        assert isinstance(folded.attention, SemanticAttention)
+        folded.attention = folded.attention.fold(folded.vectors)
+        if folded.propagation.shared_reset:
+            del folded.propagation.reset_state  # stored, never used
+        return folded
 
     def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
