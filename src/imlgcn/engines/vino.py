@@ -34,7 +34,7 @@ class OpenVinoEngine:
         threads = cores()
         self.streams = 1 if latency else threads
         try:
-            network = _read(openvino.Core(), path)
+            network = read_network(path)
             self._compiled = openvino.compile_model(
                 network,
                 "CPU",
@@ -47,7 +47,7 @@ class OpenVinoEngine:
         except (RuntimeError, zipfile.BadZipFile, KeyError) as error:
             raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
         self.takes_known = len(self._compiled.inputs) > 1
-        self.metadata = _metadata(network, path)
+        self.metadata = read_metadata(network, path)
         self.map_kind = map_kind_of(self.metadata)
         self.num_labels = self._compiled.output("logits").partial_shape[1].get_length()
         self._local = threading.local()
@@ -89,14 +89,18 @@ class OpenVinoEngine:
         return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]
 
 
-def _read(core: Any, path: Path) -> Any:
+def read_network(path: Path) -> Any:
+    """Return the network of an ``.openvino`` or ``.onnx`` file, not compiled."""
+    import openvino
+
+    core = openvino.Core()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return core.read_model(archive.read("model.xml"), archive.read("model.bin"))
     return core.read_model(path)
 
 
-def _metadata(network: Any, path: Path) -> dict[str, str]:
+def read_metadata(network: Any, path: Path) -> dict[str, str]:
     """Return what the file says of itself."""
     if not zipfile.is_zipfile(path):
         notes = network.get_rt_info()  # those of an ONNX file are under "framework"

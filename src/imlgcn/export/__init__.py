@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from imlgcn.config import InputError, unknown_name
@@ -16,7 +18,8 @@ from imlgcn.export.agreement import (
     compare_maps,
     sample_images,
 )
-from imlgcn.export.formats import FORMATS, Format
+from imlgcn.export.formats import FORMATS, Format, Quantize
+from imlgcn.export.int8 import Int8Report, calibration_images, judge_int8
 from imlgcn.export.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.label_maps import MapKind
@@ -33,8 +36,9 @@ class Exported(NamedTuple):
     path: Path
     size: int  # bytes
     origin: str  # of the images that it was compared on
-    agreement: Agreement
+    agreement: Agreement  # of the file before it was quantised, if it was
     maps: MapKind | None = None  # what its maps are
+    int8: Int8Report | None = None
 
 
 def export(
@@ -44,7 +48,9 @@ def export(
     *,
     size: int | None = None,
     maps: bool = False,
+    int8: bool = False,
     calibration: Dataset | str | Path | None = None,
+    max_drop: float = 0.5,
     progress: Progress = SILENT,
 ) -> Exported:
     """Write a tagger as one self-contained file and prove it against the trained network.
@@ -60,12 +66,16 @@ def export(
         out: the file; None writes it into the folder, where prediction finds it.
         size: side of the images in pixels, when it is not the tagger's.
         maps: give a third output ``maps`` ``(B, L, h, w)``, where each logit comes from.
+        int8: compute in 8-bit integers: about twice as fast, a quarter of the size.
         calibration: data whose images it is compared on; by default the tagger's own, if it is
-            still where it was, or Open Clip Art.
+            still where it was, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
+            ``train``, mAP is measured on ``val``.
+        max_drop: how many points of mAP (percent) ``int8`` may cost.
 
     Raises:
         InputError: an unknown format, a runtime that is not installed, a wrong file name or side.
-        ExportRefused: the file disagrees with the tagger; nothing is written.
+        ExportRefused: the file disagrees with the tagger or, with ``int8``, loses too much or is
+            not faster on this machine; nothing is written.
     """
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     chosen = _check(tagger, format)
@@ -77,14 +87,24 @@ def export(
         raise without_maps(info, tagger.path)
     folded.backbone.check_size(info.image.size)
     samples = sample_images(tagger, info.image, data)
+    quantize = _quantizer(chosen, data) if int8 else None
+    images = calibration_images(data, info.image) if quantize and data is not None else []
     progress.say(f"writing {path}")
-    with atomic_path(path) as temporary:
+    report = None
+    with TemporaryDirectory() as folder, atomic_path(path) as kept:
+        file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        chosen.write(network, temporary, metadata_of(info, network.map_kind))
-        agreed = _prove(chosen, temporary, tagger, info, samples, network.map_kind)
+        chosen.write(network, file, metadata_of(info, network.map_kind))
+        agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
+        if quantize and data is not None:
+            whole, file = file, Path(folder) / f"int8{chosen.suffix}"
+            progress.say(f"calibrating on {len(images)} training images")
+            quantize(whole, file, images)
+            report = judge_int8(whole, file, data, max_drop, len(images), progress)
+        shutil.copyfile(file, kept)
     if out is None:
         _enter(tagger, path)
-    return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind)
+    return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind, report)
 
 
 def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
@@ -105,6 +125,14 @@ def _check(tagger: Tagger, format: str) -> Format:
     for needed in FORMATS[format].needs:
         check_engine(needed)
     return FORMATS[format]
+
+
+def _quantizer(chosen: Format, data: Dataset | None) -> Quantize:
+    if chosen.quantize is None:
+        raise InputError("8-bit integers are for --format onnx and openvino")
+    if data is None:
+        raise InputError("--int8 needs images to fit its ranges on: name data (--calibration DATA)")
+    return chosen.quantize
 
 
 def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: int | None) -> Path:

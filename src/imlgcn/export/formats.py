@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from imlgcn.export.agreement import Scorer
 from imlgcn.export.network import INPUTS, OUTPUTS, ExportedNetwork, quiet, trace
+from imlgcn.export.quantize import Pixels, quantize_onnx, quantize_openvino
 
 Metadata = Mapping[str, str]
+Quantize = Callable[[Path, Path, Sequence[Pixels]], None]  # source, target, images
 
 
 class Format(NamedTuple):
@@ -25,6 +27,7 @@ class Format(NamedTuple):
     write: Callable[[ExportedNetwork, Path, Metadata], None]
     runtimes: Mapping[str, Callable[[Path], Scorer]]
     needs: tuple[str, ...]  # runtimes that have to be installed
+    quantize: Quantize | None = None
 
 
 def onnx_model(network: ExportedNetwork, metadata: Metadata) -> Any:
@@ -155,7 +158,9 @@ class _Program:
 
 BY_ONNX, BY_OPENVINO = {"onnxruntime": _open_onnx}, {"openvino": _open_openvino}
 FORMATS: dict[str, Format] = {
-    "onnx": Format(".onnx", write_onnx, BY_ONNX | BY_OPENVINO, ("onnxruntime",)),
-    "openvino": Format(".openvino", write_openvino, BY_OPENVINO, ("onnxruntime", "openvino")),
+    "onnx": Format(".onnx", write_onnx, BY_ONNX | BY_OPENVINO, ("onnxruntime",), quantize_onnx),
+    "openvino": Format(
+        ".openvino", write_openvino, BY_OPENVINO, ("onnxruntime", "openvino"), quantize_openvino
+    ),
     "torch": Format(".pt2", write_torch, {"torch": _Program}, ()),
 }
