@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("playwright")
 pytest.importorskip("onnxscript")
-pytestmark = pytest.mark.slow
 
 WEB = Path(__file__).parents[2] / "examples" / "web"
 READY = 60_000  # milliseconds
@@ -35,28 +33,23 @@ def address(tagger, tmp_path):
         server.shutdown()
 
 
-def test_the_page_tags_an_image_as_the_tagger_does_and_asks_no_other_host(address, tagger, shapes):
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium here")
+def test_the_page_tags_an_image_as_the_tagger_does_and_asks_no_other_host(
+    browser, address, tagger, shapes
+):
     photo = next(
         path
         for path in sorted(shapes.parent.glob("*.png"))
         # far from its thresholds: the browser shrinks images with another filter
-        if all(abs(t.probability - t.threshold) > 0.2 for t in tagger(path)) and tagger(path)
+        if (tags := tagger(path)) and all(tag.probability - tag.threshold > 0.2 for tag in tags)
     )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.wait_for_selector("#image:enabled", timeout=READY)
-        page.set_input_files("#image", str(photo))
-        page.wait_for_selector("#tags li", timeout=READY)
-        labels = {line.strip() for line in page.inner_text("#tags").splitlines()}
-        browser.close()
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("#image:enabled", timeout=READY)
+    page.set_input_files("#image", str(photo))
+    page.wait_for_selector("#tags li", timeout=READY)
+    labels = {line.strip() for line in page.inner_text("#tags").splitlines()}
+    page.close()
     assert {tag.label for tag in tagger(photo)} <= labels
     assert all(url.startswith(address) for url in asked)
