@@ -94,7 +94,7 @@ def fold_batch_norms(module: Module, size: int) -> Module:
     """
     folded = copy.deepcopy(module).eval()
     modules = dict(folded.named_modules())
-    for norm_name, conv_name in _pairs(folded, size).items():
+    for norm_name, conv_name in batch_norm_pairs(folded, size).items():
         norm, conv = modules[norm_name], modules[conv_name]
         assert isinstance(norm, _BatchNorm)
         assert isinstance(conv, nn.Conv2d)
@@ -139,7 +139,7 @@ class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _pairs(module: nn.Module, size: int) -> Pairs:
+def batch_norm_pairs(module: nn.Module, size: int) -> Pairs:
     """Return which batch norm follows which convolution in a run without numbers."""
     shadow = copy.deepcopy(module).to("meta")
     written: dict[int, str] = {}  # id of a tensor -> the convolution that wrote it

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +44,11 @@ from imlgcn.training.checkpoint import (
     save_checkpoint,
     with_prefix,
 )
+from imlgcn.training.extract import BATCH
 from imlgcn.training.loop import train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.stages import Log
+from imlgcn.training.streams import can_stream, streamed
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -136,9 +139,13 @@ def fine_tune(
         model.train()
         if _keeps_statistics(settings, len(train)):
             freeze_batch_norm(model)
-        with progress.bar(f"{stage}, epoch {state.epoch + 1}", len(train)) as advance:
+        parts = can_stream(classifier.backbone)
+        with (
+            streamed(classifier) if parts else nullcontext(model) as trained,
+            progress.bar(f"{stage}, epoch {state.epoch + 1}", len(train)) as advance,
+        ):
             mean_loss = train_epoch(
-                model,
+                trained,
                 augmented_batches(train, image, settings, fabric, seed=(seed, state.epoch)),
                 criterion,
                 wrapped,
@@ -187,6 +194,7 @@ def validation_map(
             settings=image,
             key="",
             cache=None,
+            batch_size=BATCH,
             streams=streams,
             progress=progress,
             stage=stage,
