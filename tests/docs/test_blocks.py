@@ -1,17 +1,21 @@
 """Every command and snippet of the documentation runs, in the order of its page.
 
-So that this takes seconds, three things are other than what a reader has, and nothing else is: the
-embedded data are 72 small drawings, a backbone that a command trains is tiny and at 64 pixels, and
-every training lasts one epoch. A block with ``title="needs ..."`` is for data or a machine that a
-test does not have: its commands must be ones that the command line knows.
+So that this takes seconds, four things are other than what a reader has, and nothing else is: the
+embedded data are 72 small drawings, a backbone that a command trains is tiny and at 64 pixels,
+every training lasts one epoch, and it writes no report. A server answers in this process. A block
+with ``title="needs ..."`` is for data or a machine that a test does not have: its commands must be
+ones that the command line knows.
 """
 
 from __future__ import annotations
 
+import argparse
 import doctest
 import re
 import shutil
+from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +34,6 @@ TINY_LABELS = {
 # their code is run by the test named here, with more around it than a page can have
 ELSEWHERE = {"docs/adding-a-head.md": "tests/models/test_adding_a_head.py"}
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
-TRAINS = {"train", "compare", "demo"}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the pages are not here")
 
@@ -75,6 +78,7 @@ def place(drawings, trained, tmp_path, monkeypatch):
 def small(monkeypatch, weights, place):
     """Make every training small: see the head of this file."""
     import imlgcn.data.dataset
+    import imlgcn.report
     from imlgcn import pipeline
 
     whole, load = pipeline.train, pipeline.load_dataset
@@ -89,7 +93,9 @@ def small(monkeypatch, weights, place):
         for key, value in changes.items():
             settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
         settings["tuning"]["workers"] = 0
-        return whole(here(data), out, start=start, **settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(imlgcn.report, "write_report", lambda tagger, **options: None)
+            return whole(here(data), out, start=start, **settings)
 
     def load_dataset(data, **options):
         return load(here(data), **options)
@@ -106,6 +112,7 @@ class Reader:
     def __init__(self, cli, small):
         self.cli, self.small = cli, small
         self.names = {"SentenceTransformer": Encoder, "numpy": np}
+        self.open = ExitStack()  # the server
 
     def read(self, block, *, parse_only=False):
         if block.language in ("sh", "console"):
@@ -121,7 +128,10 @@ class Reader:
 
     def type(self, words, parse_only):
         program, *arguments = words
-        kinds = {"imlgcn": self.imlgcn, "make": make, "python": python, "pip": pip, "source": skip}
+        kinds = {
+            **{"imlgcn": self.imlgcn, "curl": self.curl},
+            **{"make": make, "python": python, "pip": pip, "source": skip},
+        }
         assert program in kinds, f"the test does not know how to run {program!r}"
         kinds[program](arguments, parse_only)
 
@@ -130,6 +140,9 @@ class Reader:
         if parse_only:
             return
         name = arguments[0]
+        if name == "serve":
+            self.serve(context.params)
+            return
         if name == "compare":
             given = {word for word in arguments if word.startswith("--")}
             arguments += [] if "--backbone" in given else self.small
@@ -138,6 +151,47 @@ class Reader:
         assert found.code == 0, f"imlgcn {' '.join(arguments)}\n{found.err}"
         for out in (context.params.get("out"), context.params.get("json_file")):
             assert out is None or out.exists()
+
+    def serve(self, options):
+        """Start what `imlgcn serve` starts; a page that starts two ends the first."""
+        from fastapi.testclient import TestClient
+
+        from imlgcn.serve import create_app
+        from imlgcn.tagger import Tagger
+
+        self.open.close()
+        app = create_app(Tagger.load(options["tagger"]))
+        home = f"http://{options['host']}:{options['port']}"
+        self.server = self.open.enter_context(TestClient(app, base_url=home))
+
+    def curl(self, arguments, parse_only):
+        """Send what curl would send."""
+        options = CURL.parse_args(arguments)
+        if parse_only:
+            return
+        url = options.url
+        if options.data_binary:
+            answer = self.server.post(url, content=file_of(options.data_binary))
+        elif options.form:
+            fields = [field.split("=", 1) for field in options.form]
+            files = [(name, (path[1:], file_of(path))) for name, path in fields]
+            answer = self.server.post(url, files=files)
+        else:
+            answer = self.server.get(url)
+        assert answer.status_code == 200, answer.text
+
+
+CURL = argparse.ArgumentParser(exit_on_error=False)
+CURL.add_argument("-s", action="store_true")
+CURL.add_argument("-F", dest="form", action="append")
+CURL.add_argument("--data-binary")
+CURL.add_argument("url")
+
+
+def file_of(argument):
+    """Return what a file holds that curl is given with an at sign."""
+    assert argument.startswith("@")
+    return Path(argument[1:]).read_bytes()
 
 
 def parse(arguments):
@@ -203,8 +257,9 @@ def test_every_block_says_what_it_is(page):
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if any(b.language in RUN for b in blocks(ROOT / p))]
 )
-def test_every_command_and_snippet_of_the_page_runs(page, cli, small):
+def test_every_command_and_snippet_of_the_page_runs(page, cli, small, request):
     reader = Reader(cli, small)
+    request.addfinalizer(reader.open.close)
     if page in ELSEWHERE:
         assert page in (ROOT / ELSEWHERE[page]).read_text(encoding="utf-8")
     for block in [block for block in blocks(ROOT / page) if block.language in RUN]:
