@@ -14,6 +14,7 @@ import doctest
 import re
 import shutil
 from contextlib import ExitStack
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -194,10 +195,16 @@ def file_of(argument):
     return Path(argument[1:]).read_bytes()
 
 
+@cache
+def known_commands():
+    """Return the commands of the command line by name."""
+    return typer.main.get_command(command_line()).commands
+
+
 def parse(arguments):
     """Return what the command line understands, without running it."""
     name, *rest = arguments
-    found = typer.main.get_command(command_line()).commands
+    found = known_commands()
     assert name in found, f"imlgcn has no command {name!r}"
     return found[name].make_context(name, list(rest))
 
@@ -243,6 +250,33 @@ class Encoder:
 
     def encode(self, names):
         return np.ones((len(names), 4), np.float32)
+
+
+INLINE = re.compile(r"`(imlgcn [a-z]+ [^`]*|--[a-z][^`]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_option_within_a_sentence_is_known(page):
+    text = re.sub(r"^ *```.*?^ *```$", "", (ROOT / page).read_text("utf-8"), flags=re.M | re.S)
+    all_commands = known_commands()
+    options = {
+        name: {
+            flag
+            for parameter in command.params
+            for flag in (*parameter.opts, *parameter.secondary_opts)
+        }
+        for name, command in all_commands.items()
+    }
+    for found in INLINE.findall(" ".join(text.split())):
+        program, *words = found.split()
+        named = program == "imlgcn"
+        known = (
+            options[words[0]] if named and words[0] in options else set().union(*options.values())
+        )
+        assert not named or words[0] in {*options, "COMMAND"}, found
+        for word in found.split():
+            if word.startswith("--"):
+                assert word.split("=")[0] in known | {"--help"}, f"{word} in `{found}`"
 
 
 @pytest.mark.parametrize("page", PAGES)
