@@ -73,6 +73,10 @@ def test_predict_ends_with_3_when_a_file_cannot_be_read_and_tags_the_others(
         (("--known", "red=2"), "--known takes name=1 or name=0"),
         (("--threshold", "best"), "threshold 'best' is not known"),
         (("--out", "tags.txt"), ".jsonl"),
+        (("--engine", "tensorflow"), "unknown engine 'tensorflow'"),
+        (("--engine", "onnxruntime"), "holds no exported file for the engine 'onnxruntime'"),
+        (("--resume",), "say which with --out"),
+        (("--label-studio", "tasks.csv"), "ending in .json"),
     ],
     ids=str,
 )
@@ -101,3 +105,23 @@ def test_the_reader_of_our_output_may_go_away(tagger, shapes):
     os.close(writing)
     assert "Traceback" not in done.stderr
     assert done.returncode not in (0, 2)
+
+
+def test_predict_says_which_engine_auto_has_taken(cli, tagger, shapes):
+    found = cli("predict", tagger.path, shapes.parent / "00.png", "--engine", "auto", "--latency")
+    assert found.code == 0
+    assert "engine: torch (images/s measured here: torch " in found.err
+
+
+def test_predict_writes_sidecars_and_pre_annotations(cli, tagger, shapes, tmp_path):
+    image = tmp_path / "image.png"
+    image.write_bytes((shapes.parent / "00.png").read_bytes())
+    tasks = tmp_path / "tasks.json"
+    found = cli("predict", tagger.path, image, "--threshold", 0, "--xmp", "--label-studio", tasks)
+    assert "1 images read, 5 tags; 1 sidecars written" in found.err
+    assert (tmp_path / "image.png.xmp").read_text().count("<rdf:li>") == 5
+    assert len(json.loads(tasks.read_text())) == 1
+    (tmp_path / "image.png.xmp").write_text("no xml")
+    found = cli("predict", tagger.path, image, "--threshold", 0, "--xmp")
+    assert found.code == 3
+    assert "1 sidecars could not be written" in found.err

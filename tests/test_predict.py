@@ -8,67 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import ImageSettings, InputError
-from imlgcn.data.images import open_image
+from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
+from imlgcn.config import InputError
 from imlgcn.predict import PredictSummary, Row, expand_paths, predict, predict_rows, rows, stream
 from imlgcn.progress import Progress
-from imlgcn.tagger_info import LabelScale, Part, TaggerInfo
-
-LABELS = ("cat", "dog", "tree")
-THRESHOLDS = np.array([0.5, 0.25, 0.9])
-SUFFIXES = (".jsonl", ".csv", ".parquet")
-
-
-class ColourTagger:
-    """Takes an image's colour for its three probabilities, and notes what it was asked."""
-
-    labels = LABELS
-
-    def __init__(self):
-        self.batches = []
-        self.loaded = 0
-        self.engine = SimpleNamespace(name="colour", batch=2, streaming=lambda: nullcontext(2))
-        self.info = TaggerInfo(
-            labels=list(LABELS),
-            backbone=Part(name="none"),
-            head=Part(name="none"),
-            image=ImageSettings(),
-            scale=LabelScale(
-                slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5, 0.25, 0.9], positives=[1] * 3
-            ),
-            sha256={"model.safetensors": "0123456789abcdef"},
-        )
-
-    def known_row(self, known):
-        if known:
-            raise InputError("cannot use known labels")
-
-    def thresholds_for(self, goal):
-        if goal == "nonsense":
-            raise InputError("unknown goal 'nonsense'")
-        return THRESHOLDS if goal is None else np.full(3, float(goal))
-
-    def load_input(self, path):
-        self.loaded += 1
-        return np.asarray(open_image(path), np.float32)[:1, :1].transpose(2, 0, 1) / 255
-
-    def probabilities(self, inputs, known=None):
-        self.batches.append(len(inputs))
-        return inputs[:, :, 0, 0].astype(np.float64)
-
-
-def paint(path, *colour):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (2, 2), colour).save(path)
-    return path
 
 
 @pytest.fixture
@@ -516,3 +467,41 @@ def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
         np.testing.assert_allclose(
             [row[1:] for row in found], [tag[1:] for tag in tagger(path)], atol=2e-6
         )
+
+
+def test_the_names_of_a_folder_are_not_held(tmp_path):
+    """A thousand names would take 170 kB."""
+    folders = [tmp_path / f"a folder with a rather long name, number {n:02}" for n in range(10)]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(100):
+            os.mknod(folder / f"a photograph with a long name {number:05}.jpg")
+    tracemalloc.start()
+    try:
+        paths = expand_paths([tmp_path])
+        count = sum(1 for _ in paths)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(paths) == count == 1_000
+    assert peak < 80_000
+
+
+def test_a_file_that_goes_while_others_are_tagged_becomes_a_row(images):
+    paths = expand_paths(images)
+    images[3].unlink()
+    found = list(predict_rows(ColourTagger(), paths))
+    assert found[-1].image == str(images[3])
+    assert found[-1].error == os.strerror(2)
+
+
+def test_paths_can_be_gone_through_again(tree):
+    paths = expand_paths(["b.JPG", ".", "b.JPG"])
+    assert len(paths) == 5
+    assert list(paths) == list(paths)
+    assert next(iter(paths)).name == "b.JPG"
+
+
+def test_a_linked_folder_is_not_followed_twice(tree):
+    (tree / "sub" / "up").symlink_to(tree, target_is_directory=True)
+    assert names_of(".") == BELOW

@@ -44,8 +44,9 @@ def main() -> None:
     options = parser.parse_args()
 
     model = timm.create_model(options.model, pretrained=False, num_classes=options.labels).eval()
-    config = resolve_data_config(model=model) | {"input_size": (3, options.size, options.size)}
-    dataset = ImageFolder(options.folder, create_transform(**config, crop_pct=1.0))
+    config = resolve_data_config(model=model)
+    config |= {"input_size": (3, options.size, options.size), "crop_pct": 1.0}
+    dataset = ImageFolder(options.folder, create_transform(**config))
     loader = DataLoader(dataset, batch_size=options.batch_size, num_workers=options.workers)
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     model = model.to(memory_format=layout)
