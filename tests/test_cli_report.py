@@ -2,6 +2,8 @@
 
 import shutil
 
+from imlgcn.predictions import read_predictions
+
 
 def test_evaluate_writes_a_report_where_it_is_told(cli, tagger, shapes, tmp_path):
     found = cli("evaluate", tagger.path, shapes, "--report", tmp_path / "page.html")
@@ -15,6 +17,8 @@ def test_evaluate_writes_a_report_where_it_is_told(cli, tagger, shapes, tmp_path
 def test_report_is_written_again(cli, tagger, tmp_path):
     copy = tmp_path / "tagger"
     shutil.copytree(tagger.path, copy)
+    scored = read_predictions(copy / "predictions.parquet", tagger.labels, "test")
+    assert scored.control is not None  # training kept what the context check compares with
     (copy / "report.html").unlink(missing_ok=True)
     assert cli("report", copy).code == 0
     assert "data:image/webp" in (copy / "report.html").read_text(encoding="utf-8")
