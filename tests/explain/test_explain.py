@@ -76,8 +76,18 @@ def test_every_head_with_maps_is_explained(head, untrained, photo):
         assert all(0 <= p <= 1 for p in given)
         index = found.names.index("red")
         assert red.graph.probability == found.without_graph[index]
+        assert not np.allclose(found.without_graph, found.probabilities, atol=1e-3)
     assert json.loads(json.dumps(found.to_dict()))["labels"][0]["label"] == "red"
     assert describe(found, red).startswith("red: ")
+
+
+@pytest.mark.parametrize("head", ["iml_gcn", "ssgrl"])
+def test_beside_a_neighbour_stands_how_often_it_comes_with_the_label(head, untrained, photo):
+    """Every image with a circle is blue there, but not the other way round."""
+    blue, circle = explain(untrained(head), photo, ["blue", "circle"]).labels[:2]
+    assert {n.label: n.probability for n in blue.graph.neighbours}["circle"] == 1
+    others = {n.label: n.probability for n in circle.graph.neighbours}
+    assert others.get("blue", 0.5) < 0.9
 
 
 @pytest.mark.parametrize("head", ["c_tran", "ssgrl"])
