@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
@@ -14,6 +13,17 @@ from typing import NamedTuple
 
 RATE = re.compile(r"([\d.]+) images/s")
 OURS = re.compile(r"Tagging: (\d+) images in ([\d.]+) s")
+
+
+# starts a program from a small process: Linux counts the memory of the one that forks to its child
+SMALL = """
+import os, sys
+child = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, used = os.wait4(child, 0)
+print("used", used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+USED = re.compile(r"^used ([\d.]+) (\d+)$", re.MULTILINE)
 
 
 class Run(NamedTuple):
@@ -28,20 +38,21 @@ class Run(NamedTuple):
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Run:
     """Run a command to its end; its errors are ours."""
     started = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as said:
-        child = subprocess.Popen(
-            command, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - started
-        said.seek(0)
-        text = said.read()
-    if child.returncode:
-        raise RuntimeError(f"{command} ended with {child.returncode}:\n{text}")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", SMALL, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    wall, text = time.perf_counter() - started, done.stdout
+    used = USED.search(text)
+    if done.returncode or not used:
+        raise RuntimeError(f"{command} ended with {done.returncode}:\n{text}")
     ours, theirs = OURS.search(text), RATE.search(text)
     rate = int(ours[1]) / float(ours[2]) if ours else float(theirs[1]) if theirs else 0.0
-    return Run(rate, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Run(rate, wall, float(used[1]), int(used[2]) / 1024)
 
 
 class System(NamedTuple):
