@@ -14,7 +14,7 @@ SOURCES := src tests benchmarks docs recipes
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-install: $(VENV)/.installed  ## make .venv and install imlgcn with its word vectors
+install: $(VENV)/.installed  ## make .venv and install imlgcn with word vectors, export and page
 demo: install  ## train, evaluate and try a tagger on the embedded clip art
 	$(BIN)/imlgcn demo
 
@@ -54,7 +54,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@echo 'Installing imlgcn and PyTorch into $(VENV): several GB, a few minutes.'
-	$(PIP) install --quiet $(PINS) --editable '.[words]'
+	$(PIP) install --quiet $(PINS) --editable '.[words,onnx,serve]'
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet $(PINS) --editable '.[dev]'

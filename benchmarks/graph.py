@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.competing import COMPETING
 from imlgcn.compare import compare, parse_entries
 from imlgcn.compare.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
@@ -29,7 +30,7 @@ from imlgcn.data.split import duplicate_groups, stratify
 from imlgcn.files import cache_dir
 from imlgcn.labels.embeddings import image_embeddings
 from imlgcn.metrics.average_precision import mean_average_precision
-from imlgcn.models import Backbone, create_backbone
+from imlgcn.models import HEADS, Backbone, create_backbone
 from imlgcn.progress import Progress, TerminalProgress
 from imlgcn.training.extract import extract_features
 
@@ -132,8 +133,11 @@ REGIMES = {
     ),
     "joined": Regime("three backbones joined", backbone=JOINED),
     "many": Regime("many labels: the folders of the pictures"),
-    "sequence": Regime("labels one after another, not on a graph", "mlp,cnn_rnn"),
-    "maps": Regime("heads on maps, side 320", "mlp,iml_gcn,ssgrl,csra", size=320, splits=2),
+    "sequence": Regime(
+        "labels one after another or competing, not on a graph",
+        "mlp,cnn_rnn,competing,competing_mlp",
+    ),
+    "maps": Regime("heads on maps, side 320", "mlp,iml_gcn,ssgrl,csra", size=320, splits=1),
 }
 
 
@@ -145,6 +149,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=cache_dir() / "benchmarks" / "graph")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    HEADS.update(COMPETING)
     progress = TerminalProgress()
     chosen = arguments.regime or list(REGIMES)
     scores = {
