@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot
 COMPARED := all,$(GRAPHS)
-SOURCES := src tests benchmarks docs recipes
+SOURCES := src tests benchmarks docs recipes examples
 
 .PHONY: help install dev demo test test-slow test-browser check format bench docs clean
 
