@@ -1,0 +1,86 @@
+"""The engines of exported files: any batch, several threads, and what they refuse."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from imlgcn.config import InputError
+from imlgcn.engines import cores, open_file
+from imlgcn.export import export
+from imlgcn.tagger import Tagger
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("openvino")
+RUNTIMES = ["onnxruntime", "openvino"]
+over_runtimes = pytest.mark.parametrize("runtime", RUNTIMES)
+
+
+@pytest.fixture(scope="module")
+def file(tagger, tmp_path_factory):
+    return export(tagger, "onnx", tmp_path_factory.mktemp("onnx") / "small.onnx").path
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+
+
+@over_runtimes
+def test_a_batch_may_have_any_length(file, images, runtime):
+    engine = open_file(file, runtime)
+    whole = engine.logits(images)
+    for count in (0, 1, 3):
+        found = engine.logits(images[:count])
+        assert found.shape == (count, 5)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, whole[:count], atol=1e-5)
+
+
+@over_runtimes
+def test_several_threads_may_score_at_once(file, images, runtime):
+    engine = open_file(file, runtime)
+    alone = [engine.logits(images[i : i + 1]) for i in range(5)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: engine.logits(images[i % 5 : i % 5 + 1]), range(20)))
+    for i, logits in enumerate(found):
+        np.testing.assert_allclose(logits, alone[i % 5], atol=1e-6)
+
+
+@over_runtimes
+def test_throughput_has_a_stream_a_core_and_latency_one(file, runtime):
+    many, one = open_file(file, runtime), open_file(file, runtime, latency=True)
+    with many.streaming() as streams:
+        assert streams == many.streams == cores()
+    with one.streaming() as streams:
+        assert streams == one.streams == 1
+
+
+@over_runtimes
+def test_known_labels_are_refused_by_a_network_that_cannot_use_them(file, images, runtime):
+    engine = open_file(file, runtime)
+    assert not engine.takes_known
+    with pytest.raises(InputError, match="cannot use known labels"):
+        engine.logits(images, np.full((5, 5), -1, np.int8))
+
+
+@over_runtimes
+def test_a_file_that_is_no_network_is_refused_with_its_name(tmp_path, runtime):
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"not a network")
+    with pytest.raises(InputError, match=r"bad.onnx is no network that"):
+        open_file(bad, runtime)
+
+
+def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(own_tagger, monkeypatch):
+    export(own_tagger, "onnx")
+    speeds = {"onnxruntime": 2.0, "openvino": 1.0, "torch": 3.0}
+    monkeypatch.setattr(
+        "imlgcn.engines.choose._measure",
+        lambda openers, size, batch: {n: speeds[n] for n in openers},
+    )
+    tagger = Tagger.load(own_tagger, engine="auto")
+    assert list(tagger.engine_rates()) == ["torch", "onnxruntime", "openvino"]
+    assert tagger.engine.name == "torch"
