@@ -38,11 +38,16 @@ check: dev  ## format, lint, types
 format: dev  ## rewrite the files as `check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
-bench: dev  ## the tables in benchmarks/results (some hours)
+bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/imlgcn compare openclipart --heads $(COMPARED) --out benchmarks/results/compare
 	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
 	$(BIN)/python -m benchmarks.scenes --out benchmarks/results/scenes.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
+	$(BIN)/python -m benchmarks.engines --out benchmarks/results/engines.md
+	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
+	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
+	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
+	$(BIN)/python -m benchmarks.serve runs/demo --out benchmarks/results/serve.md
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
 clean:  ## remove the environment and the caches of the tools
