@@ -47,7 +47,10 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENCH_OUT"] = folder
-        texts = [PARTS[name](options) for name in options.only]
+        texts = []
+        for name in options.only:
+            texts.append(PARTS[name](options))
+            print(texts[-1], file=sys.stderr)  # what is done is not lost when the next part fails
     minutes = (time.perf_counter() - started) / 60
     text = "\n\n".join((_head(options), *texts, f"Took {minutes:.1f} minutes."))
     print(text)
@@ -148,7 +151,7 @@ def _compared(
         ),
         System("torch.compile", rival("eager", folder, *last, "--compile"), every_round=slow),
     ]
-    if part == "big":
+    if part != "vga" and not slow:  # it compiles for a minute, and again for the last batch
         systems = [s for s in systems if s.name != "torch.compile"]
     notes = []
     if part == "tresnet":
