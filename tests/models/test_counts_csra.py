@@ -19,7 +19,8 @@ TRUNK, CHANNELS = 42_500_160, 2048
 def test_csra_on_resnet101_has_the_published_number_of_parameters(num_labels, total, folded):
     with torch.device("meta"):
         counts = count_system("csra", "resnet101", num_labels, folded=folded)
-    assert counts == {"backbone": TRUNK, "head": total - TRUNK, "total": total}
+    assert counts.items() >= {"backbone": TRUNK, "head": total - TRUNK, "total": total}.items()
+    assert ("deployed" in counts) == folded
 
 
 def test_six_heads_have_the_published_number_too():
