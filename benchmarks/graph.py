@@ -144,7 +144,7 @@ REGIMES = {
 def main() -> None:
     """Run the regimes and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--splits", type=int, default=8)
+    parser.add_argument("--splits", type=int, default=4)
     parser.add_argument("--regime", action="append", choices=REGIMES)
     parser.add_argument("--runs", type=Path, default=cache_dir() / "benchmarks" / "graph")
     parser.add_argument("--out", type=Path)
