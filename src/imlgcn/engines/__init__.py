@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.files import sha256_file
 from imlgcn.label_maps import MEANING, MapKind
 
 # engine -> the files of a tagger folder it can run, best first; torch runs the folder itself
@@ -104,15 +105,26 @@ def check_engine(name: str) -> None:
 
 
 def openers_for(
-    folder: Path, files: Collection[str], *, latency: bool = False
+    folder: Path, files: Mapping[str, str], *, latency: bool = False
 ) -> dict[str, Callable[[], Engine]]:
-    """Return what opens each installed engine that can run one of the exported ``files``."""
+    """Return what opens each installed engine that can run one of the exported ``files``.
+
+    ``files`` are names with their SHA-256; a file that has another one is refused when opened.
+    """
     found: dict[str, Callable[[], Engine]] = {}
     for name, readable in FILES.items():
         file = next((file for file in readable if file in files), None)
         if file is not None and installed(name):
-            found[name] = partial(open_file, folder / file, name, latency=latency)
+            found[name] = partial(_open_unchanged, folder / file, files[file], name, latency)
     return found
+
+
+def _open_unchanged(path: Path, sha256: str, name: str, latency: bool) -> Engine:
+    if not path.is_file() or sha256_file(path) != sha256:
+        raise InputError(
+            f"{path} is missing or changed since it was exported; `imlgcn export` writes it again"
+        )
+    return open_file(path, name, latency=latency)
 
 
 def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> Engine:
