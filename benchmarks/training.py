@@ -207,7 +207,8 @@ def table(
             "One epoch in a process of its own, from the start of the workers to the last step; "
             "resize, RandAugment, flip, a box cut out, AdamW, clipping, OneCycle, an average of "
             "the weights, in all three. Ours also keeps the batch norms' statistics, its default "
-            "on small data.",
+            "on small data, pads instead of squashing, and has the asymmetric loss where the loops "
+            "have binary cross-entropy.",
             "",
             *lines(tuning, OURS),
             "",
