@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # make install CONSTRAINTS=constraints.txt installs the exact versions the tests last passed with
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot
+GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,linear:pooling=max,ml_gcn:pooling=avg
 COMPARED := all,$(GRAPHS)
 SOURCES := src tests benchmarks docs recipes examples
 
