@@ -148,7 +148,7 @@ def test_files_with_different_categories_are_not_joined(tmp_path):
     [
         ({"images": []}, "lists no images"),
         ({"images": [{"id": 1}]}, "image number 1 has no usable 'file_name'"),
-        ({"images": [{"id": 1, "file_name": "a.png"}] * 2}, "two images have the same id"),
+        ({"images": [{"id": 1, "file_name": "a.png"}] * 2}, "two images have the same id, 1;"),
         ({"annotations": [{"image_id": 7, "category_id": 5}]}, "number 1 speaks of .* category 5"),
         ({"annotations": [{"image_id": 8, "category_id": 2}]}, "number 1 speaks of image 8"),
         ({"annotations": ["x"]}, "annotation number 1 has no usable 'image_id'"),

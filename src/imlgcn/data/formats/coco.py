@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,8 @@ def _read_file(
         for n, image in enumerate(images)
     }
     if len(file_of) < len(images):
-        raise InputError(f"{path}: two images have the same id")
+        twice = Counter(image["id"] for image in images).most_common(1)[0][0]
+        raise InputError(f"{path}: two images have the same id, {twice}; give each its own")
     if not images:
         raise InputError(f"{path}: lists no images")
     found: dict[Any, set[Any]] = {image: set() for image in file_of}

@@ -132,9 +132,10 @@ def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels
         files = {image: folder / "Annotations" / f"{image}.xml" for image in images}
         missing = [file for file in files.values() if not file.is_file()]
         if missing:
+            others = f" ({len(missing)} of {len(files)} are)" if len(missing) > 1 else ""
             raise InputError(
-                f"{missing[0]}: is missing, like {len(missing) - 1} more of the {len(files)} "
-                f"annotations of {name}.txt; copy them, or take the images out of the list"
+                f"{missing[0]}: the annotation of an image in {name}.txt is missing{others}; copy "
+                "it, or take the image out of the list"
             )
         return {image: _read_xml(file) for image, file in files.items()}
     return _read_lists(folder / "ImageSets" / "Main", name, images)
