@@ -144,6 +144,17 @@ def test_the_demo_runs_on_its_own_data(tmp_path):
     assert metrics["control"]["mAP"] > 55
 
 
+def test_a_missing_file_of_label_vectors_is_found_out_before_anything_is_trained(
+    train_tiny, tmp_path
+):
+    said = Said()
+    options = {"embedding": {"words": str(tmp_path / "none.txt")}, "progress": said}
+    with pytest.raises(InputError, match="no file of word vectors"):
+        train_tiny(tmp_path / "a", head="ml_gcn", head_options={"embedding": "words"}, **options)
+    assert not any("linear head" in line for line in said.lines)
+    assert not (tmp_path / "a").exists()
+
+
 def test_label_vectors_that_no_head_takes_are_said_to_be_unused(train_tiny, tmp_path):
     said = Said()
     vectors = tmp_path / "vectors.json"

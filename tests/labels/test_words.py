@@ -91,7 +91,7 @@ def test_labels_without_any_known_word_are_refused(glove):
 def test_a_file_that_is_not_there_says_what_was_expected():
     with pytest.raises(InputError, match=r"no file of word vectors at no.*GloVe.*\.json"):
         word_embeddings(["dog"], "no/such.txt")
-    with pytest.raises(InputError, match=r"no file of label vectors at no"):
+    with pytest.raises(InputError, match=r"no file of word vectors at no"):
         word_embeddings(["dog"], "no/such.npz")
 
 

@@ -22,11 +22,8 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float64]]:
     A JSON file is ``{"name": [numbers], ...}``; the other two hold one array per name.
 
     Raises:
-        InputError: no such file, a damaged one, or vectors that are empty, not finite or of
-            different lengths.
+        InputError: a damaged file, or vectors that are empty, not finite or of different lengths.
     """
-    if not path.is_file():
-        raise InputError(f"no file of label vectors at {path}; expected one array for each name")
     try:
         content = READERS[path.suffix.lower()](path)
         vectors = {str(name): np.array(row, np.float64) for name, row in content.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def word_embeddings(
     Raises:
         InputError: no such file, a damaged one, the package is not installed, or no name is known.
     """
+    check_source(path)
     words = [_words(name) for name in names]
     wanted = {word for split in words for word in split}
     if path is None:
@@ -67,18 +69,26 @@ def word_embeddings(
     return np.array(rows, np.float32), missing
 
 
+def check_source(path: Path | str | None = None) -> None:
+    """Raise `InputError` if there is nothing to read vectors from: no file, or no package."""
+    if path is None and find_spec(WORDS_PACKAGE) is None:
+        raise InputError(
+            "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
+            "of a GloVe text file or of a text encoder's vectors (--words FILE)"
+        )
+    if path is not None and not Path(path).is_file():
+        raise InputError(
+            f"no file of word vectors at {path}; expected a GloVe text file, or one vector for "
+            "each label name as .json, .npz or .safetensors"
+        )
+
+
 def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[\s_-]+", name.lower()) if word]
 
 
 def _package_vectors(wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-    try:
-        folder = Path(importlib.import_module(WORDS_PACKAGE).ROOT)
-    except ImportError:
-        raise InputError(
-            "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
-            "of a GloVe text file or of a text encoder's vectors (--words FILE)"
-        ) from None
+    folder = Path(importlib.import_module(WORDS_PACKAGE).ROOT)
     from pyarrow import parquet
 
     vocabulary = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
@@ -90,11 +100,6 @@ def _package_vectors(wanted: Iterable[str]) -> dict[str, NDArray[np.float64]]:
 def _file_vectors(
     wanted: set[str], path: Path, progress: Progress
 ) -> dict[str, NDArray[np.float64]]:
-    if not path.is_file():
-        raise InputError(
-            f"no file of word vectors at {path}; expected a GloVe text file, or one vector for "
-            "each label name as .json, .npz or .safetensors"
-        )
     known: dict[str, NDArray[np.float64]] = {}
     unreported = 0
     with (

@@ -6,9 +6,10 @@ import torch
 
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.labels.context import LabelContext
+from imlgcn.labels.words import check_source
 from imlgcn.losses import create_loss
 from imlgcn.metrics.thresholds import parse_goal
-from imlgcn.models import HEADS, Backbone, Head, create_head
+from imlgcn.models import HEADS, Backbone, Head, create_head, head_options
 from imlgcn.progress import Progress
 
 
@@ -16,11 +17,14 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
     """Return the head that ``settings`` ask for, built on zeros.
 
     Raises:
-        InputError: a goal, a loss or a head that cannot be.
+        InputError: a goal, a loss or a head that cannot be, or no word vectors for a head of words.
     """
     parse_goal(settings.threshold)
     if settings.loss.options.get("reduction") == "none":
         raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
+    options = head_options(settings.head, settings.preset, **settings.head_options)
+    if settings.embedding.words and options.get("embedding") == "words":
+        check_source(settings.embedding.words)
     C, L = backbone.out_channels, num_labels
     context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
     channels = backbone.channels(HEADS[settings.head].feature_levels)
