@@ -90,6 +90,7 @@ def test_without_out_the_folder_gets_the_file_and_its_hash(own_tagger):
     again = Tagger.load(own_tagger)
     assert again.info.sha256["model.onnx"] == sha256_file(done.path)
     assert again.engine.name == "onnxruntime"
+    assert again.engine.map_kind == "score", "the page keeps its heat maps"
     assert Tagger.load(own_tagger, engine="torch").engine.name == "torch"
 
 

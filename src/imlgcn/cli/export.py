@@ -37,9 +37,12 @@ def export(
         int | None, typer.Option(help="Side of the images in pixels (default: the tagger's).")
     ] = None,
     maps: Annotated[
-        bool,
-        typer.Option("--maps", help="Say where each score comes from, for explain and serve."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--maps/--no-maps",
+            help="Say where each score comes from, for explain and serve (default: in TAGGER).",
+        ),
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers; needs --calibration.")
     ] = False,

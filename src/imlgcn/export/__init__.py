@@ -47,7 +47,7 @@ def export(
     out: str | Path | None = None,
     *,
     size: int | None = None,
-    maps: bool = False,
+    maps: bool | None = None,
     int8: bool = False,
     calibration: Dataset | str | Path | None = None,
     max_drop: float = 0.5,
@@ -65,7 +65,9 @@ def export(
         format: ``onnx``, ``openvino`` (a zip) or ``torch`` (a program for `torch.export.load`).
         out: the file; None writes it into the folder, where prediction finds it.
         size: side of the images in pixels, when it is not the tagger's.
-        maps: give a third output ``maps`` ``(B, L, h, w)``, where each logit comes from.
+        maps: give a third output ``maps`` ``(B, L, h, w)``, where each logit comes from. None: in
+            the tagger's folder if the head has them, so that the page keeps its heat maps; not in
+            a file of its own or in 8-bit integers.
         int8: compute in 8-bit integers: about twice as fast, a quarter of the size.
         calibration: data whose images it is compared on; by default the tagger's own, if it is
             still where it was, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
@@ -83,6 +85,8 @@ def export(
     data = load_dataset(calibration) if isinstance(calibration, str | Path) else calibration
     info = _at_size(tagger.info, size)
     folded = tagger.folded()
+    if maps is None:
+        maps = out is None and not int8 and folded.map_kind is not None
     if maps and folded.map_kind is None:
         raise without_maps(info, tagger.path)
     folded.backbone.check_size(info.image.size)
