@@ -19,6 +19,7 @@ from PIL import Image
 from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
 from imlgcn.config import InputError
 from imlgcn.predict import PredictSummary, Row, expand_paths, predict, predict_rows, rows, stream
+from imlgcn.predict import paths as paths_module
 from imlgcn.progress import Progress
 
 
@@ -470,13 +471,11 @@ def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
         )
 
 
-def test_the_names_of_a_folder_are_not_held(tmp_path):
-    """A thousand names would take 170 kB."""
-    folders = [tmp_path / f"a folder with a rather long name, number {n:02}" for n in range(10)]
-    for folder in folders:
-        folder.mkdir()
-        for number in range(100):
-            os.mknod(folder / f"a photograph with a long name {number:05}.jpg")
+def test_the_names_of_a_folder_are_not_held(tmp_path, monkeypatch):
+    """A thousand names would take 100 kB."""
+    monkeypatch.setattr(paths_module, "NAMES", 100)
+    for number in range(1_000):
+        os.mknod(tmp_path / f"a photograph with a long name {number:05}.jpg")
     tracemalloc.start()
     try:
         paths = expand_paths([tmp_path])
@@ -485,7 +484,13 @@ def test_the_names_of_a_folder_are_not_held(tmp_path):
     finally:
         tracemalloc.stop()
     assert len(paths) == count == 1_000
-    assert peak < 80_000
+    assert peak < 50_000
+
+
+@pytest.mark.parametrize("held", [1, 2, 3, 4, 100])
+def test_the_order_does_not_depend_on_how_many_names_are_held(tree, monkeypatch, held):
+    monkeypatch.setattr(paths_module, "NAMES", held)
+    assert names_of(".") == BELOW
 
 
 def test_a_file_that_goes_while_others_are_tagged_becomes_a_row(images):

@@ -7,15 +7,20 @@ network: folders are walked as the images are needed, and doubles are known by a
 from __future__ import annotations
 
 import glob
+import heapq
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import StringIO
+from operator import lt
 from pathlib import Path
 from typing import TextIO
 
 from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+
+NAMES = 16_384  # of a folder held at a time; one with more is listed once for each so many
 
 
 def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None) -> ImagePaths:
@@ -108,17 +113,29 @@ def _names_in(listed: str) -> Iterator[str]:
 
 def _images_below(folder: str) -> Iterator[str]:
     """Yield the images in a folder and below, sorted by the parts of their paths."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in sorted(name for name in names if not name.startswith(".")):
+    for name in _sorted_names(folder):
         path = os.path.join(folder, name)
         if not os.path.isdir(path):
             if _is_image(name):
                 yield path
         elif not os.path.islink(path):  # a link to a folder above would never end
             yield from _images_below(path)
+
+
+def _sorted_names(folder: str) -> Iterator[str]:
+    """Yield what is in a folder, but hidden names, in order; nothing if it may not be listed."""
+    last = ""
+    while True:
+        try:
+            with os.scandir(folder) as entries:
+                names = (entry.name for entry in entries if not entry.name.startswith("."))
+                part = heapq.nsmallest(NAMES, filter(partial(lt, last), names))
+        except OSError:
+            return
+        yield from part
+        if len(part) < NAMES:
+            return
+        last = part[-1]
 
 
 def _is_image(name: str) -> bool:
