@@ -13,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from imlgcn.serve.run import _listen
+from imlgcn.serve.settings import ServeSettings
+
 from .conftest import picture
 
 # a server whose engine takes its time and needs no torch
@@ -70,6 +73,16 @@ def leave(port: int) -> None:
         head = "POST /v1/tags HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999\r\n\r\n"
         connection.sendall(head.encode() + picture()[:100])
         time.sleep(0.1)
+
+
+def test_no_part_of_an_answer_waits_for_another_to_be_confirmed():
+    """Nagle's algorithm would hold the body of an answer for 40 ms."""
+    with (
+        _listen(ServeSettings(port=0)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
