@@ -32,4 +32,9 @@ class PixelInput(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the maps of a batch of pixels."""
-        return (pixels.float() * self.scale + self.offset).permute(0, 3, 1, 2)  # (B, 3, S, S)
+        B, height, width, _ = pixels.shape
+        # whole rows: libraries are slow where the innermost of two shapes is 3 (5 times here, and
+        # 40 times in ONNX Runtime, where it was a seventh of EfficientNet-Lite0)
+        scale, offset = self.scale.repeat(width), self.offset.repeat(width)  # (3 S,)
+        rows = pixels.flatten(2).float() * scale + offset
+        return rows.view(B, height, width, 3).permute(0, 3, 1, 2)  # (B, 3, S, S)
