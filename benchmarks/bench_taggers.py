@@ -10,12 +10,15 @@ import numpy as np
 
 from imlgcn.files import cache_dir
 
-LABELS = tuple(f"label {number}" for number in range(80))
+LABELS = 80
 
 
 def tagger_with_onnx(backbone: str, size: int) -> Path:
-    """Return a tagger folder with a linear head of 80 labels and its ONNX file, made once."""
-    folder = cache_dir() / "benchmarks" / "taggers" / f"{backbone}-{size}"
+    """Return a tagger folder with a linear head of 80 labels and its ONNX file, made once.
+
+    Its first labels are those of Open Clip Art, on which an int8 file is judged.
+    """
+    folder = cache_dir() / "benchmarks" / "taggers" / f"{backbone}-{size}-{LABELS}"
     if not (folder / "model.onnx").exists():
         from imlgcn.export import export
 
@@ -27,25 +30,27 @@ def tagger_with_onnx(backbone: str, size: int) -> Path:
 def _save(folder: Path, backbone: str, size: int) -> None:
     import torch
 
+    from imlgcn.data.dataset import load_dataset
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
     from imlgcn.tagger import LabelScale, Part, TaggerInfo, save_tagger
 
     torch.manual_seed(0)
-    count = len(LABELS)
+    known = load_dataset("openclipart").names
+    names = (*known, *(f"label {number}" for number in range(len(known), LABELS)))
     body = create_backbone(backbone, pretrained=False, size=size)
-    context = LabelContext.from_targets(LABELS, np.eye(count, dtype=np.int8))
+    context = LabelContext.from_targets(names, np.eye(LABELS, dtype=np.int8))
     head = create_head("linear", body.out_channels, context)
     info = TaggerInfo(
-        labels=list(LABELS),
+        labels=list(names),
         backbone=Part(name=backbone),
         head=Part(name="linear"),
         image=body.image_settings.model_copy(update={"size": size}),
         scale=LabelScale(
-            slope=[1.0] * count,
-            intercept=[0.0] * count,
-            threshold=[0.5] * count,
-            positives=[1] * count,
+            slope=[1.0] * LABELS,
+            intercept=[0.0] * LABELS,
+            threshold=[0.5] * LABELS,
+            positives=[1] * LABELS,
         ),
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ python -m benchmarks.engines --out benchmarks/results/engines.md
 Weights are random but EfficientNet-Lite0's: no trained ones of TResNet and ResNet-101 are at hand
 here. Speed does not depend on them, mAP of int8 does, so none is given. Every way to run a network
 gets its turn in each of the rounds; the table has medians and, beside them, how many times as fast
-as the first row.
+as the first row, and which share of the machine's peak its multiply-adds reach (`benchmarks.peak`,
+measured in the same rounds).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
 import numpy as np
 import torch
 
+from benchmarks.peak import flops, products
 from imlgcn.compare.environment import describe
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.transforms import load_input
@@ -92,21 +94,40 @@ def section(name: str, size: int, rounds: int, compiled: bool) -> str:
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         ways = dict(every_way(classifier, size, pixels, Path(folder), compiled))
-        rates: dict[str, list[float]] = {way: [] for way in ways}
-        for way in ways.values():
-            way()  # the first run allocates and compiles
+        peaks = dict(products())
+        turns = {**ways, **peaks}
+        rates: dict[str, list[float]] = {label: [] for label in turns}
+        for turn in turns.values():
+            turn()  # the first run allocates and compiles
         for _ in range(rounds):
-            for label, way in ways.items():
-                rates[label].append(way())
+            for label, turn in turns.items():
+                rates[label].append(turn())
     medians = {label: statistics.median(found) for label, found in rates.items()}
-    first = next(iter(medians.values()))
-    lines = [
-        f"| {label} | {rate:.2f} | {rate / first:.2f} | {min(rates[label]):.2f} to "
-        f"{max(rates[label]):.2f} |"
-        for label, rate in medians.items()
-    ]
-    head = ["| engine | images/s | times | range |", "|---|--:|--:|--:|"]
-    return "\n".join((f"## {name}, {size} px", "", *head, *lines))
+    best = max(peaks, key=lambda label: medians[label])
+    work = flops(classifier, torch.zeros(1, 3, size, size)) / 1e9
+    first = rates[next(iter(ways))]
+    others = ", ".join(f"{label} {medians[label]:.0f}" for label in peaks if label != best)
+    return "\n".join(
+        (
+            f"## {name}, {size} px",
+            "",
+            f"{work / 2:.2f} billion multiply-adds an image. Peak here: {medians[best]:.0f} "
+            f"billion operations/s in float32 ({best}; {others}).",
+            "",
+            "| engine | images/s | times | range | of peak |",
+            "|---|--:|--:|--:|--:|",
+            *(row(label, rates[label], first, work / medians[best]) for label in ways),
+        )
+    )
+
+
+def row(label: str, rates: list[float], first: list[float], share: float) -> str:
+    """Return a row; ``share`` of the peak is what one image a second takes in float32."""
+    rate = statistics.median(rates)
+    times = rate / statistics.median(first)
+    of_peak = "" if "int8" in label else f"{rate * share:.0%}"
+    spread = f"{min(rates):.2f} to {max(rates):.2f}"
+    return f"| {label} | {rate:.2f} | {times:.2f} | {spread} | {of_peak} |"
 
 
 def network(name: str, size: int) -> MultiLabelClassifier:
