@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[f"{n}:{s}" for n, s in MODELS])
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     arguments = parser.parse_args()
-    parts = [header(arguments.rounds)]
+    parts = [header(arguments.rounds, not arguments.no_compile)]
     for name in arguments.models:
         backbone, _, side = name.partition(":")
         parts.append(section(backbone, int(side), arguments.rounds, not arguments.no_compile))
@@ -74,17 +74,20 @@ def main() -> None:
         arguments.out.write_text(text + "\n", encoding="utf-8")
 
 
-def header(rounds: int) -> str:
+def header(rounds: int, compiled: bool) -> str:
     others = ", ".join(f"{n} {version(n)}" for n in ("onnxruntime", "openvino", "nncf"))
     return "\n".join(
         (
             "# Engines",
             "",
-            describe(),
+            describe("python -m benchmarks.engines --out benchmarks/results/engines.md"),
             f"- runtimes: {others}; 8-bit instructions (VNNI): {'yes' if has_vnni() else 'no'}",
             f"- {cores()} cores used; batch {BATCH} unless a row says 1; {rounds} rounds in turns, "
             f"{SECONDS} s each; {LABELS} labels, linear head; pixels already decoded",
             "- weights are random but EfficientNet-Lite0's; int8 is timed, its mAP not measured",
+            "- `predict` and `serve` run a network as the rows with a stream or a thread for each "
+            "core do, `--latency` as the others",
+            *([] if compiled else ["- torch.compile was left out (`--no-compile`)"]),
         )
     )
 

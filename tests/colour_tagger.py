@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +22,7 @@ class ColourTagger:
     """Takes an image's colour for its three probabilities, and notes what it was asked."""
 
     labels = LABELS
+    path = Path("a tagger of colours")
 
     def __init__(self):
         self.batches = []

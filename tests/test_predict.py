@@ -1,6 +1,7 @@
 """Prediction: which files are taken, which rows come out, and that no file is half-written."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -506,6 +507,21 @@ def test_paths_can_be_gone_through_again(tree):
     assert len(paths) == 5
     assert list(paths) == list(paths)
     assert next(iter(paths)).name == "b.JPG"
+
+
+def test_a_disk_that_fails_is_not_taken_for_an_empty_folder(tree, monkeypatch):
+    def fail(folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        expand_paths(["."])
+
+
+def test_a_list_on_standard_input_may_hold_names_of_any_bytes(tree, monkeypatch):
+    raw = io.TextIOWrapper(io.BytesIO(b"a.png\ncaf\xe9.png\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", raw)
+    assert [os.fsencode(path) for path in expand_paths(["-"])] == [b"a.png", b"caf\xe9.png"]
 
 
 def test_a_linked_folder_is_not_followed_twice(tree):

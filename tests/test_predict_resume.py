@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -67,6 +68,31 @@ def test_a_line_that_a_crash_has_cut_is_scored_again(tmp_path, images):
     assert sum(tagger.batches) == 11 - 5
     predict(ColourTagger(), images, out=tmp_path / "whole.csv")
     assert out.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_an_image_that_has_changed_since_is_scored_again(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    interrupt(images, out, 6)
+    paint(images[0], 0, 255, 0)
+    os.utime(images[0], ns=(1, 1))
+    predict(ColourTagger(), images, out=out, resume=True)
+    predict(ColourTagger(), images, out=tmp_path / "whole.csv")
+    assert out.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_another_exported_file_does_not_go_on_with_it(tmp_path, images):
+    """Files of one folder say the same of themselves, in 8-bit integers or not."""
+    out, first, other = (tmp_path / name for name in ("tags.csv", "a.onnx", "b.onnx"))
+    first.write_bytes(b"float32")
+    other.write_bytes(b"int8")
+    tagger = stopping_after(5)
+    tagger.path = first
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, images, out=out)
+    tagger = ColourTagger()
+    tagger.path = other
+    with pytest.raises(InputError, match="left by a run with other settings"):
+        predict(tagger, images, out=out, resume=True)
 
 
 def test_images_may_have_come_and_gone_since(tmp_path, images):

@@ -8,7 +8,7 @@ Shapes: B batch, S image side, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -19,7 +19,15 @@ from PIL import Image
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
-from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for
+from imlgcn.engines import (
+    Engine,
+    check_engine,
+    choose,
+    installed,
+    open_file,
+    openers_for,
+    readers_of,
+)
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.label_maps import LabelMaps, Region
 from imlgcn.labels.context import LabelContext
@@ -77,8 +85,10 @@ class Tagger:
         if not path.is_file():
             return cls(path, read_info(path), engine=engine, latency=latency)
         opened = open_file(path, engine, latency=latency)
-        tagger = cls(path, parse_info(opened.metadata.get("imlgcn", ""), path))
-        tagger.engine = opened
+        info = parse_info(opened.metadata.get("imlgcn", ""), path)
+        tagger = cls(path, info, engine=engine, latency=latency)
+        if engine != "auto":
+            tagger.engine = opened
         return tagger
 
     @property
@@ -136,11 +146,15 @@ class Tagger:
 
         Measured for a second when it is not remembered for this network and machine.
         """
-        key = " ".join(sorted(self.info.sha256.values()))
+        hashes = self.info.sha256.values()
+        key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
         size = self.info.image.size
         return choose.rates(self._openers(), key, size=size, latency=self._latency)
 
     def _openers(self) -> dict[str, Callable[[], Engine]]:
+        if self.path.is_file():
+            names = filter(installed, readers_of(self.path))
+            return {n: partial(open_file, self.path, n, latency=self._latency) for n in names}
         found = openers_for(self.path, self.info.sha256, latency=self._latency)
         return found | {"torch": self._open_torch}
 

@@ -1,6 +1,7 @@
 import io
 import os
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -169,6 +170,18 @@ SCALED = [0, 0, 1, 100, 128, 255, 255]  # nearest whole number to value / 257
 def test_16_bit_grey_is_scaled_not_clipped(data):
     pixels = np.asarray(open_image(data))
     assert pixels[0].tolist() == [[grey] * 3 for grey in SCALED]
+
+
+def test_16_bit_grey_takes_little_more_memory_than_its_pixels():
+    """A small file may hold many pixels: a server says what one costs it at most."""
+    data = encode(Image.new("I;16", (2000, 1000)), "PNG")
+    tracemalloc.start()
+    try:
+        open_image(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * 2_000_000  # bytes a pixel, Pillow's own not counted
 
 
 @pytest.mark.parametrize("values", [[-1, 5], [5, 65536]])

@@ -79,6 +79,12 @@ def test_another_network_use_version_or_machine_is_measured_anew(change, monkeyp
     assert again.runs > 0
 
 
+def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMLGCN_CACHE", str(tmp_path / "file" / "below"))
+    assert list(rates(slow=Fake(0.02), quick=Fake(0.001))) == ["quick", "slow"]
+
+
 def test_latency_is_measured_on_one_image_and_throughput_on_a_batch():
     one, many = Fake(), Fake()
     rates(a=one, latency=True)

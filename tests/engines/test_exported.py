@@ -74,6 +74,30 @@ def test_a_file_that_is_no_network_is_refused_with_its_name(tmp_path, runtime):
         open_file(bad, runtime)
 
 
+@pytest.mark.parametrize("name", ["small.pt2", "photo.jpg", "model.safetensors"])
+def test_a_file_of_another_kind_is_no_tagger(tmp_path, name):
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(InputError, match="is no tagger: expected a folder"):
+        Tagger.load(tmp_path / name)
+
+
+def test_an_engine_that_does_not_run_the_file_is_refused(file):
+    with pytest.raises(InputError, match="not by the engine 'torch'"):
+        Tagger.load(file, engine="torch")
+
+
+def test_auto_measures_the_engines_of_a_file(file, monkeypatch):
+    measured = []
+
+    def rates(openers, key, **options):
+        measured.append(sorted(openers))
+        return {"openvino": 2.0, "onnxruntime": 1.0}
+
+    monkeypatch.setattr("imlgcn.engines.choose.rates", rates)
+    assert Tagger.load(file, engine="auto").engine.name == "openvino"
+    assert measured == [["onnxruntime", "openvino"]]
+
+
 def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(own_tagger, monkeypatch):
     export(own_tagger, "onnx")
     speeds = {"onnxruntime": 2.0, "openvino": 1.0, "torch": 3.0}

@@ -39,14 +39,15 @@ def test_ranges_are_never_fitted_on_images_that_judge(shapes, rewrite, tagger):
 def judge(tagger, shapes, tmp_path, monkeypatch):
     """Return a function that judges files with given mAP and speed."""
 
-    def run(maps, rates, max_drop=0.5):
+    def run(maps, rates, max_drop=0.5, runtimes=("onnxruntime",)):
         before, after = tmp_path / "whole.onnx", tmp_path / "small.onnx"
         before.write_bytes(b"whole")
         scores = iter(maps)
-        monkeypatch.setattr(Tagger, "load", lambda path, latency: tagger)
+        monkeypatch.setattr(Tagger, "load", lambda path, engine, latency: tagger)
         monkeypatch.setattr(judging, "evaluate", lambda *_, **__: {"mAP": next(scores)})
         monkeypatch.setattr(judging, "measure", lambda engines, size: list(rates))
-        return judge_int8(before, after, load_dataset(shapes), max_drop, 42, SILENT)
+        data = load_dataset(shapes)
+        return judge_int8(before, after, data, max_drop, 42, SILENT, runtimes)
 
     return run
 
@@ -65,6 +66,13 @@ def test_a_file_that_loses_more_than_allowed_is_refused(judge):
     assert judge((60.0, 59.4), (10.0, 12.0), max_drop=0.7).map == 59.4
     with pytest.raises(ExportRefused, match="--max-drop 0;"):
         judge((60.0, 59.9), (10.0, 12.0), max_drop=0.0)
+
+
+def test_every_runtime_that_may_run_the_file_has_a_say(judge):
+    both = ("onnxruntime", "openvino")
+    assert judge((60.0, 59.6, 60.0, 59.9), (10.0, 12.0), runtimes=both).map == 59.6
+    with pytest.raises(ExportRefused, match=r"run by openvino, mAP falls by 5.00 points"):
+        judge((60.0, 59.6, 60.0, 55.0), (10.0, 12.0), runtimes=both)
 
 
 def test_a_file_that_is_not_faster_here_is_refused(judge):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
+from imlgcn.engines import cores
+from imlgcn.serve.service import Service
 
 from .conftest import assert_refused, picture
 
@@ -225,6 +229,9 @@ def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, s
     assert_refused(answer, 500, "internal", "its log says more")
     assert "secret" not in answer.text
     assert "secret detail" in caplog.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    counted = 'imlgcn_requests_total{path="/v1/tags",status="500"} 1'
+    assert counted in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -252,6 +259,8 @@ def test_maps_say_where_in_the_square_the_image_is_and_how_strong_each_place(qui
     assert content["region"] == [0, 0.25, 1, 0.75]
     assert content["maps"]["red"][2][2] == 1  # the strongest place
     assert content["maps"]["red"][0] == [0, 0.125, 0.25]
+    assert content["where"].keys() == set(quick.labels)
+    assert content["where"]["red"].startswith("lower")
     one = client.post("/v1/maps?label=red&label=dark", content=picture()).json()
     assert one["maps"].keys() == {"red", "dark"}
     unknown = client.post("/v1/maps?label=rde", content=picture())
@@ -339,6 +348,44 @@ def test_a_tagger_without_scores_or_counts_says_so(quick, serving, own_tagger):
     assert_refused(client.get("/v1/graph"), 404, "not_there", "label graph")
     assert_refused(client.get("/v1/thresholds"), 404, "not_there", "validation scores")
     assert client.post("/v1/tags", content=picture()).status_code == 200
+    answer = client.post("/v1/tags?threshold=precision=0.9", content=picture())
+    assert_refused(answer, 422, "bad_threshold", "no validation scores", "0.5")
+    assert str(own_tagger) not in answer.text
+
+
+def test_bodies_are_held_up_to_a_limit(quick, serving):
+    client = serving(quick, max_held=20_000)
+    large = client.post("/v1/tags", content=bytes(20_001))
+    assert_refused(large, 503, "busy")
+    assert large.headers["retry-after"] == "1"
+    for _ in range(20):  # what was held is given back
+        assert client.post("/v1/tags", content=picture()).status_code == 200
+
+
+def test_more_images_than_the_queue_ever_holds_are_not_told_to_come_again(quick, serving):
+    files = [("image", (f"{n}.png", picture())) for n in range(4)]
+    answer = serving(quick, queue=3).post("/v1/tags", files=files)
+    assert_refused(answer, 422, "too_many_images", "3 images at once")
+
+
+def test_no_more_maps_are_made_at_once_than_there_are_cores(quick, serving, monkeypatch):
+    quick.engine.map_kind = "score"
+    running, most = [], []
+    made = Service._maps
+
+    def slowly(self, data, chosen):
+        running.append(None)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return made(self, data, chosen)
+
+    monkeypatch.setattr(Service, "_maps", slowly)
+    client = serving(quick)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: client.post("/v1/maps", content=picture()), range(8)))
+    assert all(answer.status_code == 200 for answer in found)
+    assert max(most) <= cores()
 
 
 def test_metrics_count_requests_images_and_batches(quick, serving):

@@ -27,6 +27,15 @@ def test_a_name_can_be_allowed(quick, serving):
     assert client.get("/", headers={"host": "tagger.example:8000"}).status_code == 200
 
 
+def test_an_allowed_name_may_stand_before_a_proxy(quick, serving):
+    """The proxy asks with its own name for us; the page has the name that it came from."""
+    client = serving(quick, allow_hosts=("tags.example",))
+    own = {"origin": "https://tags.example", "sec-fetch-site": "same-origin"}
+    assert client.post("/v1/tags", content=picture(), headers=own).status_code == 200
+    other = own | {"origin": "https://tags.example.evil"}
+    assert client.post("/v1/tags", content=picture(), headers=other).status_code == 403
+
+
 @pytest.mark.parametrize(
     "headers",
     [

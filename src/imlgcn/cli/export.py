@@ -60,7 +60,7 @@ def export(
     """Write a tagger as one file that needs no imlgcn. Exit code 4 when the file is not equal.
 
     It is kept only if its logits and tags are those of the tagger. Without --out, `imlgcn predict`
-    and `imlgcn serve` use it from then on.
+    and `imlgcn serve` use an .onnx or .openvino file from then on.
 
     Example: imlgcn export runs/demo --format onnx --out demo.onnx
     """

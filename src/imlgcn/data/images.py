@@ -201,10 +201,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)  # (H, W)
+    values = np.asarray(image)  # (H, W)
     if values.min() < 0 or values.max() > 65535:
         raise InputError("has 32-bit pixels of unknown range; save it with 8 or 16 bits")
-    grey = ((values + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257
+    grey = np.empty(values.shape, np.uint8)
+    for row, found in zip(grey, values, strict=True):  # whole, the wider numbers take gigabytes
+        row[:] = (found.astype(np.uint32) + 128) // 257  # 65535 = 255 * 257
     if isinstance(transparent := image.info.get("transparency"), int):
         grey[values == transparent] = 255
     return Image.fromarray(grey).convert("RGB")

@@ -127,16 +127,33 @@ def _open_unchanged(path: Path, sha256: str, name: str, latency: bool) -> Engine
     return open_file(path, name, latency=latency)
 
 
+def readers_of(path: Path) -> tuple[str, ...]:
+    """Return the engines that run an exported file, best first, installed or not.
+
+    Raises:
+        InputError: it is no exported file.
+    """
+    readable = tuple(name for name, files in FILES.items() if f"model{path.suffix}" in files)
+    if not readable:
+        raise InputError(
+            f"{path} is no tagger: expected a folder that `imlgcn train` wrote, or an exported "
+            ".onnx or .openvino file"
+        )
+    return readable
+
+
 def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> Engine:
     """Open an exported file; ``latency`` gives one image all cores.
 
     Raises:
-        InputError: the runtime is not installed or cannot read the file.
+        InputError: it is no exported file, or the runtime is not installed or cannot read it.
     """
+    readable = readers_of(path)
     if name in (None, "auto"):
-        readable = [n for n, files in FILES.items() if f"model{path.suffix}" in files]
         name = next((n for n in readable if installed(n)), readable[0])
     check_engine(name)
+    if name not in readable:
+        raise InputError(f"{path} runs by {' or '.join(readable)}, not by the engine {name!r}")
     if name == "onnxruntime":
         from imlgcn.engines.onnx import OnnxEngine
 

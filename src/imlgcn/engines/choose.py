@@ -37,7 +37,8 @@ def rates(
     found = _read().get(situation, {})
     if set(found) != set(openers):
         found = _measure(openers, size, batch=1 if latency else BATCH)
-        write_atomic(cache_dir() / MEMORY, json.dumps(_read() | {situation: found}, indent=1))
+        with suppress(OSError, RuntimeError):  # no home, or one that may not be written to
+            write_atomic(cache_dir() / MEMORY, json.dumps(_read() | {situation: found}, indent=1))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -95,6 +96,7 @@ def _version(package: str) -> str:
 def _read() -> dict[str, dict[str, float]]:
     try:
         content = json.loads(Path(cache_dir() / MEMORY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, RuntimeError, ValueError):
         return {}  # what is lost is measured again
-    return content if isinstance(content, dict) else {}
+    rows = content.items() if isinstance(content, dict) else ()
+    return {key: found for key, found in rows if isinstance(found, dict)}

@@ -25,6 +25,7 @@ from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.label_maps import MapKind
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
+from imlgcn.tagger_info import read_info
 from imlgcn.tagger_network import without_maps
 
 __all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
@@ -81,6 +82,8 @@ def export(
     """
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     chosen = _check(tagger, format)
+    if out is not None and Path(out).resolve() == tagger.path.resolve() / f"model{chosen.suffix}":
+        out = None
     path = _destination(tagger, chosen, out, size)
     data = load_dataset(calibration) if isinstance(calibration, str | Path) else calibration
     info = _at_size(tagger.info, size)
@@ -104,7 +107,9 @@ def export(
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
             progress.say(f"calibrating on {len(images)} training images")
             quantize(whole, file, images)
-            report = judge_int8(whole, file, data, max_drop, len(images), progress)
+            report = judge_int8(
+                whole, file, data, max_drop, len(images), progress, tuple(chosen.runtimes)
+            )
         shutil.copyfile(file, kept)
     if out is None:
         _enter(tagger, path)
@@ -201,6 +206,7 @@ def _prove(
 
 def _enter(tagger: Tagger, path: Path) -> None:
     """Add the file's hash to ``model.json``: from then on the tagger has it."""
-    hashes = tagger.info.sha256 | {path.name: sha256_file(path)}
-    tagger.info = tagger.info.model_copy(update={"sha256": hashes})
+    info = read_info(tagger.path)  # as it is by now: another export may have added its own file
+    hashes = info.sha256 | {path.name: sha256_file(path)}
+    tagger.info = info.model_copy(update={"sha256": hashes})
     write_atomic(tagger.path / "model.json", tagger.info.model_dump_json(indent=1) + "\n")

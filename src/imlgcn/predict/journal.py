@@ -1,7 +1,8 @@
 """What an interrupted run leaves, so that ``--resume`` scores no image twice.
 
 ``tags.csv.partial`` grows beside ``tags.csv`` while a run lasts: a line that says how the rows were
-made, then one line per image, written when it is done. Where the file is cut inside a line, as a
+made, then one line per image, written when it is done; an image that has changed since is scored
+again. Where the file is cut inside a line, as a
 crash may leave it, the line is dropped. Files that could not be read are not in it: they are tried
 again.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from imlgcn.config import InputError
+from imlgcn.files import sha256_file
 from imlgcn.predict.rows import Row
 from imlgcn.progress import Progress
 
@@ -31,6 +34,8 @@ SUFFIX = ".partial"
 def fingerprint(tagger: Tagger, *settings: object) -> str:
     """Return a hash of all that decides what the rows of an image are."""
     parts = tagger.info.model_dump(mode="json", include={"labels", "image", "scale", "sha256"})
+    if tagger.path.is_file():  # the hashes are those of the folder that it was exported from
+        parts["file"] = sha256_file(tagger.path)
     text = json.dumps([parts, tagger.engine.name, *settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -40,7 +45,7 @@ class Journal:
 
     def __init__(self, path: Path, made_by: str, *, resume: bool) -> None:
         self._path = path
-        header = json.dumps({"rows of": made_by}).encode() + b"\n"
+        header = json.dumps({"rows of": made_by, "version": 2}).encode() + b"\n"
         if not (resume and path.is_file()):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(header)
@@ -80,8 +85,8 @@ class Journal:
         at = int(np.searchsorted(self._keys, hash(name)))
         while at < len(self._keys) and self._keys[at] == hash(name):
             self._reader.seek(int(self._places[at]))
-            image, tags = json.loads(self._reader.readline())
-            if image == name:
+            image, tags, seen = json.loads(self._reader.readline())
+            if image == name and seen == _state(name):
                 return [Row(name, *tag) for tag in tags] or [Row(name)]
             at += 1
         return None
@@ -90,7 +95,8 @@ class Journal:
         """Note an image; it stays noted if the process is killed right after."""
         if rows[0].error is None:
             tags = [row[1:4] for row in rows if row.label]
-            self._writer.write(json.dumps([rows[0].image, tags]).encode() + b"\n")
+            line = [rows[0].image, tags, _state(rows[0].image)]
+            self._writer.write(json.dumps(line).encode() + b"\n")
             self._writer.flush()
             self.count += 1
 
@@ -98,6 +104,15 @@ class Journal:
         """Close the file."""
         self._reader.close()
         self._writer.close()
+
+
+def _state(name: str) -> list[int]:
+    """Return what changes when an image file is replaced."""
+    try:
+        found = os.stat(name)
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
 
 
 @contextmanager

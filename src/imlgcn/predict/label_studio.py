@@ -21,11 +21,22 @@ from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 from imlgcn.predict.rows import Row, Write
 
+OURS = '[\n{"data": {"image": "/data/local-files/'  # how a file of ours starts
+
 
 def check_tasks_file(path: Path) -> None:
     """Refuse a file that tasks cannot be written to, before any work is done."""
     if path.suffix.lower() != ".json" or path.is_dir():
         raise InputError(f"{path}: Label Studio's tasks are written to a file ending in .json")
+    if path.is_file() and not _is_ours(path):
+        raise InputError(f"{path} exists and holds no pre-annotations; give another name")
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether the file starts as one that `open_tasks` has written."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        start = file.read(64)
+    return not start.strip() or start.startswith((OURS, "[]\n"))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
         InputError: a path does not exist, a pattern matches no image, or there is no image at all.
     """
     given = [str(pattern) for pattern in patterns]
-    listed = (stdin or sys.stdin).read() if "-" in given else ""
+    listed = "" if "-" not in given else _standard_input() if stdin is None else stdin.read()
     paths = ImagePaths(given, listed)
     if not len(paths):
         where = ", ".join("standard input" if p == "-" else p for p in given)
@@ -73,6 +73,12 @@ class ImagePaths:
                         continue
                     seen.add(key)
                 yield Path(path)
+
+
+def _standard_input() -> str:
+    """Return the list on standard input; names may hold any bytes."""
+    raw = getattr(sys.stdin, "buffer", None)
+    return sys.stdin.read() if raw is None else os.fsdecode(raw.read())
 
 
 def _refuse_missing(pattern: str) -> None:
@@ -130,8 +136,8 @@ def _sorted_names(folder: str) -> Iterator[str]:
             with os.scandir(folder) as entries:
                 names = (entry.name for entry in entries if not entry.name.startswith("."))
                 part = heapq.nsmallest(NAMES, filter(partial(lt, last), names))
-        except OSError:
-            return
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return  # gone, or not for us; of a disk that fails the user hears
         yield from part
         if len(part) < NAMES:
             return

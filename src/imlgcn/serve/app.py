@@ -51,7 +51,12 @@ def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI
     for address, asset in load_assets().items():
         app.add_route(address, _serve(asset), include_in_schema=False)
     errors.install(app)
-    app.add_middleware(Guard, names=_names(settings), monitor=service.monitor)
+    app.add_middleware(
+        Guard,
+        names=_names(settings),
+        monitor=service.monitor,
+        trusted=settings.allow_hosts,
+    )
     return app
 
 

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Scope
 
 from imlgcn.config import InputError
 
@@ -48,8 +49,14 @@ def json_response(
     return Response(text, status, dict(headers or {}), media_type="application/json")
 
 
+def internal(scope: Scope, error: Exception) -> ApiError:
+    """Log a mistake of ours and return what is said of it."""
+    LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    return ApiError(500, "internal", "the server made a mistake; its log says more")
+
+
 def install(app: FastAPI) -> None:
-    """Answer every error in the one shape."""
+    """Answer every error in the one shape; `Guard` sees to our own mistakes."""
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
@@ -77,14 +84,8 @@ def install(app: FastAPI) -> None:
     async def of_leaving(request: Request, error: Exception) -> Response:
         return ApiError(400, "cut_off", "the sender left before the request was whole").response()
 
-    async def of_ours(request: Request, error: Exception) -> Response:
-        LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        message = "the server made a mistake; its log says more"
-        return ApiError(500, "internal", message).response()
-
     app.add_exception_handler(ApiError, ours)
     app.add_exception_handler(InputError, of_input)
     app.add_exception_handler(RequestValidationError, of_parameters)
     app.add_exception_handler(HTTPException, of_routing)
     app.add_exception_handler(ClientDisconnect, of_leaving)
-    app.add_exception_handler(Exception, of_ours)

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imlgcn.serve.errors import ApiError
+from imlgcn.serve.errors import ApiError, internal
 from imlgcn.serve.monitor import Monitor
 
 POLICY = "; ".join(
@@ -44,19 +44,30 @@ HEADERS = {
 class Guard:
     """Middleware: refuses foreign requests, sets the headers, counts requests."""
 
-    def __init__(self, app: ASGIApp, *, names: Collection[str], monitor: Monitor) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        names: Collection[str],
+        monitor: Monitor,
+        trusted: Collection[str] = (),
+    ) -> None:
+        """Answer to ``names``; ``trusted`` ones may also stand before a proxy, as an origin."""
         self.app, self.monitor = app, monitor
         self.names = {name.lower() for name in names}
+        self.trusted = {name.lower() for name in trusted}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started, answered = time.perf_counter(), False
 
         async def send_guarded(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -65,7 +76,12 @@ class Guard:
             await send(message)
 
         refusal = self._refuse(Headers(scope=scope), scope)
-        await (refusal.response() if refusal else self.app)(scope, receive, send_guarded)
+        try:
+            await (refusal.response() if refusal else self.app)(scope, receive, send_guarded)
+        except Exception as error:
+            if answered:  # half of an answer is out: the connection can only be closed
+                raise
+            await internal(scope, error).response()(scope, receive, send_guarded)
 
     def _refuse(self, headers: Headers, scope: Scope) -> ApiError | None:
         host = headers.get("host", "")
@@ -78,8 +94,9 @@ class Guard:
             )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         visit = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
-        foreign = origin is not None and origin.partition("://")[2].lower() != host.lower()
-        if foreign or (site not in ("none", "same-origin") and not visit):
+        page = (origin or "").partition("://")[2].lower()  # of the page that asks
+        ours = origin is None or page == host.lower() or _name(page) in self.trusted
+        if not ours or (site not in ("none", "same-origin") and not visit):
             return ApiError(403, "foreign_origin", "pages of other sites may not use this server")
         return None
 
@@ -88,8 +105,7 @@ class Guard:
 
         Any address will do: who rebinds a name still sends the name.
         """
-        name = host.lower()
-        name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+        name = _name(host)
         if name in self.names:
             return True
         try:
@@ -104,3 +120,9 @@ class Guard:
         self.monitor.requests.add(path=path, status=str(status))
         if path == "/v1/tags":
             self.monitor.seconds.observe(seconds)
+
+
+def _name(host: str) -> str:
+    """Return a host without its port, an IPv6 address without its brackets."""
+    name = host.lower()
+    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]

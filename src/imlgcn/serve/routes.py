@@ -56,7 +56,9 @@ async def tags(
     several, the error stands in the image's place and the others are tagged.
     """
     service = service_of(request)
-    given, limits = service.known_row(known), service.limits(threshold)
+    given = service.known_row(known)
+    # another goal reads the validation scores and fits on them: not while everybody waits
+    limits = await asyncio.to_thread(service.limits, threshold)
     async with taken_in(request, service) as uploads:
         results = await asyncio.gather(*(service.score(upload, given) for upload in uploads))
     if len(results) == 1 and isinstance(results[0], ApiError):
@@ -98,8 +100,8 @@ async def maps(
 async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upload]]:
     """Yield the images of a request, with room held for them and the time limit running.
 
-    Room for the first is held before the body is read, so that a crowd of senders is turned away
-    before it fills the memory.
+    Room for the first is held before the body is read, and for the body's bytes as they come, so
+    that a crowd of senders is turned away before it fills the memory.
     """
     settings, batcher = service.settings, service.batcher
     assert batcher is not None
@@ -108,14 +110,19 @@ async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upl
             async with asyncio.timeout(settings.timeout):
                 try:
                     room.enter_context(batcher.reserve(1))
+                    take = room.enter_context(service.held.share())
+                    uploads = await read_uploads(request, settings, take)
                 except QueueFullError:
                     await discard_body(request, settings)
                     raise
-                uploads = await read_uploads(request, settings)
+                if len(uploads) > settings.queue:
+                    message = f"this server takes {settings.queue} images at once; send fewer"
+                    raise ApiError(422, "too_many_images", message)
                 room.enter_context(batcher.reserve(len(uploads) - 1))
                 yield uploads
-        except QueueFullError:
-            message = f"the queue of {settings.queue} images is full; try again in a second"
+        except QueueFullError as full:
+            message = f"{str(full) or f'the queue of {settings.queue} images is full'}; "
+            message += "try again in a second"
             raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None
         except ClosedError:
             message = "the server is stopping; try again when it is back"

@@ -39,18 +39,23 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=int(settings.timeout) + GRACE,
         )
+        engine = tagger.engine.name  # opened while a signal still ends the process at once
         # uvicorn handles the signals, and when it is done raises them again: for us that is all
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         address = _address(listening, settings)
-        name, engine = tagger.path.resolve().name, tagger.engine.name
+        name = tagger.path.resolve().name
         progress.say(
             f"{name}, {len(tagger.labels)} labels, engine {engine}: {address} (Ctrl+C stops)"
         )
         if open_page:  # whoever connects before the server is up waits for it
             webbrowser.open(address)
-        uvicorn.Server(config).run(sockets=[listening])
-    progress.say("stopped; every image that was taken in was answered")
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
+    if server.force_exit:
+        progress.say("stopped at once, as asked twice; some images may not have been answered")
+    else:
+        progress.say("stopped; every image that was taken in was answered")
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

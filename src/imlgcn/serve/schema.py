@@ -96,6 +96,7 @@ class MapsAnswer(BaseModel):
                 "meaning": "what each place adds to the label's score",
                 "region": [0.0, 0.125, 1.0, 0.875],
                 "maps": {"sea": [[0.1, 0.2], [0.8, 1.0]]},
+                "where": {"sea": "lower right, 25 % of the image"},
             }
         }
     )
@@ -105,6 +106,7 @@ class MapsAnswer(BaseModel):
         description="left, top, right, bottom of the image in the square that the maps cover"
     )
     maps: dict[str, list[list[float]]] = Field(description="label -> rows, 0 to 1")
+    where: dict[str, str] = Field(description="label -> where its map is strong, in words")
 
 
 class Facts(BaseModel):

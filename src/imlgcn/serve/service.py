@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,14 +20,17 @@ from PIL import Image
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.engines import cores
-from imlgcn.explain.overlay import strength
+from imlgcn.explain.explanation import place_in_words
+from imlgcn.explain.overlay import heat, strength
+from imlgcn.explain.words import FINE
 from imlgcn.label_maps import MEANING
+from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
-from imlgcn.serve.errors import ApiError
+from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.monitor import Gauge, Monitor
 from imlgcn.serve.settings import ServeSettings
-from imlgcn.serve.uploads import Upload, image_refusal
+from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
 
 REMEMBERED_GOALS = 64
@@ -39,6 +43,9 @@ class Service:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
         self.thresholds_for = lru_cache(REMEMBERED_GOALS)(tagger.thresholds_for)
         self.batcher: Batcher | None = None
+        self.held = HeldBytes(settings.max_held)
+        # apart from the batcher, and no more at once than there are cores: each has its own image
+        self._mapping = ThreadPoolExecutor(cores(), thread_name_prefix="maps")
         self._engine = ExitStack()
 
     def open(self) -> None:
@@ -68,6 +75,7 @@ class Service:
         """Finish what was taken in, then let the engine go."""
         if self.batcher is not None:
             self.batcher.close()
+        self._mapping.shutdown(cancel_futures=True)
         self._engine.close()
 
     async def score(self, upload: Upload, known: Known) -> Row | ApiError:
@@ -77,7 +85,7 @@ class Service:
             row = await asyncio.wrap_future(self.batcher.submit(upload.data, known))
         except InputError as error:
             self.monitor.images.add(outcome="refused")
-            return image_refusal(error, upload, self.settings)
+            return await asyncio.to_thread(image_refusal, error, upload, self.settings)
         self.monitor.images.add(outcome="tagged")
         return row
 
@@ -104,21 +112,28 @@ class Service:
         Raises:
             ApiError: the image cannot be used.
         """
+        work = self._mapping.submit(self._maps, upload.data, chosen)
         try:
-            return await asyncio.to_thread(self._maps, upload.data, chosen)
+            return await asyncio.wrap_future(work)
         except InputError as error:
-            raise image_refusal(error, upload, self.settings) from None
+            raise await asyncio.to_thread(image_refusal, error, upload, self.settings) from None
 
     def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
         image = self._open(data)
         found = self.tagger.maps(self.tagger.load_input(image)[None], [image.size])
         ((maps, region),) = found  # (L, h, w)
-        rows = {
-            self.tagger.labels[place]: strength(maps[place], found.kind).round(3).tolist()
-            for place in chosen
+        rows, where = {}, {}
+        for place in chosen:
+            name = self.tagger.labels[place]
+            rows[name] = strength(maps[place], found.kind).round(3).tolist()
+            where[name] = place_in_words(heat(maps[place], (FINE, FINE), region, found.kind))
+        return {
+            "kind": found.kind,
+            "meaning": MEANING[found.kind],
+            "region": list(region),
+            "maps": rows,
+            "where": where,
         }
-        meaning = MEANING[found.kind]
-        return {"kind": found.kind, "meaning": meaning, "region": list(region), "maps": rows}
 
     def answer(
         self, upload: Upload, result: Row | ApiError, limits: NDArray[np.float64], with_all: bool
@@ -146,9 +161,16 @@ class Service:
             ApiError: 422, there is no such goal, or the tagger has no scores to reach it with.
         """
         try:
-            return self.thresholds_for(goal)
+            if goal is not None:
+                parse_goal(goal)
         except InputError as error:
             raise ApiError(422, "bad_threshold", str(error)) from None
+        try:
+            return self.thresholds_for(goal)
+        except InputError as error:  # it names a file of this machine
+            LOG.warning("%s", error)
+            message = "this tagger has no validation scores to fit thresholds on; give a number"
+            raise ApiError(422, "bad_threshold", f"{message}, such as 0.5") from None
 
     def known_row(self, text: str | None) -> Known:
         """Return known labels given as a JSON object as a row (L,).

@@ -17,6 +17,7 @@ class ServeSettings(Settings):
     max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # for images that are being decoded
     queue: int = Field(256, ge=1)  # images taken in and not yet answered; 503 beyond it
     max_bytes: int = Field(64_000_000, ge=1)  # of one request's body
-    max_pixels: int = Field(100_000_000, ge=1)  # of one image: 0.7 GB while it is decoded
+    max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
     max_files: int = Field(64, ge=1)  # images of one request
-    timeout: float = Field(60.0, gt=0)  # seconds from a request's first byte to its answer
+    max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies held at once; 503 beyond
+    timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its answer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, image_info
+from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.settings import ServeSettings
 
@@ -22,17 +24,48 @@ class Upload(NamedTuple):
     data: bytes
 
 
-async def read_uploads(request: Request, settings: ServeSettings) -> list[Upload]:
+class HeldBytes:
+    """Counts the bytes of all bodies that are held, so that a crowd cannot fill the memory."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Yield what takes room for so many bytes more; it is given back when the block ends.
+
+        What is yielded raises `QueueFullError` when there is no room.
+        """
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self._left:
+                raise QueueFullError("the server holds as many bytes of images as it may")
+            self._left -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+async def read_uploads(
+    request: Request, settings: ServeSettings, take: Callable[[int], None]
+) -> list[Upload]:
     """Return the images of a body: the parts of a form that are files, or else the whole body.
+
+    ``take`` is told of each piece's length before it is kept.
 
     Raises:
         ApiError: 413 too many bytes, 422 too many images or none, 400 a form that is none.
     """
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/"):
-        uploads = await _read_form(request, settings)
+        uploads = await _read_form(request, settings, take)
     else:
-        data = b"".join([chunk async for chunk in _stream(request, settings.max_bytes)])
+        data = b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
         uploads = [Upload("", data)] if data else []
     if not uploads:
         raise ApiError(
@@ -44,8 +77,10 @@ async def read_uploads(request: Request, settings: ServeSettings) -> list[Upload
     return uploads
 
 
-async def _read_form(request: Request, settings: ServeSettings) -> list[Upload]:
-    stream = _stream(request, settings.max_bytes)
+async def _read_form(
+    request: Request, settings: ServeSettings, take: Callable[[int], None]
+) -> list[Upload]:
+    stream = _stream(request, settings.max_bytes, take)
     parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
     try:
         form = await parser.parse()
@@ -61,7 +96,9 @@ async def _read_form(request: Request, settings: ServeSettings) -> list[Upload]:
         await form.close()
 
 
-async def _stream(request: Request, most: int) -> AsyncGenerator[bytes, None]:
+async def _stream(
+    request: Request, most: int, take: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdigit() else 0
     if size <= most:
@@ -69,6 +106,7 @@ async def _stream(request: Request, most: int) -> AsyncGenerator[bytes, None]:
         async for chunk in request.stream():
             if (size := size + len(chunk)) > most:
                 break
+            take(len(chunk))
             yield chunk
     if size > most:
         raise ApiError(
@@ -80,7 +118,7 @@ async def _stream(request: Request, most: int) -> AsyncGenerator[bytes, None]:
 
 async def discard_body(request: Request, settings: ServeSettings) -> None:
     """Read a body and keep none of it: a sender that is cut off while sending sees no answer."""
-    async for _ in _stream(request, settings.max_bytes):
+    async for _ in _stream(request, settings.max_bytes, lambda count: None):
         pass
 
 
