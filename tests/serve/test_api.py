@@ -260,7 +260,7 @@ def test_maps_say_where_in_the_square_the_image_is_and_how_strong_each_place(qui
     assert content["maps"]["red"][2][2] == 1  # the strongest place
     assert content["maps"]["red"][0] == [0, 0.125, 0.25]
     assert content["where"].keys() == set(quick.labels)
-    assert content["where"]["red"].startswith("lower")
+    assert content["where"]["red"].endswith("% of the image")
     one = client.post("/v1/maps?label=red&label=dark", content=picture()).json()
     assert one["maps"].keys() == {"red", "dark"}
     unknown = client.post("/v1/maps?label=rde", content=picture())

@@ -110,11 +110,11 @@ async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upl
             async with asyncio.timeout(settings.timeout):
                 try:
                     room.enter_context(batcher.reserve(1))
-                    take = room.enter_context(service.held.share())
-                    uploads = await read_uploads(request, settings, take)
                 except QueueFullError:
                     await discard_body(request, settings)
                     raise
+                take = room.enter_context(service.held.share())
+                uploads = await read_uploads(request, settings, take)
                 if len(uploads) > settings.queue:
                     message = f"this server takes {settings.queue} images at once; send fewer"
                     raise ApiError(422, "too_many_images", message)

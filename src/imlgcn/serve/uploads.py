@@ -101,13 +101,21 @@ async def _stream(
 ) -> AsyncGenerator[bytes, None]:
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdigit() else 0
+    full: QueueFullError | None = None
     if size <= most:
         size = 0
         async for chunk in request.stream():
             if (size := size + len(chunk)) > most:
                 break
-            take(len(chunk))
-            yield chunk
+            if full is None:
+                try:
+                    take(len(chunk))
+                except QueueFullError as error:  # the rest is read: or the sender sees no answer
+                    full = error
+                else:
+                    yield chunk
+    if full is not None:
+        raise full
     if size > most:
         raise ApiError(
             413,
