@@ -2,23 +2,28 @@
 
 Keywords go into ``dc:subject`` (XMP specification, part 1), and also into the keyword lists of
 digiKam and Lightroom where the file has one: those programs then look only there. The sidecar is
-``photo.jpg.xmp`` (digiKam, darktable); if there is only a ``photo.xmp`` (Lightroom), that one. What
-a file already says stays, keywords and all else; a file that is no XMP is left alone.
+``photo.jpg.xmp`` (digiKam, darktable); if there is only a ``photo.xmp`` (Lightroom) and no second
+image of that name, that one. What a file already says stays, keywords and all else, and so do its
+permissions and a link to it. A file that is read-only, or no XMP, is left alone.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from xml.parsers import expat
 
 from imlgcn.config import InputError
+from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.files import write_atomic
 from imlgcn.predict.rows import Row
 
 if TYPE_CHECKING:
-    from xml.dom.minidom import Document, Element
+    from xml.dom.minidom import Document, Element, Node, Text
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -29,6 +34,11 @@ LISTS = (  # of keywords: namespace and name
     ("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"),
 )
 CONTAINERS = ("Bag", "Seq", "Alt")
+SUFFIXES = (".xmp", ".XMP")
+MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
+# What a reader would not give back as it stands (XML 1.0, sections 2.4, 2.11 and 3.3.3)
+IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+IN_ATTRIBUTE = IN_TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
 EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="{RDF}">
   <rdf:Description rdf:about=""/>
@@ -38,31 +48,50 @@ EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 
 def sidecar_of(image: Path) -> Path:
     """Return the XMP file of an image: the one there is, or the one to make."""
-    own = image.with_name(image.name + ".xmp")
-    shared = image.with_suffix(".xmp")
-    return shared if shared.exists() and not own.exists() else own
+    own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
+    shared = [image.with_suffix(suffix) for suffix in SUFFIXES]
+    found = [path for path in own if os.path.lexists(path)] or [
+        path for path in shared if os.path.lexists(path) and not _shares_its_stem(image)
+    ]
+    return (found or own)[0]
+
+
+def _shares_its_stem(image: Path) -> bool:
+    """Look for a second image by name: a folder may be too large to list for every image."""
+    # "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
+    names = {image.with_suffix(form) for s in ("", *IMAGE_SUFFIXES) for form in (s, s.upper())}
+    return any(name.is_file() and not name.samefile(image) for name in names)
 
 
 def write_sidecar(rows: Sequence[Row]) -> bool:
     """Add the tags among one image's rows to its sidecar; return whether that changed it.
 
     Raises:
-        InputError: the sidecar is no XMP; it is left as it is.
+        InputError: the sidecar is read-only or no XMP; it is left as it is.
         OSError: it cannot be read or written.
     """
     keywords = [row.label for row in rows if row.is_tag]
     if not keywords:
         return False
     path = sidecar_of(Path(rows[0].image))
-    before = path.read_bytes() if path.exists() else EMPTY.encode()
+    is_there = os.path.lexists(path)  # so is a link to nowhere: reading it tells the user
     try:
-        after = add_keywords(before, keywords)
+        after = add_keywords(path.read_bytes() if is_there else EMPTY.encode(), keywords)
+        if after is not None:
+            (_rewrite if is_there else write_atomic)(path, after)
     except InputError as error:
         raise InputError(f"{path}: {error}; its keywords were not written") from None
-    if after is None:
-        return False
-    write_atomic(path, after)
-    return True
+    return after is not None
+
+
+def _rewrite(path: Path, data: bytes) -> None:
+    """Replace what a file says; its permissions stay, and so does a link to it."""
+    file = path.resolve()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if not mode & 0o222 or not os.access(file, os.W_OK):  # the mode, as root may write to any file
+        raise InputError("is read-only")
+    write_atomic(file, data)
+    file.chmod(mode)
 
 
 def add_keywords(xmp: bytes, keywords: Iterable[str]) -> bytes | None:
@@ -73,7 +102,7 @@ def add_keywords(xmp: bytes, keywords: Iterable[str]) -> bytes | None:
     """
     document = _parse(xmp)
     description = _description(document)
-    wanted, changed = list(keywords), False
+    wanted, changed = [_printable(keyword).strip() for keyword in keywords], False
     for namespace, name in LISTS:
         found = document.getElementsByTagNameNS(namespace, name)
         if not found and namespace != DC:
@@ -83,20 +112,34 @@ def add_keywords(xmp: bytes, keywords: Iterable[str]) -> bytes | None:
         for keyword in wanted:
             if keyword.casefold() not in there:
                 entry = document.createElementNS(RDF, _prefixed(bag, "li"))
-                entry.appendChild(document.createTextNode(_printable(keyword)))
+                entry.appendChild(document.createTextNode(keyword))
                 bag.appendChild(entry)
                 changed = True
-    return document.toxml(encoding="utf-8") if changed else None
+    if not changed:
+        return None
+    parts = ['<?xml version="1.0" encoding="utf-8"?>', *map(_serialize, document.childNodes)]
+    return "\n".join(parts).encode()
+
+
+def _serialize(node: Node) -> str:
+    """Write a node as XML; minidom's own writer loses line ends and, before 3.13, tabs."""
+    if node.nodeType == node.TEXT_NODE:
+        return cast("Text", node).data.translate(IN_TEXT)
+    if node.nodeType != node.ELEMENT_NODE:
+        return node.toxml()
+    element = cast("Element", node)
+    start = element.tagName
+    for name, value in element.attributes.items():
+        start += f' {name}="{(value or "").translate(IN_ATTRIBUTE)}"'  # None in xmlns=""
+    inside = "".join(map(_serialize, element.childNodes))
+    return f"<{start}>{inside}</{element.tagName}>" if inside else f"<{start}/>"
 
 
 def _parse(xmp: bytes) -> Document:
-    """Parse a file that declares nothing: entities could make a small file fill the memory."""
     from xml.dom import minidom
 
-    guard = expat.ParserCreate()
-    guard.StartDoctypeDeclHandler = _refuse_doctype
     try:
-        guard.Parse(xmp, True)
+        _check_harmless(xmp)
         return minidom.parseString(xmp)
     except (expat.ExpatError, ValueError, LookupError) as error:
         if isinstance(error, InputError):
@@ -104,8 +147,27 @@ def _parse(xmp: bytes) -> Document:
         raise InputError(f"is not well-formed XML ({error})") from None
 
 
-def _refuse_doctype(*_: object) -> None:
-    raise InputError("has a document type declaration, which XMP does not allow")
+def _check_harmless(xmp: bytes) -> None:
+    """Refuse entities, with which a small file fills the memory, and what minidom cannot walk."""
+    depth = 0
+
+    def refuse_doctype(*_: object) -> None:
+        raise InputError("has a document type declaration, which XMP does not allow")
+
+    def enter(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise InputError(f"nests elements more than {MAX_DEPTH} deep")
+
+    def leave(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler, parser.EndElementHandler = enter, leave
+    parser.Parse(xmp, True)
 
 
 def _description(document: Document) -> Element:
@@ -149,5 +211,5 @@ def _text(element: Element) -> str:
 
 
 def _printable(text: str) -> str:
-    """Leave out the few characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n\r" or "\x20" <= c < "\ud800" or c > "\udfff")
+    """Leave out the few characters that XML cannot hold (section 2.2)."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

@@ -31,19 +31,20 @@ class HeldBytes:
         self._left = most
 
     @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """Yield what takes room for so many bytes more; it is given back when the block ends.
+    def share(self) -> Iterator[Callable[[int], bool]]:
+        """Yield what takes room for so many bytes more and says whether there was any.
 
-        What is yielded raises `QueueFullError` when there is no room.
+        The room is given back when the block ends.
         """
         taken = 0
 
-        def take(count: int) -> None:
+        def take(count: int) -> bool:
             nonlocal taken
             if count > self._left:
-                raise QueueFullError("the server holds as many bytes of images as it may")
+                return False
             self._left -= count
             taken += count
+            return True
 
         try:
             yield take
@@ -52,14 +53,15 @@ class HeldBytes:
 
 
 async def read_uploads(
-    request: Request, settings: ServeSettings, take: Callable[[int], None]
+    request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
     """Return the images of a body: the parts of a form that are files, or else the whole body.
 
-    ``take`` is told of each piece's length before it is kept.
+    ``take`` takes room for each piece's bytes before it is kept.
 
     Raises:
         ApiError: 413 too many bytes, 422 too many images or none, 400 a form that is none.
+        QueueFullError: there is no room.
     """
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/"):
@@ -78,7 +80,7 @@ async def read_uploads(
 
 
 async def _read_form(
-    request: Request, settings: ServeSettings, take: Callable[[int], None]
+    request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
     stream = _stream(request, settings.max_bytes, take)
     parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
@@ -97,25 +99,21 @@ async def _read_form(
 
 
 async def _stream(
-    request: Request, most: int, take: Callable[[int], None]
+    request: Request, most: int, take: Callable[[int], bool]
 ) -> AsyncGenerator[bytes, None]:
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdigit() else 0
-    full: QueueFullError | None = None
+    fits = True
     if size <= most:
         size = 0
         async for chunk in request.stream():
             if (size := size + len(chunk)) > most:
                 break
-            if full is None:
-                try:
-                    take(len(chunk))
-                except QueueFullError as error:  # the rest is read: or the sender sees no answer
-                    full = error
-                else:
-                    yield chunk
-    if full is not None:
-        raise full
+            fits = fits and take(len(chunk))
+            if fits:  # else the rest is read all the same: or the sender sees no answer
+                yield chunk
+    if not fits:
+        raise QueueFullError("the server holds as many bytes of images as it may")
     if size > most:
         raise ApiError(
             413,
@@ -126,7 +124,7 @@ async def _stream(
 
 async def discard_body(request: Request, settings: ServeSettings) -> None:
     """Read a body and keep none of it: a sender that is cut off while sending sees no answer."""
-    async for _ in _stream(request, settings.max_bytes, lambda count: None):
+    async for _ in _stream(request, settings.max_bytes, lambda count: True):
         pass
 
 
