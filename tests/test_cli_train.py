@@ -137,9 +137,9 @@ def bad_data(tmp_path, rewrite, shapes):
         "empty file": (tmp_path / "nothing.csv", "is empty"),
         "no column": (tmp_path / "columns.csv", "no column 'image'"),
         "unknown split": (tmp_path / "split.csv", "tests"),
-        "unseen label": (
-            rewrite(lambda r: (r[0], r[1] if r[2] == "train" else "cow", r[2]), name="cow.csv"),
-            "no positive image in train: cow",
+        "unseen labels": (
+            rewrite(lambda r: (r[0], "" if r[2] == "train" else r[1], r[2]), name="unseen.csv"),
+            "no image in train is known to show any label",
         ),
         "all corrupt": (
             rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]), name="bad.csv"),
@@ -156,7 +156,7 @@ def bad_data(tmp_path, rewrite, shapes):
         "empty file",
         "no column",
         "unknown split",
-        "unseen label",
+        "unseen labels",
         "all corrupt",
     ],
 )

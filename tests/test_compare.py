@@ -125,6 +125,15 @@ def test_the_test_images_can_be_left_alone(run, tmp_path, rewrite):
         run(tmp_path / "test", "mlp", data, seeds=1)
 
 
+def test_labels_that_train_does_not_show_are_left_out(run, tmp_path, rewrite):
+    data = rewrite(lambda row: (row[0], row[1] + ";cow" * (row[2] == "test"), row[2]))
+    run(tmp_path / "run", "linear", data, seeds=1, grid=[(1.0, 1.0)])
+    assert " 5 labels," in (tmp_path / "run" / "compare.md").read_text()
+    data = rewrite(lambda row: (row[0], "" if row[2] == "test" else row[1], row[2]))
+    with pytest.raises(InputError, match="no image of the split 'test' is known to show any label"):
+        run(tmp_path / "none", "linear", data, seeds=1)
+
+
 def test_entries_are_written_as_they_are_read():
     entries = parse_entries(" linear, iml_gcn:graph=identity ,mlp:hidden=7")
     assert [entry.name for entry in entries] == ["linear", "iml_gcn:graph=identity", "mlp:hidden=7"]

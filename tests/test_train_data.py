@@ -187,16 +187,6 @@ def test_a_test_split_without_a_known_label_is_none_not_nan(train_tiny, tmp_path
     assert "difference_to_control" not in metrics_of(found)
 
 
-def test_a_label_without_a_positive_in_train_is_named(train_tiny, tmp_path, rewrite):
-    def without(row):
-        labels = [n for n in row[1].split(";") if n != "red" or row[2] != "train"]
-        return (row[0], ";".join(labels), row[2])
-
-    with pytest.raises(InputError, match="1 labels have no positive image in train: red; add"):
-        train_tiny(tmp_path / "run", rewrite(without))
-    assert not (tmp_path / "run").exists()
-
-
 def test_splits_without_train_are_refused(train_tiny, tmp_path, rewrite):
     data = rewrite(lambda row: (*row[:2], "test"))
     with pytest.raises(InputError, match="has splits test but no 'train'"):

@@ -14,7 +14,12 @@ import numpy as np
 
 from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.ready import check_labels, keep_old_split, with_splits
+from imlgcn.data.ready import (
+    in_old_order,
+    say_what_is_thin,
+    with_learnable_labels,
+    with_splits,
+)
 from imlgcn.data.split import write_split_csv
 from imlgcn.evaluate import fit_scale, judge
 from imlgcn.files import write_atomic
@@ -52,10 +57,12 @@ def train(
 
     Args:
         data: a CSV, COCO JSON, folder, zip, or ``openclipart``; without splits, a stratified one is
-            made and written to ``split.csv``.
+            made and written to ``split.csv``. Labels that no training image is known to show are
+            left out.
         out: a folder that is empty or does not exist.
         preset: ``small`` or ``paper``; None chooses by the number of training images.
-        start: an existing tagger to go on from; labels are matched by name.
+        start: an existing tagger to go on from; labels are matched by name, and those that the
+            data does not teach are not in the new tagger.
         resume: go on with an interrupted run in ``out``.
         replace: put this run in the place of an earlier one in ``out``, once it is finished.
         progress: told what is going on.
@@ -82,18 +89,17 @@ def train(
         data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
     )
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
-    dataset, own_split = with_splits(dataset, seed, progress)
-    check_labels(dataset)
+    old_split = Path(start) / "split.csv" if start else None
+    whole, own_split = with_splits(dataset, seed, progress, old=old_split)
+    dataset = with_learnable_labels(whole, progress)
+    say_what_is_thin(dataset, progress)
     options = _settings(start, settings, preset or _preset(dataset, progress))
     backbone, begin = _backbone(options, start)
     check_settings(options, backbone, len(dataset.names))
     if options.embedding.words and options.head_options.get("embedding") != "words":
         progress.say(f"the vectors of --words are not used: {options.head} has other nodes or none")
-    if begin is not None and set(begin.context.names) == set(dataset.names):
-        dataset = dataset.reordered(begin.context.names)
-
-    if start and own_split:
-        dataset = keep_old_split(dataset, Path(start) / "split.csv", progress)
+    if begin is not None:
+        dataset = in_old_order(dataset, begin.context.names, progress)
     origin = {
         "data": str(data),
         "reader": reader,
@@ -105,7 +111,7 @@ def train(
     open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:
         if own_split:
-            write_split_csv(dataset, [str(r.split) for r in dataset.records], out / "split.csv")
+            write_split_csv(whole, [str(r.split) for r in whole.records], out / "split.csv")
         trained = train_method(
             backbone,
             dataset,

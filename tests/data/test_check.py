@@ -94,7 +94,7 @@ def test_identical_images_with_different_labels_are_a_warning(build):
     assert (found["conflicting_labels"].count, found["duplicate"].count) == (1, 2)
 
 
-def test_labels_without_an_image_in_train_are_an_error_and_few_a_warning(build):
+def test_labels_with_no_or_few_images_in_train_are_warnings(build):
     data = build(
         (1, "dog;cat", "train"),
         (2, "dog", "train"),
@@ -103,21 +103,30 @@ def test_labels_without_an_image_in_train_are_an_error_and_few_a_warning(build):
     )
     found = problems(data, min_positives=2)
     assert found["label_never_in_train"].examples == ("owl",)
-    assert found["label_never_in_train"].level == "error"
+    assert found["label_never_in_train"].level == "warning", "train leaves them out"
     assert found["few_positives"].examples == ("cat: 1",)
     assert found["label_never_in_split"].examples == ("cat",)
     assert "val" in found["label_never_in_split"].message
 
 
-def test_without_splits_a_label_of_no_image_is_an_error(build):
+def test_without_splits_a_label_of_no_image_is_a_warning(build):
     found = problems(build((1, "dog;?owl", None)))
     assert found["label_never_in_train"].examples == ("owl",)
     assert "in the data" in found["label_never_in_train"].message
 
 
-def test_a_label_in_every_image_is_a_warning(build):
-    found = problems(build((1, "dog;cat", None), (2, "dog", None)))
+def test_labels_of_which_none_is_in_train_are_an_error(build):
+    found = problems(build((1, "?cat;?owl", "train"), (2, "owl;cat", "val")))
+    assert found["label_never_in_train"].level == "error"
+    assert found["label_never_in_train"].count == 2
+    assert "nothing can be trained" in found["label_never_in_train"].message
+
+
+def test_a_label_that_is_absent_nowhere_is_a_warning(build):
+    found = problems(build((1, "dog;cat;?owl", None), (2, "dog;owl;?cat", None), (3, "dog", None)))
     assert found["label_always_present"].examples == ("dog",)
+    found = problems(build((1, "dog;?owl", None), (2, "owl", None)))
+    assert found["label_always_present"].examples == ("owl",), "to which nobody said no"
 
 
 def test_labels_that_differ_only_in_case_or_space_are_an_error(build):

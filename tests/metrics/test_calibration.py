@@ -92,6 +92,16 @@ def test_a_label_never_seen_gets_lower_probabilities_but_finite_ones():
     assert 0 < probabilities[:, 2].mean() < 0.5 * probabilities[:, :2].mean()
 
 
+@pytest.mark.parametrize("answer", [0, 1, -1])
+def test_where_all_known_answers_are_the_same_scores_keep_their_distances(answer):
+    logits = np.array([[-3.0, 2.0], [1.0, 0.5]])
+    fit = fit_platt(logits, np.full((2, 2), answer))
+    np.testing.assert_allclose(fit.slope, 1, rtol=0.2)
+    shared = fit_platt(logits, np.full((2, 2), answer), strength=np.inf)
+    assert (shared.slope == 1).all()
+    assert (shared.intercept == 0).all()
+
+
 def test_unknown_entries_do_not_move_the_fit():
     logits, targets = drawn(400, [1.2, 0.8], [-1, 0])
     targets[50:90] = -1

@@ -20,7 +20,7 @@ from imlgcn.compare.report import NAME, write_report
 from imlgcn.compare.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.ready import check_labels, with_splits
+from imlgcn.data.ready import with_learnable_labels, with_splits
 from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.average_precision import mean_average_precision
@@ -101,10 +101,14 @@ def compare(
         else load_dataset(data, reader=reader, variant=variant, delimiter=delimiter)
     )
     dataset, _ = with_splits(dataset, 0, progress)
-    check_labels(dataset)
+    dataset = with_learnable_labels(dataset, progress)
     if split not in dataset.splits:
         raise InputError(
             f"the data has no split {split!r} to report; make one with `imlgcn split` or report val"
+        )
+    if not (dataset.split(split).targets == 1).any():
+        raise InputError(
+            f"no image of the split {split!r} is known to show any label: nothing to rank"
         )
     given = {**(embedding or {}), "words": str(words) if words else None}
     settings = train_settings({"embedding": given}).embedding

@@ -213,10 +213,12 @@ def _label_counts(dataset: Dataset, min_positives: int) -> Iterator[Problem]:
     labels, splits = count_labels(dataset), dataset.splits
     trained = [label.by_split.get("train", label.present if not splits else 0) for label in labels]
     where = "in the training split" if splits else "in the data"
+    none = not any(trained)
+    advice = "that is all: nothing can be trained" if none else "'imlgcn train' leaves them out"
     yield from _problem(
-        "error",
+        "error" if none else "warning",
         "label_never_in_train",
-        f"labels are in no image {where}; leave them out, or add images",
+        f"labels are in no image {where}; {advice}; add images that show them",
         [label.name for label, count in zip(labels, trained, strict=True) if count == 0],
     )
     yield from _problem(
@@ -235,8 +237,9 @@ def _label_counts(dataset: Dataset, min_positives: int) -> Iterator[Problem]:
     yield from _problem(
         "warning",
         "label_always_present",
-        "labels are in every image, so that there is nothing to learn about them",
-        [label.name for label in labels if label.present == len(dataset) > 1],
+        "labels are absent in no image, so that a tagger will find them nearly everywhere; add "
+        "images that do not show them",
+        [x.name for x in labels if len(dataset) > 1 and 0 < x.present == len(dataset) - x.unknown],
     )
 
 

@@ -1,8 +1,16 @@
-"""Data made ready for training: it has the splits it needs, and every label something to learn."""
+"""Data made ready for training: it has the splits it needs, and every label something to learn.
+
+Letters used in shapes: N images, L labels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
@@ -10,46 +18,117 @@ from imlgcn.data.split import keep_splits, split_around_test, split_dataset
 from imlgcn.progress import Progress
 
 
-def with_splits(dataset: Dataset, seed: int, progress: Progress) -> tuple[Dataset, bool]:
-    """Return the data with at least train and val, and whether the split is ours."""
-    there = dataset.splits
-    if {"train", "val"} <= set(there):
+def with_splits(
+    dataset: Dataset, seed: int, progress: Progress, *, old: Path | None = None
+) -> tuple[Dataset, bool]:
+    """Return the data with at least train and val, and whether the split is ours.
+
+    Ours keeps images where ``old``, the ``split.csv`` of an earlier run, has them.
+    """
+    if {"train", "val"} <= set(dataset.splits):
         return dataset, False
+    splits = _new_splits(dataset, seed, progress)
+    if "val" not in splits and not dataset.splits:  # a handful: thresholds come before a test
+        splits = ["val" if part == "test" else part for part in splits]
+    if not {"train", "val"} <= set(splits):
+        raise InputError(
+            f"{len(dataset)} images are too few to be split into train and val (near duplicates "
+            "stay together): give ten or more, or a column 'split'"
+        )
+    dataset = dataset.with_splits(splits)
+    return dataset if old is None else _keep_old_split(dataset, old, progress), True
+
+
+def _new_splits(dataset: Dataset, seed: int, progress: Progress) -> list[str]:
+    there = dataset.splits
     if not there:
         progress.say(
             "no split in the data: making one, 80 % train, 10 % val, 10 % test (split.csv)"
         )
-        splits, _ = split_dataset(dataset, seed=seed, progress=progress)
-        return dataset.with_splits(splits), True
+        return split_dataset(dataset, seed=seed, progress=progress)[0]
     if "train" not in there:
         raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
     progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
     if "test" in there:
-        splits, _ = split_around_test(dataset, seed=seed, progress=progress)
-    else:
-        splits, _ = split_dataset(
-            dataset, train=0.9, val=0.1, test=0.0, seed=seed, progress=progress
-        )
-    return dataset.with_splits(splits), True
+        return split_around_test(dataset, seed=seed, progress=progress)[0]
+    return split_dataset(dataset, train=0.9, val=0.1, test=0.0, seed=seed, progress=progress)[0]
 
 
-def keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
+def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
     """An image the old tagger was trained on must not be one that the new one is judged by."""
-    kept = 0
-    if old.is_file():
-        dataset, kept = keep_splits(dataset, old)
+    same, kept = keep_splits(dataset, old) if old.is_file() else (dataset, 0)
+    if kept and {"train", "val"} <= set(same.splits):
         progress.say(f"{kept} of {len(dataset)} images keep the split of the old run")
-    if not kept:
-        progress.say("the split is new: images the old tagger was trained on may now be in test")
+        return same
+    why = "the old run's would leave train or val empty, so " if kept else ""
+    progress.say(
+        f"{why}the split is new: images the old tagger was trained on may now be in val and test"
+    )
     return dataset
 
 
-def check_labels(dataset: Dataset) -> None:
-    """Raise when a label has no positive training image: nothing can be learnt about it."""
-    positives = (dataset.split("train").targets == 1).sum(axis=0)
-    if missing := [name for name, count in zip(dataset.names, positives, strict=True) if not count]:
+def with_learnable_labels(dataset: Dataset, progress: Progress) -> Dataset:
+    """Return the data without the labels that no training image is known to show; say which.
+
+    The records stay as they were read.
+
+    Raises:
+        InputError: no label is left.
+    """
+    shown = (dataset.split("train").targets == 1).any(axis=0)  # (L,)
+    if not shown.any():
         raise InputError(
-            f"{len(missing)} labels have no positive image in train: {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}; add images, move some to train, or remove the "
-            "labels (imlgcn check shows all counts)"
+            "no image in train is known to show any label, so there is nothing to learn: give "
+            "images of train a label (in a column of its own, a 1), or move some to train"
         )
+    if shown.all():
+        return dataset
+    progress.say(
+        f"labels left out, {_listed(dataset, ~shown)}: no image in train is known to show them; to "
+        "have them, add such images or move some to train (imlgcn check shows all counts)"
+    )
+    names = tuple(name for name, kept in zip(dataset.names, shown, strict=True) if kept)
+    return replace(dataset, names=names, targets=dataset.targets[:, shown])
+
+
+def say_what_is_thin(dataset: Dataset, progress: Progress) -> None:
+    """Say which labels are always there in train, and which never are in val."""
+    train, val = (dataset.split(name).targets for name in ("train", "val"))
+    always = ~(train == 0).any(axis=0)  # (L,)
+    if always.any():
+        progress.say(
+            f"labels never absent in train, {_listed(dataset, always)}: the tagger will find them "
+            "nearly everywhere; add images that do not show them"
+        )
+    unseen = ~(val == 1).any(axis=0)  # (L,)
+    if unseen.all():
+        progress.say(
+            "no image in val is known to show any label: probabilities are not calibrated, and "
+            "thresholds are 0.5 if you give none; more images are the cure"
+        )
+    elif unseen.any():
+        progress.say(
+            f"labels in no image of val, {_listed(dataset, unseen)}: they have the threshold that "
+            "fits the others"
+        )
+
+
+def in_old_order(dataset: Dataset, old: Sequence[str], progress: Progress) -> Dataset:
+    """Return the data with an older tagger's order of labels, if they are the same; or say how."""
+    if lost := [name for name in old if name not in dataset.names]:
+        progress.say(
+            f"--from: the new tagger will not know {len(lost)} of the old one's {len(old)} labels "
+            f"({_first(lost)}): no image in train is known to show them; to keep them, train on "
+            "the old data and this together"
+        )
+    return dataset.reordered(old) if set(old) == set(dataset.names) else dataset
+
+
+def _listed(dataset: Dataset, chosen: NDArray[np.bool_]) -> str:
+    """Return "2 of 5 (boat, pier)"."""
+    names = [name for name, wanted in zip(dataset.names, chosen, strict=True) if wanted]
+    return f"{len(names)} of {len(dataset.names)} ({_first(names)})"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

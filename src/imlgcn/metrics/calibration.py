@@ -39,7 +39,8 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
     ``strength`` is the weight of the shared fit in each label's: 0 fits each label alone, infinity
     gives all labels the shared pair. 10 was chosen by cross-validation on the validation images of
     Open Clip Art (356, with 4 to 66 positives a label). A label whose scores run against its
-    targets keeps its ranking with a slope near 0: calibration never turns a ranking around.
+    targets keeps its ranking with a slope near 0: calibration never turns a ranking around. Where
+    all known entries are positive, or none is, the shared pair is (1, 0).
 
     Shape:
         - logits, targets ``(N, L)``
@@ -60,6 +61,8 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
 
 def _fit_shared(x: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
     total, ours = len(positive), int(positive.sum())
+    if ours in (0, total):  # one kind alone would make all scores the same: leave them as they are
+        return 1.0, 0.0
     # Platt's targets: what one more of each kind would leave; keeps separable data finite
     goal = np.where(positive, (ours + 1) / (ours + 2), 1 / (total - ours + 2))
     slope, intercept = _newton(x, goal, (1.0, 0.0), (1e-6, 1e-6))
