@@ -13,7 +13,7 @@ from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
 from imlgcn.explain import explain
 from imlgcn.explain.explanation import margin_part, place_in_words
-from imlgcn.explain.words import describe, percent, signed
+from imlgcn.explain.words import describe, percent, signed, where_strong
 from imlgcn.label_maps import Region
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
@@ -43,6 +43,39 @@ def test_own_node_neighbours_and_bias_add_up_to_the_logit(tagger, photo):
         assert label.graph.own + sum(parts) + label.bias == pytest.approx(label.logit, abs=1e-4)
         assert label.label not in [neighbour.label for neighbour in label.graph.neighbours]
         assert parts == sorted(parts, key=lambda effect: -abs(effect))
+
+
+@pytest.mark.parametrize(
+    ("head", "parameter"),
+    [
+        ("linear", "linear.bias"),
+        ("mlp", "linear2.bias"),
+        ("csra", "bias"),
+        ("ml_gcn", "bias"),
+        ("iml_gcn", "bias"),
+    ],
+)
+def test_the_bias_is_the_heads_own(head, parameter, untrained, photo):
+    """It is computed as what the map leaves of the logit, which alone would hide a wrong map."""
+    tagger = untrained(head)
+    own = tagger.classifier().head.get_parameter(parameter)
+    for label in explain(tagger, photo, tagger.labels).labels:
+        expected = own[tagger.labels.index(label.label)].item()
+        assert label.bias == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_a_large_photograph_is_scored_as_by_the_tagger(fit, untrained, tmp_path):
+    """At 224 pixels its decoder may take an eighth for the one fit and a half for the other."""
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (108, 192, 3), np.uint8))
+    small.resize((1920, 1080)).save(tmp_path / "a.jpg")
+    tagger = untrained("linear")
+    settings = tagger.info.image.model_copy(update={"size": 224, "fit": fit})
+    tagger = Tagger(tagger.path, tagger.info.model_copy(update={"image": settings}))
+    expected = tagger.probabilities(tagger.load_input(tmp_path / "a.jpg")[None])[0]
+    found = explain(tagger, tmp_path / "a.jpg")
+    np.testing.assert_allclose(found.probabilities, expected, rtol=0, atol=1e-6)
 
 
 def test_tags_are_explained_and_at_least_the_two_most_probable(tagger, photo):
@@ -158,6 +191,29 @@ def test_where_in_words(rows, columns, words):
     strengths[slice(*rows), slice(*columns)] = 1
     assert place_in_words(strengths) == words
     assert place_in_words(0.4 * strengths) == "nowhere in particular"
+
+
+TOP_HALF = Region(0.0, 0.0, 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([0.0, 0.0, 0.0, 9.0], "on the margin, outside the image"),
+        ([0.4, 0.0, 0.0, 0.2], "nowhere in particular"),  # faint everywhere
+        ([0.1, 0.0, 0.0, 0.4], "nowhere in particular"),  # also where the margin is less faint
+        ([9.0, 0.0, 0.0, 0.0], "top, "),
+        ([9.0, 0.0, 0.0, 9.5], "top, "),  # strong on both: where it is in the image
+    ],
+)
+def test_the_margin_is_named_only_where_the_map_is_strong_there_and_not_in_the_image(rows, words):
+    label_map = np.repeat(np.array(rows, np.float32)[:, None], 4, axis=1)
+    assert where_strong(label_map, TOP_HALF, "score").startswith(words)
+
+
+def test_even_attention_is_nowhere_in_particular():
+    even = np.full((4, 4), 1 / 16, np.float32)
+    assert where_strong(even, TOP_HALF, "attention") == "nowhere in particular"
 
 
 def test_numbers_in_words_do_not_round_to_certainty():

@@ -2,16 +2,22 @@
 
 import base64
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from imlgcn.config import ImageSettings
+from imlgcn.data.transforms import load_input
 from imlgcn.label_maps import LabelMaps, Region
+from imlgcn.report import overlays, write_report
 from imlgcn.report.gallery import SIDE, gallery
-from imlgcn.report.overlays import Overlaid, map_drawer
+from imlgcn.report.overlays import Overlaid, map_drawer, read_picture
 from imlgcn.report.run_folder import read_run_folder
+
+LABELS = ("food", "dessert", "dog", "never tested")
 
 
 @pytest.fixture
@@ -66,6 +72,29 @@ def test_the_tags_of_a_tile_are_those_of_the_scores(run):
         assert tile.tags[0].label == tile.about
 
 
+def test_a_tag_of_which_the_data_knows_nothing_is_neither_right_nor_extra(run):
+    targets = run.scored.targets.copy()
+    targets[:, 0] = -1
+    tagged = 1 - 0.1 * np.random.default_rng(0).random(targets.shape)
+    scored = replace(run.scored, targets=targets, probabilities=tagged)
+    kinds = [
+        (tag.kind, targets[scored.images.index(tile.name), LABELS.index(tag.label)])
+        for tile in tiles(gallery(replace(run, scored=scored)))
+        for tag in tile.tags
+    ]
+    assert set(kinds) == {("right", 1), ("extra", 0), ("unknown", -1)}
+
+
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_a_large_photograph_is_decoded_as_for_predicting(fit, tmp_path):
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (108, 192, 3), np.uint8))
+    small.resize((1920, 1080)).save(tmp_path / "a.jpg")
+    settings = ImageSettings(fit=fit)
+    pixels = read_picture(tmp_path / "a.jpg", settings).pixels
+    np.testing.assert_array_equal(pixels, load_input(tmp_path / "a.jpg", settings))
+
+
 def test_an_image_that_is_missing_or_damaged_costs_its_picture_only(run):
     names = list(run.images)
     first, second = (tile.name for tile in tiles(gallery(run))[:2])
@@ -87,7 +116,7 @@ def test_overlays_are_asked_for_once_and_stand_in_their_own_tiles(run):
         drawn = [
             Image.new("RGB", (224, 224), (*pair, 0)) for pair in zip(reds, labels, strict=True)
         ]
-        return Overlaid(drawn, "what a map says")
+        return Overlaid(drawn, [f"place {red}" for red in reds], "what a map says")
 
     found = gallery(run, draw)
     assert len(asked) == 1
@@ -96,6 +125,7 @@ def test_overlays_are_asked_for_once_and_stand_in_their_own_tiles(run):
         red, green, _ = picture(tile.overlay).convert("RGB").getpixel((90, 90))
         assert abs(red - 6 * int(tile.name.removesuffix(".jpg"))) < 12
         assert abs(green - run.info.labels.index(tile.about)) < 8
+        assert abs(int(tile.where.removeprefix("place ")) - red) < 12
 
 
 class Maps:
@@ -115,6 +145,15 @@ def test_a_map_is_laid_over_the_image_and_not_over_its_padding(run):
         middle = pixels[SIDE // 2]
         assert np.ptp(middle[20]) > 80  # coloured
         assert np.ptp(middle[-20]) < 20  # grey
+        assert tile.where.startswith("left, ")
+
+
+def test_the_page_says_of_each_map_where_it_is_strong(run, tagger, monkeypatch, read_page):
+    monkeypatch.setattr(overlays, "map_drawer", lambda tagger: map_drawer(Maps()))
+    page = read_page(write_report(tagger, images=run.images))
+    maps = [each["alt"] for each in page.all("img") if each["alt"].startswith("Map of ")]
+    assert len(maps) == len(page.all("img")) / 2
+    assert all(re.search(r" in \d+\.jpg; strongest: left, \d+ % of the image$", m) for m in maps)
 
 
 def test_a_head_without_maps_gives_a_gallery_without_overlays(run, tagger):

@@ -25,6 +25,15 @@ def test_an_empty_curve_is_not_drawn():
     assert sparkline(PrecisionRecall(np.zeros(0), np.zeros(0)), None, "nothing") == ""
 
 
+def test_a_curve_says_its_area_and_its_dot_in_words(tagger):
+    """A description that another label's curve could have too would say nothing."""
+    dog = {"AP": 61.25, "threshold": 0.414, "precision": 70.0, "recall": 55.5}
+    curve = ElementTree.fromstring(rows_with(tagger, dog=dog)["dog"].curve)
+    assert curve.get("aria-label") == (
+        "dog: average precision 61.2 %; at the threshold 0.41 precision 70.0 % and recall 55.5 %"
+    )
+
+
 def rows_with(tagger, **per_label):
     (tagger.path / "metrics.json").write_text(json.dumps({"split": "test", "per_label": per_label}))
     return {row.name: row for row in label_rows(read_run_folder(tagger))}

@@ -7,12 +7,16 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from imlgcn.metrics import label_calibration_errors
+from imlgcn.models.heads import HEADS, head_options
 from imlgcn.predictions import read_predictions
+from imlgcn.report import labels_table, plane, sections, write_report
 from imlgcn.report import page as page_module
-from imlgcn.report import sections, write_report
+from imlgcn.report.label_sections import WHOLE_GRAPH
 from imlgcn.tagger import Part
 
 LABELS = ("food", "dessert", "dog", "never tested")
@@ -202,6 +206,25 @@ def test_a_graph_head_that_ignores_the_graph_is_named(make_tagger, read):
     assert "P(j|i) ≥ 0.30" in words
 
 
+@pytest.mark.parametrize("head", ["ssgrl", "kggr"])
+def test_a_head_on_all_conditional_probabilities_is_not_said_to_use_no_graph(
+    head, make_tagger, read
+):
+    words = read(make_tagger(head=Part(name=head, options={"zero_diagonal": True}))).words
+    assert f"The head {head} was built from all P(j|i), however small, not only from" in words
+    assert "uses no graph" not in words
+    assert "a lower threshold" not in words  # it has none
+
+
+def test_what_is_said_of_the_graph_fits_every_head():
+    """The report names the heads without loading torch; this holds its list to the heads."""
+    by_edges = {name for name, head in HEADS.items() if head.neighbour_effect == "edges"}
+    assert set(WHOLE_GRAPH) == by_edges
+    for name, head in HEADS.items():
+        has_graph = "graph" in head_options(name) or name in WHOLE_GRAPH
+        assert has_graph == (head.neighbour_effect is not None), name
+
+
 def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     labels = tuple(f"label number {i}" for i in range(200))
     tagger = make_tagger(labels, num_images=60)
@@ -210,6 +233,27 @@ def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     assert int(drawn.split(" drawn: ")[1].split()[0]) <= 60
     assert sum(row[0].startswith("label number") for row in page.rows if len(row) == 10) == 200
     assert (tagger.path / "report.html").stat().st_size < 5e6
+
+
+def test_the_page_of_very_many_labels_stays_small_and_says_what_it_leaves_out(
+    make_tagger, read, monkeypatch
+):
+    monkeypatch.setattr(labels_table, "MOST_CURVES", 30)
+    monkeypatch.setattr(plane, "MOST_DOTS", 85)
+    names = tuple(f"label number {i}" for i in range(100))
+    tagger = make_tagger(names, head=Part(name="linear"))
+    weights = load_file(tagger.path / "model.safetensors")
+    weights["head.weight"] = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
+    save_file(weights, tagger.path / "model.safetensors")
+    page = read(tagger)
+    assert not any(each.get("class") == "spark" for each in page.all("svg"))
+    assert "With more than 30 labels the curves of precision against recall are left out" in (
+        page.words
+    )
+    assert set(names) <= {row[0] for row in page.rows if len(row) == 9}
+    said = page.words.split("Only the most frequent labels are drawn, ")[1].split()
+    assert 85 <= int(said[0]) < 100  # and those that are nearest to one of the 80 with a name
+    assert said[1:3] == ["of", "100."]
 
 
 def test_a_resumed_stage_keeps_its_later_lines_and_a_cut_line_is_left_out(tagger, read):

@@ -60,3 +60,12 @@ def test_of_many_labels_all_are_dots_and_the_most_frequent_have_names():
     plane = label_plane(tuple(map(str, range(500))), vectors, occurrences)
     assert plane.places.shape == (500, 2)
     assert set(plane.named) == set(range(420, 500))
+    assert plane.drawn.tolist() == list(range(500))
+
+
+def test_of_thousands_the_frequent_ones_are_drawn_and_what_lines_lead_to():
+    vectors = np.random.default_rng(3).normal(size=(2000, 5))
+    plane = label_plane(tuple(map(str, range(2000))), vectors, np.arange(2000))
+    nearest = set(plane.nearest[plane.named].tolist())
+    assert set(plane.drawn.tolist()) == set(range(1400, 2000)) | nearest
+    assert nearest - set(range(1400, 2000))

@@ -39,7 +39,8 @@ def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = Non
             raise unknown_name("label", name, tagger.labels)
     title = Path(image).name if isinstance(image, str | Path) else "image"
     if not isinstance(image, Image.Image):
-        image = open_image(image, size=tagger.info.image.size)
+        settings = tagger.info.image
+        image = open_image(image, size=settings.size, fit=settings.fit)
     pixels = tagger.load_input(image)[None]  # (1, S, S, 3)
     maps = tagger.maps(pixels, [image.size])
     scores = tagger.calibration.apply(maps.logits)[0]  # (L,)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imlgcn.explain.explanation import Explanation, LabelExplanation, place_in_words
-from imlgcn.explain.overlay import HALF, heat
-from imlgcn.label_maps import Region
+from imlgcn.explain.overlay import HALF, heat, strength
+from imlgcn.label_maps import MapKind, Region, inside
 
 FINE = 96  # places along a side on which "where" is judged
 FEW = 4  # neighbours named in a sentence
@@ -35,10 +38,23 @@ def signed(value: float) -> str:
 
 def where(explanation: Explanation, label: LabelExplanation) -> str:
     """Return where in the image a label's map is strong, in a few words."""
-    strengths = heat(label.map, (FINE, FINE), explanation.region, explanation.kind)
-    if strengths.max() < HALF and explanation.region != Region():
+    return where_strong(label.map, explanation.region, explanation.kind)
+
+
+def where_strong(label_map: NDArray[np.float32], region: Region, kind: MapKind) -> str:
+    """Return where in the image, which is that region of the map ``(h, w)``, it is strong.
+
+    A map that is strong on the margin only says so; one that is faint everywhere names no place.
+
+    >>> where_strong(np.array([[0.0, 9.0]], np.float32), Region(0.0, 0.0, 0.4, 1.0), "score")
+    'on the margin, outside the image'
+    """
+    within = heat(label_map, (FINE, FINE), region, kind)
+    strengths = strength(label_map, kind)
+    strongest_inside = inside(region, *label_map.shape).flat[strengths.argmax()] >= 0.5
+    if within.max() < HALF <= strengths.max() and not strongest_inside:
         return "on the margin, outside the image"
-    return place_in_words(strengths)
+    return place_in_words(within)
 
 
 def sum_of_score(label: LabelExplanation) -> str:

@@ -19,7 +19,7 @@ SIDE = 208  # of a picture in pixels: sharp at 160 CSS pixels, small in the file
 QUALITY = 76
 MOST_TAGS = 7
 KINDS = (
-    ("best", "Best", "Every tag right; those with most tags first."),
+    ("best", "Best", "Every tag right, as far as the data says; those with most tags first."),
     ("worst", "Worst", "The highest log-loss: confident and wrong, or much left out."),
     (
         "false_positives",
@@ -34,8 +34,11 @@ KINDS = (
 )
 
 
+SAID = {1: "right", 0: "extra", -1: "unknown"}  # what a tag is, by its target
+
+
 class TileTag(NamedTuple):
-    """One tag of a tile: ``kind`` is right, extra (not in the data) or missed."""
+    """One tag of a tile: ``kind`` is right, extra (not in the data), unknown (there) or missed."""
 
     label: str
     percent: str
@@ -50,6 +53,7 @@ class Tile(NamedTuple):
     picture: str | None
     overlay: str | None
     about: str  # the label that the overlay is of
+    where: str  # in the picture that map is strong
     tags: list[TileTag]
     more: int  # tags that are not listed
 
@@ -81,10 +85,11 @@ def gallery(run: RunFolder, draw: Draw | None = None) -> Gallery | None:
     examples = [example for kind in chosen for example in kind]
     pictures = {example.row: _read(run, run.scored.images[example.row]) for example in examples}
     maps, meaning = _maps(examples, pictures, draw)
+    none = (None, "")
     rows = []
     for key, title, words in KINDS:
         tiles = [
-            _tile(run, run.scored, each, pictures[each.row], maps.get(each.row))
+            _tile(run, run.scored, each, pictures[each.row], *maps.get(each.row, none))
             for each in getattr(chosen, key)
         ]
         if tiles:
@@ -105,16 +110,16 @@ def _read(run: RunFolder, name: str) -> Picture | None:
 
 def _maps(
     examples: list[Example], pictures: dict[int, Picture | None], draw: Draw | None
-) -> tuple[dict[int, Image.Image], str]:
-    """Return the overlay of each row whose picture is there, and what an overlay says."""
+) -> tuple[dict[int, tuple[Image.Image, str]], str]:
+    """Return the overlay of each row whose picture is there with its place, and what it says."""
     there = [(each, found) for each in examples if (found := pictures[each.row]) is not None]
     drawn: Overlaid | None = None
     if draw is not None and there:
         drawn = draw([found for _, found in there], [each.label for each, _ in there])
     if drawn is None:
         return {}, ""
-    rows = [each.row for each, _ in there]
-    return dict(zip(rows, drawn.pictures, strict=True)), drawn.meaning
+    laid = zip(drawn.pictures, drawn.places, strict=True)
+    return dict(zip([each.row for each, _ in there], laid, strict=True)), drawn.meaning
 
 
 def _tile(
@@ -123,6 +128,7 @@ def _tile(
     example: Example,
     picture: Picture | None,
     overlay: Image.Image | None,
+    where: str,
 ) -> Tile:
     name = scored.images[example.row]
     tags = _tags(run, scored, example)
@@ -131,6 +137,7 @@ def _tile(
         picture=None if picture is None else data_uri(Image.fromarray(picture.pixels)),
         overlay=None if overlay is None else data_uri(overlay),
         about=run.info.labels[example.label],
+        where=where,
         tags=tags[:MOST_TAGS],
         more=max(0, len(tags) - MOST_TAGS),
     )
@@ -144,7 +151,7 @@ def _tags(run: RunFolder, scored: ScoredSplit, example: Example) -> list[TileTag
     listed.sort(key=lambda label: (label != example.label, -p[label]))
     tags = []
     for label in listed:
-        kind = "missed" if not tagged[label] else "extra" if target[label] == 0 else "right"
+        kind = SAID[int(target[label])] if tagged[label] else "missed"
         chosen = label == example.label
         tags.append(TileTag(run.info.labels[label], _percent(p[label]), kind, chosen))
     return tags

@@ -20,6 +20,7 @@ MOST_RULES = 24
 MOST_PAIRS = 24  # rows of the context figure
 DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
 NEIGHBOURS = 3  # in the table of nearest labels
+WHOLE_GRAPH = ("ssgrl", "kggr")  # heads whose edges are all P(j|i), however small
 
 
 def label_graph(run: RunFolder) -> dict[str, Any] | None:
@@ -36,6 +37,7 @@ def label_graph(run: RunFolder) -> dict[str, Any] | None:
         "rules": [(rule, occurrences[rule.source]) for rule in graph.rules[:MOST_RULES]],
         "isolated": [(name, occurrences[name]) for name in graph.isolated],
         "use": _graph_use(run),
+        "has_threshold": "threshold" in run.info.head.options,
         "figure": _graph_figure(graph),
     }
 
@@ -81,6 +83,7 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
         "what": run.vectors.what,
         "explained": 100 * drawn.explained,
         "named": len(drawn.named),
+        "drawn": len(drawn.drawn),
         "nearest": listed,
     }
 
@@ -121,6 +124,10 @@ def _graph_use(run: RunFolder) -> str:
         return f"The head {head} was built from this graph and learned edges beside it."
     if kind is not None:
         return f"The head {head} was built with graph={kind}, so it does not use these edges."
+    if head in WHOLE_GRAPH:
+        return (
+            f"The head {head} was built from all P(j|i), however small, not only from these arrows."
+        )
     return f"The head {head} uses no graph; this one describes the data."
 
 

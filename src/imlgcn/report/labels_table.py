@@ -18,6 +18,7 @@ from imlgcn.report.run_folder import RunFolder
 from imlgcn.report.wording import number
 
 FEW = 10  # validation positives below which threshold and calibration are marked
+MOST_CURVES = 1000  # labels; a curve takes up to 1 kB, and the page is to stay under 5 MB
 WIDTH, HEIGHT = 66, 26  # of a small curve
 
 
@@ -36,7 +37,7 @@ class LabelRow(NamedTuple):
     average_precision: Cell
     positives: Cell
     threshold: Cell
-    fitted_on: Cell  # validation positives behind threshold and calibration
+    fitted_on: Cell  # validation positives behind threshold and calibration; none if imported
     few: bool
     precision: Cell
     recall: Cell
@@ -51,15 +52,16 @@ def label_rows(run: RunFolder) -> list[LabelRow]:
     rows = []
     for index, name in enumerate(run.info.labels):
         values = per_label.get(name, {})
-        fitted_on = run.info.scale.positives[index]
+        fitted_on = None if run.imported else run.info.scale.positives[index]
+        own = None if run.paper else run.info.scale.threshold[index]  # not on a paper's scale
         row = LabelRow(
             name=name,
             curve=_curve(run.scored, index, name, values),
             average_precision=_cell(values.get("AP")),
             positives=_cell(values.get("positives"), 0),
-            threshold=_cell(values.get("threshold", run.info.scale.threshold[index]), 2),
+            threshold=_cell(values.get("threshold", own), 2),
             fitted_on=_cell(fitted_on, 0),
-            few=fitted_on < FEW,
+            few=fitted_on is not None and fitted_on < FEW,
             precision=_cell(values.get("precision")),
             recall=_cell(values.get("recall")),
             f1=_cell(values.get("F1")),
@@ -86,14 +88,23 @@ def sparkline(curve: PrecisionRecall, dot: tuple[float, float] | None, descripti
 
 
 def _curve(scored: ScoredSplit | None, index: int, name: str, values: Mapping[str, Any]) -> Markup:
-    if scored is None:
+    if scored is None or len(scored.targets[0]) > MOST_CURVES:
         return Markup("")
     recall, precision = values.get("recall"), values.get("precision")
     dot = None if recall is None or precision is None else (recall / 100, precision / 100)
     return sparkline(
         precision_recall(scored.probabilities[:, index], scored.targets[:, index]),
         dot,
-        f"precision against recall of {name}",
+        _curve_in_words(name, values),
+    )
+
+
+def _curve_in_words(name: str, values: Mapping[str, Any]) -> str:
+    """Return the text alternative of a small curve: its area, and its dot."""
+    area, limit, p, r = (values.get(key) for key in ("AP", "threshold", "precision", "recall"))
+    return (
+        f"{name}: average precision {number(area)} %; at the threshold {number(limit, 2)} "
+        f"precision {number(p)} % and recall {number(r)} %"
     )
 
 

@@ -17,6 +17,7 @@ from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import WHITE, EvalTransform
 from imlgcn.explain.overlay import overlay
+from imlgcn.explain.words import where_strong
 from imlgcn.label_maps import MEANING, LabelMaps, Region
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ class Picture(NamedTuple):
 
 
 class Overlaid(NamedTuple):
-    """The pictures with their maps, K of them, and what such a map says."""
+    """The pictures with their maps, K of them, where each is strong, and what a map says."""
 
     pictures: list[Image.Image]
+    places: list[str]
     meaning: str
 
 
@@ -48,7 +50,8 @@ def read_picture(path: Path, settings: ImageSettings) -> Picture:
     Raises:
         ImageError: it cannot be read.
     """
-    image, transform = open_image(path, size=settings.size), EvalTransform(settings)
+    image = open_image(path, size=settings.size, fit=settings.fit)
+    transform = EvalTransform(settings)
     return Picture(transform(image), transform.region(image.size))
 
 
@@ -57,6 +60,7 @@ def map_drawer(tagger: Tagger) -> Draw:
 
     def draw(pictures: Sequence[Picture], labels: Sequence[int]) -> Overlaid | None:
         drawn: list[Image.Image] = []
+        places: list[str] = []
         meaning = ""
         for start in range(0, len(pictures), BATCH):
             batch = slice(start, start + BATCH)
@@ -65,9 +69,12 @@ def map_drawer(tagger: Tagger) -> Draw:
             except InputError:  # a head without maps, or weights that are not there
                 return None
             meaning = MEANING[found.kind]
-            parts = zip(pictures[batch], labels[batch], found.maps, strict=True)
-            drawn += [_lay_over(each, maps[i], found) for each, i, maps in parts]
-        return Overlaid(drawn, meaning)
+            for picture, label, maps in zip(
+                pictures[batch], labels[batch], found.maps, strict=True
+            ):
+                drawn.append(_lay_over(picture, maps[label], found))
+                places.append(where_strong(maps[label], picture.region, found.kind))
+        return Overlaid(drawn, places, meaning)
 
     return draw
 

@@ -109,7 +109,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     from imlgcn.report import wording
-    from imlgcn.report.labels_table import FEW
+    from imlgcn.report.labels_table import FEW, MOST_CURVES
     from imlgcn.report.palette import DARK, LIGHT, css_variables
 
     # label and file names come from others: everything is escaped unless it is our own Markup
@@ -134,6 +134,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         "style": Markup(_own_text("report.css")),
         "script": Markup(script),
         "few": FEW,
+        "most_curves": MOST_CURVES,
         "most_isolated": MOST_ISOLATED,
         "script_hash": base64.b64encode(digest).decode(),  # no other script may run
     }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 MOST_NAMES = 80  # labels with a name in the drawing; the others are dots
+MOST_DOTS = 600  # a circle takes 0.8 kB of the page
 WIDTH, HEIGHT = 760.0, 560.0  # of the drawing, in points
 MARGIN = 46.0
 LETTER, LINE = 5.0, 11.0  # width of a letter and height of a name, in points
@@ -32,6 +33,7 @@ class Plane:
     radii: Points  # (L,)
     name_places: Points  # (n, 2), centres of the names of the labels in ``named``
     named: NDArray[np.intp]  # (n,)
+    drawn: NDArray[np.intp]  # the most frequent labels, and those that lines lead to
     nearest: NDArray[np.intp]  # (L,), by cosine over all D dimensions
     explained: float  # share of the variance that the plane shows
 
@@ -45,7 +47,8 @@ def label_plane(
     share = np.sqrt(occurrences / max(occurrences.max(), 1))
     crowd = min(1.0, np.sqrt(MOST_NAMES / len(names)))
     radii = 2.2 + 9 * crowd * share
-    named = np.argsort(-occurrences, kind="stable")[:MOST_NAMES]
+    order = np.argsort(-occurrences, kind="stable")
+    named, nearest = order[:MOST_NAMES], neighbours(vectors, 1)[:, 0]
     widths = np.array([LETTER * min(len(names[i]), LONGEST_NAME) + 4 for i in named])
     return Plane(
         names=names,
@@ -53,7 +56,8 @@ def label_plane(
         radii=radii,
         name_places=_place_names(places, radii, named, widths),
         named=named,
-        nearest=neighbours(vectors, 1)[:, 0],
+        drawn=np.union1d(order[:MOST_DOTS], nearest[named]),
+        nearest=nearest,
         explained=explained,
     )
 

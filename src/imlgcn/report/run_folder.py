@@ -55,6 +55,16 @@ class RunFolder:
     data: str | None = None  # what was judged, where that is not the data of the training
 
     @property
+    def imported(self) -> bool:
+        """A published checkpoint: nothing of it was trained, fitted or calibrated here."""
+        return bool(self.info.origin)
+
+    @property
+    def paper(self) -> bool:
+        """Judged by a paper's own protocol: raw scores at its threshold, not calibrated ones."""
+        return "paper" in self.metrics
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The content of config.yaml; empty where it cannot be read."""
         try:

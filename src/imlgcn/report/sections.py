@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
-from imlgcn.metrics.calibration import sigmoid
+from imlgcn.metrics.calibration import (
+    classwise_calibration_error,
+    expected_calibration_error,
+    log_loss_per_image,
+    sigmoid,
+)
+from imlgcn.predictions import ScoredSplit
 from imlgcn.report import figures
 from imlgcn.report.curves import reliability
 from imlgcn.report.run_folder import RunFolder
@@ -39,7 +47,7 @@ def headline(run: RunFolder) -> dict[str, Any]:
         for key, name, meaning, digits in METRICS
         if metrics.get(key) is not None
     ]
-    sentence = verdict(metrics, trained=run.data is None)
+    sentence = verdict(metrics, trained=run.data is None, imported=run.imported)
     figure = None
     difference = metrics.get("difference_to_control")
     if control and difference and "interval" in sentence and difference.get("mAP") is not None:
@@ -53,28 +61,51 @@ def headline(run: RunFolder) -> dict[str, Any]:
         "control": control,
         "failed": metrics.get("failed_images") or {},
         "left_out": metrics.get("left_out") or [],
+        "undefined": metrics.get("undefined") or [],
     }
 
 
 def calibration(run: RunFolder) -> dict[str, Any] | None:
-    """How probabilities compare with frequencies, before and after."""
-    before = run.metrics.get("before_calibration")
-    if not before and run.scored is None:
+    """How probabilities compare with frequencies, before calibration and after.
+
+    Where the metrics do not compare the two (a paper's protocol), they are computed here.
+    """
+    before, after = run.metrics.get("before_calibration"), run.metrics
+    scored = run.scored if run.scored is not None and (run.scored.targets >= 0).any() else None
+    if scored is not None and not before:
+        before = _quality(sigmoid(scored.logits), scored.targets)
+        after = _quality(scored.probabilities, scored.targets)
+    if not before:
         return None
     rows = [
-        (name, number((before or {}).get(key), digits), number(run.metrics.get(key), digits))
+        (name, number(before.get(key), digits), number(after.get(key), digits))
         for key, name, digits in CALIBRATED
+        if key in before and not (run.imported and key == "CF1_per_label")
     ]
-    figure = None
-    if run.scored is not None and (run.scored.targets >= 0).any():
-        raw = reliability(sigmoid(run.scored.logits), run.scored.targets)
-        final = reliability(run.scored.probabilities, run.scored.targets)
-        description = (
-            "Reliability diagram. Calibration error, the mean distance from the diagonal: "
-            f"{rows[0][1]} points before calibration, {rows[0][2]} after."
-        )
-        figure = inline_svg(figures.reliability_figure(raw, final), "reliability", description)
+    figure = None if scored is None else _diagram(scored, rows[0], calibrated=not run.imported)
     return {"rows": rows, "figure": figure}
+
+
+def _diagram(scored: ScoredSplit, errors: tuple[str, str, str], *, calibrated: bool) -> Markup:
+    raw = reliability(sigmoid(scored.logits), scored.targets)
+    final = reliability(scored.probabilities, scored.targets) if calibrated else None
+    _, before, after = errors
+    numbers = (
+        f"{before} points before calibration, {after} after" if calibrated else f"{after} points"
+    )
+    description = (
+        f"Reliability diagram. Calibration error, the mean distance from the diagonal: {numbers}."
+    )
+    return inline_svg(figures.reliability_figure(raw, final), "reliability", description)
+
+
+def _quality(probabilities: NDArray[np.float64], targets: NDArray[np.int8]) -> dict[str, float]:
+    """Return what `CALIBRATED` holds of probabilities (N, L) alone, without thresholds."""
+    return {
+        "ECE": 100 * expected_calibration_error(probabilities, targets),
+        "classwise_ECE": 100 * classwise_calibration_error(probabilities, targets),
+        "log_loss": log_loss_per_image(probabilities, targets),
+    }
 
 
 def training(run: RunFolder) -> list[Markup]:
@@ -97,7 +128,8 @@ def training(run: RunFolder) -> list[Markup]:
 
 def provenance(run: RunFolder) -> list[tuple[str, str]]:
     """Where the tagger comes from: data, parts, versions, hashes."""
-    config, info = run.settings, run.info
+    info = run.info
+    config = {} if run.imported else run.settings  # an import writes defaults: nothing was trained
     weights = info.sha256.get("model.safetensors", "")
     facts = [
         ("judged on", run.data),
@@ -107,6 +139,7 @@ def provenance(run: RunFolder) -> list[tuple[str, str]]:
         ("backbone", info.backbone.name),
         ("backbone weights", info.backbone.weights),
         ("backbone trained", _yes_no(config.get("fine_tune"))),
+        ("imported from", _listing(info.origin)),
         ("input", f"{info.image.size} × {info.image.size} pixels, {info.image.fit}"),
         ("preset", config.get("preset")),
         ("seed", config.get("seed")),

@@ -40,12 +40,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def verdict(metrics: Mapping[str, Any], *, trained: bool = True) -> str:
+def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
     """Say what the comparison with the control shows, and what it does not.
 
-    ``trained``: the metrics are those of the training, not of an evaluation later on.
+    ``trained``: the metrics are those of the training, not of an evaluation later on. ``imported``:
+    the tagger is a published checkpoint.
     """
     control, difference = metrics.get("control"), metrics.get("difference_to_control")
+    if not control and imported:
+        return (
+            "This tagger is imported: no control was trained beside it, so the number stands alone."
+        )
     if not control and not trained:
         return (
             "The control was not scored on these images, so the number stands alone; the report "

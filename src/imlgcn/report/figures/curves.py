@@ -70,16 +70,28 @@ def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str
     return figure
 
 
-def reliability_figure(before: Reliability, after: Reliability) -> Figure:
-    """Draw predicted probability against observed frequency, before and after calibration."""
+def reliability_figure(raw: Reliability, calibrated: Reliability | None) -> Figure:
+    """Draw predicted probability against observed frequency, before calibration and after.
+
+    None: there was no calibration.
+    """
     figure, axes = new_axes(4.6, 4.1)
     axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
-    for curve, role, dash, marker, label in (
-        (before, "control", DASHES[1], "s", "before: plain sigmoid"),
-        (after, "tagger", DASHES[0], "o", "after calibration"),
-    ):
+    curves = [(raw, "tagger", 0, "o", "plain sigmoid")]
+    if calibrated is not None:
+        curves = [
+            (raw, "control", 1, "s", "before: plain sigmoid"),
+            (calibrated, "tagger", 0, "o", "after calibration"),
+        ]
+    for curve, role, dash, marker, label in curves:
         colour = LIGHT[role]
-        axes.plot(curve.probability, curve.frequency, color=colour, linestyle=dash, linewidth=1.6)
+        axes.plot(
+            curve.probability,
+            curve.frequency,
+            color=colour,
+            linestyle=DASHES[dash],
+            linewidth=1.6,
+        )
         area = 6 + 14 * np.log10(curve.entries)
         axes.scatter(
             curve.probability,

@@ -17,7 +17,7 @@ FAR = 15.0  # a name further from its circle than this has a line to it, in poin
 
 
 def plane_figure(plane: Plane) -> Figure:
-    """Draw every label of the plane, and the names of the most frequent ones."""
+    """Draw the labels of the plane, and the names of the most frequent ones."""
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle
@@ -31,7 +31,7 @@ def plane_figure(plane: Plane) -> Figure:
     axes.add_collection(
         LineCollection(strokes, colors=LIGHT["third"], linewidths=1.3, alpha=0.6, zorder=1)
     )
-    for (x, y), radius in zip(plane.places, plane.radii, strict=True):
+    for (x, y), radius in zip(plane.places[plane.drawn], plane.radii[plane.drawn], strict=True):
         style = {"facecolor": LIGHT["tagger"], "edgecolor": LIGHT["surface"], "linewidth": 0.8}
         axes.add_patch(Circle((x, y), radius, zorder=2, **style))
     for label, (x, y) in zip(plane.named, plane.name_places, strict=True):
