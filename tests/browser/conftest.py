@@ -86,7 +86,8 @@ def open_page(browser, address):
     yield start
     for context in contexts:
         context.close()
-    assert [text for text in complaints if "status of 4" not in text] == []
+    expected = ("status of 4", "net::ERR_FAILED")  # a refused image, a connection that a test cuts
+    assert [text for text in complaints if not any(part in text for part in expected)] == []
 
 
 @pytest.fixture

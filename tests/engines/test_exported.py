@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -47,6 +49,30 @@ def test_several_threads_may_score_at_once(file, images, runtime):
         found = list(pool.map(lambda i: engine.logits(images[i % 5 : i % 5 + 1]), range(20)))
     for i, logits in enumerate(found):
         np.testing.assert_allclose(logits, alone[i % 5], atol=1e-6)
+
+
+@pytest.mark.slow
+@over_runtimes
+def test_the_first_runs_may_come_from_several_threads_at_once(file, runtime):
+    """OpenVINO's Python API prepares for arrays on first use; six in ten of these hung on it."""
+    program = f"""
+import faulthandler, sys, threading
+faulthandler.dump_traceback_later(60, exit=True)
+import numpy as np
+from pathlib import Path
+from imlgcn.engines import open_file
+engine = open_file(Path({str(file)!r}), {runtime!r})
+sys.setswitchinterval(1e-6)
+barrier = threading.Barrier(6)
+def run():
+    barrier.wait()
+    engine.logits(np.zeros((1, 64, 64, 3), np.uint8))
+threads = [threading.Thread(target=run) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    for _ in range(8):
+        assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 @over_runtimes

@@ -46,6 +46,8 @@ class OpenVinoEngine:
             )
         except (RuntimeError, zipfile.BadZipFile, KeyError) as error:
             raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
+        # pybind11 prepares for arrays on first use; two threads that do so at once wait for ever
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self.takes_known = len(self._compiled.inputs) > 1
         self.metadata = read_metadata(network, path)
         self.map_kind = map_kind_of(self.metadata)

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.metrics.f1 import precision_recall_f1, predict_labels
 from imlgcn.predictions import ScoredSplit, read_predictions
 from imlgcn.report.graph import DrawnGraph, summarise_graph
 from imlgcn.report.run_folder import read_context
 from imlgcn.tagger import Tagger
 
 DIGITS = 6  # of probabilities and thresholds
+SHARE_DIGITS = 4  # of precision and recall: the hundredths of a percent
 GRAPH_THRESHOLD = 0.4  # of the label graph, for a head that has none
 # from finding more to being surer; what is worse than the best F1 on both counts is left out
 RECALLS = (0.98, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
@@ -80,23 +82,38 @@ def _nodes(drawn: DrawnGraph, context: LabelContext) -> list[dict[str, Any]]:
 
 
 def trade(tagger: Tagger) -> dict[str, Any] | None:
-    """Return thresholds from finding more to being surer, with what each got on validation.
+    """Return thresholds from finding more to being surer, with what each gets on the test images.
 
     A step has the ``goal`` that `imlgcn predict --threshold` takes too, one threshold per label,
-    and precision and recall of all tags and of each label (null where nothing can be said).
+    and precision and recall of all tags and of each label (null where nothing can be said). Steps
+    are fitted and chosen on validation; ``split`` says which images judge them: ``val`` where the
+    run has no test images, and then the numbers are too good.
     """
+    fitted = _scored(tagger, "val")
+    if fitted is None:
+        return None
+    judged = _scored(tagger, "test") or fitted
+    middle = _step(tagger, fitted, tagger.info.scale.goal)
+    more = [_step(tagger, fitted, f"recall={value}") for value in RECALLS]
+    surer = [_step(tagger, fitted, f"precision={value}") for value in PRECISIONS]
+    steps = [*_improving(reversed(more), middle, "recall")[::-1], middle]
+    steps += _improving(surer, middle, "precision")
+    return {
+        "split": judged.split,
+        "images": len(judged.images),
+        "positives": (judged.targets == 1).sum(axis=0).tolist(),
+        "default": steps.index(middle),
+        "steps": [_step(tagger, judged, step["goal"]) for step in steps],
+    }
+
+
+def _scored(tagger: Tagger, split: str) -> ScoredSplit | None:
     if tagger.path.is_file() or tagger.info.origin:
         return None
     try:
-        scored = read_predictions(tagger.path / "predictions.parquet", tagger.labels, "val")
+        return read_predictions(tagger.path / "predictions.parquet", tagger.labels, split)
     except (InputError, ValueError, KeyError, OSError):  # pyarrow's errors are ValueErrors
         return None
-    middle = _step(tagger, scored, tagger.info.scale.goal)
-    more = [_step(tagger, scored, f"recall={value}") for value in RECALLS]
-    surer = [_step(tagger, scored, f"precision={value}") for value in PRECISIONS]
-    steps = [*_improving(reversed(more), middle, "recall")[::-1], middle]
-    steps += _improving(surer, middle, "precision")
-    return {"images": len(scored.images), "default": steps.index(middle), "steps": steps}
 
 
 def _improving(steps: Any, middle: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -109,24 +126,25 @@ def _improving(steps: Any, middle: dict[str, Any], key: str) -> list[dict[str, A
     return kept
 
 
-def _step(tagger: Tagger, scored: ScoredSplit, goal: str) -> dict[str, Any]:
+def _step(tagger: Tagger, judged: ScoredSplit, goal: str) -> dict[str, Any]:
     limits = tagger.thresholds_for(goal)  # (L,)
-    said = (scored.probabilities >= limits) & (scored.targets >= 0)  # (N, L)
-    positive = scored.targets == 1
-    hits = (said & positive).sum(axis=0)
-    counts = (hits, said.sum(axis=0), positive.sum(axis=0))
-    precision, recall = _shares(hits, counts[1]), _shares(hits, counts[2])
-    totals = [np.array([count.sum()]) for count in counts]
+    # from the logits, as `imlgcn train` judges: the stored probabilities are rounded to float32
+    probabilities = tagger.calibration.apply(judged.logits)  # (N, L)
+    counts = precision_recall_f1(predict_labels(probabilities, limits), judged.targets)
+    hits, said, there = (
+        np.append(part, part.sum()) for part in (counts.hits, counts.predicted, counts.positives)
+    )  # (L + 1,), all labels together last
+    *precision, precision_of_all = _shares(hits, said)
+    *recall, recall_of_all = _shares(hits, there)
     return {
         "goal": goal,
-        "precision": _shares(totals[0], totals[1])[0],
-        "recall": _shares(totals[0], totals[2])[0],
+        "precision": precision_of_all,
+        "recall": recall_of_all,
         "thresholds": limits.round(DIGITS).tolist(),
         "per_label": {"precision": precision, "recall": recall},
     }
 
 
 def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
-    return [
-        round(p / w, 3) if w else None for p, w in zip(part.tolist(), whole.tolist(), strict=True)
-    ]
+    pairs = zip(part.tolist(), whole.tolist(), strict=True)
+    return [round(p / w, SHARE_DIGITS) if w else None for p, w in pairs]

@@ -150,7 +150,10 @@ async def labels(request: Request) -> Response:
     responses={200: {"model": Facts}, **errors(404)},
 )
 async def thresholds(request: Request) -> Response:
-    """Return thresholds from finding more to being surer, as measured on validation images."""
+    """Return thresholds from finding more to being surer, and what each comes to.
+
+    They are fitted on validation images and judged on test images, where there are scores of some.
+    """
     return _if_there(service_of(request).trade, "validation scores")
 
 

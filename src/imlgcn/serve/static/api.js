@@ -1,21 +1,28 @@
-// The server's answers; an error is always an Error with the server's own sentence.
+// The server's answers; an error is always an Error with the server's own sentence, and `refused`
+// where the image is at fault: asking again would not help.
 
 const ATTEMPTS = 30; // of an image while the queue is full
+const REFUSALS = [400, 413, 415, 422];
 
 async function ask(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
   } catch {
+    const readable = await options.body?.slice(0, 1).arrayBuffer().catch(() => null);
+    if (readable === null) throw refusal("The file was changed or moved since it was added. Add it again.");
     throw new Error("The server does not answer. Is it still running?");
   }
   const content = await answer.json().catch(() => ({}));
   if (answer.ok) return content;
   const error = new Error(content.error?.message ?? `The server answered ${answer.status}.`);
   error.status = answer.status;
+  error.refused = REFUSALS.includes(answer.status);
   error.wait = Number(answer.headers.get("retry-after")) || 0;
   throw error;
 }
+
+export const refusal = (message) => Object.assign(new Error(message), { refused: true });
 
 export const get = (path) => ask(path);
 

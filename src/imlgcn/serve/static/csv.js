@@ -18,16 +18,28 @@ export function tagsTable(items, labels, found) {
   return table([["image", "labels"], ...rows]);
 }
 
-/** Corrections: one column per label with 1 (yes), 0 (no) or ? (nobody has said). */
+/**
+ * Corrections: a column for each label that was judged on some image, with 1 (yes), 0 (no) or ?
+ * (nobody has said). A column of ? alone would teach nothing.
+ */
 export function correctionsTable(items, labels) {
   const judged = items.filter((item) => item.corrections.size);
+  const places = [...labels.keys()].filter((place) => judged.some((item) => item.corrections.has(place)));
   return table([
-    ["image", ...labels],
+    ["image", ...places.map((place) => labels[place])],
     ...judged.map((item) => [
       item.name,
-      ...labels.map((_, place) => String(item.corrections.get(place) ?? "?")),
+      ...places.map((place) => String(item.corrections.get(place) ?? "?")),
     ]),
   ]);
+}
+
+/** The names that do not lead to one file: {shared: of several images, pasted: of no file}. */
+export function unclearNames(items) {
+  const [seen, shared] = [new Set(), new Set()];
+  for (const { name } of items) (seen.has(name) ? shared : seen).add(name);
+  const pasted = items.filter((item) => item.file.pasted).map((item) => item.name);
+  return { shared: [...shared], pasted };
 }
 
 export function download(name, text) {

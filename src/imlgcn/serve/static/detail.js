@@ -2,15 +2,15 @@
 
 import { byId, make, percent } from "./dom.js";
 import { paint } from "./heat.js";
-import { correct, isFound, mapsOf, order, remove, store } from "./store.js";
+import { correct, isFound, mapsOf, order, store } from "./store.js";
 
 const SHOWN = 8; // bars at least, before all are asked for
 const MOST = 200; // bars at most: thousands of labels are found by their names
 
 const MEANS = {
-  score: (name) => `Yellow speaks most for “${name}”, violet little, grey not at all.`,
-  winner: (name) => `The coloured places decided on “${name}”: they had the highest scores.`,
-  attention: (name) => `Yellow is where the head looks for “${name}”; it may speak for or against it.`,
+  score: "Yellow speaks most for it, violet little, grey not at all.",
+  winner: "The coloured places decided on it: they had the highest scores.",
+  attention: "Yellow is where the head looks for it; it may speak for or against it.",
 };
 
 let all = false;
@@ -20,10 +20,10 @@ let address = null; // of the image shown, given back when the next one comes
 export function show() {
   store.addEventListener("selected", ({ detail }) => open(detail));
   store.addEventListener("thresholds", renew);
+  store.addEventListener("asked", renew);
   for (const what of ["scored", "corrected"]) {
     store.addEventListener(what, ({ detail }) => detail === store.selected && renew());
   }
-  byId("remove").addEventListener("click", () => remove(store.selected));
   byId("find").addEventListener("input", renew);
   byId("more").addEventListener("click", () => {
     all = !all;
@@ -59,7 +59,7 @@ function renew() {
   const problem = byId("problem");
   problem.hidden = !item.error;
   problem.textContent = item.error ?? "";
-  byId("judge").hidden = !item.probabilities;
+  byId("judge").hidden = byId("map-hint").hidden = !item.probabilities;
   if (item.probabilities) bars(item);
 }
 
@@ -120,13 +120,15 @@ function bar(item, label) {
   return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
 }
 
-/** What the threshold of a label gets on the validation images, where that is known. */
+/** What the threshold of a label gets on the images that judge it, where that is known. */
 function worth(label) {
   if (!store.step) return null;
-  const { precision, recall } = store.step.per_label;
+  const { per_label: shares, positives, judges, fitted } = store.step;
   return (
-    `At this threshold ${percent(precision[label])} of the tags “${store.labels[label]}” are ` +
-    `right, ${percent(recall[label])} of the images with it are found (validation).`
+    `At this threshold ${percent(shares.precision[label])} of the tags “${store.labels[label]}” are ` +
+    `right, ${percent(shares.recall[label])} of the images with it are found: ` +
+    `${positives[label].toLocaleString("en")} of ${judges}` +
+    `${fitted ? " that the thresholds were fitted on; expect less" : ""}.`
   );
 }
 
@@ -171,7 +173,7 @@ async function showMap(item, label) {
   try {
     content = await mapsOf(item);
   } catch (error) {
-    if (shown === label) byId("map-says").textContent = error.message;
+    if (shown === label && item === store.selected) saysMap(error.message);
     return;
   }
   if (shown !== label || item !== store.selected) return;
@@ -180,14 +182,20 @@ async function showMap(item, label) {
   const aspect = preview.naturalWidth / preview.naturalHeight || 1;
   paint(byId("heat"), content.maps[name], content.region, aspect);
   stage.classList.add("heated");
-  byId("map-says").textContent = MEANS[content.kind](name);
+  const where = content.where?.[name];
+  saysMap(`“${name}”${where ? `: ${where}` : ""}. ${MEANS[content.kind]}`);
   byId("map-says").title = content.meaning;
 }
 
 function hideMap() {
   shown = null;
   byId("stage").classList.remove("heated");
-  byId("map-says").textContent = store.model?.can.maps
-    ? "Point at a label, or step to it, to see where it comes from."
-    : "";
+  saysMap("");
+}
+
+/** Words on the map are read out; the hint in their place is not, or it would be at every step. */
+function saysMap(text) {
+  byId("map-says").textContent = text;
+  byId("map-hint").textContent =
+    text || !store.model.can.maps ? "" : "Point at a label, or step to it, to see where it comes from.";
 }

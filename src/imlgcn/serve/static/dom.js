@@ -23,9 +23,25 @@ function fill(element, attributes, children) {
   return element;
 }
 
+let unheard = [];
+
+/** Say something to those who hear the page; what is said in the same turn is said together. */
 export function say(text) {
-  byId("status").textContent = text;
+  unheard.push(text);
+  if (unheard.length > 1) return;
+  setTimeout(() => {
+    byId("status").textContent = unheard.map((words) => words.replace(/\.$/, "")).join(". ");
+    unheard = [];
+  });
 }
+
+/** Say something to everybody; nothing takes back what was said before. */
+export function notice(text) {
+  byId("notice").textContent = text;
+  if (text) say(text);
+}
+
+export const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
 export const percent = (share) =>
   share === null ? "–" : `${share > 0 && share < 0.01 ? "<1" : Math.round(100 * share)} %`;

@@ -43,7 +43,8 @@ function listenForDrops(take) {
 
 /** Return the dropped files, and the images in dropped folders. */
 async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
+  const items = [...transfer.items].filter((item) => item.kind === "file"); // not the words beside them
+  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
   const files = [...transfer.files];
   const found = [];
   for (const [place, file] of files.entries()) {
@@ -69,8 +70,9 @@ async function within(folder) {
   }
 }
 
-/** A pasted image is always called image.png: give each its time. */
+/** A pasted image is always called image.png: give each its time. It lies in no folder. */
 function named(file) {
+  if (file.name !== "image.png") return file;
   const time = new Date().toISOString().slice(11, 23).replace(/[:.]/g, "-");
-  return file.name === "image.png" ? new File([file], `pasted-${time}.png`, { type: file.type }) : file;
+  return Object.assign(new File([file], `pasted-${time}.png`, { type: file.type }), { pasted: true });
 }

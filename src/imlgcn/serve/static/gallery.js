@@ -21,6 +21,7 @@ export function show() {
     cards.get(detail)?.row.remove();
     cards.delete(detail);
   });
+  store.addEventListener("asked", ({ detail }) => detail.forEach(renew));
   store.addEventListener("scored", ({ detail }) => renew(detail));
   store.addEventListener("corrected", ({ detail }) => renew(detail));
   store.addEventListener("thresholds", () => store.items.forEach(renew));
@@ -57,7 +58,9 @@ function renew(item) {
 
 function words(item) {
   if (item.state === "waiting") return [make("span", { class: "tag none" }, "waiting…")];
-  if (item.state === "failed") return [make("span", { class: "tag failed" }, "cannot be tagged")];
+  if (item.state === "failed") {
+    return [make("span", { class: "tag failed" }, item.refused ? "cannot be tagged" : "not tagged: try again")];
+  }
   const labels = found(item);
   if (!labels.length) return [make("span", { class: "tag none" }, "no tag")];
   const shown = labels.slice(0, TAGS).map((label) => {
@@ -79,19 +82,29 @@ function mark(item) {
 }
 
 function move(event) {
-  const steps = { ArrowRight: 1, ArrowDown: columns(), ArrowLeft: -1, ArrowUp: -columns() };
   const last = store.items.length - 1;
   const place = store.items.indexOf(store.selected);
-  const ends = { Home: 0, End: last };
-  const target = ends[event.key] ?? place + (steps[event.key] ?? 0);
+  const targets = {
+    ArrowRight: () => place + 1,
+    ArrowLeft: () => place - 1,
+    ArrowDown: () => place + columns(),
+    ArrowUp: () => place - columns(),
+    Home: () => 0,
+    End: () => last,
+  };
+  const target = targets[event.key]?.() ?? place;
   if (target === place || target < 0 || target > last) return;
   event.preventDefault();
   select(store.items[target]);
   cards.get(store.selected).button.focus();
 }
 
-const columns = () =>
-  getComputedStyle(byId("gallery")).gridTemplateColumns.split(" ").length;
+/** How many cards stand in a row: all of them where the gallery is one row that scrolls. */
+function columns() {
+  const rows = [...byId("gallery").children];
+  const below = rows.findIndex((row) => row.offsetTop > rows[0].offsetTop);
+  return below === -1 ? rows.length : below;
+}
 
 function decode() {
   while (decoding < DECODING && undecoded.length) {
@@ -117,6 +130,6 @@ async function thumbnail(item) {
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
     canvas.classList.add("drawn");
   } catch {
-    parts.button.classList.add("no-thumb"); // a format that this browser cannot show
+    parts.row.classList.add("no-thumb"); // a format that this browser cannot show
   }
 }

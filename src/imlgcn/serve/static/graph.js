@@ -1,18 +1,24 @@
 // The label graph, with the labels of the chosen image lit.
 
-import { byId, draw, make, percent } from "./dom.js";
+import { byId, count, draw, make, percent } from "./dom.js";
 import { found, store } from "./store.js";
 
 const LONGEST = 22; // letters of a name in the drawing
 const MARGIN = 8;
+const MOST = 300; // arrows in words
 
 const nodes = new Map(); // label -> its elements
 const edges = []; // {element, source, target}
 
 export function show(graph) {
-  if (!graph || !graph.nodes.length) return;
+  if (!graph) return;
   byId("graph").hidden = false;
-  byId("graph-frame").replaceChildren(drawing(graph));
+  const drawn = graph.nodes.length > 0;
+  byId("graph-frame").hidden = byId("arrows").hidden = !drawn;
+  if (drawn) {
+    byId("graph-frame").replaceChildren(drawing(graph));
+    inWords(graph);
+  }
   byId("isolated").replaceChildren(...isolated(graph.isolated));
   for (const what of ["selected", "scored", "corrected", "thresholds"]) {
     store.addEventListener(what, () => light(graph));
@@ -82,6 +88,18 @@ function circle(node) {
   return group;
 }
 
+/** All arrows as a list, for those who cannot see the drawing. */
+function inWords({ edges: all }) {
+  const arrows = count(all.length, "arrow");
+  byId("arrows-title").textContent =
+    all.length > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
+  const items = all.slice(0, MOST).map(({ source, target, probability, images }) => {
+    const share = `${percent(probability)} of the images with ${source}`;
+    return make("li", {}, `${share} also show ${target}: ${count(images, "image")}`);
+  });
+  byId("arrows-list").replaceChildren(...items);
+}
+
 function isolated(names) {
   if (!names.length) return [];
   const chips = names.map((name) => {
@@ -100,9 +118,29 @@ function light(graph) {
     const lit = names.has(edge.source) && names.has(edge.target);
     edge.element.classList.toggle("lit", lit);
   }
-  byId("graph-frame").firstChild.classList.toggle("some-lit", names.size > 0);
-  byId("graph-says").textContent =
-    `An arrow from A to B: at least ${percent(graph.threshold)} of the images with A also show B, ` +
-    `as counted in ${graph.images.toLocaleString("en")} training images. ` +
-    (names.size ? `Lit for this image: ${[...names].join(", ")}.` : "Labels found in the chosen image light up.");
+  const [lit, others] = [true, false].map((wanted) => [...names].filter((name) => nodes.has(name) === wanted));
+  byId("graph-frame").firstElementChild?.classList.toggle("some-lit", lit.length > 0);
+  const says = [
+    legend(graph),
+    lit.length > 0 && `Lit for this image: ${lit.join(", ")}.`,
+    others.length > 0 && `Found as well, but not drawn: ${others.join(", ")}.`,
+    names.size === 0 && "Labels found in the chosen image light up.",
+  ];
+  byId("graph-says").textContent = says.filter(Boolean).join(" ");
+}
+
+function legend(graph) {
+  const [share, images] = [percent(graph.threshold), graph.images.toLocaleString("en")];
+  if (!graph.nodes.length) {
+    return `No label is in ${share} or more of another’s images, as counted in ${images} training images.`;
+  }
+  const linked = new Set(graph.edges.flatMap(({ source, target }) => [source, target])).size;
+  const left =
+    linked > graph.nodes.length
+      ? ` ${graph.nodes.length} of ${linked} labels are drawn: those whose arrows rest on most images.`
+      : "";
+  return (
+    `An arrow from A to B: at least ${share} of the images with A also show B, ` +
+    `as counted in ${images} training images.${left}`
+  );
 }

@@ -1,13 +1,13 @@
 // Ties the parts together: what is asked first, what comes in, what goes out.
 
 import { get } from "./api.js";
-import { correctionsTable, download, tagsTable } from "./csv.js";
+import { correctionsTable, download, tagsTable, unclearNames } from "./csv.js";
 import * as detail from "./detail.js";
-import { byId, say } from "./dom.js";
+import { byId, count, notice, say } from "./dom.js";
 import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
-import { add, clear, found, isBusy, setThresholds, store } from "./store.js";
+import { add, clear, found, isBusy, isUnsaved, remove, retry, setThresholds, store } from "./store.js";
 import * as trade from "./trade.js";
 
 async function start() {
@@ -45,36 +45,95 @@ function introduce(model) {
 }
 
 function take(chosen) {
-  const number = add(chosen);
-  if (number) say(`${number} ${number === 1 ? "image" : "images"} added`);
+  const { added, again, rest } = add(chosen);
+  if (added.length) say(`${count(added.length, "image")} added`);
+  if (again.length) say(`${count(again.length, "image")} tried again`);
+  if (!chosen.length) notice("There is no image in it.");
+  else notice(rest ? `Already there: ${count(rest, "image")}.` : "");
 }
 
 function tools() {
-  for (const what of ["added", "removed", "scored", "corrected", "progress"]) {
+  for (const what of ["added", "asked", "removed", "scored", "corrected", "progress"]) {
     store.addEventListener(what, renew);
   }
+  byId("retry").addEventListener("click", () => {
+    retry();
+    byId("gallery").querySelector("[aria-current]").focus(); // the button goes, the focus should not
+  });
   byId("clear").addEventListener("click", () => {
+    if (!mayLose(store.items)) return;
     clear();
     renew();
+    notice("");
     byId("choose").focus();
   });
-  const done = () => store.items.filter((item) => item.state === "done");
-  byId("save-tags").addEventListener("click", () =>
-    download("tags.csv", tagsTable(done(), store.labels, found)),
-  );
-  byId("save-corrections").addEventListener("click", () =>
-    download("corrections.csv", correctionsTable(done(), store.labels)),
-  );
+  byId("remove").addEventListener("click", () => {
+    if (!mayLose([store.selected])) return;
+    remove(store.selected);
+    if (!store.selected) byId("choose").focus();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (store.items.some(isUnsaved)) event.preventDefault();
+  });
+  byId("save-tags").addEventListener("click", saveTags);
+  byId("save-corrections").addEventListener("click", saveCorrections);
+  announce();
+}
+
+function announce() {
+  let expected = false; // images were added or tried again: it will be said that they are done
+  for (const what of ["added", "asked"]) store.addEventListener(what, () => (expected = true));
   store.addEventListener("scored", ({ detail: item }) => {
     if (item === store.selected) say(summary(item));
   });
   store.addEventListener("progress", () => {
-    if (!isBusy() && store.items.length > 1) say(`All ${store.items.length} images are done`);
+    if (isBusy() || !expected) return;
+    expected = false;
+    if (store.items.length > 1) say(`All ${count(store.items.length, "image")} are done`);
   });
 }
 
 const summary = (item) =>
   item.error ?? `${item.name}: ${found(item).map((label) => store.labels[label]).join(", ") || "no tag"}`;
+
+/** Corrections are work: ask before they are thrown away. */
+function mayLose(items) {
+  const unsaved = items.filter(isUnsaved).length;
+  if (!unsaved) return true;
+  return confirm(`The corrections of ${count(unsaved, "image")} were not downloaded. Throw them away?`);
+}
+
+const done = () => store.items.filter((item) => item.state === "done");
+
+function saveTags() {
+  download("tags.csv", tagsTable(done(), store.labels, found));
+  const why = reasons();
+  notice(why && `In tags.csv some names do not lead to one file. ${why}`);
+}
+
+/** What is trained on must be beyond doubt: rows whose name does not lead to one file are left out. */
+function saveCorrections() {
+  const { shared, pasted } = unclearNames(store.items);
+  const judged = done().filter((item) => item.corrections.size);
+  const rows = judged.filter((item) => ![...shared, ...pasted].includes(item.name));
+  if (rows.length) download("corrections.csv", correctionsTable(rows, store.labels));
+  for (const item of rows) item.saved = true;
+  const left = judged.length - rows.length;
+  notice(left ? `Left out of corrections.csv: ${count(left, "image")}. ${reasons()}` : "");
+}
+
+function reasons() {
+  const { shared, pasted } = unclearNames(store.items);
+  const parts = [
+    shared.length &&
+      `Several images have one name (${some(shared)}): drop their folders, and paths become the names.`,
+    pasted.length && `Pasted images have no file (${some(pasted)}).`,
+  ];
+  return parts.filter(Boolean).join(" ");
+}
+
+const some = (names) =>
+  names.length > 5 ? `${names.slice(0, 4).join(", ")} and ${names.length - 4} more` : names.join(", ");
 
 function renew() {
   const total = store.items.length;
@@ -84,6 +143,7 @@ function renew() {
   byId("count").textContent = total
     ? `${done < total ? `${done} of ${total}` : total}${failed ? `, ${failed} not tagged` : ""}`
     : "";
+  byId("retry").hidden = !store.items.some((item) => item.error);
   byId("progress").hidden = done === total;
   byId("progress").max = Math.max(total, 1);
   byId("progress").value = done;

@@ -8,38 +8,60 @@ export const store = Object.assign(new EventTarget(), {
   model: null,
   labels: [], // names, in the order of every array
   thresholds: [],
-  step: null, // of the slider: what these thresholds got on validation
-  items: [], // {id, name, file, state, probabilities, error, corrections, maps}
+  step: null, // of the slider: what these thresholds got, and on which images
+  items: [], // in the order they came
   selected: null,
 });
 
-let nextId = 1;
 const waiting = [];
 let sending = 0;
 
 const tell = (what, detail) => store.dispatchEvent(new CustomEvent(what, { detail }));
 
+/** Take in what is new and try again what failed; return both, and how many were there already. */
 export function add(files) {
-  const seen = new Set(store.items.map(identity));
-  const fresh = files.filter((file) => !seen.has(identity({ name: nameOf(file), file })));
-  const items = fresh.map((file) => ({
-    id: nextId++,
-    name: nameOf(file),
-    file,
-    state: "waiting",
-    probabilities: null,
-    error: null,
-    corrections: new Map(), // place of the label -> 1 yes, 0 no
-    maps: null,
-  }));
-  store.items.push(...items);
-  waiting.push(...items);
-  tell("added", items);
-  if (!store.selected && items.length) select(items[0]);
-  work();
-  return items.length;
+  const known = new Map(store.items.map((item) => [identity(item), item]));
+  const [added, again] = [[], []];
+  for (const file of files) {
+    const item = makeItem(file);
+    const before = known.get(identity(item));
+    if (before?.state === "failed") again.push(before);
+    if (before) continue;
+    known.set(identity(item), item);
+    added.push(item);
+  }
+  store.items.push(...added);
+  if (added.length) tell("added", added);
+  if (!store.selected && added.length) select(added[0]);
+  request(added);
+  retry(again);
+  return { added, again, rest: files.length - added.length - again.length };
 }
 
+const makeItem = (file) => ({
+  name: nameOf(file),
+  file,
+  state: "waiting", // then done or failed, and removed in the end
+  probabilities: null,
+  revision: 0, // counts what was asked: an answer to an earlier question is too late
+  error: null, // why there is no answer to the last question
+  refused: false, // the server cannot use the image; else it may be tried again
+  corrections: new Map(), // place of the label -> 1 yes, 0 no
+  saved: false, // these corrections were downloaded
+  maps: null,
+});
+
+/** Ask again for images without an answer, or with one that knows nothing of the last correction. */
+export function retry(items = store.items.filter((item) => item.error)) {
+  for (const item of items) {
+    item.state = item.probabilities ? "done" : "waiting";
+    item.error = null;
+  }
+  if (items.length) tell("asked", items);
+  request(items);
+}
+
+// where the folder is known, its path tells images of one name apart
 const nameOf = (file) => file.path ?? (file.webkitRelativePath || file.name);
 const identity = ({ name, file }) => `${name}\n${file.size}\n${file.lastModified}`;
 
@@ -75,12 +97,13 @@ export function setThresholds(thresholds, step = null) {
 export function correct(item, label, value) {
   if (value === null) item.corrections.delete(label);
   else item.corrections.set(label, value);
+  item.saved = false;
   tell("corrected", item);
-  if (store.model.can.known) {
-    waiting.unshift(item);
-    work();
-  }
+  if (store.model.can.known) request([item], "first");
 }
+
+/** Whether the item has corrections that were not downloaded. */
+export const isUnsaved = (item) => item.corrections.size > 0 && !item.saved;
 
 export const isFound = (item, label) =>
   item.corrections.get(label) === 1 ||
@@ -95,13 +118,24 @@ export function found(item) {
 export const order = (item) =>
   [...store.labels.keys()].sort((a, b) => item.probabilities[b] - item.probabilities[a]);
 
-/** Ask for an item's maps once. */
+/** Ask for an item's maps once, or once more after a failure. */
 export function mapsOf(item) {
-  item.maps ??= api.maps(item.file);
+  item.maps ??= api.maps(item.file).catch((error) => {
+    item.maps = null;
+    throw error;
+  });
   return item.maps;
 }
 
 export const isBusy = () => sending + waiting.length > 0;
+
+function request(items, first) {
+  for (const item of items) item.revision += 1;
+  const fresh = items.filter((item) => !waiting.includes(item));
+  if (first) waiting.unshift(...fresh);
+  else waiting.push(...fresh);
+  work();
+}
 
 function work() {
   while (sending < SENDING && waiting.length) {
@@ -117,19 +151,27 @@ function work() {
 }
 
 async function score(item) {
-  const limit = store.model.limits.bytes;
+  const revision = item.revision;
   const known = Object.fromEntries([...item.corrections].map(([k, v]) => [store.labels[k], v]));
   const given = store.model.can.known && item.corrections.size ? known : null;
-  try {
-    if (item.file.size > limit) {
-      throw new Error(`${item.name} is larger than the ${Math.round(limit / 1e6)} MB the server takes.`);
-    }
-    item.probabilities = await api.tag(item.file, given);
-    item.error = null;
-  } catch (error) {
-    item.error = error.message.replace(/^image: /, "");
-  }
-  if (item.state === "removed") return;
-  item.state = item.error ? "failed" : "done";
+  const answer = await ask(item, given).catch((error) => error);
+  if (item.state === "removed" || item.revision !== revision) return; // a newer answer is to come
+  if (answer instanceof Error) fail(item, answer);
+  else Object.assign(item, { state: "done", probabilities: answer, error: null });
   tell("scored", item);
+}
+
+async function ask(item, known) {
+  const limit = store.model.limits.bytes;
+  if (item.file.size <= limit) return api.tag(item.file, known);
+  throw api.refusal(`${item.name} is larger than the ${Math.round(limit / 1e6)} MB the server takes.`);
+}
+
+/** What was known before stays: only the image that never had an answer has failed. */
+function fail(item, error) {
+  const reason = error.message.replace(/^image: /, "");
+  item.refused = error.refused === true;
+  item.error = item.refused ? reason : `${reason} It is not the image’s fault: try again.`;
+  if (item.probabilities) item.error = `The head has not weighed the last answer. ${item.error}`;
+  else item.state = "failed";
 }

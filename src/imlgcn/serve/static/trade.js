@@ -1,7 +1,7 @@
-// The slider: thresholds from finding more to being surer, with what each got on validation.
+// The slider: thresholds from finding more to being surer, with what each got on images it never saw.
 
-import { byId, draw, make, percent } from "./dom.js";
-import { setThresholds, store } from "./store.js";
+import { byId, count, draw, make, percent } from "./dom.js";
+import { setThresholds } from "./store.js";
 
 const WIDTH = 220;
 const HEIGHT = 120;
@@ -14,7 +14,9 @@ export function show(trade) {
   slider.min = 0;
   slider.max = steps.length - 1;
   slider.value = trade.default;
-  const dot = curve(steps);
+  const tested = trade.split === "test";
+  const judges = count(trade.images, tested ? "test image" : "validation image");
+  const dot = curve(steps, judges);
   const renew = () => {
     const step = steps[Number(slider.value)];
     const balanced = Number(slider.value) === trade.default;
@@ -22,7 +24,9 @@ export function show(trade) {
     byId("trade-goal").replaceChildren(
       balanced ? "The tagger’s own thresholds, as with " : "Thresholds as with ",
       make("code", {}, `--threshold ${step.goal}`),
-      `, measured on ${trade.images.toLocaleString("en")} validation images.`,
+      tested
+        ? `, fitted on validation images, measured on ${judges}.`
+        : `, measured on the ${judges} that the thresholds were fitted on: expect less.`,
     );
     slider.setAttribute(
       "aria-valuetext",
@@ -30,7 +34,7 @@ export function show(trade) {
     );
     dot.setAttribute("cx", x(step.recall));
     dot.setAttribute("cy", y(step.precision));
-    setThresholds(step.thresholds, step);
+    setThresholds(step.thresholds, { ...step, judges, positives: trade.positives, fitted: !tested });
   };
   slider.addEventListener("input", renew);
   byId("trade").hidden = false;
@@ -38,6 +42,7 @@ export function show(trade) {
 }
 
 function sentence(step) {
+  if (step.precision === null) return ["No tag is given to any of these images."];
   const strong = (share) => make("strong", {}, percent(share));
   return [strong(step.precision), " of the tags are right, ", strong(step.recall), " of what is there is found."];
 }
@@ -46,8 +51,9 @@ const x = (share) => EDGE.left + share * (WIDTH - EDGE.left - EDGE.right);
 const y = (share) => HEIGHT - EDGE.bottom - share * (HEIGHT - EDGE.top - EDGE.bottom);
 
 /** Draw precision against recall of all steps and return the dot that marks the chosen one. */
-function curve(steps) {
-  const points = steps.map((step) => `${x(step.recall)},${y(step.precision)}`).join(" ");
+function curve(steps, judges) {
+  const said = steps.filter((step) => step.precision !== null);
+  const points = said.map((step) => `${x(step.recall)},${y(step.precision)}`).join(" ");
   const dot = draw("circle", { r: 5.5, class: "dot" });
   const text = (content, attributes) => {
     const element = draw("text", attributes);
@@ -60,7 +66,7 @@ function curve(steps) {
       {
         viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
         role: "img",
-        "aria-label": "Precision against recall on the validation images, with the chosen point",
+        "aria-label": `Precision against recall on ${judges}, with the chosen point`,
       },
       draw("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
       draw("polyline", { class: "line", points }),
