@@ -88,7 +88,7 @@ def test_another_exported_file_does_not_go_on_with_it(tmp_path, images):
     tagger = stopping_after(5)
     tagger.path = first
     with pytest.raises(KeyboardInterrupt):
-        predict(tagger, images, out=out)
+        predict(tagger, images, out=out, workers=1, batch_size=1)
     tagger = ColourTagger()
     tagger.path = other
     with pytest.raises(InputError, match="left by a run with other settings"):
