@@ -47,6 +47,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
+	$(BIN)/python -m benchmarks.corrections runs/demo --out benchmarks/results/corrections.md
 	$(BIN)/python -m benchmarks.serve runs/demo --out benchmarks/results/serve.md
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site

@@ -8,9 +8,9 @@ Shapes: B batch, S image side, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,15 @@ from PIL import Image
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
-from imlgcn.engines import (
-    Engine,
-    check_engine,
-    choose,
-    installed,
-    open_file,
-    openers_for,
-    readers_of,
-)
-from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for, openers_of_file
+from imlgcn.files import sha256_file, write_atomic
 from imlgcn.label_maps import LabelMaps, Region
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
 from imlgcn.predictions import read_predictions
 from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, parse_info, read_info
-from imlgcn.tagger_network import WEIGHTS, load_classifier, without_maps
+from imlgcn.tagger_network import WEIGHTS, load_classifier, save_weights, without_maps
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
@@ -153,8 +145,7 @@ class Tagger:
 
     def _openers(self) -> dict[str, Callable[[], Engine]]:
         if self.path.is_file():
-            names = filter(installed, readers_of(self.path))
-            return {n: partial(open_file, self.path, n, latency=self._latency) for n in names}
+            return openers_of_file(self.path, latency=self._latency)
         found = openers_for(self.path, self.info.sha256, latency=self._latency)
         return found | {"torch": self._open_torch}
 
@@ -299,15 +290,7 @@ def save_tagger(
     path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
 ) -> Tagger:
     """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
-    from safetensors.numpy import save_file
-
-    tensors: dict[str, NDArray[Any]] = {
-        key: value.detach().cpu().contiguous().numpy()
-        for key, value in classifier.state_dict().items()
-    }
-    tensors |= {f"labels.{key}": value for key, value in context.to_arrays().items()}
-    with atomic_path(path / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+    save_weights(path, classifier, context)
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
     write_atomic(path / "model.json", info.model_dump_json(indent=1) + "\n")
     return Tagger(path, info)

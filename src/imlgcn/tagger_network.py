@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError
-from imlgcn.files import sha256_file
+from imlgcn.files import atomic_path, sha256_file
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger_info import TaggerInfo, read_info
 
@@ -53,6 +53,19 @@ def load_classifier(
     network = {key: value for key, value in tensors.items() if not key.startswith("labels.")}
     classifier.load_state_dict(network)
     return classifier, context
+
+
+def save_weights(path: Path, classifier: MultiLabelClassifier, context: LabelContext) -> None:
+    """Write what :func:`load_classifier` reads, but for ``model.json``."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        key: value.detach().cpu().contiguous().numpy()
+        for key, value in classifier.state_dict().items()
+    }
+    tensors |= {f"labels.{key}": value for key, value in context.to_arrays().items()}
+    with atomic_path(path / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
 
 
 def without_maps(info: TaggerInfo, path: Path) -> InputError:

@@ -119,6 +119,12 @@ def openers_for(
     return found
 
 
+def openers_of_file(path: Path, *, latency: bool = False) -> dict[str, Callable[[], Engine]]:
+    """Return what opens an exported file in each installed engine that can run it."""
+    names = filter(installed, readers_of(path))
+    return {name: partial(open_file, path, name, latency=latency) for name in names}
+
+
 def _open_unchanged(path: Path, sha256: str, name: str, latency: bool) -> Engine:
     if not path.is_file() or sha256_file(path) != sha256:
         raise InputError(

@@ -20,9 +20,8 @@ from PIL import Image
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.engines import cores
-from imlgcn.explain.explanation import place_in_words
-from imlgcn.explain.overlay import heat, strength
-from imlgcn.explain.words import FINE
+from imlgcn.explain.overlay import strength
+from imlgcn.explain.words import where_strong
 from imlgcn.label_maps import MEANING
 from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.serve import knowledge
@@ -126,7 +125,7 @@ class Service:
         for place in chosen:
             name = self.tagger.labels[place]
             rows[name] = strength(maps[place], found.kind).round(3).tolist()
-            where[name] = place_in_words(heat(maps[place], (FINE, FINE), region, found.kind))
+            where[name] = where_strong(maps[place], region, found.kind)
         return {
             "kind": found.kind,
             "meaning": MEANING[found.kind],
