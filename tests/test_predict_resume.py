@@ -73,7 +73,7 @@ def test_a_line_that_a_crash_has_cut_is_scored_again(tmp_path, images):
 def test_an_image_that_has_changed_since_is_scored_again(tmp_path, images):
     out = tmp_path / "tags.csv"
     interrupt(images, out, 6)
-    paint(images[0], 0, 255, 0)
+    paint(images[0], 255, 0, 255)
     os.utime(images[0], ns=(1, 1))
     predict(ColourTagger(), images, out=out, resume=True)
     predict(ColourTagger(), images, out=tmp_path / "whole.csv")
