@@ -20,7 +20,7 @@ def tagger_with_onnx(backbone: str, size: int) -> Path:
     """
     folder = cache_dir() / "benchmarks" / "taggers" / f"{backbone}-{size}-{LABELS}"
     if not (folder / "model.onnx").exists():
-        from imlgcn.export import export
+        from imlgcn.exporting import export
 
         _save(folder, backbone, size)
         export(folder, "onnx", calibration="openclipart")

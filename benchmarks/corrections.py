@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from imlgcn import train
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.evaluate import evaluate
+from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger
 
 COUNTS = (24, 120, 300)  # corrected images

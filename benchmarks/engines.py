@@ -29,16 +29,17 @@ import numpy as np
 import torch
 
 from benchmarks.peak import flops, products
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.transforms import load_input
 from imlgcn.engines import cores
-from imlgcn.engines.onnx import OnnxEngine
-from imlgcn.engines.pytorch import TorchEngine
-from imlgcn.engines.vino import OpenVinoEngine
-from imlgcn.export.formats import save_openvino, write_onnx
-from imlgcn.export.network import ExportedNetwork
-from imlgcn.export.quantize import has_vnni, quantize_onnx, quantize_openvino
+from imlgcn.engines.onnxruntime import OnnxEngine
+from imlgcn.engines.openvino import OpenVinoEngine
+from imlgcn.engines.openvino_file import save_openvino
+from imlgcn.engines.torch import TorchEngine
+from imlgcn.exporting.formats import write_onnx
+from imlgcn.exporting.network import ExportedNetwork
+from imlgcn.exporting.quantize import has_vnni, quantize_onnx, quantize_openvino
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.models import MultiLabelClassifier, create_backbone, create_head

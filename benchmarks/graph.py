@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.competing import COMPETING
-from imlgcn.compare import compare, parse_entries
-from imlgcn.compare.environment import describe
+from imlgcn.comparison import compare, parse_entries
+from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.split import duplicate_groups, stratify
 from imlgcn.files import cache_dir
 from imlgcn.labels.embeddings import image_embeddings
-from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS, Backbone, create_backbone
 from imlgcn.progress import Progress, TerminalProgress
 from imlgcn.training.extract import extract_features

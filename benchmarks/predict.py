@@ -24,7 +24,7 @@ from statistics import median
 from benchmarks.bench_taggers import int8_file, tagger_with_onnx
 from benchmarks.photos import photo_folder
 from benchmarks.processes import System, alternate, run, table
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 
 IMLGCN = (sys.executable, "-c", "from imlgcn.cli import main; main()")
 TUNED = {  # what glibc reads: the thresholds of its allocator, raised
@@ -221,7 +221,7 @@ IMPORTS = """
 import time; started = time.perf_counter()
 from imlgcn.cli import commands
 commands("predict")
-import imlgcn.predict, imlgcn.tagger, onnxruntime
+import imlgcn.prediction, imlgcn.tagger, onnxruntime
 print(time.perf_counter() - started)
 """
 

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.compare.environment import describe
-from imlgcn.evaluate import fit_scale, judge
+from imlgcn.comparison.environment import describe
+from imlgcn.evaluation import fit_scale, judge
 from imlgcn.labels.context import LabelContext
-from imlgcn.predictions import ScoredSplit, write_predictions
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
-from imlgcn.tagger_info import library_versions
+from imlgcn.tagger.info import library_versions
+from imlgcn.tagger.scores import ScoredSplit, write_predictions
 
 # images, labels, seconds that are allowed (None: no promise)
 SIZES = ((440, 38, 15.0), (40_137, 80, 60.0), (10_000, 500, None))

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 
 IMLGCN = (sys.executable, "-c", "from imlgcn.cli import main; main()")
 FINE_TUNE = ("train", "openclipart", "--fine-tune", "--size", "160", "--epochs", "2")

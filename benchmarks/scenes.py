@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from benchmarks.scene_images import LABELS, SHARE, THEMES, make_scenes, scene_law
 from benchmarks.scene_law import ThemeLaw, calibrated
 from benchmarks.scene_sheet import draw_sheet
-from imlgcn.compare import compare
-from imlgcn.compare.cells import Cell
-from imlgcn.compare.environment import describe
+from imlgcn.comparison import compare
+from imlgcn.comparison.cells import Cell
+from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.metrics.average_precision import mean_average_precision
 from imlgcn.metrics.calibration import fit_platt
 from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import create_backbone
 from imlgcn.progress import Progress, TerminalProgress
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 from imlgcn.data.openclipart import unpack
 
 IMLGCN = (sys.executable, "-c", "from imlgcn.cli import main; main()")
@@ -30,7 +30,7 @@ IMLGCN = (sys.executable, "-c", "from imlgcn.cli import main; main()")
 PREDICT = """
 import sys, time
 from pathlib import Path
-from imlgcn.predict import predict
+from imlgcn.prediction import predict
 from imlgcn.tagger import Tagger
 tagger = Tagger.load(sys.argv[1], engine=sys.argv[2])
 paths = [Path(line) for line in sys.stdin.read().splitlines()]

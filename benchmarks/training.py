@@ -21,7 +21,7 @@ from statistics import median
 
 import numpy as np
 
-from imlgcn.compare.environment import describe
+from imlgcn.comparison.environment import describe
 from imlgcn.progress import Advance, Progress
 
 SIZE = 160  # of fine-tuning
@@ -116,7 +116,7 @@ def extraction_rates(rounds: int, images: int) -> dict[str, list[float]]:
     """Return images/s from files, and of torch engines on pixels that are in memory already."""
     from imlgcn.data.dataset import load_dataset
     from imlgcn.data.transforms import load_input
-    from imlgcn.engines.pytorch import TorchEngine
+    from imlgcn.engines.torch import TorchEngine
     from imlgcn.models import create_backbone
     from imlgcn.models.folding import fold_batch_norms
     from imlgcn.training.extract import BATCH, extract_features, pooling_extractor

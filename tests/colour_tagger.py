@@ -11,7 +11,7 @@ from PIL import Image
 
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
-from imlgcn.tagger_info import LabelScale, Part, TaggerInfo
+from imlgcn.tagger.info import LabelScale, Part, TaggerInfo
 
 LABELS = ("cat", "dog", "tree")
 THRESHOLDS = np.array([0.5, 0.25, 0.9])

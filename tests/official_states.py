@@ -1,6 +1,6 @@
 """State dicts with the names and shapes of published checkpoints, filled at random.
 
-Names and shapes are those of the repositories named in `imlgcn.models.official`. Shapes: L labels,
+Names and shapes are those of the repositories named in `imlgcn.official.entries`. Shapes: L labels,
 C channels of the trunk.
 """
 

@@ -19,14 +19,14 @@ from imlgcn.cli import commands
 from imlgcn.config import TrainSettings, merge_settings, train_settings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.labels.context import LabelContext
-from imlgcn.metrics.published import PUBLISHED
+from imlgcn.metrics.papers import PUBLISHED
 from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
 from imlgcn.models.classifier import count_parameters
 from imlgcn.models.counting import WORD_DIMENSIONS, count_system
-from imlgcn.systems import SYSTEMS
+from imlgcn.official.systems import SYSTEMS
+from imlgcn.tagger.folder import read_config
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric
-from imlgcn.training.run_folder import read_config
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from docstrings import to_markdown
 
-from imlgcn.label_maps import MEANING
+from imlgcn.activation_maps import MEANING
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.counting import count_system
 from imlgcn.models.heads import HEADS, create_head, head_options
-from imlgcn.systems import SYSTEMS
+from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
 COMPARED = Path(__file__).resolve().parents[2] / "benchmarks/results/compare/compare.csv"

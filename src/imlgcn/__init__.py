@@ -12,22 +12,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imlgcn.comparison import compare
     from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
     from imlgcn.data.dataset import Dataset, load_dataset
     from imlgcn.data.split import split_dataset
+    from imlgcn.evaluation import evaluate
+    from imlgcn.explanation import explain
+    from imlgcn.exporting import export
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.official.checkpoint import import_checkpoint
     from imlgcn.pipeline import demo, train
+    from imlgcn.prediction import predict
     from imlgcn.progress import TerminalProgress
-    from imlgcn.published import import_checkpoint
     from imlgcn.tagger import Tag, Tagger
 
 __version__ = "0.1.0"
 
 # Where each public name lives; imported on first use, so that `import imlgcn` is quick. Functions
-# that share their module's name (imlgcn.evaluate.evaluate) are imported from there.
+# that share their module's name (imlgcn.evaluation.evaluate) are imported from there.
 _HOMES = {
+    "predict": "prediction",
+    "export": "exporting",
+    "explain": "explanation",
+    "evaluate": "evaluation",
+    "compare": "comparison",
     "HEADS": "models",
     "Dataset": "data.dataset",
     "InputError": "config",
@@ -40,7 +50,7 @@ _HOMES = {
     "create_backbone": "models",
     "create_head": "models",
     "demo": "pipeline",
-    "import_checkpoint": "published",
+    "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
     "split_dataset": "data.split",
     "train": "pipeline",
@@ -56,11 +66,16 @@ __all__ = [
     "Tagger",
     "TerminalProgress",
     "check_dataset",
+    "compare",
     "create_backbone",
     "create_head",
     "demo",
+    "evaluate",
+    "explain",
+    "export",
     "import_checkpoint",
     "load_dataset",
+    "predict",
     "split_dataset",
     "train",
 ]

@@ -21,14 +21,16 @@ from imlgcn.data.ready import (
     with_splits,
 )
 from imlgcn.data.split import write_split_csv
-from imlgcn.evaluate import fit_scale, judge
+from imlgcn.evaluation import fit_scale, judge
 from imlgcn.files import write_atomic
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.protocol import paired_bootstrap
-from imlgcn.predictions import ScoredSplit, write_predictions
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger_info import LabelScale, Part, TaggerInfo, library_versions
+from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, read_settings
+from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, library_versions
+from imlgcn.tagger.scores import ScoredSplit, write_predictions
+from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 
 DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -75,13 +77,6 @@ def train(
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.method import train_method
-    from imlgcn.training.run_folder import (
-        CHECKPOINTS,
-        RunLog,
-        close_run_folder,
-        discard_run,
-        open_run_folder,
-    )
 
     out = Path(out)
     seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
@@ -89,7 +84,7 @@ def train(
         data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
     )
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
-    old_split = Path(start) / "split.csv" if start else None
+    old_split = Path(start) / SPLIT if start else None
     whole, own_split = with_splits(dataset, seed, progress, old=old_split)
     dataset = with_learnable_labels(whole, progress)
     say_what_is_thin(dataset, progress)
@@ -111,7 +106,7 @@ def train(
     open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:
         if own_split:
-            write_split_csv(whole, [str(r.split) for r in whole.records], out / "split.csv")
+            write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
         trained = train_method(
             backbone,
             dataset,
@@ -129,8 +124,8 @@ def train(
         progress.say(f"{len(trained.failed)} images could not be read and were left out")
 
     scale, metrics = _judge(trained, options, progress)
-    write_predictions(out / "predictions.parquet", dataset.names, _scored(trained, scale))
-    write_atomic(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    write_predictions(out / SCORES, dataset.names, _scored(trained, scale))
+    write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
     info = TaggerInfo(
         labels=list(dataset.names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),
@@ -180,7 +175,6 @@ def _preset(dataset: Dataset, progress: Progress) -> str:
 def _settings(start: str | Path | None, given: Mapping[str, Any], preset: str) -> TrainSettings:
     """Merge, each over the last: preset, the head's own training values, the old run, the user."""
     from imlgcn.models import HEADS, head_options
-    from imlgcn.training.run_folder import read_settings
 
     old = {} if start is None else read_settings(Path(start))
     for key in {"backbone", "weights"} & old.keys() & given.keys():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks import scene_images
 from imlgcn.data.dataset import SPLITS, load_dataset
-from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import create_backbone
 from imlgcn.progress import SILENT
 

@@ -19,7 +19,7 @@ READY = 60_000  # milliseconds
 @pytest.fixture
 def address(tagger, tmp_path):
     """The page with an exported tagger beside it, served to this machine."""
-    from imlgcn.export import export
+    from imlgcn.exporting import export
 
     if not (WEB / "node_modules" / "onnxruntime-web").is_dir():
         pytest.skip("npm install has not been run in examples/web")

@@ -11,7 +11,7 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.engines import cores, open_file
-from imlgcn.export import export
+from imlgcn.exporting import export
 from imlgcn.tagger import Tagger
 
 pytest.importorskip("onnxscript")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.export import export
+from imlgcn.exporting import export
 
 pytest.importorskip("onnxscript")
 SCRIPT = Path(__file__).parents[2] / "examples" / "python" / "tag.py"

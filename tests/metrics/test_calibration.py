@@ -5,12 +5,12 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.metrics import (
-    average_precision,
     classwise_calibration_error,
     expected_calibration_error,
     fit_platt,
     log_loss_per_image,
 )
+from imlgcn.metrics import ranking as average_precision
 from imlgcn.metrics.calibration import sigmoid
 
 

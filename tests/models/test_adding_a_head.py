@@ -14,7 +14,7 @@ from imlgcn.config import HeadTraining
 from imlgcn.losses import create_loss
 from imlgcn.models.counting import count_system
 from imlgcn.models.heads import HEADS, Head, create_head
-from imlgcn.systems import System
+from imlgcn.official.systems import System
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-head.md").read_text(encoding="utf-8")
 IN_CHANNELS = 12
@@ -64,7 +64,7 @@ def official_numbers(maps=8, num_labels=3, share=0.2, alpha=0.7) -> dict[str, np
 def test_the_golden_test_passes_on_numbers_in_the_published_layout(page_module, tmp_path):
     (tmp_path / "golden").mkdir()
     np.savez_compressed(tmp_path / "golden" / "head_wildcat.npz", **official_numbers())
-    page_module("src/imlgcn/models/official/wildcat.py")
+    page_module("src/imlgcn/official/convert/wildcat.py")
     place = str(tmp_path / "models" / "test_golden_wildcat.py")
     page_module("tests/models/test_golden_wildcat.py", place).test_golden_wildcat()
 

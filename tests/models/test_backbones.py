@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imlgcn.config import ImageSettings, InputError
-from imlgcn.models.backbones import create_backbone
+from imlgcn.models.create import create_backbone
 
 BACKBONES = {  # name -> channels of the map, and its side for an image of 64 pixels
     "tf_efficientnet_lite0": (1280, 2),

@@ -11,7 +11,7 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.csra import MAXIMUM, attend
-from imlgcn.models.official import csra
+from imlgcn.official.convert import csra
 
 IN_CHANNELS = 12
 

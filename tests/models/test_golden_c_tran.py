@@ -11,7 +11,7 @@ import torch
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
-from imlgcn.models.official import c_tran
+from imlgcn.official.convert import c_tran
 
 FILE = Path(__file__).parents[1] / "golden" / "head_c_tran.npz"
 GOLDEN = {key: torch.from_numpy(array) for key, array in np.load(FILE).items()}

@@ -11,7 +11,7 @@ import torch
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.csra import TEMPERATURES
-from imlgcn.models.official import csra
+from imlgcn.official.convert import csra
 
 FILE = Path(__file__).parents[1] / "golden" / "head_csra.npz"
 GOLDEN = {key: torch.from_numpy(array) for key, array in np.load(FILE).items()}

@@ -10,7 +10,7 @@ import torch
 
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
-from imlgcn.models.official import ml_decoder
+from imlgcn.official.convert import ml_decoder
 
 FILE = Path(__file__).parents[1] / "golden" / "head_ml_decoder.npz"
 GOLDEN = {key: torch.from_numpy(array) for key, array in np.load(FILE).items()}

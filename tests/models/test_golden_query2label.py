@@ -11,7 +11,7 @@ import torch
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.query2label import sine_code
-from imlgcn.models.official import query2label
+from imlgcn.official.convert import query2label
 
 FILE = Path(__file__).parents[1] / "golden" / "head_query2label.npz"
 GOLDEN = {key: torch.from_numpy(array) for key, array in np.load(FILE).items()}

@@ -11,7 +11,7 @@ import torch
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
-from imlgcn.models.official import ssgrl
+from imlgcn.official.convert import ssgrl
 
 FILE = Path(__file__).parents[1] / "golden" / "head_ssgrl.npz"
 GOLDEN = {key: torch.from_numpy(array) for key, array in np.load(FILE).items()}

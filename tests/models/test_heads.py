@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.losses import create_loss
-from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models.heads import HEADS, Head, create_head
 
 IN_CHANNELS = 12

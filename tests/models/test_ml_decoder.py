@@ -11,7 +11,7 @@ import torch
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
-from imlgcn.models.official import ml_decoder
+from imlgcn.official.convert import ml_decoder
 
 IN_CHANNELS = 12
 

@@ -12,7 +12,7 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.query2label import DecoderLayer, EncoderLayer, sine_code
-from imlgcn.models.official import query2label
+from imlgcn.official.convert import query2label
 
 IN_CHANNELS = 12
 

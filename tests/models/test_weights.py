@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from imlgcn.config import InputError
 from imlgcn.models import weights as weights_module
-from imlgcn.models.backbones import create_backbone
+from imlgcn.models.create import create_backbone
 from imlgcn.models.weights import embedded_names, load_embedded, read_state_dict
 
 

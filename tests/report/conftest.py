@@ -8,12 +8,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from imlgcn.config import ImageSettings
-from imlgcn.evaluate import fit_scale, judge
+from imlgcn.evaluation import fit_scale, judge
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
-from imlgcn.predictions import ScoredSplit, write_predictions
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo
+from imlgcn.tagger.scores import ScoredSplit, write_predictions
 
 LABELS = ("food", "dessert", "dog", "never tested")
 VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}

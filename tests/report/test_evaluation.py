@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imlgcn.evaluate import Evaluation, judge
+from imlgcn.evaluation import Evaluation, judge
 from imlgcn.metrics.calibration import expected_calibration_error, sigmoid
-from imlgcn.predictions import read_predictions
 from imlgcn.report import write_evaluation_report
-from imlgcn.report.run_folder import read_run_folder, with_evaluation
+from imlgcn.report.run import read_run_folder, with_evaluation
 from imlgcn.tagger import LabelScale, Tagger
+from imlgcn.tagger.scores import Scores
 
 
 @pytest.fixture
 def evaluation(tagger):
     """The test split again, as `imlgcn evaluate` scores it: without a control."""
-    scored = read_predictions(tagger.path / "predictions.parquet", tagger.labels, "test")
+    scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
     metrics = judge(scored.logits, scored.targets, tagger.labels, tagger.info.scale)
     return Evaluation({**metrics, "split": "test"}, replace(scored, control=None), {})
 
@@ -62,7 +62,7 @@ def test_the_page_says_what_was_judged_and_by_what(tagger, evaluation, tmp_path,
 
 def page_of(tagger, protocol, folder, read_page):
     """Write and read the report on other images, with the scores of the test split."""
-    scored = read_predictions(tagger.path / "predictions.parquet", tagger.labels, "test")
+    scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
     metrics = judge(scored.logits, scored.targets, tagger.labels, tagger.info.scale, protocol)
     scored = replace(scored, control=None, probabilities=tagger.calibration.apply(scored.logits))
     scored = replace(scored, images=tuple(f"other/{name}" for name in scored.images))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from imlgcn.predictions import ScoredSplit
 from imlgcn.report.examples import PER_LABEL, SHOWN, choose_examples
+from imlgcn.tagger.scores import ScoredSplit
 
 HALF = np.array([0.5, 0.5, 0.5])
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imlgcn.activation_maps import LabelMaps, Region
 from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import load_input
-from imlgcn.label_maps import LabelMaps, Region
 from imlgcn.report import overlays, write_report
 from imlgcn.report.gallery import SIDE, gallery
 from imlgcn.report.overlays import Overlaid, map_drawer, read_picture
-from imlgcn.report.run_folder import read_run_folder
+from imlgcn.report.run import read_run_folder
 
 LABELS = ("food", "dessert", "dog", "never tested")
 

@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
-from imlgcn.report.curves import PrecisionRecall
 from imlgcn.report.labels_table import HEIGHT, WIDTH, label_rows, sparkline
-from imlgcn.report.run_folder import read_run_folder
+from imlgcn.report.run import read_run_folder
+from imlgcn.views.curves import PrecisionRecall
 
 
 def test_a_small_curve_has_recall_to_the_right_and_precision_up():

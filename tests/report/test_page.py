@@ -13,11 +13,12 @@ from safetensors.numpy import load_file, save_file
 
 from imlgcn.metrics import label_calibration_errors
 from imlgcn.models.heads import HEADS, head_options
-from imlgcn.predictions import read_predictions
-from imlgcn.report import labels_table, plane, sections, write_report
+from imlgcn.report import labels_table, sections, write_report
 from imlgcn.report import page as page_module
 from imlgcn.report.label_sections import WHOLE_GRAPH
 from imlgcn.tagger import Part
+from imlgcn.tagger.scores import Scores
+from imlgcn.views import plane
 
 LABELS = ("food", "dessert", "dog", "never tested")
 
@@ -44,7 +45,7 @@ def test_it_is_written_into_the_folder_and_says_what_the_files_say(tagger, read)
 def test_every_label_has_a_row_with_its_numbers(tagger, read):
     metrics = json.loads((tagger.path / "metrics.json").read_text())
     rows = {row[0]: row[2:] for row in read(tagger).rows if len(row) == 10 and row[0] in LABELS}
-    scored = read_predictions(tagger.path / "predictions.parquet", LABELS, "test")
+    scored = Scores(tagger.path / "predictions.parquet", LABELS).split("test")
     errors = label_calibration_errors(scored.probabilities, scored.targets)
     assert set(rows) == set(LABELS)
     for index, name in enumerate(LABELS[:-1]):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from imlgcn.report.wording import caution, number, plural, signed, verdict
+from imlgcn.report.wording import caution, verdict
+from imlgcn.views.numbers import number, plural, signed
 
 
 def compared(mean, low, high):

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imlgcn.predictions import read_predictions, write_predictions
 from imlgcn.serve import knowledge
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.scores import Scores, write_predictions
 
 
 def scores(path, labels, split):
-    return read_predictions(path / "predictions.parquet", labels, split)
+    return Scores(path / "predictions.parquet", labels).split(split)
 
 
 def counted(tagger, scored, limits):

@@ -49,7 +49,7 @@ def compare(
 
     Example: imlgcn compare openclipart --heads linear,mlp,iml_gcn --out runs/compare
     """
-    from imlgcn.compare import compare as run
+    from imlgcn.comparison import compare as run
 
     found = run(
         data,

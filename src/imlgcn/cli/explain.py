@@ -13,7 +13,7 @@ from imlgcn.config import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from imlgcn.explain import Explanation, LabelExplanation
+    from imlgcn.explanation import Explanation, LabelExplanation
 
 SUFFIXES = (".png", ".svg", ".pdf")
 SHADES = " ░▒▓█"
@@ -42,7 +42,7 @@ def explain(
 
     Example: imlgcn explain runs/demo photo.jpg --label dog --out why.png
     """
-    from imlgcn.explain import explain as run
+    from imlgcn.explanation import explain as run
     from imlgcn.tagger import Tagger
 
     if out is not None and out.suffix.lower() not in SUFFIXES:
@@ -60,7 +60,7 @@ def explain(
 
 def _draw(explanation: Explanation, image: Path, out: Path) -> None:
     from imlgcn.data.images import open_image
-    from imlgcn.explain.figure import explanation_figure, save_figure
+    from imlgcn.explanation.figure import explanation_figure, save_figure
 
     save_figure(explanation_figure(explanation, open_image(image)), explanation, out)
 
@@ -71,7 +71,7 @@ def _show(explanation: Explanation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from imlgcn.label_maps import MEANING
+    from imlgcn.activation_maps import MEANING
 
     console = Console(highlight=False)
     console.print(Text(f"{explanation.image}, {explanation.head}", style="bold"))
@@ -87,7 +87,7 @@ def _show(explanation: Explanation) -> None:
 def _letters(explanation: Explanation, label: LabelExplanation) -> RenderableType:
     from rich.text import Text
 
-    from imlgcn.explain import heat
+    from imlgcn.explanation import heat
 
     left, top, right, bottom = explanation.region
     tall = (bottom - top) / (right - left) / 2  # rows for a column
@@ -102,13 +102,14 @@ def _letters(explanation: Explanation, label: LabelExplanation) -> RenderableTyp
 def _lines(explanation: Explanation, label: LabelExplanation) -> RenderableType:
     from rich.text import Text
 
-    from imlgcn.explain import words
+    from imlgcn.explanation import words
+    from imlgcn.views.numbers import percent
 
     verdict = "a tag" if label.is_tag else "not a tag"
     text = Text(label.label, style="bold")
-    threshold = words.percent(label.threshold)
+    threshold = percent(label.threshold)
     lines = (
-        f"{words.percent(label.probability)}, threshold {threshold}: {verdict}",
+        f"{percent(label.probability)}, threshold {threshold}: {verdict}",
         f"strongest: {words.where(explanation, label)}",
         words.sum_of_score(label),
         words.margin_in_words(label),

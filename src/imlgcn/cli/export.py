@@ -12,7 +12,7 @@ from rich.console import Console
 from imlgcn.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from imlgcn.export import Exported
+    from imlgcn.exporting import Exported
 
 
 def register(app: typer.Typer) -> None:
@@ -64,8 +64,8 @@ def export(
 
     Example: imlgcn export runs/demo --format onnx --out demo.onnx
     """
-    from imlgcn.export import ExportRefused
-    from imlgcn.export import export as run
+    from imlgcn.exporting import ExportRefused
+    from imlgcn.exporting import export as run
 
     try:
         done = run(

@@ -13,8 +13,8 @@ from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
+from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 from imlgcn.progress import TerminalProgress
-from imlgcn.systems import COCO_LABELS, SYSTEMS
 
 TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
 
@@ -49,7 +49,7 @@ def evaluate(
     Example: imlgcn evaluate runs/demo openclipart --json metrics.json --report test.html
     """
     from imlgcn.data.dataset import load_dataset
-    from imlgcn.evaluate import evaluate_images
+    from imlgcn.evaluation import evaluate_images
     from imlgcn.report import write_evaluation_report
     from imlgcn.tagger import Tagger
 

@@ -12,7 +12,7 @@ from imlgcn.config import InputError
 from imlgcn.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from imlgcn.predict import PredictSummary
+    from imlgcn.prediction import PredictSummary
     from imlgcn.tagger import Tagger
 
 
@@ -61,8 +61,8 @@ def predict(
 
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """
-    from imlgcn.predict import expand_paths
-    from imlgcn.predict import predict as run
+    from imlgcn.prediction import expand_paths
+    from imlgcn.prediction import predict as run
     from imlgcn.tagger import Tagger
 
     _refuse_to_overwrite(out)

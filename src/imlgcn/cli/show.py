@@ -14,11 +14,11 @@ from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
-from imlgcn.systems import System
+from imlgcn.official.systems import System
 from imlgcn.tagger import Tag, Tagger
 
 if TYPE_CHECKING:
-    from imlgcn.compare import Row
+    from imlgcn.comparison import Row
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 PAPER_TERMS = {
@@ -270,7 +270,7 @@ def imported(tagger: Tagger) -> None:
 
 def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     """Print the table of a comparison."""
-    from imlgcn.compare.table import difference
+    from imlgcn.comparison.table import difference
 
     console = Console(highlight=False)
     title = f"{split} split, protocol default, mean of {seeds} seed{'s' if seeds > 1 else ''}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +32,7 @@ def demo(
     from imlgcn.pipeline import demo as run
 
     result = run(out, seed=seed, progress=TerminalProgress())
-    show.metrics(_read_metrics(out))
+    show.metrics(result.tagger.folder.metrics)
     show.examples(result.examples)
     show.next_steps(out)
 
@@ -129,18 +128,13 @@ def train(
         progress=TerminalProgress(),
         **settings,
     )
-    show.metrics(_read_metrics(tagger.path))
+    show.metrics(tagger.folder.metrics)
     show.next_steps(tagger.path, own_data=data != "openclipart")
-
-
-def _read_metrics(folder: Path) -> dict[str, Any]:
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
 
 
 def _read_config(path: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what a run's ``config.yaml`` says about its data, and its settings as a layer."""
-    from imlgcn.training.run_folder import ORIGIN, read_config
+    from imlgcn.tagger.folder import ORIGIN, read_config
 
     content = {} if path is None else read_config(path)
     origin = {key: content.pop(key) for key in ORIGIN if key in content}

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.known_counts import Comparison, compare
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
-from imlgcn.data.published import Comparison, compare
 from imlgcn.data.scan import Scan, scan_images
 from imlgcn.progress import SILENT, Progress
 

@@ -39,7 +39,7 @@ class Dataset:
     targets: NDArray[np.int8]  # (N, L)
     reader: str
     reason: str
-    published: str = ""  # a key of imlgcn.data.published.COUNTS, for a well-known data set
+    published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
 
     @classmethod
     def from_source(cls, source: Source) -> Dataset:

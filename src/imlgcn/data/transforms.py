@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imlgcn.activation_maps import Region
 from imlgcn.config import ImageSettings
 from imlgcn.data.images import ImageSource, open_image
-from imlgcn.label_maps import Region
 
 WHITE = (255, 255, 255)
 RESAMPLING = {

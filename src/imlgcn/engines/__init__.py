@@ -13,14 +13,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.activation_maps import MEANING, MapKind
 from imlgcn.config import InputError, unknown_name
 from imlgcn.files import sha256_file
-from imlgcn.label_maps import MEANING, MapKind
 
-# engine -> the files of a tagger folder it can run, best first; torch runs the folder itself
-FILES = {
-    "onnxruntime": ("model.onnx",),
-    "openvino": ("model.openvino", "model.onnx"),
+# engine -> the exported files it can run, best first; torch runs the tagger folder itself
+SUFFIXES = {
+    "onnxruntime": (".onnx",),
+    "openvino": (".openvino", ".onnx"),
     "torch": (),
 }
 EXTRAS = {"torch": "torch", "onnxruntime": "onnx", "openvino": "openvino"}
@@ -95,8 +95,8 @@ def installed(name: str) -> bool:
 
 def check_engine(name: str) -> None:
     """Raise for an engine that there is not, or that is not installed."""
-    if name not in FILES:
-        raise unknown_name("engine", name, ("auto", *FILES))
+    if name not in SUFFIXES:
+        raise unknown_name("engine", name, ("auto", *SUFFIXES))
     if not installed(name):
         raise InputError(
             f"the engine {name!r} is not installed; pip install 'imlgcn[{EXTRAS[name]}]', or "
@@ -105,17 +105,17 @@ def check_engine(name: str) -> None:
 
 
 def openers_for(
-    folder: Path, files: Mapping[str, str], *, latency: bool = False
+    files: Mapping[Path, str], *, latency: bool = False
 ) -> dict[str, Callable[[], Engine]]:
     """Return what opens each installed engine that can run one of the exported ``files``.
 
-    ``files`` are names with their SHA-256; a file that has another one is refused when opened.
+    ``files`` come with their SHA-256; a file that has another one is refused when opened.
     """
     found: dict[str, Callable[[], Engine]] = {}
-    for name, readable in FILES.items():
-        file = next((file for file in readable if file in files), None)
+    for name, suffixes in SUFFIXES.items():
+        file = next((f for suffix in suffixes for f in files if f.suffix == suffix), None)
         if file is not None and installed(name):
-            found[name] = partial(_open_unchanged, folder / file, files[file], name, latency)
+            found[name] = partial(_open_unchanged, file, files[file], name, latency)
     return found
 
 
@@ -139,7 +139,7 @@ def readers_of(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: it is no exported file.
     """
-    readable = tuple(name for name, files in FILES.items() if f"model{path.suffix}" in files)
+    readable = tuple(name for name, suffixes in SUFFIXES.items() if path.suffix in suffixes)
     if not readable:
         raise InputError(
             f"{path} is no tagger: expected a folder that `imlgcn train` wrote, or an exported "
@@ -161,9 +161,9 @@ def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> 
     if name not in readable:
         raise InputError(f"{path} runs by {' or '.join(readable)}, not by the engine {name!r}")
     if name == "onnxruntime":
-        from imlgcn.engines.onnx import OnnxEngine
+        from imlgcn.engines.onnxruntime import OnnxEngine
 
         return OnnxEngine(path, latency=latency)
-    from imlgcn.engines.vino import OpenVinoEngine
+    from imlgcn.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(path, latency=latency)

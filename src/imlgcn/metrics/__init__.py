@@ -1,12 +1,5 @@
 """How good the scores are: average precision, F1, calibration and thresholds, by named protocol."""
 
-from imlgcn.metrics.average_precision import (
-    PROTOCOLS,
-    Protocol,
-    average_precision,
-    mean_average_precision,
-    micro_average_precision,
-)
 from imlgcn.metrics.calibration import (
     Calibration,
     classwise_calibration_error,
@@ -16,14 +9,21 @@ from imlgcn.metrics.calibration import (
     log_loss_per_image,
 )
 from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
-from imlgcn.metrics.protocol import evaluate_published, evaluate_scores, paired_bootstrap
-from imlgcn.metrics.published import (
+from imlgcn.metrics.papers import (
     PUBLISHED,
     PublishedProtocol,
     PublishedScores,
     raw_probabilities,
     score_published,
     unshown_mean_average_precision,
+)
+from imlgcn.metrics.protocol import evaluate_published, evaluate_scores, paired_bootstrap
+from imlgcn.metrics.ranking import (
+    PROTOCOLS,
+    Protocol,
+    average_precision,
+    mean_average_precision,
+    micro_average_precision,
 )
 from imlgcn.metrics.thresholds import Goal, fit_thresholds, parse_goal
 

@@ -13,12 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
-from imlgcn.metrics.average_precision import (
-    average_precision,
-    get_protocol,
-    mean_average_precision,
-    micro_average_precision,
-)
 from imlgcn.metrics.calibration import (
     classwise_calibration_error,
     expected_calibration_error,
@@ -26,11 +20,12 @@ from imlgcn.metrics.calibration import (
 )
 from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
 from imlgcn.metrics.inputs import check_inputs
-from imlgcn.metrics.published import (
-    PUBLISHED,
-    PublishedScores,
-    check_protocol,
-    score_published,
+from imlgcn.metrics.papers import PUBLISHED, PublishedScores, check_protocol, score_published
+from imlgcn.metrics.ranking import (
+    average_precision,
+    get_protocol,
+    mean_average_precision,
+    micro_average_precision,
 )
 from imlgcn.progress import SILENT, Progress
 

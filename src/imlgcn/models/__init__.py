@@ -1,7 +1,8 @@
 """Images to logits: backbones, heads, and the two joined."""
 
-from imlgcn.models.backbones import Backbone, create_backbone
+from imlgcn.models.backbones import Backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
+from imlgcn.models.create import create_backbone
 from imlgcn.models.heads import HEADS, Head, create_head, head_options
 from imlgcn.models.pixels import PixelInput
 

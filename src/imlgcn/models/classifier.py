@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from imlgcn.label_maps import MapKind
+from imlgcn.activation_maps import MapKind
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.heads.base import Criterion, Head
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.backbones import create_backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
+from imlgcn.models.create import create_backbone
 from imlgcn.models.folding import fold_batch_norms
 from imlgcn.models.heads import HEADS, create_head, head_options
 

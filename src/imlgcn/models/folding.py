@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from imlgcn.label_maps import MapKind
+from imlgcn.activation_maps import MapKind
 from imlgcn.models.classifier import MultiLabelClassifier
 from imlgcn.models.heads import Head
 from imlgcn.models.layers import FoldedHead

@@ -1,6 +1,6 @@
 """``report.html``: what a tagger knows and how good it is, in one file to look at.
 
-The figures in :mod:`imlgcn.report.figures` can be called from a notebook on their own.
+The figures in :mod:`imlgcn.views` can be called from a notebook on their own.
 """
 
 from imlgcn.report.page import render, write_evaluation_report, write_report

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.predictions import ScoredSplit
+from imlgcn.tagger.scores import ScoredSplit
 
 SHOWN = 6  # images of each kind
 PER_LABEL = 2  # of one label, so that it does not fill its row

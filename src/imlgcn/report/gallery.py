@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from imlgcn.data.images import ImageError
-from imlgcn.predictions import ScoredSplit
 from imlgcn.report.examples import Example, choose_examples
 from imlgcn.report.overlays import Draw, Overlaid, Picture, read_picture
-from imlgcn.report.run_folder import RunFolder
+from imlgcn.report.run import RunFolder
+from imlgcn.tagger.scores import ScoredSplit
 
 SIDE = 208  # of a picture in pixels: sharp at 160 CSS pixels, small in the file
 QUALITY = 76

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from imlgcn.report import figures
-from imlgcn.report.context_check import Pair, check_context, context_verdict
-from imlgcn.report.cooccurrence import ordered_cooccurrence
-from imlgcn.report.graph import GraphSummary, summarise_graph
-from imlgcn.report.plane import label_plane, neighbours
-from imlgcn.report.run_folder import RunFolder
-from imlgcn.report.svg import inline_svg
-from imlgcn.report.wording import number, plural
+from imlgcn import views as figures
+from imlgcn.report.run import RunFolder
+from imlgcn.views.context_check import Pair, check_context, context_verdict
+from imlgcn.views.cooccurrence import ordered_cooccurrence
+from imlgcn.views.label_graph import GraphSummary, summarise_graph
+from imlgcn.views.numbers import number, plural
+from imlgcn.views.plane import label_plane, neighbours
+from imlgcn.views.svg import inline_svg
 
 MOST_RULES = 24
 MOST_PAIRS = 24  # rows of the context figure

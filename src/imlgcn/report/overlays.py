@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imlgcn.activation_maps import MEANING, LabelMaps, Region
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import WHITE, EvalTransform
-from imlgcn.explain.overlay import overlay
-from imlgcn.explain.words import where_strong
-from imlgcn.label_maps import MEANING, LabelMaps, Region
+from imlgcn.explanation.heat_map import overlay
+from imlgcn.explanation.words import where_strong
 
 if TYPE_CHECKING:
     from imlgcn.tagger import Tagger

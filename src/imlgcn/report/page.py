@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger.folder import REPORT
 
 if TYPE_CHECKING:
-    from imlgcn.evaluate import Evaluation
-    from imlgcn.report.run_folder import RunFolder
+    from imlgcn.evaluation import Evaluation
+    from imlgcn.report.run import RunFolder
     from imlgcn.tagger import Tagger
 
-NAME = "report.html"
 MOST_ISOLATED = 60  # names in the list; the rest is counted
 
 
@@ -38,11 +38,11 @@ def write_report(
             for them where ``config.yaml`` says that the data is.
         progress: told about the sections.
     """
-    from imlgcn.report.run_folder import find_images, read_run_folder
+    from imlgcn.report.run import find_images, read_run_folder
 
     run = read_run_folder(tagger)
     run = replace(run, images=find_images(run) if images is None else images)
-    path = tagger.path / NAME
+    path = tagger.path / REPORT
     _write(tagger, run, path, progress)
     return path
 
@@ -61,12 +61,12 @@ def write_evaluation_report(
 
     Args:
         tagger: what was evaluated.
-        evaluation: of :func:`imlgcn.evaluate.evaluate_images`.
+        evaluation: of :func:`imlgcn.evaluation.evaluate_images`.
         path: the file to write; one that is there is replaced.
         data: what to call the data.
         progress: told about the sections.
     """
-    from imlgcn.report.run_folder import read_run_folder, with_evaluation
+    from imlgcn.report.run import read_run_folder, with_evaluation
 
     run = with_evaluation(read_run_folder(tagger), evaluation, str(data))
     _write(tagger, run, Path(path), progress)
@@ -108,9 +108,9 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from imlgcn.report import wording
     from imlgcn.report.labels_table import FEW, MOST_CURVES
-    from imlgcn.report.palette import DARK, LIGHT, css_variables
+    from imlgcn.views import numbers
+    from imlgcn.views.palette import DARK, LIGHT, css_variables
 
     # label and file names come from others: everything is escaped unless it is our own Markup
     environment = Environment(
@@ -121,10 +121,10 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": wording.number,
-        "integer": partial(wording.number, digits=0),
-        "plural": wording.plural,
-        "signed": wording.signed,
+        "number": numbers.number,
+        "integer": partial(numbers.number, digits=0),
+        "plural": numbers.plural,
+        "signed": numbers.signed,
     }
     script = _own_text("report.js")
     digest = hashlib.sha256(script.encode()).digest()

@@ -8,18 +8,20 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from imlgcn import views
 from imlgcn.metrics.calibration import (
     classwise_calibration_error,
     expected_calibration_error,
     log_loss_per_image,
     sigmoid,
 )
-from imlgcn.predictions import ScoredSplit
-from imlgcn.report import figures
-from imlgcn.report.curves import reliability
-from imlgcn.report.run_folder import RunFolder
-from imlgcn.report.svg import inline_svg
-from imlgcn.report.wording import caution, number, verdict
+from imlgcn.report.run import RunFolder
+from imlgcn.report.wording import caution, verdict
+from imlgcn.tagger.folder import WEIGHTS
+from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.views.curves import reliability
+from imlgcn.views.numbers import number
+from imlgcn.views.svg import inline_svg
 
 # key, name, what it means, decimals
 METRICS = (
@@ -51,8 +53,8 @@ def headline(run: RunFolder) -> dict[str, Any]:
     figure = None
     difference = metrics.get("difference_to_control")
     if control and difference and "interval" in sentence and difference.get("mAP") is not None:
-        values = figures.Difference(*(float(difference[key]) for key in ("mAP", "low", "high")))
-        figure = inline_svg(figures.difference_figure(values), "difference", sentence)
+        values = views.Difference(*(float(difference[key]) for key in ("mAP", "low", "high")))
+        figure = inline_svg(views.difference_figure(values), "difference", sentence)
     return {
         "rows": rows,
         "verdict": sentence,
@@ -96,7 +98,7 @@ def _diagram(scored: ScoredSplit, errors: tuple[str, str, str], *, calibrated: b
     description = (
         f"Reliability diagram. Calibration error, the mean distance from the diagonal: {numbers}."
     )
-    return inline_svg(figures.reliability_figure(raw, final), "reliability", description)
+    return inline_svg(views.reliability_figure(raw, final), "reliability", description)
 
 
 def _quality(probabilities: NDArray[np.float64], targets: NDArray[np.int8]) -> dict[str, float]:
@@ -121,7 +123,7 @@ def training(run: RunFolder) -> list[Markup]:
             for stage, points in curves.items()
         )
         description = f"{title} by epoch. {ends}."
-        figure = inline_svg(figures.curve_figure(curves, title), key, description)
+        figure = inline_svg(views.curve_figure(curves, title), key, description)
         found.append(figure)
     return found
 
@@ -130,7 +132,7 @@ def provenance(run: RunFolder) -> list[tuple[str, str]]:
     """Where the tagger comes from: data, parts, versions, hashes."""
     info = run.info
     config = {} if run.imported else run.settings  # an import writes defaults: nothing was trained
-    weights = info.sha256.get("model.safetensors", "")
+    weights = info.sha256.get(WEIGHTS, "")
     facts = [
         ("judged on", run.data),
         ("data" if run.data is None else "trained on", config.get("data")),

@@ -6,38 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-MISSING = "–"
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    """Format a number for a reader; undefined ones are a dash, and minus is a real minus sign.
-
-    >>> number(61.402), number(-0.04), number(None), number(40137, 0)
-    ('61.4', '0.0', '–', '40,137')
-    """
-    if value is None or not math.isfinite(value):
-        return MISSING
-    rounded = round(value, digits) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return f"{rounded:,.{digits}f}".replace("-", "−")
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """Format a difference with its sign.
-
-    >>> signed(0.92), signed(-3.25, 2), signed(0.0)
-    ('+0.9', '−3.25', '0.0')
-    """
-    text = number(value, digits)
-    return f"+{text}" if value > 0 and float(text) else text
-
-
-def plural(count: int, noun: str) -> str:
-    """Count a noun.
-
-    >>> plural(1, "image"), plural(1629, "image")
-    ('1 image', '1,629 images')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+from imlgcn.views.numbers import number, plural, signed
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.f1 import precision_recall_f1, predict_labels
-from imlgcn.predictions import ScoredSplit, read_predictions
-from imlgcn.report.graph import DrawnGraph, summarise_graph
-from imlgcn.report.run_folder import read_context
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.views.label_graph import DrawnGraph, summarise_graph
 
 DIGITS = 6  # of probabilities and thresholds
 SHARE_DIGITS = 4  # of precision and recall: the hundredths of a percent
@@ -41,7 +39,7 @@ def graph(tagger: Tagger) -> dict[str, Any] | None:
 
     Places are in points from the upper left corner of a drawing of ``size``.
     """
-    context = None if tagger.path.is_file() else read_context(tagger.path, tagger.labels)
+    context = None if tagger.path.is_file() else tagger.folder.context
     if context is None or not context.num_images:
         return None
     threshold = float(tagger.info.head.options.get("threshold", GRAPH_THRESHOLD))
@@ -110,10 +108,7 @@ def trade(tagger: Tagger) -> dict[str, Any] | None:
 def _scored(tagger: Tagger, split: str) -> ScoredSplit | None:
     if tagger.path.is_file() or tagger.info.origin:
         return None
-    try:
-        return read_predictions(tagger.path / "predictions.parquet", tagger.labels, split)
-    except (InputError, ValueError, KeyError, OSError):  # pyarrow's errors are ValueErrors
-        return None
+    return tagger.folder.scored(split)
 
 
 def _improving(steps: Any, middle: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.engines import cores
-from imlgcn.explain.overlay import strength
-from imlgcn.explain.words import where_strong
-from imlgcn.label_maps import MEANING
+from imlgcn.explanation.heat_map import strength
+from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row

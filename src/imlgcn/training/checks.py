@@ -6,7 +6,7 @@ import torch
 
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.words import check_source
+from imlgcn.labels.word_vectors import check_source
 from imlgcn.losses import create_loss
 from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.models import HEADS, Backbone, Head, create_head, head_options

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imlgcn.allocator import raise_thresholds
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
-from imlgcn.engines.pytorch import throughput_threads
+from imlgcn.engines.allocator import raise_thresholds
+from imlgcn.engines.torch import throughput_threads
 from imlgcn.files import cache_dir
 from imlgcn.models import Backbone, Head, PixelInput
 from imlgcn.models.folding import fold_batch_norms

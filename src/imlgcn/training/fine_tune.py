@@ -24,15 +24,15 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from imlgcn.allocator import raise_thresholds
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import TrainTransform
-from imlgcn.engines.pytorch import TorchEngine, throughput_threads
+from imlgcn.engines.allocator import raise_thresholds
+from imlgcn.engines.torch import TorchEngine, throughput_threads
 from imlgcn.losses import create_loss
-from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
 from imlgcn.progress import SILENT, Advance, Progress
 from imlgcn.training.checkpoint import (

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
-from imlgcn.engines.pytorch import torch_threads
+from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
-from imlgcn.labels.words import word_embeddings
+from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
-from imlgcn.metrics.average_precision import mean_average_precision
+from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures, Inputs

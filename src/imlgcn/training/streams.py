@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from imlgcn.engines.pytorch import torch_threads
+from imlgcn.engines.torch import torch_threads
 from imlgcn.models import Backbone, MultiLabelClassifier
 from imlgcn.models.folding import batch_norm_pairs, fold_batch_norms
 from imlgcn.training.loop import Criterion

@@ -8,7 +8,7 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.labels.names import VOC as CLASSES
+from imlgcn.labels.known_names import VOC as CLASSES
 
 # image: objects as (class, difficult?); 000012 has a bird that is plain and one that is difficult
 SHOWN = {

@@ -54,7 +54,7 @@ class Source:
     records: list[Record]
     reader: str
     reason: str
-    published: str = ""  # a key of imlgcn.data.published.COUNTS, for a well-known data set
+    published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
-from imlgcn.labels.names import VOC
+from imlgcn.labels.known_names import VOC
 
 NAME = "voc"
 VARIANTS = {

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 
 Features = Tensor | tuple[Tensor, ...]

@@ -13,12 +13,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Head, Presets
-from imlgcn.models.layers import leaf_uniform, score_each
-from imlgcn.models.maps import attention_maps
+from imlgcn.models.layers import attention_maps, leaf_uniform, score_each
 from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,

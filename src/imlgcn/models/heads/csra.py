@@ -15,12 +15,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import leaf_uniform, refuse_known
-from imlgcn.models.maps import winners
+from imlgcn.models.layers import leaf_uniform, refuse_known, winners
 from imlgcn.models.transformer import MapInput
 
 MAXIMUM = 99  # the temperature that stands for the maximum, as in the published code

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import unknown_name
-from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, refuse_known
-from imlgcn.models.maps import score_maps
+from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, refuse_known, score_maps
 
 GRAPHS = ("cooccurrence", "identity", "adaptive")
 

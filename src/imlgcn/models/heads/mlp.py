@@ -10,11 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from imlgcn.label_maps import MapKind
+from imlgcn.activation_maps import MapKind
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import ImageVector, refuse_known
-from imlgcn.models.maps import score_maps
+from imlgcn.models.layers import ImageVector, refuse_known, score_maps
 
 
 class MLPHead(Head):

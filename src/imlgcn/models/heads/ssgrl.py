@@ -14,14 +14,19 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import InputError
-from imlgcn.label_maps import MapKind, NeighbourEffect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import FoldedAttention, GatedGraphUnit, SemanticAttention
 from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import leaf_uniform, refuse_known, scale_to_norm, score_each
-from imlgcn.models.maps import attention_maps
+from imlgcn.models.layers import (
+    attention_maps,
+    leaf_uniform,
+    refuse_known,
+    scale_to_norm,
+    score_each,
+)
 from imlgcn.models.transformer import MapInput, MeanPath, check_share
 
 CUT_AT_ONCE = 32  # graphs with an edge less that are scored together: bounds memory

@@ -1,0 +1,68 @@
+"""The command about published checkpoints: import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imlgcn.cli import show
+from imlgcn.config import merge_settings, parse_setting
+from imlgcn.progress import TerminalProgress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("import")(import_)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="The checkpoint: .pth, .pth.tar, .safetensors.")],
+    source: Annotated[
+        str,
+        typer.Option("--from", help="asl, ml_decoder, ml_gcn, ssgrl, c_tran, query2label or csra."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")],
+    data_names: Annotated[
+        str | None,
+        typer.Option(
+            help="coco, voc, vg500, or a text file with a label name on each line, in the "
+            "checkpoint's order (default: the names stored in it)."
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="timm's name of the trunk (default: read from the entries).")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the input in pixels (default: as published).")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Label vectors of ML-GCN and SSGRL: GloVe text or .npy.")
+    ] = None,
+    graph: Annotated[Path | None, typer.Option(help="SSGRL's matrix of P(j|i), .npy.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the head, as lam=0.1 (CSRA).")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+) -> None:
+    """Make a tagger of a published checkpoint; its logits are those of the published code.
+
+    Example: imlgcn import TResNet_L_448_86.6.pth --from asl --data-names coco --out runs/asl
+    """
+    from imlgcn.official.checkpoint import import_checkpoint
+
+    tagger = import_checkpoint(
+        file,
+        source,
+        out,
+        data_names=data_names,
+        backbone=backbone,
+        size=size,
+        words=words,
+        graph=graph,
+        options=merge_settings(*(parse_setting(text) for text in set_ or [])),
+        replace=overwrite,
+        progress=TerminalProgress(),
+    )
+    show.imported(tagger)

@@ -1,0 +1,127 @@
+"""The table of a comparison: one row for each entry, as CSV and Markdown.
+
+Shapes: S seeds, N images, L labels.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.comparison.cells import Cell
+from imlgcn.evaluation import fit_scale, judge
+from imlgcn.metrics.protocol import paired_bootstrap
+
+ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
+
+
+@dataclass(frozen=True)
+class Row:
+    """The results of one entry; metrics in percent, mean over seeds, on the split scored."""
+
+    entry: str
+    map: float
+    map_std: float  # over seeds
+    difference: float | None  # to the control, in mAP points; None: the control itself
+    low: float | None  # 95 % interval, paired bootstrap over images
+    high: float | None
+    cf1: float
+    of1: float
+    ece: float  # after calibration
+    log_loss: float  # nats per image, summed over labels, after calibration
+    parameters: int
+    folded: int
+    seconds: float  # of one training, median over seeds
+    milliseconds: float  # per image, of the folded head alone
+    chosen: str  # what the grid changed
+
+
+def make_row(
+    entry: str,
+    chosen: str,
+    cells: Sequence[Cell],
+    control: Sequence[Cell],
+    targets: tuple[NDArray[np.int8], NDArray[np.int8]],
+    names: tuple[str, ...],
+    *,
+    split: str,
+) -> Row:
+    """Judge the cells of one entry, one for each seed; ``targets`` are those of val and test.
+
+    Calibration and thresholds are fitted on validation.
+    """
+    val_targets, wanted = targets if split == "test" else (targets[0], targets[0])
+    judged = [judge(scores(c, split), wanted, names, fit_scale(c.val, val_targets)) for c in cells]
+    maps = [found["mAP"] for found in judged]
+    difference: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
+    if cells is not control:
+        difference = paired_bootstrap(
+            np.stack([scores(cell, split) for cell in cells]),
+            np.stack([scores(cell, split) for cell in control]),
+            wanted,
+            samples=int(np.clip(ENTRIES_PER_SAMPLE / wanted.size / len(cells), 100, 1000)),
+        )
+
+    def mean(metric: str) -> float:
+        return float(np.mean([found[metric] for found in judged]))
+
+    return Row(
+        entry=entry,
+        map=float(np.mean(maps)),
+        map_std=float(np.std(maps)),
+        difference=difference[0],
+        low=difference[1],
+        high=difference[2],
+        cf1=mean("CF1"),
+        of1=mean("OF1"),
+        ece=mean("ECE"),
+        log_loss=mean("log_loss"),
+        parameters=cells[0].stored,
+        folded=cells[0].folded,
+        seconds=float(np.median([cell.seconds for cell in cells])),
+        milliseconds=float(np.median([cell.milliseconds for cell in cells])),
+        chosen=chosen,
+    )
+
+
+def scores(cell: Cell, split: str) -> NDArray[np.float32]:
+    """Return the logits (N, L) of a split."""
+    return cell.test if split == "test" else cell.val
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return all numbers, unrounded."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(asdict(rows[0])), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """Return the table for people."""
+    lines = [
+        "| head | mAP | difference to linear (95 % interval) | CF1 | OF1 | ECE | log-loss | "
+        "parameters | folded | training s | ms per image | chosen |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row.entry} | {row.map:.1f} ± {row.map_std:.1f} | {difference(row)} | "
+            f"{row.cf1:.1f} | {row.of1:.1f} | {row.ece:.2f} | {row.log_loss:.2f} | "
+            f"{row.parameters:,} | {row.folded:,} | "
+            f"{row.seconds:.1f} | {row.milliseconds:.3f} | {row.chosen} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def difference(row: Row) -> str:
+    """Return the difference to the control with its interval, or a dash for the control."""
+    if row.difference is None:
+        return "-"
+    return f"{row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f})"

@@ -1,0 +1,177 @@
+"""What there is to say about the tags of one image, as plain numbers.
+
+Shapes: L labels, h w map over the network's square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """What another label brings to a label's logit through the graph.
+
+    Attributes:
+        label: the other label.
+        effect: logits; what they mean `GraphEffect.kind` says.
+        probability: share of the training images with the other label that show this one; None
+            where the tagger has no counts (an imported checkpoint).
+    """
+
+    label: str
+    effect: float
+    probability: float | None
+
+
+@dataclass(frozen=True)
+class GraphEffect:
+    """How the label graph shaped one label's score.
+
+    Attributes:
+        kind: ``parts``: own, neighbours and bias add up to the logit; ``edges``: each neighbour's
+            effect is how much the logit falls without the edges between the two.
+        own: what the label's own node brings, in logits; None for ``edges``.
+        neighbours: the other labels with an effect, strongest first.
+        logit, probability: of the same weights without the graph.
+    """
+
+    kind: NeighbourEffect
+    own: float | None
+    neighbours: tuple[Neighbour, ...]
+    logit: float
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class LabelExplanation:
+    """Why one label was given, or not.
+
+    Attributes:
+        label: its name.
+        wanted: it was asked for.
+        probability, threshold: shares of 1; it is a tag when the first reaches the second.
+        logit: the network's score, before calibration.
+        map: float32 ``(h, w)`` over the square, padding included.
+        bias: what the logit is where the map is zero; None for attention.
+        margin: the part of the logit that comes from the padding; None for attention.
+        linear: the part of the logit that an attention head's plain linear layer on the mean of
+            the map gives, which its attention does not show; None without such a layer.
+        graph: None for a head without a label graph.
+    """
+
+    label: str
+    wanted: bool
+    probability: float
+    threshold: float
+    logit: float
+    map: NDArray[np.float32]
+    bias: float | None
+    margin: float | None
+    linear: float | None
+    graph: GraphEffect | None
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether the probability reaches the threshold."""
+        return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All labels' scores of one image, and the explanations of some of them.
+
+    Attributes:
+        image: name of the file, or "image".
+        head: name of the head.
+        kind: what the maps are: `imlgcn.activation_maps.MEANING`.
+        region: where the image lies in the square of the maps.
+        names, probabilities, thresholds: of all labels (L,), in the tagger's order.
+        without_graph: probabilities (L,) without the graph; None for a head without one.
+        labels: the explained ones: those asked for, then the most probable.
+    """
+
+    image: str
+    head: str
+    kind: MapKind
+    region: Region
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    without_graph: NDArray[np.float64] | None
+    labels: tuple[LabelExplanation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it: maps as lists of rows."""
+        scores = zip(self.names, self.probabilities, self.thresholds, strict=True)
+        return {
+            "image": self.image,
+            "head": self.head,
+            "map": {"kind": self.kind, "region": list(self.region)},
+            "labels": [_label_dict(label) for label in self.labels],
+            "scores": [
+                {"label": name, "probability": float(p), "threshold": float(t)}
+                for name, p, t in scores
+            ],
+        }
+
+
+def _label_dict(label: LabelExplanation) -> dict[str, Any]:
+    simple = ("label", "wanted", "probability", "threshold", "logit", "bias", "margin", "linear")
+    graph = label.graph
+    return {
+        **{name: getattr(label, name) for name in simple},
+        "tag": label.is_tag,
+        "map": [[round(float(value), 5) for value in row] for row in label.map],
+        "graph": None
+        if graph is None
+        else {
+            "kind": graph.kind,
+            "own": graph.own,
+            "neighbours": [vars(neighbour) for neighbour in graph.neighbours],
+            "without_graph": {"logit": graph.logit, "probability": graph.probability},
+        },
+    }
+
+
+def margin_part(label_map: NDArray[np.float32], region: Region) -> float:
+    """Return how much of a score map's mean lies outside the image.
+
+    >>> margin_part(np.array([[1.0], [4.0]], np.float32), Region(0.0, 0.5, 1.0, 1.0))
+    0.5
+    """
+    outside = 1 - inside(region, *label_map.shape)
+    return float((label_map * outside).mean())
+
+
+PLACES = (
+    ("upper left", "top", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+
+
+def place_in_words(strengths: NDArray[np.float32]) -> str:
+    """Return where in the image a map ``(H, W)`` of strengths 0 to 1 is strong, in a few words.
+
+    >>> strengths = np.zeros((30, 30), np.float32)
+    >>> strengths[2:8, 21:29] = 1
+    >>> place_in_words(strengths)
+    'upper right, 5 % of the image'
+    """
+    strong = strengths >= 0.5
+    if not strong.any():
+        return "nowhere in particular"
+    H, W = strengths.shape
+    weight = np.where(strong, strengths, 0)
+    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
+    row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
+    column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
+    place = PLACES[min(int(3 * row), 2)][min(int(3 * column), 2)]
+    return f"{place}, {strong.mean():.0%} of the image".replace("%", " %")

@@ -1,0 +1,101 @@
+"""What only the trained network itself can tell of a score, not an exported file.
+
+Its label graph: which labels shaped a score, and what it would be without them. And the plain
+linear layer that some attention heads have beside their attention. Shapes: L labels, S image side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.explanation.explanation import GraphEffect, Neighbour
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import conditional_probability
+from imlgcn.tagger import Tagger, load_classifier
+
+if TYPE_CHECKING:
+    from imlgcn.models import Head
+
+NO_EFFECT = 1e-6  # of the strongest one: what is below came over no edge
+
+
+@dataclass(frozen=True, eq=False)
+class Insight:
+    """What was found in the network; nothing where it has neither graph nor linear layer.
+
+    Attributes:
+        linear: logits (L,) of the plain linear layer on the mean of the map.
+        without_graph: probabilities (L,) without the label graph.
+        effects: of the graph, by the place of the label.
+    """
+
+    linear: NDArray[np.float64] | None = None
+    without_graph: NDArray[np.float64] | None = None
+    effects: Mapping[int, GraphEffect] = field(default_factory=dict)
+
+
+def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]) -> Insight:
+    """Run one image ``(1, S, S, 3)`` through the network as it was trained, not folded."""
+    import torch
+
+    from imlgcn.models import HEADS, Head, PixelInput, head_options
+    from imlgcn.models.transformer import MapInput, MeanPath
+
+    name, given = tagger.info.head.name, tagger.info.head.options
+    if HEADS[name].neighbour_effect is None and not head_options(name, **given).get("residual"):
+        return Insight()
+    classifier, context = load_classifier(tagger.path, tagger.info)
+    head = classifier.eval().head
+    assert isinstance(head, Head)
+    with torch.inference_mode():
+        images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
+        features = classifier.backbone(images, classifier.levels)
+        path, take_in = getattr(head, "mean_path", None), getattr(head, "input", None)
+        linear = None
+        if isinstance(path, MeanPath) and isinstance(take_in, MapInput):
+            linear = path(take_in(features))[0].double().numpy()  # (L,)
+        if head.neighbour_effect is None:
+            return Insight(linear)
+        alone = head.without_graph(features).double().numpy()  # (1, L)
+        brought = {label: head.neighbours(features, label).double().numpy() for label in labels}
+    scores = tagger.calibration.apply(alone)[0]
+    effects = {
+        label: _effect(head, context, label, parts, float(alone[0, label]), float(scores[label]))
+        for label, parts in brought.items()
+    }
+    return Insight(linear, scores, effects)
+
+
+def _effect(
+    head: Head,
+    context: LabelContext,
+    label: int,
+    parts: NDArray[np.float64],
+    logit: float,
+    probability: float,
+) -> GraphEffect:
+    """Name the parts (L,) that the labels bring to the logit of one."""
+    assert head.neighbour_effect is not None
+    conditional = conditional_probability(context.pair_counts, context.occurrences)
+    order = [int(index) for index in np.argsort(-np.abs(parts), kind="stable") if index != label]
+    floor = NO_EFFECT * max(np.abs(parts).max(), 1.0)
+    return GraphEffect(
+        kind=head.neighbour_effect,
+        own=float(parts[label]) if head.neighbour_effect == "parts" else None,
+        neighbours=tuple(
+            Neighbour(
+                label=context.names[index],
+                effect=float(parts[index]),
+                probability=float(conditional[index, label]) if context.num_images else None,
+            )
+            for index in order
+            if abs(parts[index]) > floor
+        ),
+        logit=logit,
+        probability=probability,
+    )

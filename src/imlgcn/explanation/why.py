@@ -1,0 +1,92 @@
+"""From a tagger and an image to the explanation of its tags.
+
+Shapes: L labels, S image side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imlgcn.activation_maps import LabelMaps
+from imlgcn.config import unknown_name
+from imlgcn.data.images import open_image
+from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin_part
+from imlgcn.explanation.network import Insight, look_inside
+from imlgcn.tagger import ImageLike, Tagger
+
+SHOWN = 4  # labels explained in all, unless more are asked for
+AT_LEAST = 2  # explained, tags or not, when none is asked for
+
+
+def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = None) -> Explanation:
+    """Say why an image has its tags: where each score comes from, and which labels shaped it.
+
+    ``labels`` are explained first, tags or not, then the most probable tags, up to 4 in all.
+    Neighbours need the tagger's folder: an exported file holds no label graph.
+
+    Raises:
+        InputError: an unknown label, or a network that cannot say where it looks.
+        ImageError: the image cannot be read.
+    """
+    wanted = list(dict.fromkeys(labels or ()))
+    for name in wanted:
+        if name not in tagger.labels:
+            raise unknown_name("label", name, tagger.labels)
+    title = Path(image).name if isinstance(image, str | Path) else "image"
+    if not isinstance(image, Image.Image):
+        settings = tagger.info.image
+        image = open_image(image, size=settings.size, fit=settings.fit)
+    pixels = tagger.load_input(image)[None]  # (1, S, S, 3)
+    maps = tagger.maps(pixels, [image.size])
+    scores = tagger.calibration.apply(maps.logits)[0]  # (L,)
+    chosen = _choose(scores, tagger.thresholds, [tagger.labels.index(name) for name in wanted])
+    insight = look_inside(tagger, pixels, chosen) if tagger.path.is_dir() else Insight()
+    return Explanation(
+        image=title,
+        head=tagger.info.head.name,
+        kind=maps.kind,
+        region=maps.regions[0],
+        names=tagger.labels,
+        probabilities=scores,
+        thresholds=tagger.thresholds,
+        without_graph=insight.without_graph,
+        labels=tuple(
+            _label(tagger, maps, insight, index, tagger.labels[index] in wanted) for index in chosen
+        ),
+    )
+
+
+def _choose(
+    scores: NDArray[np.float64], thresholds: NDArray[np.float64], wanted: list[int]
+) -> list[int]:
+    """Return the labels to explain: those asked for, then tags, most probable first."""
+    ranked = [int(index) for index in np.argsort(-scores, kind="stable") if index not in wanted]
+    tags = [index for index in ranked if scores[index] >= thresholds[index]]
+    if not wanted and len(tags) < AT_LEAST:
+        tags = ranked[:AT_LEAST]
+    return wanted + tags[: max(SHOWN - len(wanted), 0)]
+
+
+def _label(
+    tagger: Tagger, maps: LabelMaps, insight: Insight, index: int, wanted: bool
+) -> LabelExplanation:
+    label_map, logit = maps.maps[0, index], float(maps.logits[0, index])
+    adds_up = maps.kind != "attention"
+    probability = tagger.calibration.apply(maps.logits)[0, index]
+    return LabelExplanation(
+        label=tagger.labels[index],
+        wanted=wanted,
+        probability=float(probability),
+        threshold=float(tagger.thresholds[index]),
+        logit=logit,
+        map=label_map,
+        bias=logit - float(label_map.mean()) if adds_up else None,
+        margin=margin_part(label_map, maps.regions[0]) if adds_up else None,
+        linear=None if insight.linear is None else float(insight.linear[index]),
+        graph=insight.effects.get(index),
+    )

@@ -1,0 +1,91 @@
+"""An explanation in words: for the terminal, under a figure, and for those who cannot see it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.activation_maps import MapKind, Region, inside
+from imlgcn.explanation.explanation import Explanation, LabelExplanation, place_in_words
+from imlgcn.explanation.heat_map import HALF, heat, strength
+from imlgcn.views.numbers import percent
+
+FINE = 96  # places along a side on which "where" is judged
+FEW = 4  # neighbours named in a sentence
+SHARE = 0.05  # of the map's score: less from the margin is not worth a word
+
+
+def signed(value: float) -> str:
+    """Return logits with their sign, the minus as long as the plus.
+
+    >>> signed(0.254), signed(-1.9), signed(-0.001)
+    ('+0.25', '−1.90', '0.00')
+    """
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+
+
+def where(explanation: Explanation, label: LabelExplanation) -> str:
+    """Return where in the image a label's map is strong, in a few words."""
+    return where_strong(label.map, explanation.region, explanation.kind)
+
+
+def where_strong(label_map: NDArray[np.float32], region: Region, kind: MapKind) -> str:
+    """Return where in the image, which is that region of the map ``(h, w)``, it is strong.
+
+    A map that is strong on the margin only says so; one that is faint everywhere names no place.
+
+    >>> where_strong(np.array([[0.0, 9.0]], np.float32), Region(0.0, 0.0, 0.4, 1.0), "score")
+    'on the margin, outside the image'
+    """
+    within = heat(label_map, (FINE, FINE), region, kind)
+    strengths = strength(label_map, kind)
+    strongest_inside = inside(region, *label_map.shape).flat[strengths.argmax()] >= 0.5
+    if within.max() < HALF <= strengths.max() and not strongest_inside:
+        return "on the margin, outside the image"
+    return place_in_words(within)
+
+
+def sum_of_score(label: LabelExplanation) -> str:
+    """Return what a logit is made of, as far as the head lets it be said; else nothing."""
+    if label.bias is None:
+        if label.linear is None:
+            return ""
+        return f"logit {signed(label.logit)}; the linear path alone {signed(label.linear)}"
+    seen = label.logit - label.bias
+    return f"logit {signed(label.logit)} = map {signed(seen)}, bias {signed(label.bias)}"
+
+
+def margin_in_words(label: LabelExplanation) -> str:
+    """Return what the padding adds, where it is worth a word."""
+    seen = 0.0 if label.bias is None else label.logit - label.bias
+    if label.margin is None or abs(label.margin) < SHARE * abs(seen):
+        return ""
+    return f"of the map, {signed(label.margin)} lies on the white margin"
+
+
+def graph_in_words(label: LabelExplanation) -> str:
+    """Return which labels shaped the score through the graph, or nothing for other heads."""
+    graph = label.graph
+    if graph is None:
+        return ""
+    named = ", ".join(f"{n.label} {signed(n.effect)}" for n in graph.neighbours[:FEW])
+    more = len(graph.neighbours) - FEW
+    others = f" and {more} more" if more > 0 else ""
+    own = "" if graph.own is None else f"own node {signed(graph.own)}; "
+    brought = f"neighbours {named}{others}" if named else "no neighbours"
+    return f"{own}{brought}; without the graph {percent(graph.probability)}"
+
+
+def describe(explanation: Explanation, label: LabelExplanation) -> str:
+    """Return the explanation of one label as a sentence: the text alternative of its picture."""
+    verdict = "a tag" if label.is_tag else "no tag"
+    looks = "attention" if explanation.kind == "attention" else "score"
+    parts = (
+        f"{label.label}: {percent(label.probability)}, threshold {percent(label.threshold)}, "
+        f"{verdict}",
+        f"strongest {looks}: {where(explanation, label)}",
+        sum_of_score(label),
+        margin_in_words(label),
+        graph_in_words(label),
+    )
+    return "; ".join(part for part in parts if part) + "."

@@ -1,0 +1,155 @@
+"""The proof of an exported file: its logits and tags are those of the network as it was trained.
+
+Shapes: N images, B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.activation_maps import MapKind
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.images import ImageError
+from imlgcn.data.transforms import load_input
+from imlgcn.tagger import Tagger
+
+IMAGES = 8
+BATCHES = (1, 3)
+# relative to the largest logit; runtimes differ by about 1e-6 (another order of the sums)
+TOLERANCE = 1e-3
+
+
+class ExportRefused(Exception):  # noqa: N818  # a verdict, not a mistake
+    """An exported file was not kept; the message says why."""
+
+
+class Scorer(Protocol):
+    """What is compared: anything that turns pixels into logits, and into maps if it has them."""
+
+    takes_known: bool
+
+    def logits(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
+        """Return logits ``(B, L)`` of pixels ``(B, S, S, 3)``."""
+        ...
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits, and maps ``(B, L, h, w)``."""
+        ...
+
+
+class Samples(NamedTuple):
+    """Real images to compare on, and where they are from."""
+
+    pixels: NDArray[np.uint8]  # (N, S, S, 3)
+    origin: str
+
+
+class Agreement(NamedTuple):
+    """How far two networks are apart on the samples."""
+
+    difference: float = 0.0  # the largest of any logit
+    largest: float = 0.0  # the largest logit, for scale
+    other_tags: int = 0  # (image, label) pairs that only one of them tags
+    tags: int = 0  # pairs that the trained network tags
+    maps: float = 0.0  # the largest difference of any map, relative to the largest value of all
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two can stand for each other."""
+        close = self.difference <= TOLERANCE * max(self.largest, 1.0)
+        return bool(close and not self.other_tags and self.maps <= TOLERANCE)
+
+
+def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None) -> Samples:
+    """Return real images: of ``data``, else of what the tagger was trained on, else clip art.
+
+    Raises:
+        InputError: fewer than 8 of them can be read.
+    """
+    dataset, origin = (data, "the calibration data") if data is not None else _known_data(tagger)
+    found: list[NDArray[np.uint8]] = []
+    paths = dataset.paths
+    # every so many, from all over the data: neighbours in a list are often alike
+    step = max(len(paths) // IMAGES, 1)
+    for path in [p for first in range(step) for p in paths[first::step]]:
+        with suppress(ImageError):
+            found.append(load_input(path, settings))
+        if len(found) == IMAGES:
+            return Samples(np.stack(found), f"{IMAGES} images of {origin}")
+    raise InputError(
+        f"an export is compared on {IMAGES} images; {origin} has {len(found)} that can be read: "
+        "name data with more (--calibration DATA)"
+    )
+
+
+def compare(
+    scorer: Scorer, reference: Scorer, tagger: Tagger, pixels: NDArray[np.uint8]
+) -> Agreement:
+    """Compare on all samples, one by one and in threes; told of a label as well, if they can be."""
+    given: list[NDArray[np.int8] | None] = [None]
+    if reference.takes_known:
+        row = np.full(len(tagger.labels), -1, np.int8)
+        row[0] = 1
+        given.append(row)
+    found, wanted = [], []
+    for row_or_none in given:
+        for size in BATCHES:
+            for start in range(0, len(pixels), size):
+                batch = pixels[start : start + size]
+                rows = None if row_or_none is None else np.tile(row_or_none, (len(batch), 1))
+                found.append(scorer.logits(batch, rows))
+                wanted.append(reference.logits(batch, rows))
+    return agreement(np.concatenate(found), np.concatenate(wanted), tagger)
+
+
+def agreement(found: NDArray[np.float32], wanted: NDArray[np.float32], tagger: Tagger) -> Agreement:
+    """Compare logits ``(N, L)`` and the tags they give; NaN agrees with nothing."""
+    apart = np.abs(found - wanted).max(initial=0.0)
+    ours, theirs = (tagger.calibration.apply(x) >= tagger.thresholds for x in (found, wanted))
+    return Agreement(
+        difference=float(apart) if np.isfinite(apart) else float("inf"),
+        largest=float(np.abs(wanted).max(initial=0.0)),
+        other_tags=int((ours != theirs).sum()),
+        tags=int(theirs.sum()),
+    )
+
+
+def compare_maps(
+    scorer: Scorer, reference: Scorer, kind: MapKind, pixels: NDArray[np.uint8]
+) -> float:
+    """Return the largest difference of any map, relative to the largest value of all.
+
+    Of ``winner`` maps the means: two positions may be as good as equal, and rounding then decides
+    which of them has won.
+    """
+    found, wanted = (x.maps(pixels)[1] for x in (scorer, reference))
+    if found.shape != wanted.shape:
+        return float("inf")
+    if kind == "winner":
+        found, wanted = (x.mean((2, 3)) for x in (found, wanted))
+    apart = float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+    return apart if np.isfinite(apart) else float("inf")
+
+
+def _known_data(tagger: Tagger) -> tuple[Dataset, str]:
+    """Return what the tagger was trained on if it is still there, else Open Clip Art."""
+    with suppress(InputError):
+        config = tagger.folder.config
+        data = str(config.get("data", "openclipart"))
+        reader, variant, delimiter = (config.get(key) for key in ("reader", "variant", "delimiter"))
+        dataset = load_dataset(data, reader=reader, variant=variant, delimiter=delimiter)
+        return _held_out(dataset), data
+    return _held_out(load_dataset("openclipart")), "openclipart"
+
+
+def _held_out(dataset: Dataset) -> Dataset:
+    return dataset.split("val") if "val" in dataset.splits else dataset

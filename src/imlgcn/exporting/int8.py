@@ -1,0 +1,151 @@
+"""The judge of a file in 8-bit integers: size, speed on this machine, mAP on held-out images."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.images import ImageError
+from imlgcn.data.transforms import load_input
+from imlgcn.engines import installed
+from imlgcn.evaluation import evaluate
+from imlgcn.exporting.agreement import ExportRefused
+from imlgcn.exporting.quantize import Pixels
+from imlgcn.progress import Progress
+from imlgcn.tagger import Tagger
+
+CALIBRATION_IMAGES = 128  # more change the ranges little
+MEASURED_IMAGES = 2000  # mAP to a few tenths
+ROUNDS = 7  # of timing, taken in turns
+ROUND_SECONDS = 0.3
+BATCH = 4
+
+
+class Int8Report(NamedTuple):
+    """What 8-bit integers changed."""
+
+    size_before: int  # bytes of the float32 file
+    rate: float  # images/s here, all cores
+    rate_before: float
+    map: float  # percent, protocol default
+    map_before: float
+    images: int  # validation images that mAP is of
+    calibrated: int  # training images that the ranges are of
+
+
+class Scorer(Protocol):
+    """An engine, as far as it is timed."""
+
+    def logits(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Return logits of a batch."""
+        ...
+
+
+def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
+    """Return training images, evenly spread over the data, each ``(S, S, 3)``.
+
+    Raises:
+        InputError: the data has no splits, or no image of ``train`` can be read.
+    """
+    if not {"train", "val"} <= set(data.splits):
+        raise InputError(
+            "8-bit ranges are fitted on the split train and judged on val; the data has "
+            f"{', '.join(data.splits) or 'no splits'}: `imlgcn split` makes them"
+        )
+    paths = _spread(data.split("train"), CALIBRATION_IMAGES).paths
+    found = []
+    for path in paths:
+        with suppress(ImageError):
+            found.append(load_input(path, settings))
+    if not found:
+        raise InputError("no image of the split train can be read, so nothing can be calibrated")
+    return found
+
+
+def judge_int8(
+    before: Path,
+    after: Path,
+    data: Dataset,
+    max_drop: float,
+    calibrated: int,
+    progress: Progress,
+    runtimes: Sequence[str],
+) -> Int8Report:
+    """Compare the int8 file ``after`` with the float32 file ``before`` in every runtime there is.
+
+    The report is of the first: the one that prediction takes when it is not told otherwise.
+
+    Raises:
+        ExportRefused: mAP falls by more than ``max_drop`` points, or it is not faster here.
+    """
+    held_out = _spread(data.split("val"), MEASURED_IMAGES)
+    reports = [
+        _judge(before, after, held_out, max_drop, calibrated, progress, runtime)
+        for runtime in runtimes
+        if installed(runtime)
+    ]
+    return reports[0]
+
+
+def _judge(
+    before: Path,
+    after: Path,
+    held_out: Dataset,
+    max_drop: float,
+    calibrated: int,
+    progress: Progress,
+    runtime: str,
+) -> Int8Report:
+    whole, small = (Tagger.load(path, engine=runtime, latency=True) for path in (before, after))
+    scores = []
+    for tagger in (whole, small):
+        found = evaluate(tagger, held_out, split=None, progress=progress)["mAP"]
+        if found is None:
+            raise InputError("no label has a positive image in the split val: mAP cannot be judged")
+        scores.append(float(found))
+    drop = scores[0] - scores[1]
+    if drop > max_drop:
+        raise ExportRefused(
+            f"in 8-bit integers, run by {runtime}, mAP falls by {drop:.2f} points "
+            f"({scores[0]:.2f} to {scores[1]:.2f} on {len(held_out)} validation images), more than "
+            f"--max-drop {max_drop:g}; nothing was written"
+        )
+    rates = measure([whole.engine, small.engine], whole.info.image.size)
+    if rates[1] <= rates[0]:
+        raise ExportRefused(
+            f"in 8-bit integers, run by {runtime}, the network is not faster on this machine: "
+            f"{rates[1]:.1f} images/s against {rates[0]:.1f}; nothing was written"
+        )
+    return Int8Report(
+        before.stat().st_size, rates[1], rates[0], scores[1], scores[0], len(held_out), calibrated
+    )
+
+
+def measure(engines: list[Scorer], size: int) -> list[float]:
+    """Return images/s of engines, medians of rounds in turn: what disturbs one disturbs all."""
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
+    rates: list[list[float]] = [[] for _ in engines]
+    for engine in engines:
+        engine.logits(pixels)  # the first run allocates
+    for _ in range(ROUNDS):
+        for engine, found in zip(engines, rates, strict=True):
+            runs, start = 0, time.perf_counter()
+            while not runs or time.perf_counter() - start < ROUND_SECONDS:
+                engine.logits(pixels)
+                runs += 1
+            found.append(runs * BATCH / (time.perf_counter() - start))
+    return [statistics.median(found) for found in rates]
+
+
+def _spread(data: Dataset, most: int) -> Dataset:
+    """Return at most so many records, evenly spread over the data."""
+    return data.select(np.unique(np.linspace(0, len(data) - 1, min(len(data), most)).astype(int)))

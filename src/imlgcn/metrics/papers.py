@@ -1,0 +1,266 @@
+"""How each paper scores a ranking of images: one named protocol per published evaluation code.
+
+What a paper calls mAP, CF1 or top-3 is what its code computes, and no two codes agree on empty
+labels, ties, thresholds or unknown targets. The rules here were read in the repositories named
+below; ``docs/protocols.md`` compares them. Scores are the raw ones of the network: no paper fits a
+threshold or calibrates. Letters: N images, L labels. Numbers are fractions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError, unknown_name
+from imlgcn.metrics.calibration import sigmoid
+from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
+from imlgcn.metrics.inputs import check_inputs
+from imlgcn.metrics.ranking import PROTOCOLS, average_precision, mean_average_precision
+
+TOP_K = 3
+SIX = ("OP", "OR", "OF1", "CP", "CR", "CF1")  # in the order of ML-GCN's code
+Unknown = Literal["left_out", "absent"]
+
+
+@dataclass(frozen=True)
+class PublishedProtocol:
+    """The rules of one paper's evaluation code.
+
+    ``unknown_ap`` and ``unknown_f1`` say what an unknown target (-1; VOC's "difficult") becomes.
+    """
+
+    paper: str
+    source: str  # repository and commit whose code was followed
+    scores: Literal["logits", "probabilities"]  # what the code ranks: rounded sigmoids make ties
+    average_precision: str  # a name in average_precision.PROTOCOLS
+    # a label without a positive: its average precision, which is always averaged in
+    empty_ap: Literal["nan", "zero"]
+    unknown_ap: Unknown
+    unknown_f1: Unknown
+    # of a probability; a logit of at least 0 is a probability of at least 0.5
+    threshold: float = 0.5
+    strict: bool = False  # above the threshold, not at it
+    class_f1: Literal["of_means", "mean_of_labels"] = "of_means"
+    empty_f1: Literal["zero", "nan", "one"] = "nan"  # see precision_recall_f1
+    unpredicted_as_one: bool = False
+    # 0/0 over all labels together is NaN although per label it is what empty_f1 says
+    overall_nan: bool = False
+    top3_ties: Literal["kept", "first"] | None = "kept"  # None: the paper has no top-3 numbers
+    counted_per_image: bool = False  # exact match, Hamming accuracy and F1 per image too
+    f1_in_code: bool = True  # False: its code computes mAP only; plain definitions for the rest
+
+
+PUBLISHED: dict[str, PublishedProtocol] = {
+    "ml_gcn": PublishedProtocol(
+        paper="ML-GCN (Chen et al., CVPR 2019)",
+        source="megvii-research/ML-GCN@5517d6ff8012ead45c26a07b3a9d960cdaa0b9d1",
+        scores="logits",
+        average_precision="rank",
+        empty_ap="nan",
+        unknown_ap="left_out",
+        unknown_f1="absent",  # only its average precision knows "difficult"
+        unpredicted_as_one=True,
+        top3_ties="first",  # which of the tied ones is arbitrary there
+    ),
+    "csra": PublishedProtocol(
+        paper="CSRA (Zhu and Wu, ICCV 2021)",
+        source="Kevinz-code/CSRA@c8480d12742459809179eb0fc4ee0a88b6b98bfa",
+        scores="probabilities",
+        average_precision="rank",
+        empty_ap="nan",
+        unknown_ap="left_out",
+        unknown_f1="left_out",
+        unpredicted_as_one=True,
+        top3_ties="first",  # which of the tied ones is arbitrary there
+    ),
+    "asl": PublishedProtocol(
+        paper="ASL (Ridnik et al., ICCV 2021)",
+        source="Alibaba-MIIL/ASL@8c9e0bd8d5d450cf19093363fc08aa7244ad4408",
+        scores="probabilities",
+        average_precision="rank",
+        empty_ap="zero",  # 1e-8 is added to the positives; other labels hardly move
+        unknown_ap="absent",
+        unknown_f1="absent",
+        threshold=0.8,  # of its validation script: the loss inflates probabilities
+        strict=True,
+        class_f1="mean_of_labels",
+        empty_f1="zero",
+        overall_nan=True,
+        top3_ties=None,
+    ),
+    "ssgrl": PublishedProtocol(
+        paper="SSGRL (Chen et al., ICCV 2019)",
+        source="HCPLab-SYSU/SSGRL@ea47ccb2cf55ff37c5a91fc5a6974bdbc9ab6679",
+        scores="logits",
+        average_precision="voc12",
+        empty_ap="nan",
+        unknown_ap="absent",
+        unknown_f1="absent",
+        f1_in_code=False,
+    ),
+    "query2label": PublishedProtocol(
+        paper="Query2Label (Liu et al., 2021)",
+        source="SlongLiu/query2labels@55eb05064f4badbe03423b79e5c9d143da2dff2e",
+        scores="probabilities",
+        average_precision="voc12",
+        empty_ap="nan",
+        unknown_ap="absent",
+        unknown_f1="absent",
+        f1_in_code=False,
+    ),
+    "c_tran": PublishedProtocol(
+        paper="C-Tran (Lanchantin et al., CVPR 2021)",
+        source="QData/C-Tran@560cf6f47a7021b9993d63c78f61565840786c24",
+        scores="probabilities",
+        average_precision="sklearn",
+        empty_ap="zero",
+        unknown_ap="absent",
+        unknown_f1="absent",
+        empty_f1="zero",
+        counted_per_image=True,
+    ),
+    "srn": PublishedProtocol(
+        paper="SRN (Zhu et al., CVPR 2017)",
+        source="zhufengx/SRN_multilabel@5d5dc6b845526acefb6f0869b00cd534b24110c8",
+        scores="logits",
+        average_precision="voc12",
+        empty_ap="nan",
+        unknown_ap="absent",
+        unknown_f1="absent",
+        strict=True,
+        class_f1="mean_of_labels",
+        empty_f1="one",  # its epsilons make 0/0 one
+        top3_ties=None,
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedScores:
+    """What a paper's code prints, as fractions; NaN where that code divides by zero."""
+
+    mean_average_precision: float
+    average_precision: NDArray[np.float64]  # (L,)
+    six: dict[str, float]  # OP OR OF1 CP CR CF1
+    top3: dict[str, float] | None
+    per_image: dict[str, float] | None  # ACC HA ebF1, as C-Tran calls them
+    counts: F1Scores
+
+
+def check_protocol(name: str) -> None:
+    """Refuse a name that is neither a way to compute mAP nor a published protocol."""
+    if name not in PROTOCOLS and name not in PUBLISHED:
+        raise unknown_name("protocol", name, [*PROTOCOLS, *PUBLISHED])
+
+
+def get_published(name: str) -> PublishedProtocol:
+    """Return the published protocol of that name, or an error with the nearest spelling."""
+    if name not in PUBLISHED:
+        raise unknown_name("published protocol", name, PUBLISHED)
+    return PUBLISHED[name]
+
+
+def raw_probabilities(logits: ArrayLike, protocol: str) -> NDArray[np.floating]:
+    """Return sigmoid(logits) as precise as what the paper's code ranks.
+
+    Codes that rank probabilities hold them in float32, where high logits tie; for those that rank
+    logits the float64 sigmoid keeps every difference of float32 logits below 23.
+
+    >>> raw_probabilities([[20.0, 20.5]], "csra")[0].tolist()
+    [1.0, 1.0]
+    """
+    probabilities = sigmoid(logits)
+    ranked = get_published(protocol).scores
+    return probabilities.astype(np.float32) if ranked == "probabilities" else probabilities
+
+
+def score_published(
+    probabilities: ArrayLike,
+    targets: ArrayLike,
+    protocol: str,
+    *,
+    threshold: float | None = None,
+) -> PublishedScores:
+    """Score raw probabilities as the code of a paper does; ``threshold`` replaces the paper's.
+
+    Without a single hit the F1 of all labels together is 0/0 in every code but SRN's: NaN.
+
+    Shape:
+        - probabilities, targets ``(N, L)``
+
+    >>> scores = score_published([[0.9, 0.6], [0.7, 0.1]], [[1, 0], [0, 1]], "ml_gcn")
+    >>> scores.mean_average_precision, scores.six["OP"], scores.six["CF1"]
+    (0.75, 0.3333333333333333, 0.3333333333333333)
+    """
+    rules = get_published(protocol)
+    probabilities, targets = check_inputs(probabilities, targets)
+    if probabilities.size and not (probabilities.min() >= 0 and probabilities.max() <= 1):
+        raise InputError(
+            f"protocol {protocol!r} scores probabilities, 0 to 1; got {probabilities.min():g} to "
+            f"{probabilities.max():g}: pass raw_probabilities(logits, {protocol!r})"
+        )
+    values = average_precision(
+        probabilities, _resolve(targets, rules.unknown_ap), rules.average_precision
+    )
+    if rules.empty_ap == "zero":
+        values = np.nan_to_num(values)
+    truth = _resolve(targets, rules.unknown_f1)
+    limit = rules.threshold if threshold is None else threshold
+    said = predict_labels(probabilities, limit, strict=rules.strict)
+    counts = _count(said, truth, rules)
+    top3 = None
+    if rules.top3_ties is not None:
+        highest = predict_labels(
+            probabilities, limit, TOP_K, strict=rules.strict, ties=rules.top3_ties
+        )
+        top3 = _six(_count(highest, truth, rules), rules)
+    per_image = None
+    if rules.counted_per_image:
+        per_image = dict(zip(("ACC", "HA", "ebF1"), example_scores(said, truth), strict=True))
+    mean = float(values.mean()) if len(values) else float("nan")
+    return PublishedScores(mean, values, _six(counts, rules), top3, per_image, counts)
+
+
+def unshown_mean_average_precision(
+    probabilities: ArrayLike, targets: ArrayLike, known: ArrayLike
+) -> float:
+    """Return C-Tran's mAP for a model that was shown some labels of each image.
+
+    ``known`` is -1 where the label was not shown: only those entries are ranked, and labels without
+    a positive among them are left out, unlike in its mAP without shown labels.
+
+    Shape:
+        - probabilities, targets, known ``(N, L)``
+
+    >>> unshown_mean_average_precision([[0.9], [0.8], [0.7]], [[0], [1], [0]], [[0], [-1], [-1]])
+    1.0
+    """
+    hidden = np.where(np.asarray(known) == -1, np.asarray(targets), -1)
+    return mean_average_precision(probabilities, hidden)[0]
+
+
+def _resolve(targets: NDArray[np.int8], unknown: Unknown) -> NDArray[np.int8]:
+    return targets if unknown == "left_out" else np.maximum(targets, 0)
+
+
+def _count(said: NDArray[np.bool_], truth: NDArray[np.int8], rules: PublishedProtocol) -> F1Scores:
+    return precision_recall_f1(
+        said, truth, empty=rules.empty_f1, unpredicted_as_one=rules.unpredicted_as_one
+    )
+
+
+def _six(counts: F1Scores, rules: PublishedProtocol) -> dict[str, float]:
+    of_means = rules.class_f1 == "of_means"
+    six = {key: getattr(counts, key) for key in SIX}
+    if not of_means:
+        six["CF1"] = counts.CF1_per_label
+    if not counts.hits.any() and rules.empty_f1 != "one":  # precision and recall are both 0
+        six["OF1"] = float("nan")
+        six["CF1"] = float("nan") if of_means else six["CF1"]
+    if rules.overall_nan:
+        six["OP"] = six["OP"] if counts.predicted.any() else float("nan")
+        six["OR"] = six["OR"] if counts.positives.any() else float("nan")
+    return six

@@ -1,0 +1,1 @@
+"""Published systems: their sizes, and how their checkpoints become taggers (`imlgcn import`)."""

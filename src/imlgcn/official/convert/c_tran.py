@@ -1,0 +1,53 @@
+"""C-Tran checkpoints, https://github.com/QData/C-Tran at 560cf6f.
+
+In the whole network the trunk is ``backbone.base_network.*``, torchvision's ResNet-101 with its
+``fc``, which is not used; all of it may carry ``module.`` in front.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from torch import Tensor
+
+from imlgcn.official.entries import State, head_entries, rename
+
+ANCHOR = "known_label_lt.weight"
+LAYER = re.compile(r"self_attn_layers\.(\d+)\.transformer_layer\.(.+)")
+NAMES = {
+    "label_lt.weight": "labels",
+    ANCHOR: "states",
+    "LayerNorm.": "norm.",
+    "output_linear.": "",
+}
+BLOCKS = {  # {} is the number of the layer
+    "self_attn.": "attention.{}.attention.",
+    "norm1.": "attention.{}.norm.",
+    "linear": "feed_forward.{}.linear",
+    "norm2.": "feed_forward.{}.norm.",
+}
+
+
+def convert(state: State) -> dict[str, Tensor]:
+    """Return the state dict of :class:`~imlgcn.models.heads.c_tran.CTranHead`."""
+    converted = {}
+    for key, value in head_entries(state, ANCHOR, "C-Tran").items():
+        if key.startswith("backbone."):
+            continue
+        if layer := LAYER.fullmatch(key):
+            number, rest = layer.groups()
+            converted[rename(rest, BLOCKS).replace("{}", number)] = value
+        else:
+            converted[rename(key, NAMES)] = value
+    return converted
+
+
+def options(state: State) -> dict[str, Any]:
+    """Return the head options; the number of attention heads is 4 in the published code."""
+    head = convert(state)
+    return {
+        "hidden_dim": None,
+        "layers": len({key.split(".")[1] for key in head if key.startswith("attention.")}),
+        "dim_feedforward": len(head["feed_forward.0.linear1.weight"]),
+    }

@@ -1,0 +1,86 @@
+"""The trunk of a published checkpoint: which entries it has, and which network they are of.
+
+A trunk is a ResNet under torchvision's names or a TResNet in the original MIIL layout; timm loads
+both (:func:`imlgcn.models.weights.load_trunk`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from imlgcn.official.entries import State
+
+# stem width and blocks of the four stages; ML-Decoder's own XL (3, 8, 34, 5) is not in timm
+TRESNETS = {
+    (64, (3, 4, 11, 3)): "tresnet_m",
+    (76, (4, 5, 18, 3)): "tresnet_l",
+    (83, (4, 5, 24, 3)): "tresnet_xl",
+    (64, (3, 4, 23, 3)): "tresnet_v2_l",
+}
+RESNETS = {  # whether blocks are bottlenecks, and blocks of the four stages
+    (False, (2, 2, 2, 2)): "resnet18",
+    (False, (3, 4, 6, 3)): "resnet34",
+    (True, (3, 4, 6, 3)): "resnet50",
+    (True, (3, 4, 23, 3)): "resnet101",
+    (True, (3, 8, 36, 3)): "resnet152",
+}
+# ML-GCN counts the parts of a ResNet through: 0 is the first convolution, 4 the first stage
+COUNTED = {"0.": "conv1.", "1.": "bn1."} | {f"{i + 3}.": f"layer{i}." for i in range(1, 5)}
+BLOCK = re.compile(r"(?:body\.)?layer([1-4])\.(\d+)\.")
+
+Trunk = Callable[[State], dict[str, Tensor]]
+
+
+def under(*prefixes: str, rename: Mapping[str, str] | None = None) -> Trunk:
+    """Return a function that takes the entries under the first of ``prefixes`` that there is.
+
+    The prefix is taken off; ``rename`` replaces what the rest begins with.
+
+    >>> under("net.", rename={"0.": "conv1."})({"net.0.weight": 1, "fc.weight": 2})
+    {'conv1.weight': 1}
+    """
+
+    def trunk(state: State) -> dict[str, Tensor]:
+        found = (p for p in prefixes if any(key.startswith(p) for key in state))
+        prefix = next(found, None)
+        if prefix is None:
+            return {}
+        entries = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        return {_renamed(key, rename or {}): value for key, value in entries.items()}
+
+    return trunk
+
+
+def beside(*heads: str) -> Trunk:
+    """Return a function that takes all entries but those of the head, ``heads`` being its prefixes.
+
+    >>> beside("head.")({"body.conv.weight": 1, "head.fc.weight": 2})
+    {'body.conv.weight': 1}
+    """
+    return lambda state: {k: v for k, v in state.items() if not k.startswith(heads)}
+
+
+def _renamed(key: str, starts: Mapping[str, str]) -> str:
+    start = next((start for start in starts if key.startswith(start)), "")
+    return starts.get(start, "") + key.removeprefix(start)
+
+
+def recognize(trunk: State) -> str | None:
+    """Return timm's name of the network that has these entries, or None.
+
+    Stages and blocks are counted; entries that are too few or too many show when it is loaded.
+    """
+    counted: dict[int, set[int]] = {}
+    for key in trunk:
+        if match := BLOCK.match(key):
+            counted.setdefault(int(match[1]), set()).add(int(match[2]))
+    blocks = tuple(len(counted.get(stage, ())) for stage in range(1, 5))
+    stems = ("body.conv1.0.weight", "body.conv1.conv.weight")
+    stem = next((trunk[name] for name in stems if name in trunk), None)
+    if stem is not None:
+        return next((n for k, n in TRESNETS.items() if k == (len(stem), blocks)), None)
+    bottlenecks = "layer1.0.conv3.weight" in trunk
+    return next((n for k, n in RESNETS.items() if k == (bottlenecks, blocks)), None)

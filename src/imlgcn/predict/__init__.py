@@ -1,7 +1,0 @@
-"""Tags for many images: paths, folders and patterns in, rows on screen or in a file out."""
-
-from imlgcn.predict.paths import expand_paths
-from imlgcn.predict.rows import Row
-from imlgcn.predict.run import PredictSummary, predict, predict_rows
-
-__all__ = ["PredictSummary", "Row", "expand_paths", "predict", "predict_rows"]

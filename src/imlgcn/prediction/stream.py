@@ -1,0 +1,165 @@
+"""Image files in, rows out: in order, with as little waiting as the machine allows.
+
+Each worker decodes a few images, scores them itself on one thread of the engine, and makes their
+rows: no core waits while there is work for any, and pixels are never handed from thread to thread.
+Decoding, resizing and scoring leave Python's lock to the others.
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from threading import Semaphore
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.engines import cores
+from imlgcn.prediction.rows import Row
+
+if TYPE_CHECKING:
+    from imlgcn.tagger import Tagger
+
+DIGITS = 6  # of probabilities and thresholds in rows
+AHEAD = 4  # chunks for each worker that may be done while an earlier one is waited for
+Input = NDArray[np.uint8] | str  # one image (S, S, 3), or why it cannot be used
+Rows = list[Row]  # of one image: at least one
+Item = tuple[str | Path, Rows | None]  # an image, and its rows where it needs no scoring
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class RowMaker:
+    """Decodes, scores and describes a few images at a time; many threads may call it at once.
+
+    Only labels at or above their threshold, or every one with ``all_labels``, the most probable
+    first; an image without any gets one row with an empty label, one that cannot be read a row with
+    ``error``.
+
+    Raises:
+        InputError: the threshold or the known labels are not what the tagger can take.
+    """
+
+    def __init__(
+        self,
+        tagger: Tagger,
+        *,
+        threshold: str | None = None,
+        known: Mapping[str, int] | None = None,
+        all_labels: bool = False,
+    ) -> None:
+        self._tagger, self._labels, self._all = tagger, tagger.labels, all_labels
+        self.thresholds = tagger.thresholds_for(threshold)  # (L,)
+        self._known = tagger.known_row(known)
+        self._slots = Semaphore()
+
+    def limit(self, streams: int) -> None:
+        """Let this many threads use the engine at once; the others decode meanwhile."""
+        self._slots = Semaphore(streams)
+
+    def __call__(self, chunk: Iterable[Item]) -> list[Rows]:
+        """Return the rows of each image; one file that cannot be read never ends the run."""
+        images = [(str(path), rows or self._load(path)) for path, rows in chunk]
+        pixels = [found for _, found in images if isinstance(found, np.ndarray)]
+        scores: Iterator[NDArray[np.float64]] = iter(())
+        if pixels:
+            with self._slots:
+                scores = iter(self._tagger.probabilities(np.stack(pixels), self._known))  # (B, L)
+        return [
+            found
+            if isinstance(found, list)
+            else [Row(name, error=found)]
+            if isinstance(found, str)
+            else self._rows(name, next(scores))
+            for name, found in images
+        ]
+
+    def _load(self, path: str | Path) -> Input:
+        """Return the preprocessed image or what is wrong with it."""
+        try:
+            return self._tagger.load_input(path)
+        except (OSError, ValueError) as error:
+            return str(error).removeprefix(f"{path}: ") or type(error).__name__
+
+    def _rows(self, name: str, scores: NDArray[np.float64]) -> Rows:
+        wanted = np.arange(len(scores)) if self._all else np.flatnonzero(scores >= self.thresholds)
+        order = wanted[np.argsort(-scores[wanted], kind="stable")]
+        values = zip(
+            order.tolist(),
+            scores[order].round(DIGITS).tolist(),
+            self.thresholds[order].round(DIGITS).tolist(),
+            strict=True,
+        )
+        return [Row(name, self._labels[i], p, limit) for i, p, limit in values] or [Row(name)]
+
+
+def stream_rows(
+    tagger: Tagger,
+    maker: RowMaker,
+    items: Iterable[Item],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+) -> Generator[Rows]:
+    """Yield the rows of each image in order, as soon as those before it are done.
+
+    ``batch_size`` images are decoded and scored together (by default what the engine likes), by
+    each of ``workers`` threads (by default one for each core).
+
+    Raises:
+        InputError: no batch or no worker.
+    """
+    if (batch_size or 1) < 1 or (workers or 1) < 1 or 0 in (batch_size, workers):
+        raise InputError(
+            f"batch size and workers must be at least 1; got {batch_size} and {workers}"
+        )
+    return _stream(tagger, maker, items, batch_size, workers)
+
+
+def _stream(
+    tagger: Tagger,
+    maker: RowMaker,
+    items: Iterable[Item],
+    batch_size: int | None,
+    workers: int | None,
+) -> Generator[Rows]:
+    engine = tagger.engine
+    with engine.streaming() as streams:
+        maker.limit(streams)
+        chunks = _chunks(items, batch_size or engine.batch)
+        with closing(in_order(maker, chunks, workers or max(streams, cores()))) as done:
+            for images in done:
+                yield from images
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def in_order(
+    work: Callable[[Given], Made], items: Iterable[Given], workers: int
+) -> Generator[Made]:
+    """Yield ``work(item)`` of each item in order, done by several threads.
+
+    Items are taken when there is room: :data:`AHEAD` for each worker, so memory stays bounded.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+    pending: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) == AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

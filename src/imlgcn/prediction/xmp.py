@@ -1,0 +1,215 @@
+"""Tags as keywords in XMP sidecars beside the images, as photo managers read them.
+
+Keywords go into ``dc:subject`` (XMP specification, part 1), and also into the keyword lists of
+digiKam and Lightroom where the file has one: those programs then look only there. The sidecar is
+``photo.jpg.xmp`` (digiKam, darktable); if there is only a ``photo.xmp`` (Lightroom) and no second
+image of that name, that one. What a file already says stays, keywords and all else, and so do its
+permissions and a link to it. A file that is read-only, or no XMP, is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from xml.parsers import expat
+
+from imlgcn.config import InputError
+from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.files import write_atomic
+from imlgcn.prediction.rows import Row
+
+if TYPE_CHECKING:
+    from xml.dom.minidom import Document, Element, Node, Text
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DC = "http://purl.org/dc/elements/1.1/"
+XMLNS = "http://www.w3.org/2000/xmlns/"
+LISTS = (  # of keywords: namespace and name
+    (DC, "subject"),
+    ("http://www.digikam.org/ns/1.0/", "TagsList"),
+    ("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"),
+)
+CONTAINERS = ("Bag", "Seq", "Alt")
+SUFFIXES = (".xmp", ".XMP")
+MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
+# What a reader would not give back as it stands (XML 1.0, sections 2.4, 2.11 and 3.3.3)
+IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+IN_ATTRIBUTE = IN_TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
+EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="{RDF}">
+  <rdf:Description rdf:about=""/>
+ </rdf:RDF>
+</x:xmpmeta>"""
+
+
+def sidecar_of(image: Path) -> Path:
+    """Return the XMP file of an image: the one there is, or the one to make."""
+    own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
+    shared = [image.with_suffix(suffix) for suffix in SUFFIXES]
+    found = [path for path in own if os.path.lexists(path)] or [
+        path for path in shared if os.path.lexists(path) and not _shares_its_stem(image)
+    ]
+    return (found or own)[0]
+
+
+def _shares_its_stem(image: Path) -> bool:
+    """Look for a second image by name: a folder may be too large to list for every image."""
+    # "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
+    names = {image.with_suffix(form) for s in ("", *IMAGE_SUFFIXES) for form in (s, s.upper())}
+    return any(name.is_file() and not name.samefile(image) for name in names)
+
+
+def write_sidecar(rows: Sequence[Row]) -> bool:
+    """Add the tags among one image's rows to its sidecar; return whether that changed it.
+
+    Raises:
+        InputError: the sidecar is read-only or no XMP; it is left as it is.
+        OSError: it cannot be read or written.
+    """
+    keywords = [row.label for row in rows if row.is_tag]
+    if not keywords:
+        return False
+    path = sidecar_of(Path(rows[0].image))
+    is_there = os.path.lexists(path)  # so is a link to nowhere: reading it tells the user
+    try:
+        after = add_keywords(path.read_bytes() if is_there else EMPTY.encode(), keywords)
+        if after is not None:
+            (_rewrite if is_there else write_atomic)(path, after)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; its keywords were not written") from None
+    return after is not None
+
+
+def _rewrite(path: Path, data: bytes) -> None:
+    """Replace what a file says; its permissions stay, and so does a link to it."""
+    file = path.resolve()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if not mode & 0o222 or not os.access(file, os.W_OK):  # the mode, as root may write to any file
+        raise InputError("is read-only")
+    write_atomic(file, data)
+    file.chmod(mode)
+
+
+def add_keywords(xmp: bytes, keywords: Iterable[str]) -> bytes | None:
+    """Return an XMP file with the keywords it lacks (in any case of letters), None if it has all.
+
+    >>> b"<rdf:li>dog</rdf:li>" in add_keywords(EMPTY.encode(), ["dog"])
+    True
+    """
+    document = _parse(xmp)
+    description = _description(document)
+    wanted, changed = [_printable(keyword).strip() for keyword in keywords], False
+    for namespace, name in LISTS:
+        found = document.getElementsByTagNameNS(namespace, name)
+        if not found and namespace != DC:
+            continue
+        bag = _container(document, found[0] if found else _new_subject(document, description))
+        there = {_text(entry).casefold() for entry in _children(bag, "li")}
+        for keyword in wanted:
+            if keyword.casefold() not in there:
+                entry = document.createElementNS(RDF, _prefixed(bag, "li"))
+                entry.appendChild(document.createTextNode(keyword))
+                bag.appendChild(entry)
+                changed = True
+    if not changed:
+        return None
+    parts = ['<?xml version="1.0" encoding="utf-8"?>', *map(_serialize, document.childNodes)]
+    return "\n".join(parts).encode()
+
+
+def _serialize(node: Node) -> str:
+    """Write a node as XML; minidom's own writer loses line ends and, before 3.13, tabs."""
+    if node.nodeType == node.TEXT_NODE:
+        return cast("Text", node).data.translate(IN_TEXT)
+    if node.nodeType != node.ELEMENT_NODE:
+        return node.toxml()
+    element = cast("Element", node)
+    start = element.tagName
+    for name, value in element.attributes.items():
+        start += f' {name}="{(value or "").translate(IN_ATTRIBUTE)}"'  # None in xmlns=""
+    inside = "".join(map(_serialize, element.childNodes))
+    return f"<{start}>{inside}</{element.tagName}>" if inside else f"<{start}/>"
+
+
+def _parse(xmp: bytes) -> Document:
+    from xml.dom import minidom
+
+    try:
+        _check_harmless(xmp)
+        return minidom.parseString(xmp)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"is not well-formed XML ({error})") from None
+
+
+def _check_harmless(xmp: bytes) -> None:
+    """Refuse entities, with which a small file fills the memory, and what minidom cannot walk."""
+    depth = 0
+
+    def refuse_doctype(*_: object) -> None:
+        raise InputError("has a document type declaration, which XMP does not allow")
+
+    def enter(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise InputError(f"nests elements more than {MAX_DEPTH} deep")
+
+    def leave(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler, parser.EndElementHandler = enter, leave
+    parser.Parse(xmp, True)
+
+
+def _description(document: Document) -> Element:
+    for root in document.getElementsByTagNameNS(RDF, "RDF"):
+        for description in _children(root, "Description"):
+            return description
+        made = document.createElementNS(RDF, _prefixed(root, "Description"))
+        made.setAttributeNS(RDF, _prefixed(root, "about"), "")
+        return root.appendChild(made)
+    raise InputError("holds no rdf:RDF, so it is no XMP")
+
+
+def _new_subject(document: Document, description: Element) -> Element:
+    subject = document.createElementNS(DC, "dc:subject")
+    subject.setAttributeNS(XMLNS, "xmlns:dc", DC)
+    return description.appendChild(subject)
+
+
+def _container(document: Document, element: Element) -> Element:
+    """Return the bag in a keyword list, a new one where it has none."""
+    for kind in CONTAINERS:
+        for found in _children(element, kind):
+            return found
+    bag = document.createElementNS(RDF, "rdf:Bag")
+    bag.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
+    return element.appendChild(bag)
+
+
+def _children(element: Element, name: str) -> Iterator[Element]:
+    for child in element.childNodes:
+        if (child.namespaceURI, child.localName) == (RDF, name):  # a text has neither
+            yield cast("Element", child)
+
+
+def _prefixed(element: Element, name: str) -> str:
+    return f"{element.prefix}:{name}" if element.prefix else name
+
+
+def _text(element: Element) -> str:
+    return "".join(n.data for n in element.childNodes if n.nodeType == n.TEXT_NODE).strip()
+
+
+def _printable(text: str) -> str:
+    """Leave out the few characters that XML cannot hold (section 2.2)."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

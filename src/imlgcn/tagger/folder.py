@@ -1,0 +1,185 @@
+"""The tagger folder: the one owner of its file names, and of what is read from them, once each.
+
+Only this module spells the names. A file that is missing or damaged reads as empty where it is only
+shown (report, page) and is an :class:`InputError` where work depends on it. Letters: L labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
+from imlgcn.tagger.scores import ScoredSplit, Scores
+
+MODEL = "model.json"  # written last: a folder that has it is complete
+WEIGHTS = "model.safetensors"
+CONFIG = "config.yaml"
+METRICS = "metrics.json"
+LOG = "log.jsonl"
+SCORES = "predictions.parquet"
+REPORT = "report.html"
+SPLIT = "split.csv"
+CHECKPOINTS = "checkpoints"  # a folder
+# all that a run writes; nothing else in a folder is ever deleted
+FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT)
+# in config.yaml besides the settings: what was trained on
+ORIGIN = ("data", "reader", "variant", "delimiter", "from")
+
+STORED = "labels."  # prefix of what the weights file holds of the labels
+LINEAR_WEIGHT = "head.weight"  # (L, C) of the linear head
+LOGGED = ("loss", "val_mAP")
+Curves = dict[str, dict[str, list[tuple[float, float]]]]  # what -> stage -> (epoch, value)
+
+
+def exported_name(suffix: str) -> str:
+    """Return what an exported file is called in a tagger folder.
+
+    >>> exported_name(".onnx")
+    'model.onnx'
+    """
+    return f"model{suffix}"
+
+
+class TaggerFolder:
+    """What a tagger folder holds besides the network; each file is read on first use, once.
+
+    Args:
+        path: the folder.
+        labels: the tagger's labels: the order of the scores' columns.
+    """
+
+    def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
+        self.path = path
+        self.labels = labels
+        self.scores = Scores(path / SCORES, labels)
+
+    @cached_property
+    def config_text(self) -> str:
+        """The text of ``config.yaml``; empty without one."""
+        return _text(self.path / CONFIG)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The content of ``config.yaml``; empty where it cannot be read."""
+        try:
+            content = yaml.safe_load(self.config_text)
+        except yaml.YAMLError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``; empty where it cannot be read."""
+        return read_metrics(self.path)
+
+    @cached_property
+    def curves(self) -> Curves:
+        """What ``log.jsonl`` tells of training; a stage begun twice keeps its later lines."""
+        return _curves(_text(self.path / LOG))
+
+    @cached_property
+    def context(self) -> LabelContext | None:
+        """What the weights file holds of the labels; None without one."""
+        stored = {
+            key.removeprefix(STORED): array
+            for key, array in self._arrays.items()
+            if key.startswith(STORED)
+        }
+        try:
+            return LabelContext.from_arrays(self.labels, stored)
+        except InputError:
+            return None
+
+    @property
+    def linear_weight(self) -> NDArray[Any] | None:
+        """The classifiers ``(L, C)`` of a linear head; None of any other."""
+        return self._arrays.get(LINEAR_WEIGHT)
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path / WEIGHTS, framework="numpy") as file:
+                keys = [k for k in file.keys() if k.startswith(STORED) or k == LINEAR_WEIGHT]  # noqa: SIM118
+                return {key: file.get_tensor(key) for key in keys}
+        except (SafetensorError, OSError):
+            return {}
+
+    def scored(self, split: object) -> ScoredSplit | None:
+        """Return the scores of a split; None where they cannot be read."""
+        try:
+            return self.scores.split(str(split))
+        except InputError:
+            return None
+
+    def exported(self, hashes: Mapping[str, str]) -> dict[Path, str]:
+        """Return the exported files among those that ``model.json`` names, with their SHA-256."""
+        return {self.path / name: sha for name, sha in hashes.items() if name != WEIGHTS}
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Return the content of ``metrics.json`` in the folder ``path``; empty if it cannot be read."""
+    try:
+        content = json.loads(_text(path / METRICS))
+    except json.JSONDecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_settings(tagger: Path) -> dict[str, Any]:
+    """Return the settings a tagger was trained with, without its data.
+
+    Raises:
+        InputError: the folder has none, or they cannot be read.
+    """
+    config = tagger / CONFIG
+    if not config.is_file():
+        raise InputError(f"{config} is missing: --from takes the folder of a trained tagger")
+    return {key: value for key, value in read_config(config).items() if key not in ORIGIN}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file of settings.
+
+    Raises:
+        InputError: there is no such file, or it does not hold settings.
+    """
+    if not path.is_file():
+        raise InputError(f"no file {path}; expected a YAML file of settings")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must hold settings as 'key: value' lines")
+    return {str(key): value for key, value in content.items()}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _curves(text: str) -> Curves:
+    found: dict[str, dict[str, dict[float, float]]] = {key: {} for key in LOGGED}
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:  # the last line of a run that was cut off
+            continue
+        for key in LOGGED:
+            if isinstance(row, dict) and row.get(key) is not None and "epoch" in row:
+                stage = found[key].setdefault(str(row.get("stage", "training")), {})
+                stage[float(row["epoch"])] = float(row[key])
+    return {
+        key: {stage: sorted(points.items()) for stage, points in stages.items()}
+        for key, stages in found.items()
+    }

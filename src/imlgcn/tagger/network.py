@@ -1,0 +1,83 @@
+"""The network of a tagger folder, as it was trained: what ``model.safetensors`` holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imlgcn.config import InputError
+from imlgcn.files import atomic_path, sha256_file
+from imlgcn.labels.context import LabelContext
+from imlgcn.tagger.folder import STORED, WEIGHTS
+from imlgcn.tagger.info import TaggerInfo, read_info
+
+if TYPE_CHECKING:
+    from imlgcn.models import MultiLabelClassifier
+
+
+def load_classifier(
+    path: Path, info: TaggerInfo | None = None
+) -> tuple[MultiLabelClassifier, LabelContext]:
+    """Return the trained network and what is known about its labels.
+
+    Raises:
+        InputError: the weights are missing or are not those that ``model.json`` was written with.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+
+    info = info or read_info(path)
+    weights = path / WEIGHTS
+    if not weights.is_file() or sha256_file(weights) != info.sha256.get(WEIGHTS):
+        raise InputError(
+            f"{weights} is missing or changed since the tagger was written; copy the whole folder "
+            "again, or train anew"
+        )
+    tensors = load_file(weights)
+    arrays = {
+        key.removeprefix(STORED): value.numpy()
+        for key, value in tensors.items()
+        if key.startswith(STORED)
+    }
+    context = LabelContext.from_arrays(info.labels, arrays)
+    with torch.random.fork_rng(devices=[]):
+        backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
+        channels = backbone.channels(HEADS[info.head.name].feature_levels)
+        head = create_head(info.head.name, channels, context, **info.head.options)
+    backbone.weights_id = info.backbone.weights or backbone.weights_id
+    backbone.image_settings = info.image
+    classifier = MultiLabelClassifier(backbone, head)
+    network = {key: value for key, value in tensors.items() if not key.startswith(STORED)}
+    classifier.load_state_dict(network)
+    return classifier, context
+
+
+def save_weights(path: Path, classifier: MultiLabelClassifier, context: LabelContext) -> None:
+    """Write what :func:`load_classifier` reads, but for ``model.json``."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        key: value.detach().cpu().contiguous().numpy()
+        for key, value in classifier.state_dict().items()
+    }
+    tensors |= {STORED + key: value for key, value in context.to_arrays().items()}
+    with atomic_path(path / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+
+
+def without_maps(info: TaggerInfo, path: Path) -> InputError:
+    """Return the error for a network that cannot say where in the image it looks."""
+    if path.is_file():
+        return InputError(
+            f"{path} holds no label maps; write a file that does with "
+            "`imlgcn export TAGGER --maps`, or explain with the tagger's folder"
+        )
+    from imlgcn.models.heads import HEADS, Head
+
+    able = [name for name, head in HEADS.items() if head.label_maps is not Head.label_maps]
+    return InputError(
+        f"the head {info.head.name!r} does not say where in the image it looks; these do: "
+        f"{', '.join(able)}"
+    )

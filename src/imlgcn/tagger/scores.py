@@ -1,0 +1,130 @@
+"""The scores a tagger was judged by, as one Parquet file: one row per image and label.
+
+Columns: ``image, split, label, target, logit, probability``, and ``control``, the logit of the
+control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import InputError
+from imlgcn.files import atomic_path
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSplit:
+    """Scores of one split: N images by L labels."""
+
+    split: str
+    images: tuple[str, ...]
+    logits: NDArray[np.float32]  # (N, L)
+    probabilities: NDArray[np.float64]  # (N, L)
+    targets: NDArray[np.int8]  # (N, L)
+    control: NDArray[np.float32] | None = None  # logits of the control (N, L)
+
+
+def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredSplit]) -> None:
+    """Write all splits to ``path`` in one step."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    L = len(names)
+    tables = []
+    for part in splits:
+        images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
+        labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
+        columns = {
+            "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
+            "split": pa.array([part.split] * len(images), pa.string()),
+            "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
+            "target": part.targets.astype(np.int8).ravel(),
+            "logit": part.logits.astype(np.float32).ravel(),
+            "probability": part.probabilities.astype(np.float32).ravel(),
+        }
+        if part.control is not None:
+            columns["control"] = part.control.astype(np.float32).ravel()
+        tables.append(pa.table(columns))
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.concat_tables(tables).unify_dictionaries(), temporary)
+
+
+class Scores:
+    """The scores in one file, read once and kept; columns in the order of ``names``.
+
+    Args:
+        path: the file.
+        names: the L labels wanted.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self.path = path
+        self.names = tuple(names)
+
+    def split(self, name: str) -> ScoredSplit:
+        """Return the scores of the split ``name``.
+
+        Raises:
+            InputError: there is no such file, or it is damaged or has no such split.
+        """
+        if name not in self._splits:
+            raise InputError(f"{self.path} holds no scores of the split {name!r}")
+        return self._splits[name]
+
+    @cached_property
+    def _splits(self) -> dict[str, ScoredSplit]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        if not self.path.is_file():
+            raise InputError(f"{self.path} is missing; `imlgcn train` writes it with the tagger")
+        try:
+            table = pq.read_table(self.path)
+            parts = {
+                str(name): table.filter(pc.equal(table["split"], name))
+                for name in table["split"].unique().to_pylist()
+            }
+            return {name: _scored(name, part, self.names) for name, part in parts.items()}
+        except _Missing as error:
+            raise InputError(f"{self.path} holds no scores of the labels {error}") from None
+        except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{self.path} is damaged ({first}); train again") from None
+
+
+class _Missing(Exception):  # noqa: N818  # names of labels, not a mistake of its own
+    pass
+
+
+def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
+    """Return the rows of one split as arrays."""
+    stored = table["label"].unique().to_pylist()  # in the order of the rows
+    if missing := [name for name in names if name not in stored]:
+        raise _Missing(", ".join(missing))
+    L = len(stored)
+    images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
+    order = [stored.index(name) for name in names]
+
+    def column(name: str) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = table[name].to_numpy().reshape(-1, L)[:, order]
+        return values
+
+    return ScoredSplit(
+        split=split,
+        images=images,
+        logits=column("logit").astype(np.float32),
+        probabilities=column("probability").astype(np.float64),
+        targets=column("target").astype(np.int8),
+        control=column("control").astype(np.float32) if "control" in table.column_names else None,
+    )

@@ -1,0 +1,302 @@
+"""The thing you keep: a folder with a network, its labels, thresholds and calibration.
+
+``model.json`` says everything about ``model.safetensors``; it is written last, so a folder that has
+it is complete. Loading needs no training dependency, and torch only when the engine is torch.
+Shapes: B batch, S image side, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imlgcn.activation_maps import LabelMaps, Region
+from imlgcn.config import InputError, unknown_name
+from imlgcn.data.images import open_image
+from imlgcn.data.transforms import EvalTransform
+from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for, openers_of_file
+from imlgcn.files import sha256_file, write_atomic
+from imlgcn.labels.context import LabelContext
+from imlgcn.metrics.calibration import Calibration
+from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
+from imlgcn.tagger.folder import MODEL, WEIGHTS, TaggerFolder
+from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, parse_info, read_info
+from imlgcn.tagger.network import load_classifier, save_weights, without_maps
+
+if TYPE_CHECKING:
+    from imlgcn.models import MultiLabelClassifier
+
+__all__ = ["LabelScale", "Part", "Tag", "Tagger", "TaggerInfo", "load_classifier", "save_tagger"]
+ImageLike = str | Path | bytes | BinaryIO | Image.Image
+
+
+class Tag(NamedTuple):
+    """One label of one image; ``probability`` is calibrated, both are shares of 1."""
+
+    label: str
+    probability: float
+    threshold: float
+
+
+class Tagger:
+    """Tags images with every label at or above its threshold.
+
+    >>> tagger = Tagger.load("runs/demo")  # doctest: +SKIP
+    >>> tagger("photo.jpg")  # doctest: +SKIP
+    [Tag(label='food', probability=0.97, threshold=0.41), ...]
+    """
+
+    def __init__(
+        self, path: Path, info: TaggerInfo, *, engine: str | None = None, latency: bool = False
+    ) -> None:
+        self.path = path
+        self.info = info
+        self._wanted, self._latency = engine, latency
+
+    @classmethod
+    def load(cls, path: str | Path, *, engine: str | None = None, latency: bool = False) -> Tagger:
+        """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
+
+        Args:
+            path: the folder, or a ``.onnx`` or ``.openvino`` file.
+            engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
+                the fastest here, measured on first use and remembered; None the first there is.
+            latency: one image at a time is to be fast, not many.
+
+        Raises:
+            InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
+                read, or an engine that is not installed or has no file to run.
+        """
+        path = Path(path)
+        if not path.is_file():
+            return cls(path, read_info(path), engine=engine, latency=latency)
+        opened = open_file(path, engine, latency=latency)
+        info = parse_info(opened.metadata.get("imlgcn", ""), path)
+        tagger = cls(path, info, engine=engine, latency=latency)
+        if engine != "auto":
+            tagger.engine = opened
+        return tagger
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names, in the order of every array here."""
+        return tuple(self.info.labels)
+
+    @cached_property
+    def folder(self) -> TaggerFolder:
+        """What the tagger folder holds besides the network, each file read once."""
+        return TaggerFolder(self.path, self.labels)
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """Thresholds on calibrated probabilities (L,), as fitted on validation."""
+        return np.array(self.info.scale.threshold)
+
+    @property
+    def calibration(self) -> Calibration:
+        """Platt scaling per label."""
+        scale = self.info.scale
+        return Calibration(
+            np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
+        )
+
+    def thresholds_for(self, goal: str | None) -> NDArray[np.float64]:
+        """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
+
+        Any goal but the stored one is fitted on the validation scores in ``predictions.parquet``.
+        """
+        if goal is None or goal == self.info.scale.goal:
+            return self.thresholds
+        if parse_goal(goal).kind == "fixed":
+            return np.full(len(self.labels), parse_goal(goal).value)
+        if self.info.origin or self.path.is_file():
+            kind = "exported file" if self.path.is_file() else "imported checkpoint"
+            raise InputError(
+                f"an {kind} has no validation scores to fit thresholds on; give a number, such as "
+                "--threshold 0.5"
+            )
+        scored = self.folder.scores.split("val")
+        return fit_thresholds(scored.probabilities, scored.targets, goal)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the folded network; which one `load` says."""
+        openers, name = self._openers(), self._wanted
+        if name is None or name == "auto":
+            name = next(iter(self.engine_rates() if name == "auto" else openers))
+        if name not in openers:
+            check_engine(name)
+            raise InputError(
+                f"{self.path} holds no exported file for the engine {name!r}: "
+                f"`imlgcn export {self.path}` writes one"
+            )
+        return openers[name]()
+
+    def engine_rates(self) -> dict[str, float]:
+        """Return images/s of every engine that can run this tagger here, fastest first.
+
+        Measured for a second when it is not remembered for this network and machine.
+        """
+        hashes = self.info.sha256.values()
+        key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
+        size = self.info.image.size
+        return choose.rates(self._openers(), key, size=size, latency=self._latency)
+
+    def _openers(self) -> dict[str, Callable[[], Engine]]:
+        if self.path.is_file():
+            return openers_of_file(self.path, latency=self._latency)
+        files = self.folder.exported(self.info.sha256)
+        found = openers_for(files, latency=self._latency)
+        return found | {"torch": self._open_torch}
+
+    def _open_torch(self) -> Engine:
+        from imlgcn.engines.torch import TorchEngine
+
+        return TorchEngine(self.folded(), self.info.image, latency=self._latency)
+
+    def classifier(self) -> MultiLabelClassifier:
+        """Return the network as it was trained: backbone and head, not folded."""
+        return load_classifier(self.path, self.info)[0]
+
+    def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:
+        """Return the network with all that does not depend on the image computed once.
+
+        Batch norms are part of their convolutions. ``calibrated`` puts the calibration into the
+        last layer: the sigmoid of the logits is then the probability that `probabilities` returns.
+        """
+        import torch
+
+        from imlgcn.models.folding import fold_classifier, scale_logits
+
+        folded = fold_classifier(self.classifier())
+        if calibrated:
+            scale = (self.calibration.slope, self.calibration.intercept)
+            pair = [torch.tensor(values, dtype=torch.float32) for values in scale]
+            folded.head = scale_logits(folded.head, *pair)
+        return folded
+
+    def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
+        """Open one image and fit it into the network's square of pixels ``(S, S, 3)``.
+
+        Raises:
+            ImageError: the image cannot be read; the message names the file.
+        """
+        settings = self.info.image
+        if not isinstance(image, Image.Image):
+            image = open_image(image, size=settings.size, fit=settings.fit)
+        return EvalTransform(settings)(image)
+
+    def probabilities(
+        self, inputs: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float64]:
+        """Return calibrated probabilities ``(B, L)`` of images ``(B, S, S, 3)`` as loaded.
+
+        ``known`` from :meth:`known_row`, ``(L,)`` for all of them or ``(B, L)``, is returned as 1
+        or 0 where it is known, and the head takes it into account for the rest.
+        """
+        if known is None:
+            return self.calibration.apply(self.engine.logits(inputs))
+        rows = np.array(np.broadcast_to(known, (len(inputs), len(self.labels))))  # (B, L)
+        scores = self.calibration.apply(self.engine.logits(inputs, rows))
+        return np.where(rows >= 0, rows, scores)
+
+    def region(self, size: tuple[int, int]) -> Region:
+        """Return where in the square an image of ``size`` (width, height) lies: pad adds white."""
+        return EvalTransform(self.info.image).region(size)
+
+    def maps(
+        self,
+        inputs: NDArray[np.uint8],
+        sizes: Sequence[tuple[int, int]] | None = None,
+        known: NDArray[np.int8] | None = None,
+    ) -> LabelMaps:
+        """Return where each label's logit comes from, for images ``(B, S, S, 3)`` as loaded.
+
+        ``sizes`` are the (width, height) of the images: with them the regions of the result say
+        where each is in its square. ``known`` as in `probabilities`.
+
+        Raises:
+            InputError: the head, or the exported file, has no maps.
+        """
+        engine = self._map_engine
+        if engine.map_kind is None:
+            raise without_maps(self.info, self.path)
+        rows = None if known is None else np.tile(known, (len(inputs), 1))  # (B, L)
+        logits, maps = engine.maps(inputs, rows)
+        whole = [Region()] * len(inputs)
+        regions = whole if sizes is None else [self.region(size) for size in sizes]
+        return LabelMaps(logits, maps, engine.map_kind, tuple(regions))
+
+    @cached_property
+    def _map_engine(self) -> Engine:
+        """The engine, or torch where the exported file that runs has no maps and weights exist."""
+        if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
+            return self._open_torch()
+        return self.engine
+
+    def __call__(
+        self,
+        image: ImageLike,
+        *,
+        known: Mapping[str, int] | None = None,
+        threshold: str | None = None,
+    ) -> list[Tag]:
+        """Return the image's tags, most probable first; ``threshold`` as in `thresholds_for`.
+
+        Raises:
+            ImageError: the image cannot be read.
+            InputError: known labels are given and the head cannot use them.
+        """
+        given = self.known_row(known)
+        row = self.probabilities(self.load_input(image)[None], given)[0]
+        return self.tags(row, self.thresholds_for(threshold))
+
+    def tags(
+        self, probabilities: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None
+    ) -> list[Tag]:
+        """Return the tags of one row of probabilities (L,), most probable first."""
+        limits = self.thresholds if thresholds is None else thresholds
+        found = [
+            Tag(name, float(p), float(t))
+            for name, p, t in zip(self.labels, probabilities, limits, strict=True)
+            if p >= t
+        ]
+        return sorted(found, key=lambda tag: -tag.probability)
+
+    def known_row(self, known: Mapping[str, int] | None) -> NDArray[np.int8] | None:
+        """Return labels that are already known as a row (L,): 1 present, 0 absent, -1 not known.
+
+        Raises:
+            InputError: the head cannot condition on known labels, or there is no such label.
+        """
+        if not known:
+            return None
+        if not self.engine.takes_known:
+            raise InputError(
+                f"the head {self.info.head.name!r} cannot use known labels; leave them out "
+                "(c_tran can)"
+            )
+        row = np.full(len(self.labels), -1, np.int8)
+        for name, value in known.items():
+            if name not in self.labels:
+                raise unknown_name("label", name, self.labels)
+            if value not in (0, 1):
+                raise InputError(f"known label {name!r} is 1 (present) or 0 (absent); got {value}")
+            row[self.labels.index(name)] = value
+        return row
+
+
+def save_tagger(
+    path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
+) -> Tagger:
+    """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
+    save_weights(path, classifier, context)
+    info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
+    write_atomic(path / MODEL, info.model_dump_json(indent=1) + "\n")
+    return Tagger(path, info)

@@ -1,0 +1,126 @@
+"""The folder of a run: refused when it holds something else, resumed when it is unfinished."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imlgcn.config import InputError, TrainSettings
+from imlgcn.files import write_atomic
+from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, FILES, LOG, MODEL, read_config
+
+REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
+
+
+def open_run_folder(
+    out: Path,
+    settings: TrainSettings,
+    origin: Mapping[str, str | None],
+    *,
+    resume: bool = False,
+    replace: bool = False,
+) -> None:
+    """Make ``out`` ready and write ``config.yaml``: ``origin`` (keys of ORIGIN), then settings.
+
+    ``resume`` goes on with an unfinished run of the same settings; ``replace`` sets an earlier run
+    aside (only the files a run writes) until :func:`close_run_folder`.
+
+    Raises:
+        InputError: ``out`` is a file, or not empty, or was begun with other settings.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out takes a folder; {out} is a file")
+    known = {key: value for key, value in origin.items() if value is not None}
+    content = {**known, **settings.model_dump(mode="json")}
+    config = out / CONFIG
+    if resume and config.is_file():
+        begun = read_config(config)
+        changed = [k for k in {**begun, **content} if begun.get(k) != content.get(k)]
+        if changed:
+            raise InputError(
+                f"{out} was begun with other settings ({', '.join(changed)}): give the same ones "
+                "to --resume, or another --out"
+            )
+        return
+    if replace:
+        _set_aside(out)
+    if out.is_dir() and any(path.name != REPLACED for path in out.iterdir()):
+        if replace:
+            _restore(out)
+            raise InputError(
+                f"the output folder {out} is not empty: it holds files that are not a run's, which "
+                "--overwrite leaves alone; give another --out"
+            )
+        hint = "it holds an unfinished run: add --resume to go on with it, or "
+        unfinished = config.is_file() and not (out / MODEL).is_file()
+        raise InputError(
+            f"the output folder {out} is not empty; "
+            f"{hint if unfinished else ''}give another --out, or --overwrite to replace a run"
+        )
+    write_atomic(config, yaml.safe_dump(content, sort_keys=False))
+
+
+def remove_run(out: Path) -> None:
+    """Delete the files a run writes from ``out``, and nothing else."""
+    for name in FILES:
+        for path in (out / name, *out.glob(f".{name}.*.tmp")):  # a killed run's half-written ones
+            path.unlink(missing_ok=True)
+    if (out / CHECKPOINTS).is_dir():
+        shutil.rmtree(out / CHECKPOINTS)
+
+
+def _set_aside(out: Path) -> None:
+    present = [out / name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+    finished = (out / MODEL).is_file()
+    if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaces nothing
+        close_run_folder(out)
+        (out / REPLACED).mkdir()
+        for path in present:
+            path.rename(out / REPLACED / path.name)
+    remove_run(out)
+
+
+def _restore(out: Path) -> None:
+    if (out / REPLACED).is_dir():
+        for path in (out / REPLACED).iterdir():
+            path.rename(out / path.name)
+        (out / REPLACED).rmdir()
+
+
+def close_run_folder(out: Path) -> None:
+    """Delete the run that the finished one replaces."""
+    shutil.rmtree(out / REPLACED, ignore_errors=True)
+
+
+def discard_run(out: Path, *, folder: bool) -> None:
+    """Delete what a run that cannot go on has written; an earlier run comes back.
+
+    With ``folder``, an empty folder goes as well.
+    """
+    remove_run(out)
+    _restore(out)
+    if folder and not any(out.iterdir()):
+        out.rmdir()
+
+
+class RunLog:
+    """``log.jsonl``: one line per event, in the order they happened; NaN is written as null.
+
+    ``keep`` adds to the lines of an interrupted run.
+    """
+
+    def __init__(self, out: Path, *, keep: bool = False) -> None:
+        self.path = out / LOG
+        if not keep:
+            self.path.unlink(missing_ok=True)
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Append one line."""
+        row = {key: None if value != value else value for key, value in row.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")

@@ -1,0 +1,166 @@
+"""An interrupted run goes on where it stopped, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from colour_tagger import SUFFIXES, ColourTagger, paint
+from imlgcn.config import InputError
+from imlgcn.prediction import predict
+from imlgcn.progress import Progress
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Twelve images, one of them damaged, one without a tag."""
+    paths = [paint(tmp_path / "in" / f"{n:02}.png", 20 * n, 255 - 20 * n, 90) for n in range(12)]
+    paths[4].write_bytes(b"no image at all")
+    paint(paths[7], 0, 0, 0)
+    return paths
+
+
+def stopping_after(count):
+    """Return a tagger that is interrupted once it has scored `count` images."""
+    tagger = ColourTagger()
+
+    def probabilities(inputs, known=None):
+        if sum(tagger.batches) >= count:
+            raise KeyboardInterrupt
+        return ColourTagger.probabilities(tagger, inputs)
+
+    tagger.probabilities = probabilities
+    return tagger
+
+
+def interrupt(images, out, count, **options):
+    with pytest.raises(KeyboardInterrupt):
+        predict(stopping_after(count), images, out=out, workers=1, batch_size=1, **options)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("all_labels", [False, True])
+def test_a_resumed_file_is_the_uninterrupted_one_and_no_image_is_scored_twice(
+    tmp_path, images, suffix, all_labels
+):
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"tags{suffix}"
+    expected = predict(ColourTagger(), images, out=whole, all_labels=all_labels)
+    interrupt(images, out, 5, all_labels=all_labels)
+    interrupt(images, out, 3, all_labels=all_labels, resume=True)
+    tagger = ColourTagger()
+    assert (
+        predict(tagger, images, out=out, all_labels=all_labels, resume=True, batch_size=3)
+        == expected
+    )
+    assert sum(tagger.batches) == 11 - 5 - 3
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["in", whole.name, out.name])
+
+
+def test_a_line_that_a_crash_has_cut_is_scored_again(tmp_path, images):
+    out, journal = tmp_path / "tags.csv", tmp_path / "tags.csv.partial"
+    interrupt(images, out, 6)
+    journal.write_bytes(journal.read_bytes()[:-4])
+    tagger = ColourTagger()
+    predict(tagger, images, out=out, resume=True)
+    assert sum(tagger.batches) == 11 - 5
+    predict(ColourTagger(), images, out=tmp_path / "whole.csv")
+    assert out.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_an_image_that_has_changed_since_is_scored_again(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    interrupt(images, out, 6)
+    paint(images[0], 255, 0, 255)
+    os.utime(images[0], ns=(1, 1))
+    predict(ColourTagger(), images, out=out, resume=True)
+    predict(ColourTagger(), images, out=tmp_path / "whole.csv")
+    assert out.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_another_exported_file_does_not_go_on_with_it(tmp_path, images):
+    """Files of one folder say the same of themselves, in 8-bit integers or not."""
+    out, first, other = (tmp_path / name for name in ("tags.csv", "a.onnx", "b.onnx"))
+    first.write_bytes(b"float32")
+    other.write_bytes(b"int8")
+    tagger = stopping_after(5)
+    tagger.path = first
+    with pytest.raises(KeyboardInterrupt):
+        predict(tagger, images, out=out, workers=1, batch_size=1)
+    tagger = ColourTagger()
+    tagger.path = other
+    with pytest.raises(InputError, match="left by a run with other settings"):
+        predict(tagger, images, out=out, resume=True)
+
+
+def test_images_may_have_come_and_gone_since(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    interrupt(images, out, 6)
+    changed = [paint(tmp_path / "in" / "new.png", 255, 255, 0), *images[:1:-1]]
+    tagger = ColourTagger()
+    predict(tagger, changed, out=out, resume=True)
+    predict(ColourTagger(), changed, out=tmp_path / "whole.csv")
+    assert out.read_text() == (tmp_path / "whole.csv").read_text()
+    assert sum(tagger.batches) == 1 + 11 - 6
+
+
+@pytest.mark.parametrize(
+    "options", [{"threshold": "0.7"}, {"all_labels": True}, {"tagger": "other"}], ids=str
+)
+def test_rows_made_otherwise_are_not_mixed_in(tmp_path, images, options):
+    out = tmp_path / "tags.jsonl"
+    interrupt(images, out, 4)
+    before = (tmp_path / "tags.jsonl.partial").read_bytes()
+    tagger = ColourTagger()
+    if options.pop("tagger", None):
+        tagger.info = tagger.info.model_copy(update={"sha256": {"model.safetensors": "0"}})
+    with pytest.raises(InputError, match="left by a run with other settings"):
+        predict(tagger, images, out=out, resume=True, **options)
+    assert (tmp_path / "tags.jsonl.partial").read_bytes() == before
+    assert tagger.loaded == 0
+
+
+def test_without_resume_a_run_starts_anew(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    interrupt(images, out, 4)
+    tagger = ColourTagger()
+    predict(tagger, images, out=out)
+    assert sum(tagger.batches) == 11
+
+
+def test_resume_without_an_interrupted_run_starts_or_says_that_all_is_done(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    predict(ColourTagger(), images, out=out, resume=True)
+    with pytest.raises(InputError, match=r"tags\.csv is complete: there is no tags\.csv\.partial"):
+        predict(ColourTagger(), images, out=out, resume=True)
+    with pytest.raises(InputError, match="say which with --out"):
+        predict(ColourTagger(), images, resume=True)
+
+
+def test_a_run_that_stops_before_its_first_image_leaves_nothing(tmp_path, images):
+    interrupt(images, tmp_path / "tags.csv", 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, images):
+    said = []
+
+    class Saying(Progress):
+        def say(self, text):
+            said.append(text)
+
+    interrupt(images, tmp_path / "tags.csv", 5, progress=Saying())
+    assert "5 images are kept in" in said[-1]
+    assert "--resume" in said[-1]
+
+
+def test_pre_annotations_hold_the_images_of_both_runs(tmp_path, images):
+    out, tasks, whole = (tmp_path / name for name in ("tags.csv", "tasks.json", "whole.json"))
+    interrupt(images, out, 5, label_studio=tasks)
+    assert not tasks.exists()
+    predict(ColourTagger(), images, out=out, resume=True, label_studio=tasks)
+    predict(ColourTagger(), images, label_studio=whole)
+    assert json.loads(tasks.read_text()) == json.loads(whole.read_text())
+    assert len(json.loads(whole.read_text())) == 11

@@ -1,0 +1,527 @@
+"""Prediction: which files are taken, which rows come out, and that no file is half-written."""
+
+import csv
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
+from imlgcn.config import InputError
+from imlgcn.prediction import PredictSummary, Row, expand_paths, predict, predict_rows, rows, stream
+from imlgcn.prediction import paths as paths_module
+from imlgcn.progress import Progress
+
+
+@pytest.fixture
+def images(tmp_path):
+    """One image with two tags, one with none, one damaged, one with one tag."""
+    folder = tmp_path / "images"
+    paths = [
+        paint(folder / "a.png", 153, 204, 51),  # 0.6, 0.8, 0.2
+        paint(folder / "b.png", 51, 51, 51),  # 0.2 each
+        folder / "c.png",
+        paint(folder / "d.png", 0, 0, 255),
+    ]
+    paths[2].write_bytes(b"no image at all")
+    return paths
+
+
+def predicting():
+    """Return the threads that are still at it."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("predict")]
+
+
+def read(path):
+    """Return the rows of a written file as `Row`, whatever its format."""
+    if path.suffix == ".jsonl":
+        return [Row(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return [Row(**fields) for fields in pq.read_table(path).to_pylist()]
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(
+                fields["image"],
+                fields["label"],
+                float(fields["probability"]) if fields["probability"] else None,
+                float(fields["threshold"]) if fields["threshold"] else None,
+                fields["error"] or None,
+            )
+            for fields in csv.DictReader(file)
+        ]
+
+
+# rows
+
+
+def test_rows_are_the_tags_of_each_image_most_probable_first(images):
+    a, b, c, d = map(str, images)
+    found = list(predict_rows(ColourTagger(), images))
+    assert found[:3] == [Row(a, "dog", 0.8, 0.25), Row(a, "cat", 0.6, 0.5), Row(b)]
+    assert found[3].image == c
+    assert found[3][1:4] == ("", None, None)
+    assert found[3].error.startswith("is not an image")  # the name stands in its own column
+    assert found[4:] == [Row(d, "tree", 1.0, 0.9)]
+
+
+def test_all_labels_gives_every_label_with_its_own_threshold(images):
+    found = list(predict_rows(ColourTagger(), images[:1], all_labels=True))
+    assert [row[1:4] for row in found] == [
+        ("dog", 0.8, 0.25),
+        ("cat", 0.6, 0.5),
+        ("tree", 0.2, 0.9),
+    ]
+    assert [row.is_tag for row in found] == [True, True, False]
+
+
+def test_a_probability_equal_to_its_threshold_is_a_tag(images):
+    tagger = ColourTagger()
+    tagger.probabilities = lambda inputs, known=None: np.array([[0.5, np.nextafter(0.25, 0), 0.9]])
+    assert [row.label for row in predict_rows(tagger, images[:1])] == ["tree", "cat"]
+
+
+def test_the_wanted_threshold_replaces_the_stored_ones(images):
+    found = list(predict_rows(ColourTagger(), images[:2], threshold="0.7"))
+    assert found == [Row(str(images[0]), "dog", 0.8, 0.7), Row(str(images[1]))]
+
+
+def test_probabilities_and_thresholds_have_six_digits(images):
+    tagger = ColourTagger()
+    tagger.thresholds_for = lambda goal: np.full(3, 1 / 3)
+    tagger.probabilities = lambda inputs, known=None: np.array([[2 / 3, 0.0, 0.0]])
+    assert list(predict_rows(tagger, images[:1])) == [
+        Row(str(images[0]), "cat", 0.666667, 0.333333)
+    ]
+
+
+def test_an_unreadable_file_costs_one_row_and_never_the_run(tmp_path, images):
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    paths = [tmp_path / "missing.jpg", empty, tmp_path, "nul\0.jpg", images[3]]
+    found = list(predict_rows(ColourTagger(), paths))
+    assert [row.image for row in found] == list(map(str, paths))
+    assert all(row.error for row in found[:4])
+    assert found[0].error == os.strerror(2)  # no such file
+    assert found[4].label == "tree"
+
+
+# the stream
+
+
+@pytest.mark.parametrize(("batch_size", "workers"), [(1, 1), (3, 4), (16, 2), (1000, 2)])
+def test_order_and_rows_do_not_depend_on_batches_and_threads(tmp_path, images, batch_size, workers):
+    paths = images[:1] + [paint(tmp_path / f"{i}.png", i, 200 - i, 0) for i in range(40)]
+    paths.insert(17, images[2])
+    expected = [row for path in paths for row in predict_rows(ColourTagger(), [path])]
+    tagger = ColourTagger()
+    assert list(predict_rows(tagger, paths, batch_size=batch_size, workers=workers)) == expected
+    assert max(tagger.batches) <= batch_size
+    assert sum(tagger.batches) == 41
+
+
+def test_a_long_list_is_read_only_a_few_batches_ahead(images):
+    tagger = ColourTagger()
+    endless = iter(lambda: images[0], None)
+    found = predict_rows(tagger, endless, batch_size=4, workers=2)
+    for _ in range(2 * 12):  # two tags for each of 12 images
+        next(found)
+    found = None
+    assert tagger.loaded <= 12 + stream.AHEAD * 2 * 4
+    assert not predicting()
+
+
+def test_a_slow_image_does_not_hold_up_the_others(images):
+    """While the first is decoded, as many others are done as may wait for it."""
+    tagger, done = ColourTagger(), []
+    load = tagger.load_input
+
+    def slow(path):
+        for _ in range(500 if path == images[0] else 0):
+            if len(done) >= 6:
+                break
+            time.sleep(0.01)
+        done.append(path)
+        return load(path)
+
+    tagger.load_input = slow
+    list(predict_rows(tagger, [images[0], *[images[3]] * 20], batch_size=1, workers=2))
+    assert done.index(images[0]) >= 6
+
+
+def test_decoding_and_scoring_use_all_workers_at_once(images):
+    tagger, meeting = ColourTagger(), threading.Barrier(3)
+    tagger.engine.streaming = lambda: nullcontext(3)
+    load, score = tagger.load_input, tagger.probabilities
+    tagger.load_input = lambda path: (meeting.wait(timeout=10), load(path))[1]
+    tagger.probabilities = lambda *given: (meeting.wait(timeout=10), score(*given))[1]
+    assert len(list(predict_rows(tagger, [images[3]] * 6, batch_size=1, workers=3))) == 6
+
+
+def test_no_more_threads_use_the_engine_at_once_than_it_wants(images):
+    tagger, inside, most = ColourTagger(), [], []
+    tagger.engine.streaming = lambda: nullcontext(1)
+
+    def score(inputs, known=None):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        return np.zeros((len(inputs), 3))
+
+    tagger.probabilities = score
+    list(predict_rows(tagger, [images[0]] * 12, batch_size=1, workers=4))
+    assert max(most) == 1
+
+
+def test_an_engine_is_given_the_batches_it_likes(images):
+    tagger = ColourTagger()
+    tagger.engine.batch = 3
+    list(predict_rows(tagger, [images[0]] * 7))
+    assert sorted(tagger.batches) == [1, 3, 3]
+
+
+def test_no_image_readable_means_nothing_is_scored(images):
+    tagger = ColourTagger()
+    summary = predict(tagger, [images[2]] * 3)
+    assert summary[:4] == (3, 3, 0, 0)
+    assert tagger.batches == []
+
+
+# files
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("all_labels", [False, True])
+def test_every_format_holds_the_same_rows(tmp_path, images, suffix, all_labels):
+    out = tmp_path / "new" / f"tags{suffix}"
+    summary = predict(ColourTagger(), images, out=out, all_labels=all_labels)
+    assert read(out) == list(predict_rows(ColourTagger(), images, all_labels=all_labels))
+    assert summary[:3] == (4, 1, 3)
+    assert summary.untagged == 1
+    assert summary.errors == (f"{images[2]}: {read(out)[-4 if all_labels else -2].error}",)
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_names_of_any_bytes_and_signs_can_be_written(tmp_path, suffix):
+    if os.name == "nt":
+        pytest.skip("file names are Unicode there")
+    names = ['comma, "quote".png', "zwölf 猫.png", "line\nbreak.png", os.fsdecode(b"latin\xff.png")]
+    paths = [paint(tmp_path / "plain.png", 0, 0, 255).rename(tmp_path / names[0])]
+    for name in names[1:]:
+        (tmp_path / name).write_bytes(paths[0].read_bytes())
+        paths.append(tmp_path / name)
+    predict(ColourTagger(), paths, out=tmp_path / f"tags{suffix}")
+    found = [Path(row.image).name for row in read(tmp_path / f"tags{suffix}")]
+    assert found[:3] == names[:3]
+    assert found[3] == (names[3] if suffix == ".jsonl" else r"latin\udcff.png")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_images_make_a_file_without_rows(tmp_path, suffix):
+    out = tmp_path / f"tags{suffix}"
+    assert predict(ColourTagger(), [], out=out) == PredictSummary(0, 0, 0, 0, ())
+    assert read(out) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_interrupted_run_leaves_the_old_file_and_what_to_resume(tmp_path, images, suffix):
+    out = tmp_path / "out" / f"tags{suffix}"
+    predict(ColourTagger(), images[:1], out=out)
+    before = out.read_bytes()
+    tagger = ColourTagger()
+
+    def fail(inputs, known=None):
+        if len(tagger.batches) >= 2:
+            raise KeyboardInterrupt
+        return ColourTagger.probabilities(tagger, inputs)
+
+    tagger.probabilities = fail
+    with pytest.raises(KeyboardInterrupt):
+        # one worker: of two, the first might be the one that is stopped
+        predict(tagger, images * 3, out=out, batch_size=1, workers=1)
+    assert out.read_bytes() == before
+    assert sorted(out.parent.iterdir()) == [out, out.with_name(f"tags{suffix}.partial")]
+    assert not predicting()
+
+
+def test_parquet_is_written_in_groups_so_that_memory_stays_bounded(tmp_path, images, monkeypatch):
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(rows, "ROW_GROUP", 4)
+    out = tmp_path / "tags.parquet"
+    predict(ColourTagger(), [images[3]] * 10, out=out)
+    file = pq.ParquetFile(out)
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4, 4, 2]
+    assert read(out) == [Row(str(images[3]), "tree", 1.0, 0.9)] * 10
+
+
+def test_a_text_stream_gets_json_lines_without_empty_errors(images):
+    stream = io.StringIO()
+    predict(ColourTagger(), [str(path) for path in images], out=stream)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    first = {"image": str(images[0]), "label": "dog", "probability": 0.8, "threshold": 0.25}
+    assert lines[0] == first
+    assert [("error" in line) for line in lines] == [False, False, False, True, False]
+
+
+def test_a_stream_that_is_not_unicode_gets_escapes():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="cp1252")
+    rows.jsonl_writer(stream)([Row("猫.png", "cat", 1.0, 0.5)])
+    assert json.loads(raw.getvalue())["image"] == "猫.png"
+    assert rb"\u732b.png" in raw.getvalue()
+
+
+# the door
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out": "tags.xlsx"}, r"ending in \.jsonl, \.csv, \.parquet; got '\.xlsx'"),
+        ({"out": "tags"}, "got 'no ending'"),
+        ({"out": "folder.csv"}, "folder.csv is a folder"),
+        ({"threshold": "nonsense"}, "unknown goal"),
+        ({"known": {"dog": 1}}, "cannot use known labels"),
+        ({"batch_size": 0}, "at least 1; got 0 and None"),
+        ({"workers": -1}, "at least 1; got None and -1"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(tmp_path, monkeypatch, images, options, message):
+    monkeypatch.chdir(tmp_path)
+    Path("folder.csv").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    tagger = ColourTagger()
+    with pytest.raises(InputError, match=message):
+        predict(tagger, images, **{"out": "tags.csv", **options})
+    if "out" not in options:
+        with pytest.raises(InputError, match=message):
+            predict_rows(tagger, images, **options)
+    assert tagger.loaded == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_progress_counts_every_image_once(images):
+    counted = []
+
+    class Counting(Progress):
+        @contextmanager
+        def bar(self, stage, total, unit="images"):
+            counted.append(f"{total} {unit}")
+            yield counted.append
+
+    predict(ColourTagger(), images, progress=Counting())
+    assert counted == ["4 images", 1, 1, 1, 1]
+
+
+def test_only_the_first_errors_are_kept_in_the_summary(images):
+    summary = predict(ColourTagger(), [images[2]] * 9)
+    assert summary.failed == 9
+    assert len(summary.errors) == 5
+    assert summary.errors[0].startswith(f"{images[2]}: is not")
+
+
+def test_predicting_needs_no_torch():
+    code = "import sys, imlgcn.prediction; sys.exit(bool({'torch', 'pyarrow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# paths
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A working folder of empty files; only names matter here."""
+    names = ["b.JPG", "a.png", "notes.txt", "sub/c.webp", "sub/deep/d.jpeg", "x[1].png"]
+    for name in [*names, ".hidden.png", ".thumbs/t.png", "sub/._c.jpg", "odd"]:
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def names_of(*patterns, **options):
+    return [path.as_posix() for path in expand_paths(patterns, **options)]
+
+
+BELOW = ["a.png", "b.JPG", "sub/c.webp", "sub/deep/d.jpeg", "x[1].png"]
+
+
+def test_a_folder_stands_for_all_images_below_it_sorted_and_not_hidden(tree):
+    assert names_of(".") == BELOW
+    assert names_of(tree) == [f"{tree.as_posix()}/{name}" for name in BELOW]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*", ["a.png", "b.JPG", "x[1].png"]),
+        ("*.[pP]*", ["a.png", "x[1].png"]),
+        ("?.*", ["a.png", "b.JPG"]),
+        ("**", BELOW),
+        ("**/*.jpeg", ["sub/deep/d.jpeg"]),
+        ("x[1].png", ["x[1].png"]),  # there is a file of that very name
+    ],
+)
+def test_a_pattern_stands_for_the_images_it_matches(tree, pattern, expected):
+    assert names_of(pattern) == expected
+
+
+def test_a_named_file_is_taken_whatever_it_is_called(tree):
+    assert names_of("odd", "notes.txt", Path(".hidden.png")) == ["odd", "notes.txt", ".hidden.png"]
+
+
+def test_a_list_on_standard_input_may_hold_anything_but_patterns(tree):
+    stdin = io.StringIO("sub\nmissing.png\r\n\n with spaces \n*.png\nodd")
+    assert names_of("a.png", "-", "b.JPG", stdin=stdin) == [
+        "a.png",
+        *("sub/c.webp", "sub/deep/d.jpeg", "missing.png", " with spaces ", "*.png", "odd"),
+        "b.JPG",
+    ]
+
+
+def test_standard_input_is_the_default_list(tree, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n"))
+    assert names_of("-") == ["a.png"]
+
+
+def test_each_file_comes_once_where_it_was_first_named(tree):
+    assert names_of("x[1].png", "a.png", ".", tree / "x[1].png", "sub/../a.png") == [
+        *("x[1].png", "a.png", "b.JPG", "sub/c.webp", "sub/deep/d.jpeg"),
+    ]
+
+
+def test_a_folder_may_be_empty_beside_others(tree):
+    (tree / "empty").mkdir()
+    assert names_of("empty", "a.png") == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        (["a.png", "photo.jpg"], "no such file or folder: .*tree.photo.jpg"),
+        (["."], "no images in . "),
+        (["*.gif"], r"no image matches '\*.gif' \(working folder .*tree"),
+        (["no" * 200], "no such file or folder"),
+        (["-"], "no images in standard input"),
+        ([], "no images in an empty list"),
+    ],
+)
+def test_nothing_found_says_where_it_looked(tree, patterns, message):
+    if patterns == ["."]:
+        os.chdir(paint(tree / "text" / "a.png", 0, 0, 0).parent)
+        Path("a.png").rename("a.txt")
+    with pytest.raises(InputError, match=message):
+        expand_paths(patterns, stdin=io.StringIO(""))
+
+
+# the real thing
+
+
+def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.tagger import LabelScale, Part, Tagger, TaggerInfo, save_tagger
+
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for path in paths:
+        pixels = random.integers(0, 256, (40, 60, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+    context = LabelContext.from_targets(LABELS, np.eye(3, dtype=np.int8))
+    backbone = create_backbone("test_efficientnet", pretrained=False)
+    head = create_head("linear", backbone.out_channels, context)
+    info = TaggerInfo(
+        labels=list(LABELS),
+        backbone=Part(name="test_efficientnet"),
+        head=Part(name="linear"),
+        image=backbone.image_settings.model_copy(update={"size": 64}),
+        scale=LabelScale(
+            slope=[1.0, 2.0, 3.0], intercept=[0.1, 0.0, 4.0], threshold=[0.1] * 3, positives=[1] * 3
+        ),
+    )
+    save_tagger(tmp_path / "tagger", MultiLabelClassifier(backbone, head), context, info)
+    tagger = Tagger.load(tmp_path / "tagger")
+    paths.insert(2, tmp_path / "missing.png")
+    summary = predict(tagger, paths, out=tmp_path / "tags.csv", batch_size=2)
+    assert (summary.images, summary.failed) == (6, 1)
+    assert summary.tags > 5
+    written = read(tmp_path / "tags.csv")
+    for path in paths[:2] + paths[3:]:
+        found = [row[1:4] for row in written if row.image == str(path)]
+        assert [label for label, _, _ in found] == [tag.label for tag in tagger(path)]
+        np.testing.assert_allclose(
+            [row[1:] for row in found], [tag[1:] for tag in tagger(path)], atol=2e-6
+        )
+
+
+def test_the_names_of_a_folder_are_not_held(tmp_path, monkeypatch):
+    """A thousand names would take 100 kB."""
+    monkeypatch.setattr(paths_module, "NAMES", 100)
+    for number in range(1_000):
+        os.mknod(tmp_path / f"a photograph with a long name {number:05}.jpg")
+    tracemalloc.start()
+    try:
+        paths = expand_paths([tmp_path])
+        count = sum(1 for _ in paths)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(paths) == count == 1_000
+    assert peak < 50_000
+
+
+@pytest.mark.parametrize("held", [1, 2, 3, 4, 100])
+def test_the_order_does_not_depend_on_how_many_names_are_held(tree, monkeypatch, held):
+    monkeypatch.setattr(paths_module, "NAMES", held)
+    assert names_of(".") == BELOW
+
+
+def test_a_file_that_goes_while_others_are_tagged_becomes_a_row(images):
+    paths = expand_paths(images)
+    images[3].unlink()
+    found = list(predict_rows(ColourTagger(), paths))
+    assert found[-1].image == str(images[3])
+    assert found[-1].error == os.strerror(2)
+
+
+def test_paths_can_be_gone_through_again(tree):
+    paths = expand_paths(["b.JPG", ".", "b.JPG"])
+    assert len(paths) == 5
+    assert list(paths) == list(paths)
+    assert next(iter(paths)).name == "b.JPG"
+
+
+def test_a_disk_that_fails_is_not_taken_for_an_empty_folder(tree, monkeypatch):
+    def fail(folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        expand_paths(["."])
+
+
+def test_a_list_on_standard_input_may_hold_names_of_any_bytes(tree, monkeypatch):
+    raw = io.TextIOWrapper(io.BytesIO(b"a.png\ncaf\xe9.png\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", raw)
+    assert [os.fsencode(path) for path in expand_paths(["-"])] == [b"a.png", b"caf\xe9.png"]
+
+
+def test_a_linked_folder_is_not_followed_twice(tree):
+    (tree / "sub" / "up").symlink_to(tree, target_is_directory=True)
+    assert names_of(".") == BELOW

@@ -1,0 +1,98 @@
+"""The scores of a run come back as they were written, whatever order is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imlgcn.config import InputError
+from imlgcn.tagger.scores import ScoredSplit, Scores, write_predictions
+
+NAMES = ("cat", "dog", "tree")
+
+
+def scored(split: str, count: int) -> ScoredSplit:
+    generator = np.random.default_rng(count)
+    logits = generator.normal(size=(count, 3)).astype(np.float32)
+    return ScoredSplit(
+        split,
+        tuple(f"{split}/{number}.jpg" for number in range(count)),
+        logits,
+        1 / (1 + np.exp(-logits.astype(np.float64))),
+        generator.integers(-1, 2, (count, 3)).astype(np.int8),
+    )
+
+
+@pytest.fixture
+def written(tmp_path):
+    parts = {"val": scored("val", 4), "test": scored("test", 7)}
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, NAMES, list(parts.values()))
+    return path, parts
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1,), (2, 1)])
+def test_a_split_comes_back_with_its_labels_matched_by_name(written, split, order):
+    path, parts = written
+    found, wanted = Scores(path, [NAMES[i] for i in order]).split(split), parts[split]
+    assert found.split == split
+    assert found.images == wanted.images
+    np.testing.assert_array_equal(found.logits, wanted.logits[:, order])
+    np.testing.assert_array_equal(found.targets, wanted.targets[:, order])
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities[:, order], atol=1e-7)
+    assert (found.logits.dtype, found.targets.dtype) == (np.float32, np.int8)
+
+
+def test_two_images_of_one_name_stay_two_rows(tmp_path):
+    part = ScoredSplit("val", ("a", "a"), *(scored("val", 2).__dict__[k] for k in FIELDS))
+    write_predictions(tmp_path / "p.parquet", NAMES, [part])
+    found = Scores(tmp_path / "p.parquet", NAMES).split("val")
+    assert found.images == ("a", "a")
+    np.testing.assert_array_equal(found.logits, part.logits)
+
+
+FIELDS = ("logits", "probabilities", "targets")
+
+
+def test_the_scores_of_a_control_come_back_where_there_is_one(tmp_path, written):
+    assert Scores(written[0], NAMES).split("val").control is None
+    control = np.arange(12, dtype=np.float32).reshape(4, 3)
+    part = replace(written[1]["val"], control=control)
+    write_predictions(tmp_path / "p.parquet", NAMES, [part])
+    found = Scores(tmp_path / "p.parquet", (NAMES[2], NAMES[0])).split("val")
+    np.testing.assert_array_equal(found.control, control[:, [2, 0]])
+
+
+def test_the_file_is_one_row_per_image_and_label_for_other_programs(written):
+    import pyarrow.parquet as pq
+
+    path, parts = written
+    table = pq.read_table(path).to_pylist()
+    assert len(table) == 3 * (4 + 7)
+    assert list(table[0]) == ["image", "split", "label", "target", "logit", "probability"]
+    row = table[3 * 2 + 1]  # third image of val, second label
+    part = parts["val"]
+    assert (row["image"], row["split"], row["label"]) == ("val/2.jpg", "val", "dog")
+    assert row["target"] == part.targets[2, 1]
+    assert row["logit"] == part.logits[2, 1]
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "message"),
+    [(NAMES, "train", "no scores of the split 'train'"), (("cat", "cow"), "val", "labels cow")],
+)
+def test_what_is_not_in_the_file_is_named(written, names, split, message):
+    with pytest.raises(InputError, match=message):
+        Scores(written[0], names).split(split)
+
+
+def test_a_missing_or_damaged_file_is_one_sentence(written, tmp_path):
+    with pytest.raises(InputError, match="is missing; it is written by"):
+        Scores(tmp_path / "none.parquet", NAMES).split("val")
+    path = written[0]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="is damaged"):
+        Scores(path, NAMES).split("val")
