@@ -90,7 +90,7 @@ def test_what_is_not_in_the_file_is_named(written, names, split, message):
 
 
 def test_a_missing_or_damaged_file_is_one_sentence(written, tmp_path):
-    with pytest.raises(InputError, match="is missing; it is written by"):
+    with pytest.raises(InputError, match="is missing; `imlgcn train` writes it"):
         Scores(tmp_path / "none.parquet", NAMES).split("val")
     path = written[0]
     path.write_bytes(path.read_bytes()[:100])

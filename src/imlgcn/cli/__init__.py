@@ -20,7 +20,7 @@ MODULES = {  # in the order in which help lists the commands
     "serve": ("serve",),
     "compare": ("compare",),
     "export": ("export",),
-    "published": ("import",),
+    "importing": ("import",),
 }
 
 
