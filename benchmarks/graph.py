@@ -189,7 +189,7 @@ def run(
             seeds=1,
             epochs=30,
             words=words,
-            embedding=regime.embedding,
+            label_embeddings=regime.embedding,
             progress=progress,
         )
         targets = split.split("test").targets

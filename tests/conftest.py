@@ -20,7 +20,7 @@ BACKBONE = "test_efficientnet"
 LABELS = ("blue", "circle", "dark", "red", "square")
 COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220), None: (60, 180, 75)}
 SPLITS = ("train",) * 7 + ("val",) * 3 + ("test",) * 2
-QUICK = {"linear": {"epochs": 4}, "graph": {"epochs": 4, "learning_rate": 0.01}}
+QUICK = {"linear_training": {"epochs": 4}, "head_training": {"epochs": 4, "learning_rate": 0.01}}
 
 
 @pytest.fixture(scope="session", autouse=True)

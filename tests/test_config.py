@@ -31,21 +31,27 @@ def test_a_name_like_no_other_gets_no_guess():
     ("layer", "words"),
     [
         ({"sede": 3}, ["unknown setting 'sede'", "did you mean 'seed'"]),
-        ({"linear": {"epoch": 3}}, ["in 'linear'", "did you mean 'epochs'"]),
+        ({"linear_training": {"epoch": 3}}, ["in 'linear_training'", "did you mean 'epochs'"]),
         (
-            {"linear": {"epochs": 0}},
-            ["'linear.epochs'", "expected greater than or equal to 1", "0"],
+            {"linear_training": {"epochs": 0}},
+            ["'linear_training.epochs'", "expected greater than or equal to 1", "0"],
         ),
-        ({"linear": {"learning_rate": 0}}, ["'linear.learning_rate'", "greater than 0"]),
-        ({"tuning": {"ema_decay": 1}}, ["'tuning.ema_decay'", "less than 1"]),
+        (
+            {"linear_training": {"learning_rate": 0}},
+            ["'linear_training.learning_rate'", "greater than 0"],
+        ),
+        ({"fine_tuning": {"ema_decay": 1}}, ["'fine_tuning.ema_decay'", "less than 1"]),
         ({"size": 8}, ["'size'", "16", "got 8"]),
         ({"seed": "abc"}, ["'seed'", "integer", "'abc'"]),
         ({"seed": None}, ["'seed'", "None"]),
         ({"fit": "crop"}, ["'fit'", "'pad' or 'squash'", "'crop'"]),
-        ({"linear": 5}, ["'linear'", "5"]),
+        ({"loss": 5}, ["'loss'", "5"]),
         ({"loss": None}, ["'loss'", "None"]),
         ({"loss": "bce"}, ["'loss'", "'bce'"]),
-        ({"embedding": {"images": "most"}}, ["'embedding.images'", "'all', 'sole' or 'weighted'"]),
+        (
+            {"label_embeddings": {"images": "most"}},
+            ["'label_embeddings.images'", "'all', 'sole' or 'weighted'"],
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_the_key_and_the_value(layer, words):
@@ -64,20 +70,25 @@ def test_an_unknown_preset_is_refused():
 
 def test_later_layers_win_key_by_key_over_the_preset():
     settings = train_settings(
-        {"linear": {"epochs": 5, "batch_size": 7}}, {"linear": {"epochs": 6}}, preset="paper"
+        {"linear_training": {"epochs": 5, "batch_size": 7}},
+        {"linear_training": {"epochs": 6}},
+        preset="paper",
     )
-    assert (settings.linear.epochs, settings.linear.batch_size) == (6, 7)
-    assert settings.linear.learning_rate == PRESETS["paper"]["linear"]["learning_rate"]
+    assert (settings.linear_training.epochs, settings.linear_training.batch_size) == (6, 7)
+    assert (
+        settings.linear_training.learning_rate
+        == PRESETS["paper"]["linear_training"]["learning_rate"]
+    )
     assert settings.fit == "squash"
     assert settings.preset == "paper"
 
 
 def test_merging_leaves_its_layers_and_the_presets_alone():
-    before = {"linear": {"epochs": 5}}
-    merge_settings(before, {"linear": {"epochs": 6}})
-    train_settings({"linear": {"epochs": 9}, "loss": {"name": "bce"}}, preset="paper")
-    assert before == {"linear": {"epochs": 5}}
-    assert PRESETS["paper"]["linear"]["epochs"] == 30
+    before = {"linear_training": {"epochs": 5}}
+    merge_settings(before, {"linear_training": {"epochs": 6}})
+    train_settings({"linear_training": {"epochs": 9}, "loss": {"name": "bce"}}, preset="paper")
+    assert before == {"linear_training": {"epochs": 5}}
+    assert PRESETS["paper"]["linear_training"]["epochs"] == 30
     assert "loss" in PRESETS["small"]
 
 
@@ -91,7 +102,9 @@ def test_another_loss_does_not_inherit_the_options_of_the_one_before_it():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_settings_survive_yaml_exactly(preset):
-    settings = train_settings({"linear": {"learning_rate": 1e-7}, "size": 64}, preset=preset)
+    settings = train_settings(
+        {"linear_training": {"learning_rate": 1e-7}, "size": 64}, preset=preset
+    )
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
     back = yaml.safe_load(text)
     assert train_settings(back, preset=back["preset"]) == settings
@@ -111,18 +124,20 @@ def test_defaults_are_checked_like_given_values():
     ("text", "nested"),
     [
         ("seed=3", {"seed": 3}),
-        ("tuning.learning_rate=2.5e-4", {"tuning": {"learning_rate": 2.5e-4}}),
+        ("fine_tuning.learning_rate=2.5e-4", {"fine_tuning": {"learning_rate": 2.5e-4}}),
         ("loss.options.clip=0.1", {"loss": {"options": {"clip": 0.1}}}),
-        ("embedding.centred=false", {"embedding": {"centred": False}}),
+        ("label_embeddings.centred=false", {"label_embeddings": {"centred": False}}),
         ("weights=a=b.pth", {"weights": "a=b.pth"}),
-        ("tuning.clip_gradient=null", {"tuning": {"clip_gradient": None}}),
+        ("fine_tuning.clip_gradient=null", {"fine_tuning": {"clip_gradient": None}}),
     ],
 )
 def test_a_setting_on_the_command_line_becomes_its_place_in_the_tree(text, nested):
     assert parse_setting(text) == nested
 
 
-@pytest.mark.parametrize("text", ["seed", "=3", "", "linear.epochs=[", "seed=: :", "seed=@"])
+@pytest.mark.parametrize(
+    "text", ["seed", "=3", "", "linear_training.epochs=[", "seed=: :", "seed=@"]
+)
 def test_a_setting_that_cannot_be_read_is_refused(text):
     with pytest.raises(InputError, match="--set"):
         parse_setting(text)

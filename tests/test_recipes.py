@@ -86,7 +86,7 @@ def test_the_settings_are_complete_and_known(path):
     settings = settings_of(path)
     assert (settings.preset, settings.fine_tune, settings.fit) == ("paper", True, "squash")
     assert settings.size is not None
-    assert {**content["tuning"]} == settings.tuning.model_dump(exclude={"workers"})
+    assert {**content["fine_tuning"]} == settings.fine_tuning.model_dump(exclude={"workers"})
     assert settings.loss.model_dump() == content["loss"], "no option of another loss is left"
 
 
@@ -235,7 +235,9 @@ def test_one_step_of_the_recipe_on_a_small_backbone_moves_the_head_and_the_backb
         classifier,
         train,
         val,
-        settings=settings.tuning.model_copy(update={"epochs": 1, "batch_size": 6, "workers": 0}),
+        settings=settings.fine_tuning.model_copy(
+            update={"epochs": 1, "batch_size": 6, "workers": 0}
+        ),
         loss=settings.loss,
         seed=0,
         fabric=create_fabric(),
@@ -258,12 +260,12 @@ def test_a_recipe_is_what_config_takes(name, cli, shapes, weights, tmp_path, mon
     path, out = FOLDER / f"{name}.yaml", tmp_path / "run"
     small = ["--backbone", BACKBONE, "--weights", weights, "--size", SIZE, "--epochs", 1]
     found = cli(
-        *("train", shapes, "--config", path, "--out", out, *small, "--set", "tuning.workers=0")
+        *("train", shapes, "--config", path, "--out", out, *small, "--set", "fine_tuning.workers=0")
     )
     assert found.code == 0, found.err
     wrote, asked = read_config(out / "config.yaml"), read_config(path)
     made_small = {"backbone": BACKBONE, "size": SIZE}
-    expected = merge_settings(wrote, asked, made_small, {"tuning": {"epochs": 1}})
+    expected = merge_settings(wrote, asked, made_small, {"fine_tuning": {"epochs": 1}})
     assert wrote == expected, "all that the recipe says, but for what was made small"
     assert json.loads((out / "metrics.json").read_text())["num_images"] == 12
 

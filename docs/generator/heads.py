@@ -98,7 +98,8 @@ def training_sentence(name: str) -> str:
         return ""
     said = ", ".join(f"`{key}` {value:g}" for key, value in values.items())
     return (
-        f"On frozen features the preset `small` trains it with {said} (`--set graph.epochs=...`)."
+        f"On frozen features the preset `small` trains it with {said} "
+        "(`--set head_training.epochs=...`)."
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
     from imlgcn.data.dataset import Dataset, load_dataset
+    from imlgcn.data.source import DataSource
     from imlgcn.data.split import split_dataset
     from imlgcn.evaluation import evaluate
     from imlgcn.explanation import explain
@@ -39,6 +40,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "compare": "comparison",
     "HEADS": "models",
+    "DataSource": "data.source",
     "Dataset": "data.dataset",
     "InputError": "config",
     "LabelContext": "labels.context",
@@ -58,6 +60,7 @@ _HOMES = {
 
 __all__ = [
     "HEADS",
+    "DataSource",
     "Dataset",
     "InputError",
     "LabelContext",

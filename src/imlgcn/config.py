@@ -118,10 +118,10 @@ class TrainSettings(Settings):
     strict: bool = False  # an unreadable image is an error, not a skipped row
     threshold: str = "f1"
     loss: LossSettings = LossSettings()
-    embedding: EmbeddingSettings = EmbeddingSettings()
-    linear: HeadTraining = HeadTraining()
-    graph: HeadTraining = HeadTraining(epochs=40, weight_decay=1.0)
-    tuning: FineTuning = FineTuning()
+    label_embeddings: EmbeddingSettings = EmbeddingSettings()
+    linear_training: HeadTraining = HeadTraining()  # stage 1, the control of every other head
+    head_training: HeadTraining = HeadTraining(epochs=40, weight_decay=1.0)  # stage 3
+    fine_tuning: FineTuning = FineTuning()
 
 
 def train_settings(*layers: Mapping[str, Any], preset: str = "small") -> TrainSettings:
@@ -161,10 +161,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"loss": {"options": {"gamma_neg": 2.0}}},
     "paper": {
         "fit": "squash",
-        "embedding": {"centred": False, "unit_rms": False},
-        "linear": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-4},
-        "graph": {"epochs": 40, "learning_rate": 1e-3, "weight_decay": 1e-4},
-        "tuning": {"epochs": 40, "learning_rate": 1e-4, "batch_size": 128},
+        "label_embeddings": {"centred": False, "unit_rms": False},
+        "linear_training": {"epochs": 30, "learning_rate": 1e-3, "weight_decay": 1e-4},
+        "head_training": {"epochs": 40, "learning_rate": 1e-3, "weight_decay": 1e-4},
+        "fine_tuning": {"epochs": 40, "learning_rate": 1e-4, "batch_size": 128},
     },
 }
 
@@ -172,14 +172,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 def parse_setting(text: str) -> dict[str, Any]:
     """Turn ``key.sub=value`` (value in YAML) into a nested dict.
 
-    >>> parse_setting("linear.epochs=5")
-    {'linear': {'epochs': 5}}
+    >>> parse_setting("linear_training.epochs=5")
+    {'linear_training': {'epochs': 5}}
     """
     import yaml
 
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InputError(f"--set takes key=value, such as linear.epochs=20; got {text!r}")
+        raise InputError(f"--set takes key=value, such as linear_training.epochs=20; got {text!r}")
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError:
@@ -192,8 +192,8 @@ def parse_setting(text: str) -> dict[str, Any]:
 def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the layers as one nested dict; later ones win, key by key.
 
-    >>> merge_settings({"linear": {"epochs": 5}}, {"linear": {"batch_size": 64}})
-    {'linear': {'epochs': 5, 'batch_size': 64}}
+    >>> merge_settings({"loss": {"name": "focal"}}, {"loss": {"options": {"gamma": 2}}})
+    {'loss': {'name': 'focal', 'options': {'gamma': 2}}}
     """
     result: dict[str, Any] = {}
     for layer in layers:

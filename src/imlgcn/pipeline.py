@@ -6,20 +6,20 @@ Shapes: N images, L labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from imlgcn.config import SMALL_DATA, InputError, TrainSettings, train_settings, unknown_name
-from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.config import InputError, TrainSettings
+from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import (
     in_old_order,
     say_what_is_thin,
     with_learnable_labels,
     with_splits,
 )
+from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
 from imlgcn.evaluation import fit_scale, judge
 from imlgcn.files import write_atomic
@@ -27,10 +27,11 @@ from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, read_settings
+from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT
 from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import ScoredSplit, write_predictions
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
+from imlgcn.training.resolve import plan_run
 
 DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -42,17 +43,14 @@ HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", 
 
 
 def train(
-    data: str | Path,
+    data: str | Path | DataSource,
     out: str | Path,
     *,
-    preset: str | None = None,
+    config: str | Path | None = None,
     start: str | Path | None = None,
     resume: bool = False,
     replace: bool = False,
     progress: Progress = SILENT,
-    reader: str | None = None,
-    variant: str | None = None,
-    delimiter: str | None = None,
     **settings: Any,
 ) -> Tagger:
     """Train a tagger on ``data`` and write it to the folder ``out``.
@@ -62,14 +60,18 @@ def train(
             made and written to ``split.csv``. Labels that no training image is known to show are
             left out.
         out: a folder that is empty or does not exist.
-        preset: ``small`` or ``paper``; None chooses by the number of training images.
-        start: an existing tagger to go on from; labels are matched by name, and those that the
+        config: a YAML file of settings, such as a recipe or an earlier run's ``config.yaml``.
+        start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
-        resume: go on with an interrupted run in ``out``.
+        resume: continue an interrupted run in ``out``.
         replace: put this run in the place of an earlier one in ``out``, once it is finished.
-        progress: told what is going on.
-        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
-        settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts.
+        progress: receives what happens.
+        settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, or the short
+            names that the command line has as flags: ``graph``, ``embedding``, ``words``,
+            ``epochs`` (of every stage), ``preset`` (``small`` or ``paper``; by default chosen by
+            the number of training images), ``device`` (``auto``, ``cpu``, ``cuda``, ``cuda:1``,
+            ``mps``), and ``reader``, ``variant``, ``delimiter`` as for
+            :func:`imlgcn.data.dataset.load_dataset`.
 
     Raises:
         InputError: the data, a setting or the folder cannot be used; nothing is half-written.
@@ -79,31 +81,23 @@ def train(
     from imlgcn.training.method import train_method
 
     out = Path(out)
-    seed = _settings(start, settings, preset or "small").seed  # a wrong setting: before any work
-    dataset = load_dataset(
-        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
-    )
+    plan = plan_run(data, settings, config=config, start=start)
+    seed = plan.settings().seed  # a wrong setting is refused before any work
+    dataset = plan.data.load(progress)
     progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
-    old_split = Path(start) / SPLIT if start else None
+    old_split = plan.start / SPLIT if plan.start else None
     whole, own_split = with_splits(dataset, seed, progress, old=old_split)
     dataset = with_learnable_labels(whole, progress)
     say_what_is_thin(dataset, progress)
-    options = _settings(start, settings, preset or _preset(dataset, progress))
-    backbone, begin = _backbone(options, start)
-    check_settings(options, backbone, len(dataset.names))
-    if options.embedding.words and options.head_options.get("embedding") != "words":
-        progress.say(f"the vectors of --words are not used: {options.head} has other nodes or none")
+    options = plan.settings(plan.choose_preset(dataset, progress))
+    backbone, begin = _backbone(options, plan.start)
+    probe = check_settings(options, backbone, len(dataset.names))
+    if options.label_embeddings.words and options.head_options.get("embedding") != "words":
+        progress.say(f"the vectors of words= are not used: {options.head} has other nodes or none")
     if begin is not None:
         dataset = in_old_order(dataset, begin.context.names, progress)
-    origin = {
-        "data": str(data),
-        "reader": reader,
-        "variant": variant,
-        "delimiter": delimiter,
-        "from": str(start) if start else None,
-    }
     existed = out.exists()
-    open_run_folder(out, options, origin, resume=resume, replace=replace)
+    open_run_folder(out, options, plan.to_config(), resume=resume, replace=replace)
     try:
         if own_split:
             write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
@@ -111,8 +105,10 @@ def train(
             backbone,
             dataset,
             options,
+            probe=probe,
             checkpoints=out / CHECKPOINTS,
             start=begin,
+            device=plan.device,
             log=RunLog(out, keep=resume),
             progress=progress,
         )
@@ -165,37 +161,7 @@ def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settin
     return Demo(tagger, examples)
 
 
-def _preset(dataset: Dataset, progress: Progress) -> str:
-    images = dataset.splits["train"]
-    chosen = "small" if images < SMALL_DATA else "paper"
-    progress.say(f"preset {chosen!r} for {images} training images (--preset chooses)")
-    return chosen
-
-
-def _settings(start: str | Path | None, given: Mapping[str, Any], preset: str) -> TrainSettings:
-    """Merge, each over the last: preset, the head's own training values, the old run, the user."""
-    from imlgcn.models import HEADS, head_options
-
-    old = {} if start is None else read_settings(Path(start))
-    for key in {"backbone", "weights"} & old.keys() & given.keys():
-        if given[key] != old[key]:
-            raise InputError(
-                f"--from goes on with the tagger's own backbone, {old['backbone']}: leave out {key}"
-            )
-    if given.get("head", old.get("head")) != old.get("head"):
-        old = {key: value for key, value in old.items() if key not in ("head_options", "graph")}
-    layers = [old, given]
-    head = train_settings(*layers, preset=preset).head
-    if head not in HEADS:
-        raise unknown_name("head", head, HEADS)
-    settings = train_settings(
-        {"graph": HEADS[head].TRAINING.get(preset, {})}, *layers, preset=preset
-    )
-    complete = head_options(head, preset, **settings.head_options)
-    return settings.model_copy(update={"head_options": complete})
-
-
-def _backbone(options: TrainSettings, start: str | Path | None) -> Any:
+def _backbone(options: TrainSettings, start: Path | None) -> Any:
     """Return the backbone to train and, when going on from a tagger, that tagger's network."""
     import torch
 
@@ -208,7 +174,7 @@ def _backbone(options: TrainSettings, start: str | Path | None) -> Any:
         with torch.random.fork_rng(devices=[]):  # what is drawn is replaced by the weights
             backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
     else:
-        classifier, context = load_classifier(Path(start))
+        classifier, context = load_classifier(start)
         begin, backbone = Start(classifier, context), classifier.backbone
     size = options.size or backbone.image_settings.size
     backbone.check_size(size)

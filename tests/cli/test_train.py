@@ -21,7 +21,9 @@ def train(cli, shapes, weights, tmp_path, train_tiny, monkeypatch):
 
     def run(*arguments, data=shapes, out=tmp_path / "run", tiny=True):
         base = ["--backbone", BACKBONE, "--weights", weights, "--size", 64] if tiny else []
-        few = ["--set", "linear.epochs=2", "--set", "graph.epochs=2"] if tiny else []
+        few = (
+            ["--set", "linear_training.epochs=2", "--set", "head_training.epochs=2"] if tiny else []
+        )
         return cli("train", data, "--out", out, *base, *few, *arguments)
 
     return run
@@ -41,7 +43,7 @@ def test_train_writes_a_tagger_and_prints_its_numbers_beside_the_control(train, 
 def test_every_option_of_train_reaches_the_settings(train, tmp_path):
     found = train(
         *("--head", "ml_gcn", "--embedding", "onehot", "--graph", "identity", "--seed", 7),
-        *("--preset", "paper", "--epochs", 1, "--set", "linear.batch_size=9", "--strict"),
+        *("--preset", "paper", "--epochs", 1, "--set", "linear_training.batch_size=9", "--strict"),
         *("--set", "head_options.hidden=8"),
     )
     assert found.code == 0, found.err
@@ -54,13 +56,15 @@ def test_every_option_of_train_reaches_the_settings(train, tmp_path):
     }
     assert (config["seed"], config["preset"], config["strict"]) == (7, "paper", True)
     assert (config["size"], config["backbone"]) == (64, BACKBONE)
-    assert config["linear"]["batch_size"] == 9
-    assert config["linear"]["epochs"] == 2, "--set goes over --epochs"
-    assert config["tuning"]["epochs"] == 1
+    assert config["linear_training"]["batch_size"] == 9
+    assert config["linear_training"]["epochs"] == 2, "--set goes over --epochs"
+    assert config["fine_tuning"]["epochs"] == 1
 
 
 def test_fine_tuning_is_one_flag(train, tmp_path):
-    found = train("--fine-tune", "--head", "linear", "--epochs", 1, "--set", "tuning.workers=0")
+    found = train(
+        "--fine-tune", "--head", "linear", "--epochs", 1, "--set", "fine_tuning.workers=0"
+    )
     assert found.code == 0, found.err
     assert (tmp_path / "run" / "checkpoints" / "linear.safetensors").is_file()
 
@@ -100,24 +104,6 @@ def test_going_on_from_a_tagger_is_one_option(train, tmp_path, tagger):
     found = train("--from", tagger.path, "--epochs", 1, tiny=False)
     assert found.code == 0, found.err
     assert Tagger.load(tmp_path / "run").info.backbone == tagger.info.backbone
-
-
-def test_a_gpu_only_changes_what_was_not_said(train, tmp_path, monkeypatch, tagger):
-    """With a GPU fine-tuning is the default; settings and flags stand over it."""
-    import imlgcn.pipeline
-
-    seen = []
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-
-    def record(data, out, **options):
-        seen.append(options.get("fine_tune"))
-        raise imlgcn.pipeline.InputError("enough")
-
-    monkeypatch.setattr(imlgcn.pipeline, "train", record)
-    config = tagger.path / "config.yaml"  # has fine_tune: false
-    for arguments in ((), ("--freeze",), ("--config", config), ("--set", "fine_tune=false")):
-        train(*arguments)
-    assert seen == [True, False, False, False]
 
 
 # refusals: one sentence each, nothing left behind
@@ -178,11 +164,11 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--size", 8), "setting 'size': expected greater than or equal to 16; got 8"),
         (("--epochs", 0), "expected greater than or equal to 1; got 0"),
         (("--seed", -1), "setting 'seed'"),
-        (("--set", "linear.epoch=3"), "did you mean 'epochs'"),
+        (("--set", "linear_training.epoch=3"), "did you mean 'epochs'"),
         (("--set", "sede=3"), "did you mean 'seed'"),
         (("--set", "seed"), "--set takes key=value"),
         (("--set", "seed=abc"), "setting 'seed'"),
-        (("--set", "linear.epochs=["), "is not YAML"),
+        (("--set", "linear_training.epochs=["), "is not YAML"),
         (("--set", "loss=null"), "setting 'loss'"),
         (("--set", "loss.name=focl"), "did you mean 'focal'"),
         (("--set", "threshold=best"), "threshold 'best' is not known"),
@@ -190,7 +176,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
         (("--from", "nowhere"), "--from takes the folder of a trained tagger"),
-        (("--set", "embedding.dimension=99"), "dimension 99 was asked for"),
+        (("--set", "label_embeddings.dimension=99"), "dimension 99 was asked for"),
     ],
     ids=str,
 )

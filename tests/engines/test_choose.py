@@ -111,11 +111,11 @@ def test_a_damaged_memory_is_made_anew(content):
 
 def test_an_engine_is_offered_only_for_a_file_that_it_reads(tmp_path, monkeypatch):
     monkeypatch.setattr("imlgcn.engines.installed", lambda name: True)
-    assert list(openers_for(tmp_path, {"model.safetensors": ""})) == []
-    assert list(openers_for(tmp_path, {"model.onnx": ""})) == ["onnxruntime", "openvino"]
-    assert list(openers_for(tmp_path, {"model.openvino": ""})) == ["openvino"]
+    assert list(openers_for({tmp_path / "model.safetensors": ""})) == []
+    assert list(openers_for({tmp_path / "model.onnx": ""})) == ["onnxruntime", "openvino"]
+    assert list(openers_for({tmp_path / "model.openvino": ""})) == ["openvino"]
     monkeypatch.setattr("imlgcn.engines.installed", lambda name: name == "onnxruntime")
-    assert list(openers_for(tmp_path, {"model.onnx": ""})) == ["onnxruntime"]
+    assert list(openers_for({tmp_path / "model.onnx": ""})) == ["onnxruntime"]
 
 
 def test_an_engine_that_is_unknown_or_not_installed_is_refused(monkeypatch):

@@ -250,7 +250,7 @@ def test_an_option_that_no_file_holds_can_be_given(tmp_path):
 
 
 def test_training_goes_on_from_it(imported, shapes, tmp_path):
-    quick = {"linear": {"epochs": 1}, "graph": {"epochs": 1}}
+    quick = {"linear_training": {"epochs": 1}, "head_training": {"epochs": 1}}
     tagger = train(str(shapes), tmp_path / "on", start=imported.path, **quick)
     assert tagger.info.head.name == "csra"
     assert tagger.info.image.mean == (0, 0, 0)

@@ -20,7 +20,7 @@ from imlgcn.tagger.scores import Scores
 TUNED = {
     "fine_tune": True,
     "head_options": {"hidden": 32},
-    "tuning": {
+    "fine_tuning": {
         "epochs": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
@@ -97,7 +97,9 @@ def test_every_other_head_runs_through_the_same_stages_and_loads_back(
     train_tiny, tmp_path, shapes, head
 ):
     options = {"embedding": "onehot"} if "embedding" in head_options(head) else {}
-    found = train_tiny(tmp_path / "run", head=head, head_options=options, graph={"epochs": 1})
+    found = train_tiny(
+        tmp_path / "run", head=head, head_options=options, head_training={"epochs": 1}
+    )
     assert found.info.head.name == head
     assert metrics_of(found)["control"]["head"] == "linear"
     test = load_dataset(shapes).split("test")
@@ -146,7 +148,10 @@ def test_the_same_seed_gives_the_same_metrics_and_weights_in_another_process(
         "train(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))"
     )
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
-    settings |= {"linear": {"epochs": 4}, "graph": {"epochs": 4, "learning_rate": 0.01}}
+    settings |= {
+        "linear_training": {"epochs": 4},
+        "head_training": {"epochs": 4, "learning_rate": 0.01},
+    }
     arguments = [str(shapes), str(tmp_path / "again"), json.dumps(settings)]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, timeout=120)
     again = Tagger.load(tmp_path / "again")

@@ -15,7 +15,7 @@ from imlgcn.tagger import Tagger
 TUNED = {
     "fine_tune": True,
     "head_options": {"hidden": 32},
-    "tuning": {
+    "fine_tuning": {
         "epochs": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
@@ -97,7 +97,7 @@ def test_a_head_on_maps_is_trained_on_the_frozen_backbone_then_with_it_and_resum
     train_tiny, tmp_path, stop_after
 ):
     """It cannot start where the linear head stands, and has a backbone of its own."""
-    options = {"head": "csra", "fine_tune": True, "tuning": TUNED["tuning"]}
+    options = {"head": "csra", "fine_tune": True, "tuning": TUNED["fine_tuning"]}
     whole = train_tiny(tmp_path / "whole", **options)
     assert list(dict.fromkeys(row["stage"] for row in log_of(whole))) == [
         "linear head",
@@ -160,7 +160,7 @@ def test_the_method_runs_and_resumes_on_its_own_backbone(
         "head": head,
         "head_options": {"hidden": 16} | ({"embedding": "onehot"} if head == "ml_gcn" else {}),
         "fine_tune": True,
-        "tuning": {"epochs": 1, "batch_size": 8, "workers": 0},
+        "fine_tuning": {"epochs": 1, "batch_size": 8, "workers": 0},
     }
     stop_after("fine-tuning, graph head", 0)
     with pytest.raises(Stop):

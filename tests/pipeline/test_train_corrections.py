@@ -212,7 +212,9 @@ def test_validation_without_a_yes_still_lets_the_tagger_find_something(
     """Its scores stay as they are: calibrated on nothing but no, they would all be one number."""
     said = Said()
     data = rewrite(lambda row: (row[0], "" if row[2] == "val" else row[1], row[2]))
-    found = train_tiny(tmp_path / "run", data, head="linear", linear={"epochs": 30}, progress=said)
+    found = train_tiny(
+        tmp_path / "run", data, head="linear", linear_training={"epochs": 30}, progress=said
+    )
     assert said.about("no image in val is known to show any label: probabilities are not")
     tags = [tag for path in load_dataset(shapes).split("train").paths for tag in found(path)]
     assert len({tag.label for tag in tags}) >= 2

@@ -19,7 +19,7 @@ from imlgcn.tagger.scores import Scores
 TUNED = {
     "fine_tune": True,
     "head_options": {"hidden": 32},
-    "tuning": {
+    "fine_tuning": {
         "epochs": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
@@ -151,7 +151,7 @@ def test_a_corrupt_image_is_left_out_with_a_count(train_tiny, tmp_path, rewrite)
 def test_a_corrupt_image_is_counted_after_fine_tuning_too(train_tiny, tmp_path, rewrite):
     (tmp_path / "bad.png").write_bytes(b"no image")
     data = rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]) if r[0] == "00.png" else r)
-    found = train_tiny(tmp_path / "run", data, fine_tune=True, tuning=TUNED["tuning"])
+    found = train_tiny(tmp_path / "run", data, fine_tune=True, tuning=TUNED["fine_tuning"])
     assert list(metrics_of(found)["failed_images"]) == [str(tmp_path / "bad.png")]
 
 
@@ -164,7 +164,7 @@ def test_a_split_of_which_nothing_can_be_read_is_refused(train_tiny, tmp_path, r
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("options", [{}, {"fine_tune": True, "tuning": TUNED["tuning"]}])
+@pytest.mark.parametrize("options", [{}, {"fine_tune": True, "tuning": TUNED["fine_tuning"]}])
 def test_a_validation_split_without_a_known_label_still_gives_a_tagger(
     train_tiny, tmp_path, rewrite, options
 ):
@@ -196,5 +196,7 @@ def test_splits_without_train_are_refused(train_tiny, tmp_path, rewrite):
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_any_number_of_steps_can_be_scheduled(train_tiny, tmp_path, epochs):
     """42 images are one batch of 128: the steps are as many as the epochs."""
-    found = train_tiny(tmp_path / "run", linear={"epochs": epochs}, graph={"epochs": epochs})
+    found = train_tiny(
+        tmp_path / "run", linear_training={"epochs": epochs}, head_training={"epochs": epochs}
+    )
     assert log_of(found)[-1]["epoch"] == epochs

@@ -56,9 +56,9 @@ def config_of(tagger: Tagger) -> dict:
         ({"head_options": {"embedding": "image_pcs"}}, "did you mean 'image_pca'"),
         ({"head_options": {"graph": "identiti"}}, "did you mean 'identity'"),
         ({"head_options": {"pooling": "sum"}}, "unknown pooling 'sum'"),
-        ({"embedding": {"dimension": 100}}, "dimension 100 was asked for; take 1 to 4"),
+        ({"label_embeddings": {"dimension": 100}}, "dimension 100 was asked for; take 1 to 4"),
         ({"preset": "big"}, "unknown preset 'big'"),
-        ({"linear": {"learning_rate": 1e30}}, "."),
+        ({"linear_training": {"learning_rate": 1e30}}, "."),
         ({"backbone": "test_vit", "size": 100, "weights": None}, "divisible by 16; 100 given"),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_setting_that_cannot_be_is_one_sentence_and_leaves_nothing(
 def test_a_refusal_leaves_an_empty_folder_that_was_there_empty(train_tiny, tmp_path):
     (tmp_path / "run").mkdir()
     with pytest.raises(InputError, match="dimension"):
-        train_tiny(tmp_path / "run", embedding={"dimension": 100})
+        train_tiny(tmp_path / "run", label_embeddings={"dimension": 100})
     assert list((tmp_path / "run").iterdir()) == []
 
 
@@ -99,8 +99,8 @@ def test_a_folder_with_a_run_is_refused_and_replaced_when_asked(train_tiny, own_
 def test_the_preset_is_chosen_by_the_number_of_images_and_said(train_tiny, tmp_path, monkeypatch):
     said = Said()
     train_tiny(tmp_path / "small", head="linear", progress=said)
-    assert "preset 'small' for 42 training images (--preset chooses)" in said.lines
-    monkeypatch.setattr("imlgcn.pipeline.SMALL_DATA", 42)
+    assert "preset 'small' for 42 training images (preset= chooses)" in said.lines
+    monkeypatch.setattr("imlgcn.training.resolve.SMALL_DATA", 42)
     found = train_tiny(tmp_path / "paper", head="linear")
     assert config_of(found)["preset"] == "paper"
     assert found.info.image.fit == "squash"
@@ -118,7 +118,7 @@ def test_every_stage_shows_its_progress(train_tiny, tmp_path):
 def test_the_demo_trains_and_shows_six_test_images(tmp_path, monkeypatch, shapes, weights):
     monkeypatch.setattr("imlgcn.pipeline.load_dataset", lambda *a, **k: load_dataset(shapes))
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
-    settings |= {"linear": {"epochs": 1}, "graph": {"epochs": 1}}
+    settings |= {"linear_training": {"epochs": 1}, "head_training": {"epochs": 1}}
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # in its own folder the second replaces the first
         found = demo(**settings)
@@ -149,7 +149,9 @@ def test_a_missing_file_of_label_vectors_is_found_out_before_anything_is_trained
 ):
     monkeypatch.setattr("imlgcn.training.method.train_head", None)  # cannot be called
     with pytest.raises(InputError, match="no file of word vectors"):
-        train_tiny(tmp_path / "a", head="ml_gcn", embedding={"words": str(tmp_path / "none.txt")})
+        train_tiny(
+            tmp_path / "a", head="ml_gcn", label_embeddings={"words": str(tmp_path / "none.txt")}
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -157,6 +159,6 @@ def test_label_vectors_that_no_head_takes_are_said_to_be_unused(train_tiny, tmp_
     said = Said()
     vectors = tmp_path / "vectors.json"
     vectors.write_text('{"red": [1, 2]}')
-    options = {"embedding": {"words": str(vectors)}, "progress": said}
+    options = {"label_embeddings": {"words": str(vectors)}, "progress": said}
     train_tiny(tmp_path / "a", head="linear", **options)
-    assert any("--words are not used: linear has other nodes" in line for line in said.lines)
+    assert any("words= are not used: linear has other nodes" in line for line in said.lines)

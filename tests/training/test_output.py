@@ -44,7 +44,7 @@ def test_a_new_run_writes_its_complete_settings(tmp_path, existing):
     assert "from" not in content
     assert train_settings(content) == SETTINGS
     assert content.keys() == SETTINGS.model_dump().keys()
-    assert content["tuning"].keys() == SETTINGS.tuning.model_dump().keys()
+    assert content["fine_tuning"].keys() == SETTINGS.fine_tuning.model_dump().keys()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
@@ -84,7 +84,7 @@ def test_the_same_run_may_go_on_and_loses_nothing(tmp_path):
     ("settings", "origin", "changed"),
     [
         (train_settings({"seed": 4}), ORIGIN, "seed"),
-        (train_settings({"seed": 3, "linear": {"epochs": 9}}), ORIGIN, "linear"),
+        (train_settings({"seed": 3, "linear_training": {"epochs": 9}}), ORIGIN, "linear_training"),
         (SETTINGS, {**ORIGIN, "data": "others.csv"}, "data"),
         (SETTINGS, {**ORIGIN, "from": "runs/old"}, "from"),
     ],

@@ -9,6 +9,8 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.cli.options import Device
+from imlgcn.data.source import DataSource
 from imlgcn.progress import TerminalProgress
 
 
@@ -42,6 +44,7 @@ def compare(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    device: Device = "auto",
 ) -> None:
     """Train heads on the same frozen features, images and grid, and print their table.
 
@@ -52,7 +55,7 @@ def compare(
     from imlgcn.comparison import compare as run
 
     found = run(
-        data,
+        DataSource(data, reader, variant, delimiter),
         heads,
         out,
         backbone=backbone,
@@ -63,9 +66,7 @@ def compare(
         seeds=seeds,
         split=split,
         words=words,
-        delimiter=delimiter,
-        reader=reader,
-        variant=variant,
+        device=device,
         progress=TerminalProgress(),
     )
     show.comparison(found.rows, split, seeds, out)

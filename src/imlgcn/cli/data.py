@@ -11,8 +11,9 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.config import InputError
-from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
+from imlgcn.data.source import DataSource
 from imlgcn.progress import TerminalProgress
 
 Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
@@ -47,7 +48,9 @@ def check(
     from imlgcn.data.check import check_dataset
 
     progress = TerminalProgress()
-    report = check_dataset(_load(data, delimiter, reader, variant, progress), progress=progress)
+    report = check_dataset(
+        _load(DataSource(data, reader, variant, delimiter), progress), progress=progress
+    )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
     else:
@@ -87,7 +90,7 @@ def split(
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = TerminalProgress()
     fields = (group_by,) if group_by else ()
-    dataset = _load(data, delimiter, reader, variant, progress, fields)
+    dataset = _load(DataSource(data, reader, variant, delimiter), progress, fields)
     if keep_test:
         splits, table = split_around_test(
             dataset, val=val, seed=seed, group_by=group_by, progress=progress
@@ -124,7 +127,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(data, delimiter, reader, variant, TerminalProgress())
+    dataset = _load(DataSource(data, reader, variant, delimiter), TerminalProgress())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -142,21 +145,7 @@ def graph(
         show.graph(context, edges[:rules], len(edges), isolated, threshold)
 
 
-def _load(
-    data: str,
-    delimiter: str | None,
-    reader: str | None,
-    variant: str | None,
-    progress: TerminalProgress,
-    fields: tuple[str, ...] = (),
-) -> Dataset:
-    dataset = load_dataset(
-        data,
-        reader=reader,
-        variant=variant,
-        delimiter=delimiter,
-        fields=fields,
-        progress=progress,
-    )
+def _load(source: DataSource, progress: TerminalProgress, fields: tuple[str, ...] = ()) -> Dataset:
+    dataset = source.load(progress, fields=fields)
     progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
     return dataset

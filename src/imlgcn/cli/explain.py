@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imlgcn.cli.options import Device
 from imlgcn.config import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def explain(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Draw it: a .png, .svg or .pdf file.")
     ] = None,
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Say why an image has its tags: where each score comes from, which labels shaped it.
@@ -47,7 +49,7 @@ def explain(
 
     if out is not None and out.suffix.lower() not in SUFFIXES:
         raise InputError(f"--out takes a file that ends in {', '.join(SUFFIXES)}; got {out.name}")
-    found = run(Tagger.load(tagger), image, label)
+    found = run(Tagger.load(tagger, device=device), image, label)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1))
     else:

@@ -11,7 +11,9 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.cli.options import Device
 from imlgcn.config import InputError
+from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 from imlgcn.progress import TerminalProgress
@@ -43,22 +45,22 @@ def evaluate(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    device: Device = "auto",
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
     Example: imlgcn evaluate runs/demo openclipart --json metrics.json --report test.html
     """
-    from imlgcn.data.dataset import load_dataset
     from imlgcn.evaluation import evaluate_images
     from imlgcn.report import write_evaluation_report
     from imlgcn.tagger import Tagger
 
     _refuse_other_than_html(report_file)
     progress = TerminalProgress()
-    opened = Tagger.load(tagger)  # before the data: a wrong path is the likelier mistake
-    dataset = load_dataset(
-        data, reader=reader, variant=variant, delimiter=delimiter, progress=progress
-    )
+    opened = Tagger.load(
+        tagger, device=device
+    )  # before the data: a wrong path is the likelier mistake
+    dataset = DataSource(data, reader, variant, delimiter).load(progress)
     chosen = None if split == "all" else split
     found = evaluate_images(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imlgcn.cli.options import Device
 from imlgcn.config import InputError
 from imlgcn.progress import TerminalProgress
 
@@ -43,6 +44,7 @@ def predict(
             "(default: an exported file if there is one)."
         ),
     ] = None,
+    device: Device = "auto",
     latency: Annotated[
         bool, typer.Option("--latency", help="All cores on one image at a time.")
     ] = False,
@@ -67,7 +69,7 @@ def predict(
 
     _refuse_to_overwrite(out)
     progress = TerminalProgress()
-    opened = Tagger.load(tagger, engine=engine, latency=latency)
+    opened = Tagger.load(tagger, engine=engine, latency=latency, device=device)
     found = expand_paths(paths)
     if engine == "auto":
         _say_engine(opened, progress)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from imlgcn.cli.options import Device
 from imlgcn.config import InputError
 from imlgcn.progress import TerminalProgress
 
@@ -29,6 +30,7 @@ def serve(
     engine: Annotated[
         str, typer.Option(help="onnxruntime, openvino, torch, or auto: the fastest here.")
     ] = "auto",
+    device: Device = "auto",
     max_batch: Annotated[int, typer.Option(help="Images scored at once, at most.")] = 4,
     max_wait_ms: Annotated[
         float, typer.Option(help="How long a batch waits for images being decoded.")
@@ -68,5 +70,5 @@ def serve(
         name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
-    opened = Tagger.load(tagger, engine=engine)
+    opened = Tagger.load(tagger, engine=engine, device=device)
     run(opened, settings, open_page=open_page, progress=TerminalProgress())

@@ -9,7 +9,8 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
-from imlgcn.config import TrainSettings, merge_settings, parse_setting, unknown_name
+from imlgcn.cli.options import Device
+from imlgcn.config import merge_settings, parse_setting
 from imlgcn.progress import TerminalProgress
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
@@ -74,12 +75,13 @@ def train(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings in a YAML file.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, as linear.epochs=20.")
+        list[str] | None, typer.Option("--set", help="One setting, as linear_training.epochs=20.")
     ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
     strict: Annotated[bool, typer.Option(help="Refuse data with an unreadable image.")] = False,
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
 ) -> None:
@@ -89,59 +91,42 @@ def train(
     """
     from imlgcn.pipeline import train as run
 
-    origin, layers = _read_config(config)
-    options = {"embedding": embedding, "graph": graph}
-    flags = {
+    arguments = {
         "head": head,
         "backbone": backbone,
         "weights": str(weights) if weights else None,
         "size": size,
+        "embedding": embedding,
+        "words": str(words) if words else None,
+        "graph": graph,
         "fine_tune": fine_tune,
+        "preset": preset,
+        "epochs": epochs,
         "seed": seed,
         "strict": strict or None,
-        "head_options": {k: v for k, v in options.items() if v is not None} or None,
-        "embedding": {"words": str(words)} if words else None,
+        "delimiter": delimiter,
+        "reader": reader,
+        "variant": variant,
+        "device": None if device == "auto" else device,  # the settings file may name one
     }
-    if head is not None and layers[0].get("head", head) != head:
-        for key in ("head_options", "graph"):  # what another head was given is not for this one
-            layers[0].pop(key, None)
-    layers.append({key: value for key, value in flags.items() if value is not None})
-    if epochs is not None:
-        stages = ("linear", "graph", "tuning")
-        layers.append({stage: {"epochs": epochs} for stage in stages})
-    layers += [parse_setting(text) for text in set_ or []]
-    settings = merge_settings(_device_defaults(), *layers)
-    preset = preset or settings.pop("preset", None)
-    for key in settings:
-        if key not in TrainSettings.model_fields:
-            raise unknown_name("setting", key, TrainSettings.model_fields)
+    named = {key: value for key, value in arguments.items() if value is not None}
     tagger = run(
         data,
         out,
-        preset=preset,
-        start=start or origin.get("from"),
+        config=config,
+        start=start,
         resume=resume,
         replace=overwrite,
-        reader=reader or origin.get("reader"),
-        variant=variant or origin.get("variant"),
-        delimiter=delimiter or origin.get("delimiter"),
         progress=TerminalProgress(),
-        **settings,
+        **merge_settings(named, *(_parse(text) for text in set_ or [])),
     )
     show.metrics(tagger.folder.metrics)
     show.next_steps(tagger.path, own_data=data != "openclipart")
 
 
-def _read_config(path: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what a run's ``config.yaml`` says about its data, and its settings as a layer."""
-    from imlgcn.tagger.folder import ORIGIN, read_config
+def _parse(text: str) -> dict[str, Any]:
+    from imlgcn.training.resolve import spell_out
 
-    content = {} if path is None else read_config(path)
-    origin = {key: content.pop(key) for key in ORIGIN if key in content}
-    return origin, [content]
-
-
-def _device_defaults() -> dict[str, Any]:
-    import torch
-
-    return {"fine_tune": True} if torch.cuda.is_available() else {}
+    setting = parse_setting(text)
+    spell_out(setting)  # refuses a name that is no setting, such as one of an argument
+    return setting

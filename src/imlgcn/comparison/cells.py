@@ -44,6 +44,7 @@ class Material:
     context: LabelContext
     channels: Mapping[int, Any]  # feature levels -> C of the map, or of each map
     fingerprint: str  # of images, targets, splits and backbone
+    device: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ def _train(
             settings=training,
             loss=loss,
             seed=seed,
-            fabric=create_fabric(),
+            fabric=create_fabric(material.device),
         )
         seconds = time.perf_counter() - started
     val, test = (score_features(head, part.inputs(head)) for part in (material.val, material.test))

@@ -19,8 +19,9 @@ from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.report import NAME, write_report
 from imlgcn.comparison.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
-from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.dataset import Dataset
 from imlgcn.data.ready import with_learnable_labels, with_splits
+from imlgcn.data.source import DataSource
 from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.ranking import mean_average_precision
@@ -44,7 +45,7 @@ class Comparison:
 
 
 def compare(
-    data: str | Path | Dataset,
+    data: str | Path | DataSource | Dataset,
     heads: str | Sequence[Entry],
     out: str | Path,
     *,
@@ -56,11 +57,9 @@ def compare(
     seeds: int = 3,
     split: str = "test",
     words: str | Path | None = None,
-    embedding: Mapping[str, Any] | None = None,
+    label_embeddings: Mapping[str, Any] | None = None,
     grid: Sequence[tuple[float, float]] = GRID,
-    delimiter: str | None = None,
-    reader: str | None = None,
-    variant: str | None = None,
+    device: str = "auto",
     progress: Progress = SILENT,
 ) -> Comparison:
     """Train every head on the same frozen features and write table, CSV and figure to ``out``.
@@ -82,9 +81,9 @@ def compare(
         seeds: how many, from 0.
         split: the split to report; ``val`` leaves the test images alone.
         words: label vectors for heads that take them.
-        embedding: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
+        label_embeddings: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
         grid: factors of learning rate and weight decay.
-        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
+        device: as for :func:`imlgcn.engines.device.choose_device`.
         progress: told what is trained.
 
     Raises:
@@ -95,11 +94,7 @@ def compare(
         raise InputError(f"a comparison reports the split 'val' or 'test', not {split!r}")
     if seeds < 1 or (epochs is not None and epochs < 1):
         raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
-    dataset = (
-        data
-        if isinstance(data, Dataset)
-        else load_dataset(data, reader=reader, variant=variant, delimiter=delimiter)
-    )
+    dataset = data if isinstance(data, Dataset) else DataSource.of(data).load()
     dataset, _ = with_splits(dataset, 0, progress)
     dataset = with_learnable_labels(dataset, progress)
     if split not in dataset.splits:
@@ -110,13 +105,13 @@ def compare(
         raise InputError(
             f"no image of the split {split!r} is known to show any label: nothing to rank"
         )
-    given = {**(embedding or {}), "words": str(words) if words else None}
-    settings = train_settings({"embedding": given}).embedding
+    given = {**(label_embeddings or {}), "words": str(words) if words else None}
+    settings = train_settings({"label_embeddings": given}).label_embeddings
     trunk = _open_backbone(backbone, weights, size)
     trunk.image_settings = trunk.image_settings.model_copy(
         update={"fit": train_settings(preset=preset).fit}
     )
-    material = prepare(dataset, trunk, entries, settings, preset, progress)
+    material = prepare(dataset, trunk, entries, settings, preset, progress, device)
     folder = Path(out) / "cells"
     cells, chosen = {}, {}
     for entry in entries:
@@ -188,9 +183,10 @@ def prepare(
     settings: EmbeddingSettings,
     preset: str,
     progress: Progress,
+    device: str = "auto",
 ) -> Material:
     """Extract the features that the entries need, and describe the labels from the train split."""
-    features = extract_features(backbone, dataset, progress=progress)
+    features = extract_features(backbone, dataset, device=device, progress=progress)
     levels = {HEADS[entry.head].feature_levels for entry in entries}
     splits = features.dataset.splits
     train = features.split("train")[1]
@@ -208,6 +204,7 @@ def prepare(
         test=parts.get("test", parts["val"]),
         context=context,
         channels={count: backbone.channels(count) for count in levels},
+        device=device,
         fingerprint=_fingerprint(features.dataset, backbone, context, settings),
     )
 
@@ -263,9 +260,9 @@ def _run_entry(
 
 
 def _training(head: str, preset: str, epochs: int | None) -> tuple[HeadTraining, LossSettings]:
-    layer = {"graph": HEADS[head].TRAINING.get(preset, {})}
+    layer = {"head_training": HEADS[head].TRAINING.get(preset, {})}
     settings = train_settings(layer, preset=preset)
-    stage = settings.linear if head == "linear" else settings.graph
+    stage = settings.linear_training if head == "linear" else settings.head_training
     return stage.model_copy(update={"epochs": epochs or stage.epochs}), settings.loss
 
 

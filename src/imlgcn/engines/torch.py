@@ -16,6 +16,7 @@ from torch import nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import ImageSettings
 from imlgcn.engines.allocator import raise_thresholds
+from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.models import PixelInput
 
 
@@ -31,14 +32,14 @@ def torch_threads(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def throughput_threads() -> Iterator[int]:
-    """Set torch up to score several batches at once; yield how many.
+def throughput_threads(device: str = "auto") -> Iterator[int]:
+    """Set torch up to score several batches at once on a device; yield how many.
 
     Streams with few threads each beat one with all: torch's pool waits for its slowest member in
     every layer, and collapses when other programs use the cores.
     """
     cores = torch.get_num_threads()
-    streams = 1 if torch.cuda.is_available() else min(cores, 8)
+    streams = min(cores, 8) if choose_device(device).type == "cpu" else 1
     with torch_threads(max(cores // streams, 1)):
         yield streams
 
@@ -46,7 +47,7 @@ def throughput_threads() -> Iterator[int]:
 class TorchEngine:
     """Runs a module in evaluation mode, channels last (a fifth faster on a CPU than without).
 
-    ``device=None`` takes a GPU where there is one.
+    ``device`` as for :func:`imlgcn.engines.device.choose_device`.
     """
 
     name = "torch"
@@ -56,16 +57,15 @@ class TorchEngine:
         module: nn.Module,
         settings: ImageSettings,
         *,
-        device: str | None = None,
+        device: str = "auto",
         latency: bool = False,
     ) -> None:
         raise_thresholds()
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = choose_device(device)
         self.module = module.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.input = PixelInput(settings).to(self.device)
-        self._latency = latency or self.device != "cpu"
-        # a call of each layer costs the same for four as for one; more leave the processor's cache
-        self.batch = 4 if self.device == "cpu" else 32
+        self._latency = latency or self.device.type != "cpu"
+        self.batch = batch_size(self.device)
         self.streams = 1 if self._latency else torch.get_num_threads()
         self.takes_known = bool(getattr(getattr(module, "head", None), "uses_known", False))
         self.map_kind: MapKind | None = getattr(module, "map_kind", None)
@@ -73,7 +73,7 @@ class TorchEngine:
 
     def streaming(self) -> AbstractContextManager[int]:
         """Give each stream a thread while the block runs; yield how many streams there are."""
-        return nullcontext(1) if self._latency else throughput_threads()
+        return nullcontext(1) if self._latency else throughput_threads(str(self.device))
 
     @torch.inference_mode()
     def logits(

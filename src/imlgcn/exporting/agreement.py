@@ -15,6 +15,7 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.images import ImageError
+from imlgcn.data.source import DataSource
 from imlgcn.data.transforms import load_input
 from imlgcn.tagger import Tagger
 
@@ -143,11 +144,8 @@ def compare_maps(
 def _known_data(tagger: Tagger) -> tuple[Dataset, str]:
     """Return what the tagger was trained on if it is still there, else Open Clip Art."""
     with suppress(InputError):
-        config = tagger.folder.config
-        data = str(config.get("data", "openclipart"))
-        reader, variant, delimiter = (config.get(key) for key in ("reader", "variant", "delimiter"))
-        dataset = load_dataset(data, reader=reader, variant=variant, delimiter=delimiter)
-        return _held_out(dataset), data
+        if source := DataSource.from_config(tagger.folder.config):
+            return _held_out(source.load()), source.path
     return _held_out(load_dataset("openclipart")), "openclipart"
 
 

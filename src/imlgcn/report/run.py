@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.dataset import load_dataset
+from imlgcn.data.source import DataSource
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.folder import Curves, TaggerFolder
 from imlgcn.tagger.scores import ScoredSplit
@@ -84,19 +84,13 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
 
 def find_images(run: RunFolder) -> dict[str, Path]:
     """Return the files of the images a run was judged by; empty where its data is not at hand."""
-    settings = run.settings
-    if run.scored is None or not isinstance(settings.get("data"), str):
+    source = DataSource.from_config(run.settings)
+    if run.scored is None or source is None:
         return {}
     try:
-        dataset = load_dataset(
-            settings["data"],
-            reader=settings.get("reader"),
-            variant=settings.get("variant"),
-            delimiter=settings.get("delimiter"),
-        )
+        return source.load().files
     except (InputError, OSError):
         return {}
-    return dataset.files
 
 
 def with_evaluation(run: RunFolder, evaluation: Evaluation, data: str) -> RunFolder:

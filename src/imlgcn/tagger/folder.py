@@ -147,6 +147,32 @@ def read_settings(tagger: Path) -> dict[str, Any]:
     return {key: value for key, value in read_config(config).items() if key not in ORIGIN}
 
 
+# version 1 -> 2: the names of settings that also were, or looked like, names of flags
+RENAMED = {
+    "linear": "linear_training",
+    "graph": "head_training",
+    "tuning": "fine_tuning",
+    "embedding": "label_embeddings",
+}
+
+
+def upgrade_settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of format 1 with the names of format 2; those of format 2 stay as they are.
+
+    In format 1 ``linear``, ``graph``, ``tuning`` and ``embedding`` were groups of settings; now
+    ``graph`` and ``embedding`` are words, for the head's graph and its nodes.
+
+    >>> upgrade_settings({"graph": {"epochs": 5}, "head": "mlp"})
+    {'head_training': {'epochs': 5}, 'head': 'mlp'}
+    >>> upgrade_settings({"graph": "identity"})
+    {'graph': 'identity'}
+    """
+    return {
+        RENAMED[key] if key in RENAMED and isinstance(value, Mapping) else key: value
+        for key, value in content.items()
+    }
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Return the content of a YAML file of settings.
 
@@ -161,7 +187,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold settings as 'key: value' lines")
-    return {str(key): value for key, value in content.items()}
+    return upgrade_settings({str(key): value for key, value in content.items()})
 
 
 def _text(path: Path) -> str:

@@ -21,6 +21,7 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for, openers_of_file
+from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
@@ -53,14 +54,29 @@ class Tagger:
     """
 
     def __init__(
-        self, path: Path, info: TaggerInfo, *, engine: str | None = None, latency: bool = False
+        self,
+        path: Path,
+        info: TaggerInfo,
+        *,
+        engine: str | None = None,
+        latency: bool = False,
+        device: str = "auto",
     ) -> None:
         self.path = path
         self.info = info
-        self._wanted, self._latency = engine, latency
+        # only torch runs on other devices than the CPU
+        self._wanted = engine or (None if device in ("auto", "cpu") else "torch")
+        self._latency, self._device = latency, device
 
     @classmethod
-    def load(cls, path: str | Path, *, engine: str | None = None, latency: bool = False) -> Tagger:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        engine: str | None = None,
+        latency: bool = False,
+        device: str = "auto",
+    ) -> Tagger:
         """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
 
         Args:
@@ -68,17 +84,21 @@ class Tagger:
             engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
                 the fastest here, measured on first use and remembered; None the first there is.
             latency: one image at a time is to be fast, not many.
+            device: where torch runs, as for :func:`imlgcn.engines.device.choose_device`; the other
+                engines run on the CPU.
 
         Raises:
             InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
                 read, or an engine that is not installed or has no file to run.
         """
+        check_device(device)
         path = Path(path)
         if not path.is_file():
-            return cls(path, read_info(path), engine=engine, latency=latency)
+            info = read_info(path)
+            return cls(path, info, engine=engine, latency=latency, device=device)
         opened = open_file(path, engine, latency=latency)
         info = parse_info(opened.metadata.get("imlgcn", ""), path)
-        tagger = cls(path, info, engine=engine, latency=latency)
+        tagger = cls(path, info, engine=engine, latency=latency, device=device)
         if engine != "auto":
             tagger.engine = opened
         return tagger
@@ -158,7 +178,9 @@ class Tagger:
     def _open_torch(self) -> Engine:
         from imlgcn.engines.torch import TorchEngine
 
-        return TorchEngine(self.folded(), self.info.image, latency=self._latency)
+        return TorchEngine(
+            self.folded(), self.info.image, device=self._device, latency=self._latency
+        )
 
     def classifier(self) -> MultiLabelClassifier:
         """Return the network as it was trained: backbone and head, not folded."""

@@ -23,8 +23,8 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
     if settings.loss.options.get("reduction") == "none":
         raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
     options = head_options(settings.head, settings.preset, **settings.head_options)
-    if settings.embedding.words and options.get("embedding") == "words":
-        check_source(settings.embedding.words)
+    if settings.label_embeddings.words and options.get("embedding") == "words":
+        check_source(settings.label_embeddings.words)
     C, L = backbone.out_channels, num_labels
     context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
     channels = backbone.channels(HEADS[settings.head].feature_levels)

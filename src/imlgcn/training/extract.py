@@ -20,6 +20,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.engines.allocator import raise_thresholds
+from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.engines.torch import throughput_threads
 from imlgcn.files import cache_dir
 from imlgcn.models import Backbone, Head, PixelInput
@@ -27,8 +28,6 @@ from imlgcn.models.folding import fold_batch_norms
 from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.progress import SILENT, Progress
 
-# images at a time: on a core what a layer writes for four stays in the cache, for 32 it does not
-BATCH = 32 if torch.cuda.is_available() else 4
 Inputs = Tensor | tuple[Tensor, ...]  # one row an image
 
 
@@ -67,26 +66,27 @@ def extract_features(
     *,
     strict: bool = False,
     use_cache: bool = True,
+    device: str = "auto",
     progress: Progress = SILENT,
     stage: str = "features",
 ) -> ImageFeatures:
     """Return the pooled features of every readable image of ``dataset``.
 
     The cache key holds the backbone's weights, the preprocessing and the runtime; an image is found
-    by its content, so files may move.
+    by its content, so files may move. The backbone is left on ``device``.
 
     Raises:
-        InputError: ``strict`` and an image cannot be read, or none can.
+        InputError: there is no such device, ``strict`` and an image cannot be read, or none can.
     """
     raise_thresholds()
-    with throughput_threads() as streams:
+    with throughput_threads(device) as streams:
         table = features_for(
             dataset.paths,
-            extractor=pooling_extractor(backbone),
+            extractor=pooling_extractor(backbone, device),
             settings=backbone.image_settings,
             key=f"torch pooled folded {backbone.name} {weights_hash(backbone)}",
             cache=cache_dir() / "features" if use_cache else None,
-            batch_size=BATCH,
+            batch_size=batch_size(choose_device(device)),
             streams=streams,
             progress=progress,
             stage=stage,
@@ -124,7 +124,7 @@ def extract_maps(
         )
         return rows
 
-    with throughput_threads() as streams:
+    with throughput_threads(str(device)) as streams:
         table = features_for(
             features.dataset.paths,
             extractor=extract,
@@ -132,7 +132,7 @@ def extract_maps(
             key=f"torch maps {levels} {backbone.name} {weights_hash(backbone)}",
             cache=cache_dir() / "features" if use_cache else None,
             streams=streams,
-            batch_size=BATCH,
+            batch_size=batch_size(device),
             dtype="float16",
             progress=progress,
             stage="feature maps",
@@ -147,27 +147,27 @@ def extract_maps(
 
 
 def pooling_extractor(
-    backbone: Backbone,
+    backbone: Backbone, device: str = "auto"
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """Return a function from pixels ``(B, S, S, 3)`` to mean and maximum ``(B, 2, C)``.
 
     The backbone's batch norms are folded into its convolutions, in a copy.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network: Backbone = backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    place = choose_device(device)
+    network: Backbone = backbone.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     lock = threading.Lock()
 
     @cache
     def folded() -> nn.Module:  # only when there is an image to extract: it takes a second
         return fold_batch_norms(network, backbone.image_settings.size)
 
-    normalize = PixelInput(backbone.image_settings).to(device)
+    normalize = PixelInput(backbone.image_settings).to(place)
 
     @torch.inference_mode()
     def extract(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with lock:
             fast = folded()
-        features = fast(normalize(torch.from_numpy(pixels).to(device)))
+        features = fast(normalize(torch.from_numpy(pixels).to(place)))
         both = torch.stack([pool(features, how) for how in POOLINGS], dim=1)  # (B, 2, C)
         result: NDArray[np.float32] = both.float().cpu().numpy()
         return result

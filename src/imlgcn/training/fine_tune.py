@@ -30,7 +30,7 @@ from imlgcn.data.features import features_for
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import TrainTransform
 from imlgcn.engines.allocator import raise_thresholds
-from imlgcn.engines.torch import TorchEngine, throughput_threads
+from imlgcn.engines.torch import TorchEngine
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
@@ -44,7 +44,6 @@ from imlgcn.training.checkpoint import (
     save_checkpoint,
     with_prefix,
 )
-from imlgcn.training.extract import BATCH
 from imlgcn.training.loop import train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.stages import Log
@@ -187,14 +186,15 @@ def validation_map(
     stage: str = "validation",
 ) -> float:
     """Return the mAP of ``classifier`` on ``val`` in percent, protocol "default"."""
-    with throughput_threads() as streams:
+    engine = TorchEngine(classifier, image, device=str(next(classifier.parameters()).device))
+    with engine.streaming() as streams:
         scores = features_for(
             val.paths,
-            extractor=TorchEngine(classifier, image).logits,
+            extractor=engine.logits,
             settings=image,
             key="",
             cache=None,
-            batch_size=BATCH,
+            batch_size=engine.batch,
             streams=streams,
             progress=progress,
             stage=stage,

@@ -6,7 +6,7 @@ Shapes: B batch, N images, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
+from imlgcn.engines.device import choose_device
 from imlgcn.training.extract import Inputs
 
 if TYPE_CHECKING:
@@ -81,12 +82,17 @@ def score_features(
     return result
 
 
-def create_fabric() -> Fabric:
-    """Return Lightning Fabric on the best device: mixed precision on a GPU, float32 on a CPU."""
+def create_fabric(device: str = "auto") -> Fabric:
+    """Return Lightning Fabric on a device: mixed precision on a CUDA GPU, float32 elsewhere.
+
+    Args:
+        device: as for :func:`imlgcn.engines.device.choose_device`.
+    """
     from lightning.fabric import Fabric
 
-    gpu = torch.cuda.is_available()
-    if not gpu:
-        return Fabric(accelerator="cpu", devices=1, precision="32-true")
-    bfloat16 = torch.cuda.is_bf16_supported()
-    return Fabric(accelerator="cuda", devices=1, precision="bf16-mixed" if bfloat16 else "16-mixed")
+    chosen = choose_device(device)
+    if chosen.type != "cuda":
+        return Fabric(accelerator=chosen.type, devices=1, precision="32-true")
+    bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    precision: Literal["bf16-mixed", "16-mixed"] = "bf16-mixed" if bfloat16 else "16-mixed"
+    return Fabric(accelerator="cuda", devices=[chosen.index or 0], precision=precision)

@@ -21,7 +21,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.checks import check_settings, say_what_is_special
+from imlgcn.training.checks import say_what_is_special
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
@@ -61,6 +61,7 @@ class _Run:
 
     settings: TrainSettings
     fabric: Fabric
+    device: str
     checkpoints: Path
     log: Log
     progress: Progress
@@ -71,8 +72,10 @@ def train_method(
     dataset: Dataset,
     settings: TrainSettings,
     *,
+    probe: Head,
     checkpoints: Path,
     start: Start | None = None,
+    device: str = "auto",
     log: Log = lambda row: None,
     progress: Progress = SILENT,
 ) -> Trained:
@@ -80,10 +83,10 @@ def train_method(
 
     Stage 1 trains a linear head (and, to fine-tune, the backbone). Stage 2 computes the label
     embeddings from its features. Stage 3 trains the head on them; to fine-tune, it starts the head
-    where the linear one stands and trains it with the backbone.
+    where the linear one stands and trains it with the backbone. ``probe`` is what
+    :func:`imlgcn.training.checks.check_settings` returned for these settings.
     """
-    run = _Run(settings, create_fabric(), checkpoints, log, progress)
-    probe = check_settings(settings, backbone, len(dataset.names))
+    run = _Run(settings, create_fabric(device), device, checkpoints, log, progress)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         frozen = _extract(run, backbone, dataset)
@@ -172,7 +175,12 @@ def _with_maps(
 def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> ImageFeatures:
     """Return the features of the images that can be read; there must be some in train and val."""
     features = extract_features(
-        backbone, dataset, strict=run.settings.strict, progress=run.progress, stage="features"
+        backbone,
+        dataset,
+        strict=run.settings.strict,
+        device=run.device,
+        progress=run.progress,
+        stage="features",
     )
     for split in ("train", "val"):
         if split not in features.dataset.splits:
@@ -187,7 +195,7 @@ def _train_head(run: _Run, stage: str, head: Head, features: ImageFeatures) -> N
         head,
         features.split("train")[1],
         features.split("val")[1],
-        settings=run.settings.linear if stage == "linear" else run.settings.graph,
+        settings=run.settings.linear_training if stage == "linear" else run.settings.head_training,
         loss=run.settings.loss,
         seed=run.settings.seed,
         fabric=run.fabric,
@@ -215,7 +223,7 @@ def _fine_tune(
         MultiLabelClassifier(backbone, head),
         features.split("train")[0],
         features.split("val")[0],
-        settings=run.settings.tuning,
+        settings=run.settings.fine_tuning,
         loss=run.settings.loss,
         seed=run.settings.seed,
         fabric=run.fabric,
@@ -227,7 +235,12 @@ def _fine_tune(
     # what follows must not depend on how many epochs ran just now: a resumed run ran fewer
     torch.manual_seed(run.settings.seed)
     return extract_features(
-        backbone, features.dataset, use_cache=False, progress=run.progress, stage="new features"
+        backbone,
+        features.dataset,
+        use_cache=False,
+        device=run.device,
+        progress=run.progress,
+        stage="new features",
     )
 
 
@@ -240,17 +253,13 @@ def _describe_labels(
 ) -> LabelContext:
     """Stage 2: the embeddings that the head's options ask for."""
     kind = options.get("embedding")
-    if run.settings.embedding.words and kind != "words":
-        run.progress.say(
-            "the vectors of --words are not used: the head's nodes are of another kind"
-        )
     old = start.context if start is not None and start.context.names == context.names else None
     if old is not None and kind in old.embeddings:
         return context.with_embeddings(**old.embeddings)  # the old weights were learnt on them
     if kind == "words":
-        return add_words(context, run.settings.embedding.words, run.progress)
+        return add_words(context, run.settings.label_embeddings.words, run.progress)
     if kind in ("image", "image_pca"):
-        return embed_labels(context, features.split("train")[1], run.settings.embedding)
+        return embed_labels(context, features.split("train")[1], run.settings.label_embeddings)
     return context
 
 

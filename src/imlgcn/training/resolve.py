@@ -1,0 +1,177 @@
+"""What a run is to do, resolved once: one merge of all that has a say in its settings.
+
+In rising order: preset < the head's own training values < the device's defaults < the run it starts
+from < the settings file < the arguments. The command line and Python come through here with the
+same words, so the same words give the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imlgcn.config import (
+    SMALL_DATA,
+    InputError,
+    TrainSettings,
+    merge_settings,
+    train_settings,
+    unknown_name,
+)
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.source import HOW, DataSource
+from imlgcn.engines.device import check_device, choose_device
+from imlgcn.progress import Progress
+from imlgcn.tagger.folder import read_config, read_settings, upgrade_settings
+
+# short names of settings, the same as a flag, a Python argument and a key of the settings file
+SHORT = {
+    "graph": ("head_options", "graph"),
+    "embedding": ("head_options", "embedding"),
+    "words": ("label_embeddings", "words"),
+}
+STAGES = ("linear_training", "head_training", "fine_tuning")  # what `epochs` sets at once
+OF_A_HEAD = ("head_options", "head_training")  # what another head was given is not for this one
+BESIDES = ("preset", "device", *HOW)  # names beside the settings
+ONLY_IN_FILES = ("data", "from")  # arguments of their own for a caller
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made from; :meth:`settings` completes it once the data is known.
+
+    Attributes:
+        data: what to train on.
+        start: the tagger to start from, or None.
+        preset: its name; None lets the number of training images choose.
+        device: as for :func:`imlgcn.engines.device.choose_device`.
+        layers: settings, later ones win.
+    """
+
+    data: DataSource
+    start: Path | None
+    preset: str | None
+    device: str
+    layers: tuple[Mapping[str, Any], ...]
+
+    def settings(self, preset: str | None = None) -> TrainSettings:
+        """Return the complete settings with this plan's preset, or else with ``preset``.
+
+        Raises:
+            InputError: an unknown setting, or a value out of range; the message names the key.
+        """
+        from imlgcn.models import HEADS, head_options
+
+        preset = self.preset or preset or "small"
+        head = train_settings(*self.layers, preset=preset).head
+        if head not in HEADS:
+            raise unknown_name("head", head, HEADS)
+        own = {"head_training": HEADS[head].TRAINING.get(preset, {})}
+        settings = train_settings(own, *self.layers, preset=preset)
+        complete = head_options(head, preset, **settings.head_options)
+        return settings.model_copy(update={"head_options": complete})
+
+    def choose_preset(self, dataset: Dataset, progress: Progress) -> str:
+        """Return the preset, chosen by the number of training images where none was given."""
+        if self.preset is not None:
+            return self.preset
+        images = dataset.splits["train"]
+        chosen = "small" if images < SMALL_DATA else "paper"
+        progress.say(f"preset {chosen!r} for {images} training images (preset= chooses)")
+        return chosen
+
+    def to_config(self) -> dict[str, str]:
+        """Return the keys of ``config.yaml`` that say what the run was trained on."""
+        start = {} if self.start is None else {"from": str(self.start)}
+        return self.data.to_config() | start
+
+
+def plan_run(
+    data: str | Path | DataSource,
+    arguments: Mapping[str, Any],
+    *,
+    config: str | Path | None = None,
+    start: str | Path | None = None,
+) -> Plan:
+    """Return the plan of a run from what its caller says; nothing but small files is read.
+
+    Args:
+        data: what to train on.
+        arguments: settings by name, short names, ``preset``, ``device``, ``reader``, ``variant``,
+            ``delimiter``.
+        config: a YAML file with the same keys.
+        start: a tagger folder to start from.
+
+    Raises:
+        InputError: an unknown name, or a file that cannot be read.
+    """
+    given = spell_out(arguments)
+    content = {} if config is None else read_config(Path(config))
+    start = start or content.pop("from", None)
+    file = spell_out({key: value for key, value in content.items() if key not in ONLY_IN_FILES})
+    both = {**file, **given}
+    device = str(both.get("device") or "auto")
+    check_device(device)
+    old = {} if start is None else read_settings(Path(start))
+    _check_backbone(old, both)
+    head = both.get("head", old.get("head"))
+    layers = [_device_defaults(device), *(_for_head(layer, head) for layer in (old, file)), given]
+    how = {key: both.get(key) for key in HOW}
+    return Plan(
+        data=data if isinstance(data, DataSource) else DataSource(str(data), **how),
+        start=None if start is None else Path(start),
+        preset=both.get("preset"),
+        device=device,
+        layers=tuple(
+            {key: value for key, value in layer.items() if key not in BESIDES} for layer in layers
+        ),
+    )
+
+
+def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer of version-2 names with the short names spelled out; long names win.
+
+    >>> spell_out({"graph": "identity", "epochs": 3})["head_training"]
+    {'epochs': 3}
+
+    Raises:
+        InputError: a name that is no setting.
+    """
+    layer = dict(upgrade_settings(layer))
+    short: dict[str, Any] = {}
+    if (epochs := layer.pop("epochs", None)) is not None:
+        short = {stage: {"epochs": epochs} for stage in STAGES}
+    for key, (parent, name) in SHORT.items():
+        if (value := layer.pop(key, None)) is not None:
+            short = merge_settings(short, {parent: {name: value}})
+    return _known(merge_settings(short, layer))
+
+
+def _for_head(layer: Mapping[str, Any], head: str | None) -> Mapping[str, Any]:
+    if layer.get("head", head) == head:
+        return layer
+    return {key: value for key, value in layer.items() if key not in OF_A_HEAD}
+
+
+def _known(layer: dict[str, Any]) -> dict[str, Any]:
+    known = (*TrainSettings.model_fields, *SHORT, "epochs", *BESIDES)
+    for key in layer:
+        if key not in known:
+            raise unknown_name("setting", key, known)
+    return layer
+
+
+def _check_backbone(old: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for key in {"backbone", "weights"} & old.keys() & given.keys():
+        if given[key] != old[key]:
+            raise InputError(
+                f"start= continues with the tagger's own backbone, {old['backbone']}: leave out "
+                f"{key}="
+            )
+
+
+def _device_defaults(device: str) -> dict[str, Any]:
+    """Fine-tuning takes minutes on a GPU, and hours on a CPU."""
+    return {"fine_tune": True} if choose_device(device).type == "cuda" else {}
