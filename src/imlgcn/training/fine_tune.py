@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +46,6 @@ from imlgcn.training.checkpoint import (
 from imlgcn.training.loop import train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.stages import Log
-from imlgcn.training.streams import can_stream, streamed
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -108,8 +106,12 @@ def fine_tune(
     """Train ``classifier`` in place and leave it with the weights best on validation.
 
     The candidates are the weights it came with and the average after each epoch, so fine-tuning
-    never ends below its start. If ``checkpoint`` exists, training goes on from it and ends with
+    never ends below its start. If ``checkpoint`` exists, training continues from it and ends with
     the same weights as without the interruption.
+
+    On a CPU that other programs use as well, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is
+    imported, as the command line does: threads that spin while they wait for each other made
+    training 3 to 6 times slower there.
     """
     raise_thresholds()
     image = classifier.backbone.image_settings
@@ -138,13 +140,9 @@ def fine_tune(
         model.train()
         if _keeps_statistics(settings, len(train)):
             freeze_batch_norm(model)
-        parts = can_stream(classifier.backbone)
-        with (
-            streamed(classifier) if parts else nullcontext(model) as trained,
-            progress.bar(f"{stage}, epoch {state.epoch + 1}", len(train)) as advance,
-        ):
+        with progress.bar(f"{stage}, epoch {state.epoch + 1}", len(train)) as advance:
             mean_loss = train_epoch(
-                trained,
+                model,
                 augmented_batches(train, image, settings, fabric, seed=(seed, state.epoch)),
                 criterion,
                 wrapped,
