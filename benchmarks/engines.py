@@ -32,7 +32,7 @@ from benchmarks.peak import flops, products
 from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.transforms import load_input
-from imlgcn.engines import cores
+from imlgcn.engines.base import cores
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine
 from imlgcn.engines.openvino_file import save_openvino

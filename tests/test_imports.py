@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -90,6 +93,36 @@ def test_a_name_for_type_checkers_may_come_from_anywhere():
 def test_every_part_of_the_package_has_its_place():
     parts = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES}
     assert parts - {"__init__"} == set(LEVEL)
+
+
+def module_of(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return f"imlgcn.{name}".removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_not_even_inside_a_function():
+    """A circle, of any length, would be found as a part of the graph that can reach itself."""
+    arrows = {}
+    for path in FILES:
+        found = set(imports(ast.parse(path.read_text(encoding="utf-8")).body, deep=True))
+        arrows[module_of(path)] = {m for m in found if m in MODULES} - {module_of(path)}
+    settled: set[str] = set()
+    while ready := {m for m, used in arrows.items() if m not in settled and used <= settled}:
+        settled |= ready
+    assert set(arrows) - settled == set()
+
+
+def public_functions(package: ModuleType) -> set[str]:
+    values = {name: getattr(package, name) for name in getattr(package, "__all__", ())}
+    return {name for name, value in values.items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("package", [p.parent for p in FILES if p.name == "__init__.py"], ids=str)
+def test_no_module_shares_the_name_of_a_public_function(package):
+    """`imlgcn.evaluate` is the function, whatever was imported before it."""
+    inside = {p.stem for p in package.glob("*.py")} | {p.name for p in package.iterdir()}
+    module = import_module(module_of(package / "__init__.py"))
+    assert public_functions(module) & inside == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

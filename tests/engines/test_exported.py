@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from imlgcn.config import InputError
-from imlgcn.engines import cores, open_file
+from imlgcn.engines import open_file
+from imlgcn.engines.base import cores
 from imlgcn.exporting import export
 from imlgcn.tagger import Tagger
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from imlgcn.engines import cores
+from imlgcn.engines.base import cores
 from imlgcn.serve.service import Service
 
 from .conftest import assert_refused, picture

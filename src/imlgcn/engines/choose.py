@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines import Engine, cores
+from imlgcn.engines.base import Engine, cores
 from imlgcn.files import cache_dir, write_atomic
 
 SECONDS = 1.0  # of measuring, for all engines together

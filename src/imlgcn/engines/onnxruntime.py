@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines import cores, map_kind_of
+from imlgcn.engines.base import cores, map_kind_of
 
 
 class OnnxEngine:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines import cores
+from imlgcn.engines.base import cores
 from imlgcn.prediction.rows import Row
 
 if TYPE_CHECKING:

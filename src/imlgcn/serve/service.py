@@ -20,7 +20,7 @@ from PIL import Image
 from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
-from imlgcn.engines import cores
+from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_goal

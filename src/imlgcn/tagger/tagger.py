@@ -20,7 +20,8 @@ from imlgcn.activation_maps import LabelMaps, Region
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
-from imlgcn.engines import Engine, check_engine, choose, open_file, openers_for, openers_of_file
+from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
+from imlgcn.engines.base import Engine
 from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext

@@ -1,0 +1,75 @@
+"""What every engine is: a batch of network inputs in, logits out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.activation_maps import MEANING, MapKind
+
+
+def map_kind_of(metadata: Mapping[str, str]) -> MapKind | None:
+    """Return what the maps of an exported file are, by its metadata; None where it has none."""
+    kind = metadata.get("maps")
+    return next((known for known in MEANING if known == kind), None)
+
+
+class Engine(Protocol):
+    """Turns a batch of squares of pixels into logits, on any number of threads at once.
+
+    Shape:
+        - pixels uint8 ``(B, S, S, 3)``, output float32 ``(B, L)``, not calibrated
+    """
+
+    name: str
+
+    streams: int
+    """How many threads should call it at once to use the whole machine."""
+
+    batch: int
+    """How many images at a time it scores fastest, in throughput."""
+
+    takes_known: bool
+    """Whether the network can use labels that are already known."""
+
+    map_kind: MapKind | None
+    """What `maps` gives, or None where the network has no maps."""
+
+    metadata: dict[str, str]
+    """What an exported file says of itself; the tagger's ``model.json`` is under ``imlgcn``."""
+
+    def streaming(self) -> AbstractContextManager[int]:
+        """Set the runtime up for calls from several threads at once; yield how many."""
+        ...
+
+    def logits(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the logits of a batch of any length, 0 included.
+
+        ``known`` ``(B, L)`` (1, 0, or -1 not known) is for networks whose head can use it.
+        """
+        ...
+
+    def maps(
+        self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits and maps ``(B, L, h, w)``; only where ``map_kind`` is set."""
+        ...
+
+
+def cores() -> int:
+    """Return how many cores this process may use: ``$OMP_NUM_THREADS`` or what the system allows.
+
+    A container's or a job's share counts, not the machine's.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
