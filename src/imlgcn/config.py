@@ -179,11 +179,11 @@ def parse_setting(text: str) -> dict[str, Any]:
 
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InputError(f"--set takes key=value, such as linear_training.epochs=20; got {text!r}")
+        raise InputError(f"a setting is key=value, such as linear_training.epochs=20; got {text!r}")
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise InputError(f"--set {text}: the value is not YAML; put it in quotes") from None
+        raise InputError(f"the setting {text}: the value is not YAML; put it in quotes") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)

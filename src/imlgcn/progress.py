@@ -34,9 +34,16 @@ class Progress:
 class TerminalProgress(Progress):
     """Bars with stage, rate and time left on a terminal; elsewhere a line every few seconds."""
 
-    def __init__(self, console: Console | None = None, *, interval: float = 5.0) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        interval: float = 5.0,
+        wording: Callable[[str], str] = str,
+    ) -> None:
         self._given = console
         self.interval = interval
+        self._wording = wording  # of every line, such as arguments as the reader's flags
 
     @cached_property
     def console(self) -> Console:
@@ -47,7 +54,7 @@ class TerminalProgress(Progress):
 
     def say(self, text: str) -> None:
         """Print one line beside the bars."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(self._wording(text), markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, stage: str, total: int, unit: str = "images") -> Iterator[Advance]:

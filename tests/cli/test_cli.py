@@ -271,7 +271,7 @@ def test_an_interruption_ends_with_130(cli, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("imlgcn.cli.data.load_dataset", interrupt)
+    monkeypatch.setattr("imlgcn.data.source.load_dataset", interrupt)
     found = cli("check", "openclipart")
     assert found.code == 130
     assert "Traceback" not in found.err
@@ -281,7 +281,7 @@ def test_our_own_mistakes_are_not_hidden(cli, monkeypatch):
     def fail(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("imlgcn.cli.data.load_dataset", fail)
+    monkeypatch.setattr("imlgcn.data.source.load_dataset", fail)
     with pytest.raises(ZeroDivisionError):
         cli("check", "openclipart")
 

@@ -223,7 +223,7 @@ def test_it_tags_and_is_evaluated_with_the_published_threshold(imported, shapes)
 
 def test_thresholds_cannot_be_fitted_without_validation_scores(imported):
     assert imported.thresholds_for("0.7").tolist() == [0.7] * 5
-    with pytest.raises(InputError, match=r"imported.*no validation scores.*--threshold 0\.5"):
+    with pytest.raises(InputError, match=r"imported.*no validation scores.*threshold=0\.5"):
         imported.thresholds_for("f1")
 
 
@@ -276,7 +276,7 @@ def test_more_or_fewer_names_than_labels_are_refused(tmp_path):
 def test_another_systems_checkpoint_is_refused_with_its_name(tmp_path):
     message = refusal(tmp_path, save_csra(tmp_path), "c_tran")
     assert "not a checkpoint of C-Tran: no entry is named known_label_lt.weight" in message
-    assert message.endswith("its entries look like --from csra")
+    assert message.endswith("its entries look like source='csra'")
 
 
 def test_entries_that_differ_are_named_on_one_screen(tmp_path):
@@ -300,7 +300,7 @@ def test_a_trunk_that_nobody_knows_asks_for_its_name(tmp_path):
 
     message = refusal(tmp_path, save_csra(tmp_path, change=change))
     assert "no trunk that is known here" in message
-    assert "--backbone" in message
+    assert "backbone=" in message
 
 
 def test_a_checkpoint_of_the_head_alone_is_refused(tmp_path):
@@ -353,7 +353,7 @@ def test_a_graph_system_says_what_its_checkpoint_lacks(tmp_path):
     state = head_state("ml_gcn", L, C, **SMALL["ml_gcn"])
     torch.save(state | resnet_state("ml_gcn", resnet("resnet18")), path)
     message = refusal(tmp_path, path, "ml_gcn")
-    assert "lacks the label vectors (--words FILE" in message
+    assert "lacks the label vectors (words=" in message
     np.save(tmp_path / "wide.npy", np.ones((L, 6)))
     message = refusal(tmp_path, path, "ml_gcn", words=tmp_path / "wide.npy")
     assert "trained on label vectors of 5 numbers; those given have 6" in message

@@ -63,10 +63,10 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path):
 
 def test_an_unfinished_run_is_refused_with_the_way_to_go_on(tmp_path):
     open_run_folder(tmp_path, SETTINGS, ORIGIN)
-    with pytest.raises(InputError, match="unfinished run: add --resume"):
+    with pytest.raises(InputError, match="unfinished run: add resume=True"):
         open_run_folder(tmp_path, SETTINGS, ORIGIN)
     (tmp_path / "model.json").touch()
-    with pytest.raises(InputError, match="is not empty; give another --out, or --overwrite"):
+    with pytest.raises(InputError, match="is not empty; give another out=, or replace=True"):
         open_run_folder(tmp_path, SETTINGS, ORIGIN)
 
 
@@ -150,7 +150,7 @@ def test_a_discarded_run_takes_its_folder_along_only_when_empty(tmp_path):
 def test_a_tagger_s_settings_come_without_its_data(tmp_path):
     open_run_folder(tmp_path, SETTINGS, {**ORIGIN, "from": "runs/old"})
     assert train_settings(read_settings(tmp_path)) == SETTINGS
-    with pytest.raises(InputError, match="--from takes the folder of a trained tagger"):
+    with pytest.raises(InputError, match="start= takes the folder of a trained tagger"):
         read_settings(tmp_path / "nowhere")
 
 

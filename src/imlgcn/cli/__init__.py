@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from imlgcn.cli.flags import in_flags
 from imlgcn.config import InputError
 
 MODULES = {  # in the order in which help lists the commands
@@ -68,7 +69,7 @@ def main() -> None:
     try:
         commands(sys.argv[1] if len(sys.argv) > 1 else None)()
     except InputError as error:
-        sys.stderr.write(f"imlgcn: {error}\n")
+        sys.stderr.write(f"imlgcn: {in_flags(str(error))}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("imlgcn: interrupted\n")

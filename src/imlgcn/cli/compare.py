@@ -9,9 +9,8 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, terminal
 from imlgcn.data.source import DataSource
-from imlgcn.progress import TerminalProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +66,6 @@ def compare(
         split=split,
         words=words,
         device=device,
-        progress=TerminalProgress(),
+        progress=terminal(),
     )
     show.comparison(found.rows, split, seeds, out)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
+from imlgcn.cli.options import terminal
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
@@ -47,7 +48,7 @@ def check(
     """
     from imlgcn.data.check import check_dataset
 
-    progress = TerminalProgress()
+    progress = terminal()
     report = check_dataset(
         _load(DataSource(data, reader, variant, delimiter), progress), progress=progress
     )
@@ -88,7 +89,7 @@ def split(
         raise InputError(f"--out takes the name of a .csv file; got {out}")
     if out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"--out {out} is the data itself; give another name")
-    progress = TerminalProgress()
+    progress = terminal()
     fields = (group_by,) if group_by else ()
     dataset = _load(DataSource(data, reader, variant, delimiter), progress, fields)
     if keep_test:
@@ -127,7 +128,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(DataSource(data, reader, variant, delimiter), TerminalProgress())
+    dataset = _load(DataSource(data, reader, variant, delimiter), terminal())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from imlgcn.progress import TerminalProgress
+from imlgcn.cli.flags import in_flags
+from imlgcn.cli.options import terminal
 
 if TYPE_CHECKING:
     from imlgcn.exporting import Exported
@@ -77,10 +78,10 @@ def export(
             int8=int8,
             calibration=calibration,
             max_drop=max_drop,
-            progress=TerminalProgress(),
+            progress=terminal(),
         )
     except ExportRefused as refused:
-        sys.stderr.write(f"imlgcn: {refused}\n")
+        sys.stderr.write(f"imlgcn: {in_flags(str(refused))}\n")
         raise typer.Exit(4) from None
     _show(done)
 

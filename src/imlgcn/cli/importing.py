@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
+from imlgcn.cli.options import terminal
 from imlgcn.config import merge_settings, parse_setting
-from imlgcn.progress import TerminalProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +63,6 @@ def import_(
         graph=graph,
         options=merge_settings(*(parse_setting(text) for text in set_ or [])),
         replace=overwrite,
-        progress=TerminalProgress(),
+        progress=terminal(),
     )
     show.imported(tagger)

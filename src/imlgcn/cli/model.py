@@ -11,12 +11,11 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, terminal
 from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
-from imlgcn.progress import TerminalProgress
 
 TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
 
@@ -56,7 +55,7 @@ def evaluate(
     from imlgcn.tagger import Tagger
 
     _refuse_other_than_html(report_file)
-    progress = TerminalProgress()
+    progress = terminal()
     opened = Tagger.load(
         tagger, device=device
     )  # before the data: a wrong path is the likelier mistake
@@ -80,7 +79,7 @@ def report(tagger: TaggerFolder) -> None:
     from imlgcn.report import write_report
     from imlgcn.tagger import Tagger
 
-    progress = TerminalProgress()
+    progress = terminal()
     progress.say(f"report: {write_report(Tagger.load(tagger), progress=progress)}")
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share; imports nothing heavy."""
+"""What several commands share: options, and progress in the terminal's words; nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+from imlgcn.cli.flags import in_flags
+from imlgcn.progress import TerminalProgress
+
 Device = Annotated[
     str, typer.Option(help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps.")
 ]
+
+
+def terminal() -> TerminalProgress:
+    """Return the progress of a command: what the library says, its arguments as flags."""
+    return TerminalProgress(wording=in_flags)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, terminal
 from imlgcn.config import InputError
 from imlgcn.progress import TerminalProgress
 
@@ -68,7 +68,7 @@ def predict(
     from imlgcn.tagger import Tagger
 
     _refuse_to_overwrite(out)
-    progress = TerminalProgress()
+    progress = terminal()
     opened = Tagger.load(tagger, engine=engine, latency=latency, device=device)
     found = expand_paths(paths)
     if engine == "auto":

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, terminal
 from imlgcn.config import InputError
-from imlgcn.progress import TerminalProgress
 
 TaggerPath = Annotated[
     Path, typer.Argument(help="Folder that `imlgcn train` wrote, or an exported file.")
@@ -71,4 +70,4 @@ def serve(
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
     opened = Tagger.load(tagger, engine=engine, device=device)
-    run(opened, settings, open_page=open_page, progress=TerminalProgress())
+    run(opened, settings, open_page=open_page, progress=terminal())

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imlgcn.cli.flags import in_flags
 from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
@@ -176,7 +177,7 @@ def check(report: CheckReport) -> None:
     for problem in report.problems:
         style = "bold red" if problem.level == "error" else "yellow"
         line = Text(f"{problem.level}: ", style=style)
-        console.print(line + Text(f"{problem.count} {problem.message}", style="default"))
+        console.print(line + Text(in_flags(f"{problem.count} {problem.message}"), style="default"))
         for example in problem.examples:
             console.print(Text(f"    {example}", style="dim"), soft_wrap=True)
     if report.harmful:

@@ -9,9 +9,8 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Reader, Variant
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, terminal
 from imlgcn.config import merge_settings, parse_setting
-from imlgcn.progress import TerminalProgress
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
 
@@ -32,7 +31,7 @@ def demo(
     """
     from imlgcn.pipeline import demo as run
 
-    result = run(out, seed=seed, progress=TerminalProgress())
+    result = run(out, seed=seed, progress=terminal())
     show.metrics(result.tagger.folder.metrics)
     show.examples(result.examples)
     show.next_steps(out)
@@ -117,7 +116,7 @@ def train(
         start=start,
         resume=resume,
         replace=overwrite,
-        progress=TerminalProgress(),
+        progress=terminal(),
         **merge_settings(named, *(_parse(text) for text in set_ or [])),
     )
     show.metrics(tagger.folder.metrics)

@@ -168,7 +168,7 @@ def _open_backbone(
     if not Path(backbone).is_dir():
         return create_backbone(backbone, weights=weights, size=size)
     if weights is not None:
-        raise InputError(f"{backbone} is a tagger and brings its weights; leave --weights out")
+        raise InputError(f"{backbone} is a tagger and brings its weights; leave weights= out")
     trunk = load_classifier(Path(backbone))[0].backbone
     if size is not None:
         trunk.check_size(size)

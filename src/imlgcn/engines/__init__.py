@@ -32,7 +32,7 @@ def check_engine(name: str) -> None:
     if not installed(name):
         raise InputError(
             f"the engine {name!r} is not installed; pip install 'imlgcn[{EXTRAS[name]}]', or "
-            "leave --engine out"
+            "leave engine= out"
         )
 
 

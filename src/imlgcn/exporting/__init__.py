@@ -139,9 +139,9 @@ def _check(tagger: Tagger, format: str) -> Format:
 
 def _quantizer(chosen: Format, data: Dataset | None) -> Quantize:
     if chosen.quantize is None:
-        raise InputError("8-bit integers are for --format onnx and openvino")
+        raise InputError("int8=True is for format='onnx' and format='openvino'")
     if data is None:
-        raise InputError("--int8 needs images to fit its ranges on: name data (--calibration DATA)")
+        raise InputError("int8=True needs images to fit its ranges on: name data (calibration=)")
     return chosen.quantize
 
 
@@ -150,11 +150,11 @@ def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: i
         if size not in (None, tagger.info.image.size):
             raise InputError(
                 f"the file in a tagger folder takes the tagger's own side, "
-                f"{tagger.info.image.size}; give another side its own file (--out)"
+                f"{tagger.info.image.size}; give another size its own file (out=)"
             )
         return tagger.path / exported_name(chosen.suffix)
     if Path(out).suffix != chosen.suffix:
-        raise InputError(f"--out takes a file that ends in {chosen.suffix}; got {out}")
+        raise InputError(f"out= takes a file that ends in {chosen.suffix}; got {out}")
     return Path(out)
 
 
@@ -162,7 +162,7 @@ def _at_size(info: TaggerInfo, size: int | None) -> TaggerInfo:
     if size is None:
         return info
     if not 16 <= size <= 4096:
-        raise InputError(f"--size is a side from 16 to 4096 pixels; got {size}")
+        raise InputError(f"size= is an input size from 16 to 4096 pixels; got {size}")
     image = info.image.model_copy(update={"size": size})
     return info.model_copy(update={"image": image})
 

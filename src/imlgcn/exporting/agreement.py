@@ -88,7 +88,7 @@ def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None)
             return Samples(np.stack(found), f"{IMAGES} images of {origin}")
     raise InputError(
         f"an export is compared on {IMAGES} images; {origin} has {len(found)} that can be read: "
-        "name data with more (--calibration DATA)"
+        "name data with more (calibration=)"
     )
 
 

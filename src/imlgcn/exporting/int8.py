@@ -117,7 +117,7 @@ def _judge(
         raise ExportRefused(
             f"in 8-bit integers, run by {runtime}, mAP falls by {drop:.2f} points "
             f"({scores[0]:.2f} to {scores[1]:.2f} on {len(held_out)} validation images), more than "
-            f"--max-drop {max_drop:g}; nothing was written"
+            f"max_drop={max_drop:g}; nothing was written"
         )
     rates = measure([whole.engine, small.engine], whole.info.image.size)
     if rates[1] <= rates[0]:

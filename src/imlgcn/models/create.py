@@ -66,9 +66,7 @@ def create_backbone(
         model, fixed_size = build(pretrained=False)
         weights_id = load_embedded(model, name)
     elif not config.has_weights:
-        raise InputError(
-            f"timm has no weights for {name}; give a file (--weights FILE) or pretrained=False"
-        )
+        raise InputError(f"timm has no weights for {name}; give a file of weights (weights=FILE)")
     else:
         model, fixed_size = load_from_hub(name, partial(build, pretrained=True))
         weights_id = f"hub:{config.architecture}.{config.tag}"

@@ -25,7 +25,7 @@ T = TypeVar("T")
 EMBEDDED = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(3)}
 OFFLINE_CHOICES = (
     "without a network use the backbone efficientnet_lite0 (its weights are installed) "
-    "or a local file (--weights FILE)"
+    "or a local file (weights=FILE)"
 )
 
 

@@ -102,7 +102,7 @@ def _convert(state: StateDict, source: str, file: Path) -> StateDict:
     try:
         return SOURCES[source].convert(state)
     except InputError as error:
-        others = " or ".join(f"--from {name}" for name in systems_of(state))
+        others = " or ".join(f"source={name!r}" for name in systems_of(state))
         hint = f"; its entries look like {others}" if others else ""
         raise InputError(f"{file}: {error}{hint}") from error
 
@@ -115,7 +115,7 @@ def _names(given: str | Path | None, beside: Mapping[str, Any], source: Source) 
     if not isinstance(stored, Mapping):
         known = ", ".join(NAMES)
         raise InputError(
-            f"the checkpoint holds no label names; give them in its own order with --data-names: "
+            f"the checkpoint holds no label names; give them in its own order with data_names=: "
             f"{known}, or a text file with a name on each line"
         )
     return tuple(str(stored[index]) for index in sorted(stored))
@@ -126,7 +126,7 @@ def _check_count(names: Sequence[str], converted: StateDict, source: Source, fil
     if entry in converted and (found := converted[entry].shape[axis]) != len(names):
         raise InputError(
             f"{file} was trained on {found} labels, but {len(names)} names are given; give its own "
-            "(--data-names), in its own order"
+            "(data_names=), in its own order"
         )
 
 
@@ -174,7 +174,7 @@ def _trunk(
         some = ", ".join(list(entries)[:3]) or "none"
         raise InputError(
             f"{file} has no trunk that is known here ({len(entries)} entries beside the head: "
-            f"{some}); if timm has it, name it with --backbone"
+            f"{some}); if timm has it, name it with backbone="
         )
     trunk = create_backbone(found, pretrained=False, size=size or source.size)
     load_trunk(trunk.model, entries, file)
@@ -203,7 +203,7 @@ def _head(
         if expected != found:
             raise InputError(
                 f"{file} was trained on label vectors of {expected} numbers; those given have "
-                f"{found}; give the same vectors (--words)"
+                f"{found}; give the same vectors (words=)"
             )
     head = create_head(source.head, trunk.out_channels, context, preset="paper", **options)
     own = {name: value for name, value in head.named_buffers() if name in source.from_context}

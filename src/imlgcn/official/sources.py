@@ -58,7 +58,7 @@ class Source:
     note: str = ""
 
 
-WORDS = "the label vectors (--words FILE: GloVe text, or the array of the official file as .npy)"
+WORDS = "the label vectors (words=: GloVe text, or the array of the official file as .npy)"
 CROP = "the published evaluation crops the middle 576 of 640 pixels; here the whole image is scored"
 
 SOURCES = {
@@ -71,7 +71,7 @@ SOURCES = {
         size=448,
         normalization=UNIT,
         threshold=0.8,
-        note="TResNet-M was published for side 224 (--size 224), TResNet-XL for 640",
+        note="TResNet-M was published for side 224 (size=224), TResNet-XL for 640",
     ),
     "ml_decoder": Source(
         "ml_decoder",
@@ -81,7 +81,7 @@ SOURCES = {
         ("bias", 0),
         size=448,
         normalization=UNIT,
-        note="TResNet-M was published for side 224 (--size 224), TResNet-XL for 640",
+        note="TResNet-M was published for side 224 (size=224), TResNet-XL for 640",
     ),
     "ml_gcn": Source(
         "ml_gcn",
@@ -102,7 +102,7 @@ SOURCES = {
         under("resnet_101."),
         ("weight", 0),
         size=576,
-        needs={"words": WORDS, "graph": "the matrix of P(j|i) (--graph FILE: the official .npy)"},
+        needs={"words": WORDS, "graph": "the matrix of P(j|i) (graph=: the official .npy)"},
         from_context=("vectors",),
         width=("attention.label.weight", 1),
         note=CROP,
@@ -132,7 +132,7 @@ SOURCES = {
         ("weight", 1),
         size=448,
         normalization=UNIT,
-        note="lambda is in no file: 0.5 as published for COCO (VOC 2007: --set lam=0.1)",
+        note="lambda is in no file: 0.5 as published for COCO (VOC 2007: options.lam=0.1)",
     ),
 }
 

@@ -143,7 +143,7 @@ def read_settings(tagger: Path) -> dict[str, Any]:
     """
     config = tagger / CONFIG
     if not config.is_file():
-        raise InputError(f"{config} is missing: --from takes the folder of a trained tagger")
+        raise InputError(f"{config} is missing: start= takes the folder of a trained tagger")
     return {key: value for key, value in read_config(config).items() if key not in ORIGIN}
 
 

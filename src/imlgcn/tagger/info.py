@@ -74,7 +74,7 @@ def read_info(path: Path) -> TaggerInfo:
     if not file.is_file():
         raise InputError(
             f"{path} holds no {MODEL}: it is not a tagger, or its training did not finish "
-            "(the same `imlgcn train` command with --resume goes on)"
+            "(the same training with resume=True continues)"
         )
     try:
         text = file.read_text(encoding="utf-8")

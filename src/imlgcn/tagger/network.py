@@ -72,7 +72,7 @@ def without_maps(info: TaggerInfo, path: Path) -> InputError:
     if path.is_file():
         return InputError(
             f"{path} holds no label maps; write a file that does with "
-            "`imlgcn export TAGGER --maps`, or explain with the tagger's folder"
+            "export(TAGGER, maps=True), or explain with the tagger's folder"
         )
     from imlgcn.models.heads import HEADS, Head
 

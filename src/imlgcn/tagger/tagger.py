@@ -140,7 +140,7 @@ class Tagger:
             kind = "exported file" if self.path.is_file() else "imported checkpoint"
             raise InputError(
                 f"an {kind} has no validation scores to fit thresholds on; give a number, such as "
-                "--threshold 0.5"
+                "threshold=0.5"
             )
         scored = self.folder.scores.split("val")
         return fit_thresholds(scored.probabilities, scored.targets, goal)

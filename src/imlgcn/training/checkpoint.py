@@ -41,7 +41,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"checkpoint {path} is damaged ({error}); delete it and --resume starts its stage anew"
+            f"checkpoint {path} is damaged ({error}); delete it, and resume=True starts its stage "
+            "again"
         ) from None
     return tensors, state
 

@@ -49,5 +49,5 @@ def say_what_is_special(head: Head, name: str, progress: Progress) -> None:
     if 0 < edges < head.num_labels:
         progress.say(
             f"the label graph has {edges} edges for {head.num_labels} labels, little for a graph "
-            "head to use; a lower threshold gives more (--set head_options.threshold=0.2)"
+            "head to use; a lower threshold gives more (head_options.threshold=0.2)"
         )

@@ -147,9 +147,9 @@ def _stage_three(
     goes_on = start is not None and _go_on(head, start, context.names)
     if start is not None and not goes_on:
         run.progress.say(
-            f"--from: the {settings.head} head starts anew, because its labels or options differ; "
+            f"start=: the {settings.head} head starts anew, because its labels or options differ; "
             "the backbone and the linear head's classifiers of labels with the same name go on "
-            "(--head linear keeps to these)"
+            "(head='linear' keeps to these)"
         )
     maps = head.pooling is None
     if maps:

@@ -34,7 +34,7 @@ def open_run_folder(
         InputError: ``out`` is a file, or not empty, or was begun with other settings.
     """
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out takes a folder; {out} is a file")
+        raise InputError(f"out= takes a folder; {out} is a file")
     known = {key: value for key, value in origin.items() if value is not None}
     content = {**known, **settings.model_dump(mode="json")}
     config = out / CONFIG
@@ -44,7 +44,7 @@ def open_run_folder(
         if changed:
             raise InputError(
                 f"{out} was begun with other settings ({', '.join(changed)}): give the same ones "
-                "to --resume, or another --out"
+                "to resume it, or another out="
             )
         return
     if replace:
@@ -54,13 +54,13 @@ def open_run_folder(
             _restore(out)
             raise InputError(
                 f"the output folder {out} is not empty: it holds files that are not a run's, which "
-                "--overwrite leaves alone; give another --out"
+                "replace=True leaves alone; give another out="
             )
-        hint = "it holds an unfinished run: add --resume to go on with it, or "
+        hint = "it holds an unfinished run: add resume=True to continue it, or "
         unfinished = config.is_file() and not (out / MODEL).is_file()
         raise InputError(
             f"the output folder {out} is not empty; "
-            f"{hint if unfinished else ''}give another --out, or --overwrite to replace a run"
+            f"{hint if unfinished else ''}give another out=, or replace=True to replace a run"
         )
     write_atomic(config, yaml.safe_dump(content, sort_keys=False))
 

@@ -1,0 +1,80 @@
+"""Arguments as the terminal knows them: what the library calls `start=` is the flag --from.
+
+The library speaks to Python: "give another out=". On the command line every such name becomes the
+flag that sets it, by this one table.
+"""
+
+from __future__ import annotations
+
+import re
+
+# argument -> flag, where they are not the same word
+RENAMED = {
+    "all_labels": "--all",
+    "source": "--from",
+    "start": "--from",
+    "replace": "--overwrite",
+}
+# arguments whose flag is their own name
+SAME = (
+    "backbone",
+    "calibration",
+    "config",
+    "data_names",
+    "delimiter",
+    "device",
+    "embedding",
+    "engine",
+    "epochs",
+    "format",
+    "graph",
+    "group_by",
+    "head",
+    "int8",
+    "known",
+    "label",
+    "label_studio",
+    "latency",
+    "maps",
+    "max_drop",
+    "out",
+    "preset",
+    "protocol",
+    "reader",
+    "resume",
+    "seed",
+    "size",
+    "split",
+    "threshold",
+    "variant",
+    "weights",
+    "words",
+    "xmp",
+)
+FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
+QUOTES = "'\""
+# a setting of a group has no flag of its own: head_options.threshold=0.2
+GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
+ARGUMENT = re.compile(
+    r"(?<![\w./=-])(" + "|".join(FLAGS) + r")=(True\b|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
+)
+
+
+def in_flags(message: str) -> str:
+    """Return a message of the library with its arguments as flags.
+
+    >>> in_flags("give another out=, or replace=True to replace a run")
+    'give another --out, or --overwrite to replace a run'
+    >>> in_flags("device='cuda:7': give device='auto'")
+    '--device cuda:7: give --device auto'
+    >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
+    'a lower threshold gives more (--set head_options.threshold=0.2)'
+    """
+    return ARGUMENT.sub(_flag, GROUPED.sub(r"--set \1=", message))
+
+
+def _flag(found: re.Match[str]) -> str:
+    name, value = found[1], found[2]
+    if value in (None, "True"):
+        return FLAGS[name]
+    return f"{FLAGS[name]} {value.strip(QUOTES)}"
