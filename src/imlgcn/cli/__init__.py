@@ -8,20 +8,28 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.config import InputError
 
-MODULES = {  # in the order in which help lists the commands
+MODULES = {
     "data": ("check", "split", "graph"),
     "train": ("demo", "train"),
-    "model": ("evaluate", "report", "params", "systems"),
+    "importing": ("import",),
     "predict": ("predict",),
-    "explain": ("explain",),
     "serve": ("serve",),
+    "model": ("evaluate", "report", "params", "systems"),
+    "explain": ("explain",),
     "compare": ("compare",),
     "export": ("export",),
-    "importing": ("import",),
+}
+PANELS = {  # of `imlgcn --help`, in its order
+    "Data": ("check", "split", "graph"),
+    "Make a tagger": ("demo", "train", "import"),
+    "Use it": ("predict", "serve"),
+    "Look at it": ("evaluate", "explain", "report"),
+    "Compare and publish": ("compare", "systems", "params", "export"),
 }
 
 
@@ -43,7 +51,16 @@ def commands(wanted: str | None = None) -> typer.Typer:
     one = [module for module, names in MODULES.items() if wanted in names]
     for module in one or MODULES:
         import_module(f"imlgcn.cli.{module}").register(app)
+    order = [name for names in PANELS.values() for name in names]
+    for command in app.registered_commands:
+        command.rich_help_panel = next(p for p, names in PANELS.items() if _name(command) in names)
+    app.registered_commands.sort(key=lambda command: order.index(_name(command)))
     return app
+
+
+def _name(command: CommandInfo) -> str:
+    assert command.callback is not None
+    return command.name or str(command.callback.__name__)
 
 
 def _version(wanted: bool) -> None:

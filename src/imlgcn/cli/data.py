@@ -17,14 +17,30 @@ from imlgcn.data.formats import FORMATS
 from imlgcn.data.source import DataSource
 from imlgcn.progress import TerminalProgress
 
+HOW = "How the data is read"
 Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
-Delimiter = Annotated[str | None, typer.Option(help="Between the labels in a CSV.")]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIGN", help="Between labels in a CSV (default: found).", rich_help_panel=HOW
+    ),
+]
 Reader = Annotated[
-    str | None, typer.Option(help=f"Format, if not recognised: {', '.join(FORMATS)}.")
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: recognised).",
+        rich_help_panel=HOW,
+    ),
 ]
 Variant = Annotated[
     str | None,
-    typer.Option(help="Treatment of a published data set, as labelled (docs/data-sets.md)."),
+    typer.Option(
+        metavar="WORDS",
+        help="Treatment of a published data set, such as `labelled` (default: its reader's first; "
+        "see docs/data-sets.md).",
+        rich_help_panel=HOW,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

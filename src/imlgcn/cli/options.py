@@ -10,7 +10,10 @@ from imlgcn.cli.flags import in_flags
 from imlgcn.progress import TerminalProgress
 
 Device = Annotated[
-    str, typer.Option(help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps.")
+    str,
+    typer.Option(
+        metavar="NAME", help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps."
+    ),
 ]
 
 

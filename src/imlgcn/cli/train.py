@@ -12,7 +12,11 @@ from imlgcn.cli.data import Data, Delimiter, Reader, Variant
 from imlgcn.cli.options import Device, terminal
 from imlgcn.config import merge_settings, parse_setting
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write; empty or new."),
+]
+METHOD, TRAINING, RUN = "Method", "Training", "This run"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     out: Out = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
 ) -> None:
-    """Train, evaluate and try a tagger on the embedded clip art; takes a minute or two.
+    """Train, evaluate and try a tagger on the embedded clip art, in a minute or two.
 
     Example: imlgcn demo
     """
@@ -41,48 +45,133 @@ def train(
     data: Data,
     out: Out,
     head: Annotated[
-        str | None, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="iml_gcn, linear, mlp, csra, ... (default: iml_gcn; `imlgcn systems` lists all).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Any timm model.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Any timm model, several joined by + (default: efficientnet_lite0).",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Pretrained weights in a local file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Pretrained weights (default: the installed ones, or timm's hub).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the network input (default: what the weights were trained on).",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
     embedding: Annotated[
-        str | None, typer.Option(help="image_pca, image, onehot, random or words.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Nodes of a graph head: image_pca, image, onehot, random or words "
+            "(default: the head's).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     words: Annotated[
-        Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Vectors of the label names, GloVe text or any encoder's (default: GloVe 50-d).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     graph: Annotated[
         str | None,
-        typer.Option("--graph", "--adjacency", help="cooccurrence, identity or adaptive."),
+        typer.Option(
+            metavar="KIND",
+            help="Edges of a graph head: cooccurrence, identity or adaptive "
+            "(default: cooccurrence).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     fine_tune: Annotated[
         bool | None,
         typer.Option(
-            "--fine-tune/--freeze", help="Train the backbone too (default: only with a GPU)."
+            "--fine-tune/--freeze",
+            help="Train the backbone too, or not (default: only with a CUDA GPU).",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="small or paper; chosen by the amount of data.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="small or paper (default: small below 20,000 training images).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every training stage.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Epochs of every training stage (default: the preset's).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Random seed (default: 0).", rich_help_panel=TRAINING),
+    ] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", help="Go on from this tagger; labels match by name.")
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="TAGGER",
+            help="Continue from this tagger; labels match by name (default: none).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings in a YAML file.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Settings in YAML, such as a recipe (default: none).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, as linear_training.epochs=20.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="One setting, as seed=1; may be repeated (default: none).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
-    strict: Annotated[bool, typer.Option(help="Refuse data with an unreadable image.")] = False,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse an unreadable image.", rich_help_panel=RUN),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=RUN),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
+    ] = False,
 ) -> None:
     """Train a tagger on tagged images and write it to a folder.
 
