@@ -36,6 +36,7 @@ ORDER = (
     ("pipeline",),
     ("serve",),
     ("cli",),
+    ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))
