@@ -7,9 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,linear:pooling=max,ml_gcn:pooling=avg
 COMPARED := all,$(GRAPHS)
-SOURCES := src tests benchmarks docs recipes examples
+SOURCES := src tests benchmarks docs recipes examples tools
+# the lowest versions are tested with the lowest Python: make test-oldest OLDEST_PYTHON=...
+OLDEST := .venv-oldest
+OLDEST_PYTHON ?= python3.11
 
-.PHONY: help install dev demo test test-slow test-browser check format bench docs clean
+.PHONY: help install dev demo test test-slow test-oldest test-browser check format bench docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +26,8 @@ test: dev  ## the test suite (under ten minutes)
 	$(BIN)/python -m pytest
 test-slow: dev  ## the tests marked slow
 	$(BIN)/python -m pytest -m slow
+test-oldest: $(OLDEST)/.installed  ## the test suite with every dependency at its lowest version, in .venv-oldest
+	$(OLDEST)/bin/python -m pytest
 test-browser: dev  ## the page in a real Chromium, and its screenshots in docs/images
 	$(PIP) install --quiet $(PINS) --editable '.[dev,browser]'
 	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || \
@@ -52,7 +57,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
 clean:  ## remove the environment and the caches of the tools
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,4 +69,11 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet $(PINS) --editable '.[dev]'
+	@touch $@
+constraints-oldest.txt: pyproject.toml tools/oldest.py
+	$(OLDEST_PYTHON) tools/oldest.py
+$(OLDEST)/.installed: constraints-oldest.txt
+	@echo 'Installing the lowest versions into $(OLDEST): several GB, a few minutes.'
+	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $< --editable '.[dev]'
 	@touch $@

@@ -34,7 +34,7 @@ def order() -> list[list[str]]:
     """Return the layers as the page lists them, lowest first; parts of a layer are equals."""
     listed = re.search(r"```text\n(config.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert listed, f"{PAGE} lists no layers"
-    return [line.split(", ") for line in listed[1].splitlines()]
+    return [line.split(", ") for line in listed[1].splitlines() if line != "__main__"]
 
 
 def imports() -> dict[str, set[str]]:

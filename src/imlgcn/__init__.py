@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from imlgcn.progress import TerminalProgress
     from imlgcn.tagger import Tag, Tagger
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives; imported on first use, so that `import imlgcn` is quick. Functions
 # that share their module's name (imlgcn.evaluation.evaluate) are imported from there.
