@@ -87,7 +87,7 @@ class TorchEngine:
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
-        logits, maps = self.module.label_maps(*self._inputs(pixels, known))
+        logits, maps = self.module.activation_maps(*self._inputs(pixels, known))
         return _array(logits), _array(maps)
 
     def _inputs(

@@ -36,10 +36,10 @@ class MultiLabelClassifier(nn.Module):
         kind: MapKind | None = getattr(self.head, "map_kind", None)
         return kind
 
-    def label_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the logits and the head's maps ``(B, L, h, w)``."""
         features = self.backbone(images, self.levels)
-        result: tuple[Tensor, Tensor] = self.head.label_maps(features, known)  # type: ignore[operator]
+        result: tuple[Tensor, Tensor] = self.head.activation_maps(features, known)  # type: ignore[operator]
         return result
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:

@@ -66,11 +66,11 @@ class ScaledHead(nn.Module):
         kind: MapKind | None = getattr(self.head, "map_kind", None)
         return kind
 
-    def label_maps(
+    def activation_maps(
         self, features: Tensor | tuple[Tensor, ...], known: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the scaled logits and maps that add up to them; attention stays as it is."""
-        logits, maps = self.head.label_maps(features, known)  # type: ignore[operator]
+        logits, maps = self.head.activation_maps(features, known)  # type: ignore[operator]
         if self.map_kind != "attention":
             maps = maps * self.slope[:, None, None]
         return logits * self.slope + self.intercept, maps

@@ -154,7 +154,9 @@ class FoldedHead(nn.Module):
         """As of the head this was folded from."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.linear.weight, self.vector.spread(features))
         return self(features, known), maps

@@ -71,12 +71,14 @@ def without_maps(info: TaggerInfo, path: Path) -> InputError:
     """Return the error for a network that cannot say where in the image it looks."""
     if path.is_file():
         return InputError(
-            f"{path} holds no label maps; write a file that does with "
+            f"{path} holds no activation maps; write a file that does with "
             "`imlgcn export TAGGER --maps`, or explain with the tagger's folder"
         )
     from imlgcn.models.heads import HEADS, Head
 
-    able = [name for name, head in HEADS.items() if head.label_maps is not Head.label_maps]
+    able = [
+        name for name, head in HEADS.items() if head.activation_maps is not Head.activation_maps
+    ]
     return InputError(
         f"the head {info.head.name!r} does not say where in the image it looks; these do: "
         f"{', '.join(able)}"

@@ -74,10 +74,12 @@ class Head(nn.Module):
 
     @property
     def map_kind(self) -> MapKind | None:
-        """What :meth:`label_maps` gives, or None for a head that cannot say where it looks."""
+        """What :meth:`activation_maps` gives, or None for a head that cannot say where it looks."""
         return None
 
-    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits ``(B, L)`` as ``forward`` does, and one map per label ``(B, L, h, w)``.
 
         The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a

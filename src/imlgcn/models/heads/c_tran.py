@@ -126,7 +126,9 @@ class CTranHead(Head):
         """The attention of the labels' tokens to the positions, mean over heads and layers."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and the attention; what goes to other labels is left out of it."""
         maps, seen = self.input(features), list[Tensor]()
         logits = self._score(maps, known, seen)

@@ -117,7 +117,9 @@ class CSRAHead(Head):
         """Exact scores of the positions: their own and what attention makes of them."""
         return "score"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         r"""Return the logits and :math:`\sum_t s_{tln} (1 + \lambda N a_{tln})`, a the softmax."""
         maps = self.input(features)  # (B, C, H, W)
         scores = torch.einsum("tlc,bchw->tblhw", self.classifiers(), maps)

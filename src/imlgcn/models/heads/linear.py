@@ -61,7 +61,9 @@ class LinearHead(Head):
         """Exact scores of the positions, or of those that won the maximum."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.linear.weight, self.vector.spread(features))
         return self(features, known), maps

@@ -115,7 +115,9 @@ class MLDecoderHead(Head):
         """The attention of the queries, mean over heads; labels of one group have one map."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
         refuse_known(self, known)
         maps, seen = self.input(features), list[Tensor]()

@@ -70,7 +70,9 @@ class MLPHead(Head):
         """Exact scores of the positions, or of those that won the maximum."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and what each position adds to them.
 
         The image as a whole decides on which side of the LeakyReLU each hidden unit is; given that,

@@ -123,7 +123,9 @@ class Query2LabelHead(Head):
         """The attention of the queries to the positions, mean over heads and decoder layers."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and the attention; what the encoder mixed before is not undone."""
         refuse_known(self, known)
         maps, seen = self.input(features), list[Tensor]()

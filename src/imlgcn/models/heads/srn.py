@@ -144,7 +144,9 @@ class SRNHead(Head):
         """The attention A, which only the regularising half of the head uses."""
         return "attention"
 
-    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and the attention, ``size`` x ``size``."""
         return self(features, known), self.attend(_two_maps(features)[0])[0]
 

@@ -208,7 +208,9 @@ class SSGRLHead(Head):
         """The attention guided by the label vectors, before the graph."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
         maps = self.input(features)
         size = (maps.shape[2], maps.shape[3])
