@@ -47,7 +47,7 @@ class ExportedNetwork(nn.Module):
         self.input = PixelInput(settings)
         self.classifier = classifier
         self.map_kind = classifier.map_kind if maps else None
-        self.takes_known = bool(getattr(classifier.head, "uses_known", False))
+        self.takes_known = classifier.uses_known
         for name in ("slope", "intercept"):
             values = np.asarray(getattr(calibration, name), np.float32)
             self.register_buffer(name, torch.from_numpy(values), persistent=False)

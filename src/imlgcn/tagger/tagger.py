@@ -279,8 +279,8 @@ class Tagger:
             return None
         if not self.engine.takes_known:
             raise InputError(
-                f"the head {self.info.head.name!r} cannot use known labels; leave them out "
-                "(c_tran can)"
+                f"the head {self.info.head.name!r} cannot use known labels; leave them out, or "
+                "take a tagger whose head can"
             )
         row = np.full(len(self.labels), -1, np.int8)
         for name, value in known.items():

@@ -64,8 +64,7 @@ class StreamedClassifier:
         """Return the head's training loss on a batch of images ``(B, 3, S, S)``."""
         maps = self.streams(images, self.classifier.levels)
         features = maps if self.classifier.levels > 1 else maps[0]
-        loss: Tensor = self.classifier.head.loss(features, targets, criterion)  # type: ignore[operator]
-        return loss
+        return self.classifier.head.loss(features, targets, criterion)
 
 
 class BackboneStreams:

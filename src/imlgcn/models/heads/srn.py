@@ -15,7 +15,8 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Criterion, Features, Head, Presets
-from imlgcn.models.layers import ImageVector, refuse_known
+from imlgcn.models.layers import ImageVector
+from imlgcn.models.scorer import refuse_known
 
 KERNELS = 4  # of the last convolution, for each channel it sees
 
