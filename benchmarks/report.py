@@ -1,4 +1,4 @@
-"""Seconds to write report.html for taggers of several sizes, gallery and label maps included.
+"""Seconds to write report.html for taggers of several sizes, gallery and activation maps included.
 
 python -m benchmarks.report --out benchmarks/results/report.md
 

@@ -116,20 +116,18 @@ def extraction_rates(rounds: int, images: int) -> dict[str, list[float]]:
     """Return images/s from files, and of torch engines on pixels that are in memory already."""
     from imlgcn.data.dataset import load_dataset
     from imlgcn.data.transforms import load_input
-    from imlgcn.engines.torch import TorchEngine
+    from imlgcn.engines.torch import throughput_threads
     from imlgcn.models import create_backbone
-    from imlgcn.models.folding import fold_batch_norms
     from imlgcn.training.extract import BATCH, extract_features, pooling_extractor
 
     data = load_dataset("openclipart").split("train").select(range(images))
     backbone = create_backbone("efficientnet_lite0")
     image = backbone.image_settings
     pixels = np.stack([load_input(path, image) for path in data.paths])  # (N, S, S, 3)
-    engine = TorchEngine(fold_batch_norms(backbone, image.size), image)
     extract = pooling_extractor(backbone)
 
     def in_memory() -> None:
-        with engine.streaming() as streams, ThreadPoolExecutor(streams) as pool:
+        with throughput_threads() as streams, ThreadPoolExecutor(streams) as pool:
             list(pool.map(extract, np.split(pixels, range(BATCH, len(pixels), BATCH))))
 
     ways = {

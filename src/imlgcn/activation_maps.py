@@ -1,4 +1,4 @@
-"""Where a tagger looks: one map per label over the network's square of pixels.
+"""Class activation maps: where a tagger looks, one map per label over the network's input.
 
 Numbers only, no torch: what a network gives, what a page or a report shows. Shapes: B batch,
 L labels, h w map, S image side.
@@ -37,7 +37,7 @@ class Region(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelMaps:
+class ActivationMaps:
     """Logits and maps of a batch; what a map says :data:`MEANING` tells by ``kind``.
 
     Attributes:

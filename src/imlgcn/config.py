@@ -17,6 +17,9 @@ class InputError(ValueError):
     """What was expected, what came, and what to do next: one sentence a user can act on."""
 
 
+CONTROL = "linear"  # the head that every other is trained beside and compared with
+
+
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not in a registry, with the nearest spelling.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import CONTROL, InputError, TrainSettings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import (
     in_old_order,
@@ -199,7 +199,7 @@ def _judge(
         own = fit_scale(trained.control["val"], targets["val"], options.threshold)
         control = judge(trained.control[split], targets[split], dataset.names, own)
         note = FINE_TUNED_NOTE if options.fine_tune else CONTROL_NOTE
-        metrics["control"] = {"head": "linear", "note": note, **control}
+        metrics["control"] = {"head": CONTROL, "note": note, **control}
         if final["mAP"] is not None:  # None: no label of the split has a positive image
             difference = paired_bootstrap(
                 trained.scores[split],

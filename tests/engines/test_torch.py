@@ -12,6 +12,8 @@ from torch import nn
 from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import normalize
 from imlgcn.engines.torch import TorchEngine, throughput_threads, torch_threads
+from imlgcn.labels.context import LabelContext
+from imlgcn.models import Backbone, MultiLabelClassifier, create_head
 
 SETTINGS = ImageSettings(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.5))
 
@@ -19,13 +21,12 @@ SETTINGS = ImageSettings(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.5))
 @pytest.fixture
 def module():
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3),
-        nn.BatchNorm2d(4),
-        nn.Dropout(0.9),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.9))
+    body.num_features = 4
+    backbone = Backbone("tiny", body, image_settings=SETTINGS, weights_id="")
+    head = create_head("linear", 4, LabelContext.placeholder(4))
+    nn.init.normal_(head.linear.weight)
+    return MultiLabelClassifier(backbone, head)
 
 
 @pytest.fixture

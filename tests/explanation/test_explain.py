@@ -171,11 +171,11 @@ def test_a_tagger_without_counts_has_no_probabilities_of_pairs(own_tagger, photo
 
 
 def test_the_margin_is_the_mean_of_what_lies_outside():
-    label_map = np.arange(12, dtype=np.float32).reshape(4, 3)
-    assert margin_part(label_map, Region(0.0, 0.25, 1.0, 0.75)) == pytest.approx(
-        (label_map[0].sum() + label_map[3].sum()) / 12
+    activation_map = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert margin_part(activation_map, Region(0.0, 0.25, 1.0, 0.75)) == pytest.approx(
+        (activation_map[0].sum() + activation_map[3].sum()) / 12
     )
-    assert margin_part(label_map, Region()) == 0
+    assert margin_part(activation_map, Region()) == 0
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ TOP_HALF = Region(0.0, 0.0, 1.0, 0.5)
     ],
 )
 def test_the_margin_is_named_only_where_the_map_is_strong_there_and_not_in_the_image(rows, words):
-    label_map = np.repeat(np.array(rows, np.float32)[:, None], 4, axis=1)
-    assert where_strong(label_map, TOP_HALF, "score").startswith(words)
+    activation_map = np.repeat(np.array(rows, np.float32)[:, None], 4, axis=1)
+    assert where_strong(activation_map, TOP_HALF, "score").startswith(words)
 
 
 def test_even_attention_is_nowhere_in_particular():

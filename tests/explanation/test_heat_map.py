@@ -17,9 +17,9 @@ WHOLE = Region()
 
 
 def spot(row, column, size=7, value=5.0):
-    label_map = np.zeros((size, size), np.float32)
-    label_map[row, column] = value
-    return label_map
+    activation_map = np.zeros((size, size), np.float32)
+    activation_map[row, column] = value
+    return activation_map
 
 
 @pytest.mark.parametrize(("row", "column"), [(1, 5), (6, 0), (3, 3)])

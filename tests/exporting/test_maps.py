@@ -1,4 +1,4 @@
-"""Exported label maps: those of the network, in every runtime, and proven before a file is kept."""
+"""Exported activation maps are the network's, in every runtime, and proven before one is kept."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_an_archive_holds_maps_too(tagger, pixels, tmp_path):
 
 
 def test_a_file_without_maps_says_how_to_get_them(plain, pixels):
-    with pytest.raises(InputError, match=r"holds no label maps; .*export TAGGER --maps"):
+    with pytest.raises(InputError, match=r"holds no activation maps; .*export TAGGER --maps"):
         Tagger.load(plain).maps(pixels)
 
 

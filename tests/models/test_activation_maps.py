@@ -81,21 +81,21 @@ def test_every_head_but_the_lstm_says_where_it_looks(labels):
 def test_a_head_without_maps_says_so(labels):
     head = build("cnn_rnn", "small", {}, labels)
     with pytest.raises(InputError, match="CNNRNNHead does not say where in the image it looks"):
-        head.label_maps(features_of(head, 2, 2))
+        head.activation_maps(features_of(head, 2, 2))
 
 
 @over_all
 def test_the_logits_beside_the_maps_are_those_of_forward(case):
     for height, width in SIZES:
         features = features_of(case, height, width)
-        close(case.label_maps(features)[0], case(features))
+        close(case.activation_maps(features)[0], case(features))
 
 
 @over_scores
 def test_a_score_map_averages_to_the_logit_without_its_bias(case):
     assert case.map_kind in ("score", "winner")
     for height, width in SIZES:
-        logits, maps = case.label_maps(features_of(case, height, width))
+        logits, maps = case.activation_maps(features_of(case, height, width))
         assert maps.shape == (3, case.num_labels, height, width)
         close(maps.mean((2, 3)) + bias_of(case), logits)
 
@@ -104,7 +104,7 @@ def test_a_score_map_averages_to_the_logit_without_its_bias(case):
 def test_attention_is_a_share_of_the_positions(case):
     assert case.map_kind == "attention"
     for height, width in SIZES:
-        maps = case.label_maps(features_of(case, height, width))[1]
+        maps = case.activation_maps(features_of(case, height, width))[1]
         assert maps.min() >= 0
         torch.testing.assert_close(maps.sum((2, 3)), torch.ones(3, case.num_labels))
 
@@ -119,7 +119,9 @@ def test_a_folded_head_gives_the_same_maps(case):
     features = (
         tuple(f.double() for f in features) if isinstance(features, tuple) else features.double()
     )
-    for found, expected in zip(folded.label_maps(features), head.label_maps(features), strict=True):
+    for found, expected in zip(
+        folded.activation_maps(features), head.activation_maps(features), strict=True
+    ):
         close(found, expected)
 
 
@@ -127,7 +129,7 @@ def test_a_folded_head_gives_the_same_maps(case):
 def test_maps_of_an_image_are_the_same_alone_or_in_a_batch(case):
     features = features_of(case, 3, 5)
     first = tuple(f[:1] for f in features) if isinstance(features, tuple) else features[:1]
-    close(case.label_maps(first)[1], case.label_maps(features)[1][:1])
+    close(case.activation_maps(first)[1], case.activation_maps(features)[1][:1])
 
 
 POSITION_FREE = ("linear", "mlp", "ml_gcn", "csra", "ssgrl", "kggr", "c_tran", "ml_decoder")
@@ -138,7 +140,7 @@ def test_a_map_follows_the_image_when_it_is_flipped(name, labels):
     """Catches a map whose rows are taken for columns."""
     head = build(name, "paper", {"map_pooling": 1} if name in POSITION_FREE[4:] else {}, labels)
     features = features_of(head, 2, 5)
-    close(head.label_maps(features.flip(3))[1], head.label_maps(features)[1].flip(3))
+    close(head.activation_maps(features.flip(3))[1], head.activation_maps(features)[1].flip(3))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_attention_finds_the_one_position_that_differs(name, options, labels):
     features = torch.ones(1, IN_CHANNELS, 7, 7)
     features[:, :, 1, 4] = 10 * torch.linspace(-3, 4, IN_CHANNELS)
     given = (features, features) if head.feature_levels > 1 else features
-    maps = head.label_maps(given)[1][0]  # (L, 7, 7)
+    maps = head.activation_maps(given)[1][0]  # (L, 7, 7)
     odd = (maps - maps.flatten(1).median(1).values[:, None, None]).abs().flatten(1).argmax(1)
     apart = torch.stack([odd // 7 - 1, odd % 7 - 4]).abs().amax(0)
     assert (apart <= 1).float().mean() > 0.5, "of most labels; SRN's convolution sees a step around"
@@ -174,21 +176,21 @@ def test_known_labels_change_the_maps_of_a_head_that_uses_them(labels):
     head = build("c_tran", "small", {}, labels)
     features, known = features_of(head, 4, 6), torch.full((3, 5), -1)
     known[:, 1] = 1
-    logits, maps = head.label_maps(features, known)
+    logits, maps = head.activation_maps(features, known)
     close(logits, head(features, known))
-    assert not torch.equal(maps, head.label_maps(features)[1])
+    assert not torch.equal(maps, head.activation_maps(features)[1])
 
 
 @pytest.mark.parametrize("name", [name for name in HEADS if name not in ("c_tran", "cnn_rnn")])
 def test_known_labels_are_refused_by_the_others(name, labels):
     head = build(name, "small", {}, labels)
     with pytest.raises(InputError, match="cannot use known labels"):
-        head.label_maps(features_of(head, 2, 2), torch.ones(3, 5))
+        head.activation_maps(features_of(head, 2, 2), torch.ones(3, 5))
 
 
 @over_all
 def test_a_map_of_zeros_stays_finite(case):
     features = features_of(case, 3, 2)
     zero = tuple(0 * f for f in features) if isinstance(features, tuple) else 0 * features
-    for found in case.label_maps(zero):
+    for found in case.activation_maps(zero):
         assert found.isfinite().all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.activation_maps import LabelMaps, Region
+from imlgcn.activation_maps import ActivationMaps, Region
 from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import load_input
 from imlgcn.report import overlays, write_report
@@ -134,7 +134,7 @@ class Maps:
     def maps(self, inputs):
         maps = np.zeros((len(inputs), 4, 7, 7), np.float32)
         maps[..., :3] = 9
-        return LabelMaps(maps[:, :, 0, 0], maps, "score", (Region(),) * len(inputs))
+        return ActivationMaps(maps[:, :, 0, 0], maps, "score", (Region(),) * len(inputs))
 
 
 def test_a_map_is_laid_over_the_image_and_not_over_its_padding(run):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import conditional_probability
 from imlgcn.metrics import label_calibration_errors
-from imlgcn.models.heads import HEADS, head_options
+from imlgcn.models.heads import HEADS, create_head, head_options
 from imlgcn.report import labels_table, sections, write_report
 from imlgcn.report import page as page_module
-from imlgcn.report.label_sections import WHOLE_GRAPH
 from imlgcn.tagger import Part
 from imlgcn.tagger.scores import Scores
 from imlgcn.views import plane
@@ -207,23 +208,41 @@ def test_a_graph_head_that_ignores_the_graph_is_named(make_tagger, read):
     assert "P(j|i) ≥ 0.30" in words
 
 
-@pytest.mark.parametrize("head", ["ssgrl", "kggr"])
-def test_a_head_on_all_conditional_probabilities_is_not_said_to_use_no_graph(
-    head, make_tagger, read
+def with_graph(tagger, adjacency):
+    """Give the tagger's weights the label graph of its head."""
+    weights = load_file(tagger.path / "model.safetensors")
+    save_file(weights | {"head.adjacency": adjacency}, tagger.path / "model.safetensors")
+    return tagger
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.9])
+def test_a_head_with_a_graph_and_no_option_for_it_is_not_said_to_use_none(
+    threshold, make_tagger, read
 ):
-    words = read(make_tagger(head=Part(name=head, options={"zero_diagonal": True}))).words
-    assert f"The head {head} was built from all P(j|i), however small, not only from" in words
+    tagger = make_tagger(head=Part(name="new_head", options={}))
+    context = tagger.folder.context
+    graph = conditional_probability(
+        context.pair_counts, context.occurrences, zero_diagonal=threshold > 0
+    )
+    words = read(with_graph(make_tagger(head=tagger.info.head), graph * (graph > threshold))).words
+    edges = "edges of its own" if threshold else "all P(j|i), however small"
+    assert f"The head new_head was built from {edges}, not only from" in words
     assert "uses no graph" not in words
     assert "a lower threshold" not in words  # it has none
 
 
-def test_what_is_said_of_the_graph_fits_every_head():
-    """The report names the heads without loading torch; this holds its list to the heads."""
-    by_edges = {name for name, head in HEADS.items() if head.neighbour_effect == "edges"}
-    assert set(WHOLE_GRAPH) == by_edges
-    for name, head in HEADS.items():
-        has_graph = "graph" in head_options(name) or name in WHOLE_GRAPH
-        assert has_graph == (head.neighbour_effect is not None), name
+def test_a_damaged_graph_costs_no_report(make_tagger, read):
+    tagger = make_tagger(head=Part(name="ssgrl", options={}))
+    assert "was built from edges of its own" in read(with_graph(tagger, np.ones(3))).words
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_heads_with_a_graph_are_those_that_store_one(name):
+    """The report finds the graph by this name, and its use by this option."""
+    labels = LabelContext.placeholder(3, words=3, image=3, image_pca=3)
+    stored = "adjacency" in create_head(name, 8, labels).state_dict()
+    assert stored == (HEADS[name].neighbour_effect is not None)
+    assert stored or "graph" not in head_options(name)
 
 
 def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
@@ -244,8 +263,9 @@ def test_the_page_of_very_many_labels_stays_small_and_says_what_it_leaves_out(
     names = tuple(f"label number {i}" for i in range(100))
     tagger = make_tagger(names, head=Part(name="linear"))
     weights = load_file(tagger.path / "model.safetensors")
-    weights["head.weight"] = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
-    save_file(weights, tagger.path / "model.safetensors")
+    weights["head.linear.weight"] = np.random.default_rng(0).normal(size=(100, 6)).astype("f")
+    which = {"label_vectors": "head.linear.weight"}
+    save_file(weights, tagger.path / "model.safetensors", which)
     page = read(tagger)
     assert not any(each.get("class") == "spark" for each in page.all("svg"))
     assert "With more than 30 labels the curves of precision against recall are left out" in (

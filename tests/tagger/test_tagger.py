@@ -307,3 +307,17 @@ def test_a_head_that_can_use_known_labels_returns_them_and_moves_the_others(tmp_
         tagger.known_row({"dgo": 1})
     with pytest.raises(InputError, match="known label 'dog' is 1"):
         tagger.known_row({"dog": 2})
+
+
+def test_the_folder_of_a_linear_head_tells_which_vectors_are_its_labels(untrained):
+    tagger = untrained("linear")
+    weight = tagger.classifier().head.linear.weight.detach().numpy()
+    np.testing.assert_array_equal(tagger.folder.label_vectors, weight)
+    assert tagger.folder.graph is None
+
+
+def test_the_folder_of_a_graph_head_holds_its_graph(untrained):
+    tagger = untrained("iml_gcn")
+    graph = tagger.classifier().head.adjacency.numpy()
+    np.testing.assert_array_equal(tagger.folder.graph, graph)
+    assert tagger.folder.label_vectors is None

@@ -99,7 +99,9 @@ def _show(done: Exported) -> None:
         f"{agreed.largest:.1f}); the {agreed.tags} tags are identical"
     )
     if done.maps is not None:
-        console.print(f"  label maps: {done.maps}; they differ by {agreed.maps:.1e} of the largest")
+        console.print(
+            f"  activation maps: {done.maps}; they differ by {agreed.maps:.1e} of the largest"
+        )
     if (int8 := done.int8) is not None:
         console.print(
             f"then in 8-bit integers, ranges from {int8.calibrated} training images:\n"

@@ -34,7 +34,7 @@ def predict(
         str | None, typer.Option(help="f1, 0.5, precision=0.9 or recall=0.9.")
     ] = None,
     known: Annotated[
-        str | None, typer.Option(help="Labels already known, c_tran only: dog=1,cat=0.")
+        str | None, typer.Option(help="Labels already known, for a c_tran head: dog=1,cat=0.")
     ] = None,
     all_labels: Annotated[bool, typer.Option("--all", help="Every label, not only tags.")] = False,
     engine: Annotated[

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imlgcn.config import InputError, merge_settings, parse_setting, unknown_name
-
-CONTROL = "linear"
+from imlgcn.config import CONTROL, InputError, merge_settings, parse_setting, unknown_name
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imlgcn.comparison.entries import CONTROL
 from imlgcn.comparison.table import Row
+from imlgcn.config import CONTROL
 from imlgcn.views import FONT, quiet
 from imlgcn.views.palette import LIGHT
 
@@ -48,7 +48,7 @@ def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
             ends = [control.map + row.low, control.map + row.high]
             axes.plot(ends, [y, y], color=colour, linewidth=2.4, alpha=0.45)
         axes.plot(row.map, y, "s" if row is control else "o", color=colour, markersize=7)
-    axes.set_xlabel("mAP in percent, 95 % interval of the\ndifference to linear")
+    axes.set_xlabel(f"mAP in percent, 95 % interval of the\ndifference to {CONTROL}")
 
 
 def _draw_cost(axes: Axes, rows: Sequence[Row]) -> None:

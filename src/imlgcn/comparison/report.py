@@ -14,9 +14,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from imlgcn.comparison.cells import Cell
-from imlgcn.comparison.entries import CONTROL
 from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.table import Row, scores
+from imlgcn.config import CONTROL
 from imlgcn.files import write_atomic
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.models import HEADS

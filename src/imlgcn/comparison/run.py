@@ -18,7 +18,14 @@ from imlgcn.comparison.environment import describe
 from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.report import NAME, write_report
 from imlgcn.comparison.table import Row, as_csv, as_markdown, make_row
-from imlgcn.config import EmbeddingSettings, HeadTraining, InputError, LossSettings, train_settings
+from imlgcn.config import (
+    CONTROL,
+    EmbeddingSettings,
+    HeadTraining,
+    InputError,
+    LossSettings,
+    train_settings,
+)
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.ready import with_learnable_labels, with_splits
 from imlgcn.data.source import DataSource
@@ -262,7 +269,7 @@ def _run_entry(
 def _training(head: str, preset: str, epochs: int | None) -> tuple[HeadTraining, LossSettings]:
     layer = {"head_training": HEADS[head].TRAINING.get(preset, {})}
     settings = train_settings(layer, preset=preset)
-    stage = settings.linear_training if head == "linear" else settings.head_training
+    stage = settings.linear_training if head == CONTROL else settings.head_training
     return stage.model_copy(update={"epochs": epochs or stage.epochs}), settings.loss
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.comparison.cells import Cell
+from imlgcn.config import CONTROL
 from imlgcn.evaluation import fit_scale, judge
 from imlgcn.metrics.protocol import paired_bootstrap
 
@@ -106,7 +107,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return the table for people."""
     lines = [
-        "| head | mAP | difference to linear (95 % interval) | CF1 | OF1 | ECE | log-loss | "
+        f"| head | mAP | difference to {CONTROL} (95 % interval) | CF1 | OF1 | ECE | log-loss | "
         "parameters | folded | training s | ms per image | chosen |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]

@@ -140,14 +140,14 @@ def _label_dict(label: LabelExplanation) -> dict[str, Any]:
     }
 
 
-def margin_part(label_map: NDArray[np.float32], region: Region) -> float:
+def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:
     """Return how much of a score map's mean lies outside the image.
 
     >>> margin_part(np.array([[1.0], [4.0]], np.float32), Region(0.0, 0.5, 1.0, 1.0))
     0.5
     """
-    outside = 1 - inside(region, *label_map.shape)
-    return float((label_map * outside).mean())
+    outside = 1 - inside(region, *activation_map.shape)
+    return float((activation_map * outside).mean())
 
 
 PLACES = (

@@ -1,4 +1,4 @@
-"""A label's map as colours over the image: numpy and Pillow only, for pages and reports.
+"""A label's activation map as colours over the image: numpy and Pillow only, for pages and reports.
 
 Shapes: h w map, H W image.
 """
@@ -29,7 +29,7 @@ OPAQUE = 0.72  # of the strongest place: the image stays visible below
 INK = (23, 32, 42)
 
 
-def strength(label_map: NDArray[np.float32], kind: MapKind = "score") -> NDArray[np.float32]:
+def strength(activation_map: NDArray[np.float32], kind: MapKind = "score") -> NDArray[np.float32]:
     """Return what is drawn of a map ``(h, w)``, from 0 to 1.
 
     Scores: what speaks for the label, 1 at the strongest place. Attention: what a place has above
@@ -41,13 +41,13 @@ def strength(label_map: NDArray[np.float32], kind: MapKind = "score") -> NDArray
     >>> strength(np.array([[0.25, 0.25, 0.5, 0.0]], np.float32), "attention")
     array([[0., 0., 1., 0.]], dtype=float32)
     """
-    values = label_map * label_map.size - 1 if kind == "attention" else label_map
+    values = activation_map * activation_map.size - 1 if kind == "attention" else activation_map
     result: NDArray[np.float32] = np.clip(values / max(1.0, float(values.max())), 0, 1)
     return result
 
 
 def heat(
-    label_map: NDArray[np.float32],
+    activation_map: NDArray[np.float32],
     size: tuple[int, int],
     region: Region = Region(),  # noqa: B008 - a constant
     kind: MapKind = "score",
@@ -57,9 +57,9 @@ def heat(
     ``size`` is (width, height) of the image, ``region`` where it lies in the square of the map:
     what the map says of the padding is cut away.
     """
-    height, width = label_map.shape
+    height, width = activation_map.shape
     box = (region.left * width, region.top * height, region.right * width, region.bottom * height)
-    drawn = Image.fromarray(np.ascontiguousarray(strength(label_map, kind)))
+    drawn = Image.fromarray(np.ascontiguousarray(strength(activation_map, kind)))
     grown = drawn.resize(size, Image.Resampling.BICUBIC, box=box)
     result: NDArray[np.float32] = np.clip(np.asarray(grown), 0, 1)
     return result
@@ -76,32 +76,32 @@ def colours(strengths: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def overlay(
     image: Image.Image,
-    label_map: NDArray[np.float32],
+    activation_map: NDArray[np.float32],
     region: Region = Region(),  # noqa: B008 - a constant
     kind: MapKind = "score",
 ) -> Image.Image:
-    """Return the image with a label's map ``(h, w)`` over it, and an outline at half its strength.
+    """Return the image under a label's activation map ``(h, w)``, outlined at half its strength.
 
     The image is shown in pale grey, so that all colour is the map's.
 
     >>> overlay(Image.new("RGB", (40, 30), "white"), np.eye(3, dtype=np.float32)).size
     (40, 30)
     """
-    strengths = heat(label_map, image.size, region, kind)
+    strengths = heat(activation_map, image.size, region, kind)
     pixels = tint(image, strengths)
     pixels[outline(strengths >= HALF)] = INK
     return Image.fromarray(pixels)
 
 
 def overlay_png(
-    label_map: NDArray[np.float32],
+    activation_map: NDArray[np.float32],
     size: tuple[int, int],
     region: Region = Region(),  # noqa: B008 - a constant
     kind: MapKind = "score",
 ) -> bytes:
     """Return the map alone as a transparent PNG of the image's ``size``, to lay over the image."""
     file = BytesIO()
-    strengths = heat(label_map, size, region, kind)
+    strengths = heat(activation_map, size, region, kind)
     Image.fromarray(colours(strengths)).save(file, "PNG", compress_level=3)
     return file.getvalue()
 

@@ -43,11 +43,10 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     """Run one image ``(1, S, S, 3)`` through the network as it was trained, not folded."""
     import torch
 
-    from imlgcn.models import HEADS, Head, PixelInput, head_options
-    from imlgcn.models.transformer import MapInput, MeanPath
+    from imlgcn.models import HEADS, Head, PixelInput
 
-    name, given = tagger.info.head.name, tagger.info.head.options
-    if HEADS[name].neighbour_effect is None and not head_options(name, **given).get("residual"):
+    kind = HEADS[tagger.info.head.name]
+    if kind.neighbour_effect is None and kind.linear_path is Head.linear_path:
         return Insight()
     classifier, context = load_classifier(tagger.path, tagger.info)
     head = classifier.eval().head
@@ -55,10 +54,8 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     with torch.inference_mode():
         images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
         features = classifier.backbone(images, classifier.levels)
-        path, take_in = getattr(head, "mean_path", None), getattr(head, "input", None)
-        linear = None
-        if isinstance(path, MeanPath) and isinstance(take_in, MapInput):
-            linear = path(take_in(features))[0].double().numpy()  # (L,)
+        path = head.linear_path(features)
+        linear = None if path is None else path[0].double().numpy()  # (L,)
         if head.neighbour_effect is None:
             return Insight(linear)
         alone = head.without_graph(features).double().numpy()  # (1, L)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.activation_maps import LabelMaps
+from imlgcn.activation_maps import ActivationMaps
 from imlgcn.config import unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin_part
@@ -73,9 +73,9 @@ def _choose(
 
 
 def _label(
-    tagger: Tagger, maps: LabelMaps, insight: Insight, index: int, wanted: bool
+    tagger: Tagger, maps: ActivationMaps, insight: Insight, index: int, wanted: bool
 ) -> LabelExplanation:
-    label_map, logit = maps.maps[0, index], float(maps.logits[0, index])
+    activation_map, logit = maps.maps[0, index], float(maps.logits[0, index])
     adds_up = maps.kind != "attention"
     probability = tagger.calibration.apply(maps.logits)[0, index]
     return LabelExplanation(
@@ -84,9 +84,9 @@ def _label(
         probability=float(probability),
         threshold=float(tagger.thresholds[index]),
         logit=logit,
-        map=label_map,
-        bias=logit - float(label_map.mean()) if adds_up else None,
-        margin=margin_part(label_map, maps.regions[0]) if adds_up else None,
+        map=activation_map,
+        bias=logit - float(activation_map.mean()) if adds_up else None,
+        margin=margin_part(activation_map, maps.regions[0]) if adds_up else None,
         linear=None if insight.linear is None else float(insight.linear[index]),
         graph=insight.effects.get(index),
     )

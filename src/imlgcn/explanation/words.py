@@ -25,11 +25,11 @@ def signed(value: float) -> str:
 
 
 def where(explanation: Explanation, label: LabelExplanation) -> str:
-    """Return where in the image a label's map is strong, in a few words."""
+    """Return where in the image a label's activation map is strong, in a few words."""
     return where_strong(label.map, explanation.region, explanation.kind)
 
 
-def where_strong(label_map: NDArray[np.float32], region: Region, kind: MapKind) -> str:
+def where_strong(activation_map: NDArray[np.float32], region: Region, kind: MapKind) -> str:
     """Return where in the image, which is that region of the map ``(h, w)``, it is strong.
 
     A map that is strong on the margin only says so; one that is faint everywhere names no place.
@@ -37,9 +37,9 @@ def where_strong(label_map: NDArray[np.float32], region: Region, kind: MapKind) 
     >>> where_strong(np.array([[0.0, 9.0]], np.float32), Region(0.0, 0.0, 0.4, 1.0), "score")
     'on the margin, outside the image'
     """
-    within = heat(label_map, (FINE, FINE), region, kind)
-    strengths = strength(label_map, kind)
-    strongest_inside = inside(region, *label_map.shape).flat[strengths.argmax()] >= 0.5
+    within = heat(activation_map, (FINE, FINE), region, kind)
+    strengths = strength(activation_map, kind)
+    strongest_inside = inside(region, *activation_map.shape).flat[strengths.argmax()] >= 0.5
     if within.max() < HALF <= strengths.max() and not strongest_inside:
         return "on the margin, outside the image"
     return place_in_words(within)

@@ -23,7 +23,7 @@ OUTPUTS = ("logits", "probabilities", "maps")
 class ExportedNetwork(nn.Module):
     r"""Pixels to logits :math:`y` and calibrated probabilities :math:`\sigma(a_l y_l + b_l)`.
 
-    With ``maps`` a third output says where the logits come from: what the head's label maps are.
+    With ``maps`` a third output says where the logits come from: the head's activation maps.
 
     Shape:
         - pixels uint8 ``(B, S, S, 3)``, known int8 ``(B, L)`` or None, outputs ``(B, L)``, maps
@@ -47,7 +47,7 @@ class ExportedNetwork(nn.Module):
         self.input = PixelInput(settings)
         self.classifier = classifier
         self.map_kind = classifier.map_kind if maps else None
-        self.takes_known = bool(getattr(classifier.head, "uses_known", False))
+        self.takes_known = classifier.uses_known
         for name in ("slope", "intercept"):
             values = np.asarray(getattr(calibration, name), np.float32)
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
@@ -58,7 +58,7 @@ class ExportedNetwork(nn.Module):
         if self.map_kind is None:
             logits: Tensor = self.classifier(images, known)
             return logits, self._probabilities(logits)
-        logits, maps = self.classifier.label_maps(images, known)
+        logits, maps = self.classifier.activation_maps(images, known)
         return logits, self._probabilities(logits), maps
 
     def _probabilities(self, logits: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Backbone and head joined: images in, one logit per label out.
 
-Shapes: B batch, H W image, L labels.
+Shapes: B batch, H W image, h w activation map, L labels.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.models.backbones import Backbone
-from imlgcn.models.heads.base import Criterion, Head
+from imlgcn.models.scorer import Criterion, Scorer
 
 
 class MultiLabelClassifier(nn.Module):
@@ -19,11 +19,11 @@ class MultiLabelClassifier(nn.Module):
         - images ``(B, 3, H, W)``, known ``(B, L)`` or None, output ``(B, L)``
     """
 
-    def __init__(self, backbone: Backbone, head: Head | nn.Module) -> None:
+    def __init__(self, backbone: Backbone, head: Scorer) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self.levels = int(getattr(head, "feature_levels", 1))
+        self.levels = head.feature_levels
 
     def forward(self, images: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of images."""
@@ -31,21 +31,22 @@ class MultiLabelClassifier(nn.Module):
         return logits
 
     @property
-    def map_kind(self) -> MapKind | None:
-        """What the head's maps are, or None if it has none."""
-        kind: MapKind | None = getattr(self.head, "map_kind", None)
-        return kind
+    def uses_known(self) -> bool:
+        """Whether the head can condition on labels that are already known."""
+        return self.head.uses_known
 
-    def label_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the logits and the head's maps ``(B, L, h, w)``."""
-        features = self.backbone(images, self.levels)
-        result: tuple[Tensor, Tensor] = self.head.label_maps(features, known)  # type: ignore[operator]
-        return result
+    @property
+    def map_kind(self) -> MapKind | None:
+        """What the head's activation maps are, or None if it has none."""
+        return self.head.map_kind
+
+    def activation_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits and the head's activation maps ``(B, L, h, w)``."""
+        return self.head.activation_maps(self.backbone(images, self.levels), known)
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the head's training loss on a batch of images."""
-        loss: Tensor = self.head.loss(self.backbone(images, self.levels), targets, criterion)  # type: ignore[operator]
-        return loss
+        return self.head.loss(self.backbone(images, self.levels), targets, criterion)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -22,8 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.models.classifier import MultiLabelClassifier
-from imlgcn.models.heads import Head
 from imlgcn.models.layers import FoldedHead
+from imlgcn.models.scorer import Features, Scorer
 
 Module = TypeVar("Module", bound=nn.Module)
 Pairs = dict[str, str]  # name of a batch norm -> name of the convolution it follows
@@ -31,13 +31,12 @@ Pairs = dict[str, str]  # name of a batch norm -> name of the convolution it fol
 
 def fold_classifier(classifier: MultiLabelClassifier) -> MultiLabelClassifier:
     """Return an equal network with all that does not depend on the image computed once."""
-    backbone, head = classifier.backbone, classifier.head
-    folded = head.eval().fold() if isinstance(head, Head) else head
-    joined = MultiLabelClassifier(backbone, folded).eval()
+    backbone = classifier.backbone
+    joined = MultiLabelClassifier(backbone, classifier.head.eval().fold()).eval()
     return fold_batch_norms(joined, backbone.image_settings.size)
 
 
-class ScaledHead(nn.Module):
+class ScaledHead(Scorer):
     r"""A head whose logits are scaled and shifted per label: :math:`a_l y_l + b_l`.
 
     Shape:
@@ -47,15 +46,15 @@ class ScaledHead(nn.Module):
     slope: Tensor
     intercept: Tensor
 
-    def __init__(self, head: nn.Module, slope: Tensor, intercept: Tensor) -> None:
+    def __init__(self, head: Scorer, slope: Tensor, intercept: Tensor) -> None:
         super().__init__()
         self.head = head
-        self.feature_levels = int(getattr(head, "feature_levels", 1))
-        self.uses_known = bool(getattr(head, "uses_known", False))
+        self.feature_levels, self.uses_known = head.feature_levels, head.uses_known
+        self.pooling = head.pooling
         self.register_buffer("slope", slope)
         self.register_buffer("intercept", intercept)
 
-    def forward(self, features: Tensor | tuple[Tensor, ...], known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scaled logits of a batch of maps."""
         logits: Tensor = self.head(features, known)
         return logits * self.slope + self.intercept
@@ -63,21 +62,20 @@ class ScaledHead(nn.Module):
     @property
     def map_kind(self) -> MapKind | None:
         """As of the head."""
-        kind: MapKind | None = getattr(self.head, "map_kind", None)
-        return kind
+        return self.head.map_kind
 
-    def label_maps(
-        self, features: Tensor | tuple[Tensor, ...], known: Tensor | None = None
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the scaled logits and maps that add up to them; attention stays as it is."""
-        logits, maps = self.head.label_maps(features, known)  # type: ignore[operator]
+        logits, maps = self.head.activation_maps(features, known)
         if self.map_kind != "attention":
             maps = maps * self.slope[:, None, None]
         return logits * self.slope + self.intercept, maps
 
 
 @torch.no_grad()
-def scale_logits(head: nn.Module, slope: Tensor, intercept: Tensor) -> nn.Module:
+def scale_logits(head: Scorer, slope: Tensor, intercept: Tensor) -> Scorer:
     """Return a head that gives :math:`a_l y_l + b_l`: one linear layer where the head is one."""
     if not isinstance(head, FoldedHead):
         return ScaledHead(head, slope, intercept)

@@ -1,4 +1,4 @@
-"""What SSGRL and KGGR share: attention guided by label semantics, and a gated step on a graph.
+"""What graph heads share: semantic attention and a gated step on the graph, of SSGRL and KGGR.
 
 Shapes: B batch, N = H * W positions, C channels, L labels, E width of the label vectors, K width of
 the attention, D width of a node.
@@ -119,3 +119,19 @@ class GatedGraphUnit(nn.Module):
         reset = (self.reset_message(message) + past).sigmoid()
         candidate: Tensor = self.candidate_message(message) + self.candidate_state(reset * state)
         return (1 - update) * state + update * candidate.tanh()  # (..., L, D)
+
+
+def few_edges(adjacency: Tensor) -> tuple[str, ...]:
+    """Return a sentence if a label graph ``(L, L)`` has edges, but fewer than labels; else nothing.
+
+    An edge of a label to itself does not count.
+
+    >>> few_edges(torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    ('the label graph has 1 edge for 3 labels, little for a graph head to use',)
+    """
+    labels, linked = len(adjacency), adjacency != 0
+    edges = int(linked.sum() - linked.diagonal().sum())
+    if not 0 < edges < labels:
+        return ()
+    counted = f"{edges} edge{'' if edges == 1 else 's'} for {labels} labels"
+    return (f"the label graph has {counted}, little for a graph head to use",)

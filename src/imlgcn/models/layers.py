@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError, unknown_name
+from imlgcn.models.scorer import Features, Scorer, refuse_known, single_map
 
 POOLINGS = ("avg", "max")
 
@@ -60,9 +61,9 @@ class ImageVector(nn.Module):
         self.normalize = normalize
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Features) -> Tensor:
         """Return the vectors of a batch of maps."""
-        vectors = pool(features, self.pooling)  # (B, C)
+        vectors = pool(single_map(features), self.pooling)  # (B, C)
         if self.normalize:
             vectors = scale_to_norm(vectors)
         dropped: Tensor = self.dropout(vectors)
@@ -73,19 +74,20 @@ class ImageVector(nn.Module):
         """What the map of a label is that :meth:`spread` gives for its classifier."""
         return "score" if self.pooling == "avg" else "winner"
 
-    def spread(self, features: Tensor) -> Tensor:
+    def spread(self, features: Features) -> Tensor:
         """Return the vector (without dropout) as the mean over a map, ``(B, C, H, W)``.
 
         Averaged features are that map. Of a maximum only the positions count that have it: it is
         split among them, and there N times as large as their share, for N positions.
         """
+        maps = single_map(features)
         if self.pooling == "max":
-            count = features.shape[2] * features.shape[3]
-            features = count * winners(features) * features
+            count = maps.shape[2] * maps.shape[3]
+            maps = count * winners(maps) * maps
         if self.normalize:
-            length = torch.linalg.vector_norm(features.mean((2, 3)), dim=1).clamp(min=1e-12)
-            features = features * (math.sqrt(features.shape[1]) / length)[:, None, None, None]
-        return features
+            length = torch.linalg.vector_norm(maps.mean((2, 3)), dim=1).clamp(min=1e-12)
+            maps = maps * (math.sqrt(maps.shape[1]) / length)[:, None, None, None]
+        return maps
 
 
 def score_each(vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -121,7 +123,7 @@ class GraphConvolution(nn.Module):
         return adjacency @ (nodes @ self.weight)  # (L, E)
 
 
-class FoldedHead(nn.Module):
+class FoldedHead(Scorer):
     r"""What is left of a head when all that does not depend on the image is computed once.
 
     .. math:: y = W\, v(F) + b
@@ -143,7 +145,7 @@ class FoldedHead(nn.Module):
             if bias is not None:
                 self.linear.bias.copy_(bias)
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
         logits: Tensor = self.linear(self.vector(features))
@@ -154,19 +156,12 @@ class FoldedHead(nn.Module):
         """As of the head this was folded from."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.linear.weight, self.vector.spread(features))
         return self(features, known), maps
-
-
-def refuse_known(module: nn.Module, known: Tensor | None) -> None:
-    """Raise when known labels come to a head that would ignore them."""
-    if known is not None:
-        raise InputError(
-            f"{type(module).__name__} cannot use known labels: leave them out, "
-            "or take a head that conditions on them"
-        )
 
 
 def winners(scores: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.models.scorer import Features, single_map
 
 
 def scale_map(features: Tensor) -> Tensor:
@@ -44,11 +45,12 @@ class MapInput(nn.Module):
         self.pooling = pooling
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Features) -> Tensor:
         """Return the maps of a batch."""
+        maps = single_map(features)
         if self.pooling > 1:
-            features = nn.functional.avg_pool2d(features, self.pooling, ceil_mode=True)
-        dropped: Tensor = self.dropout(scale_map(features) if self.normalize else features)
+            maps = nn.functional.avg_pool2d(maps, self.pooling, ceil_mode=True)
+        dropped: Tensor = self.dropout(scale_map(maps) if self.normalize else maps)
         return dropped
 
 

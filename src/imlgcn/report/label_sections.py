@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from imlgcn import views as figures
+from imlgcn.labels.graph import conditional_probability
 from imlgcn.report.run import RunFolder
 from imlgcn.views.context_check import Pair, check_context, context_verdict
 from imlgcn.views.cooccurrence import ordered_cooccurrence
@@ -20,7 +21,6 @@ MOST_RULES = 24
 MOST_PAIRS = 24  # rows of the context figure
 DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
 NEIGHBOURS = 3  # in the table of nearest labels
-WHOLE_GRAPH = ("ssgrl", "kggr")  # heads whose edges are all P(j|i), however small
 
 
 def label_graph(run: RunFolder) -> dict[str, Any] | None:
@@ -124,11 +124,22 @@ def _graph_use(run: RunFolder) -> str:
         return f"The head {head} was built from this graph and learned edges beside it."
     if kind is not None:
         return f"The head {head} was built with graph={kind}, so it does not use these edges."
-    if head in WHOLE_GRAPH:
-        return (
-            f"The head {head} was built from all P(j|i), however small, not only from these arrows."
-        )
+    if run.graph is not None:
+        edges = "all P(j|i), however small" if _is_whole(run) else "edges of its own"
+        return f"The head {head} was built from {edges}, not only from these arrows."
     return f"The head {head} uses no graph; this one describes the data."
+
+
+def _is_whole(run: RunFolder) -> bool:
+    """Whether the head's graph has an edge wherever two labels occur together."""
+    assert run.context is not None
+    assert run.graph is not None
+    together = conditional_probability(run.context.pair_counts, run.context.occurrences) > 0
+    edges = run.graph != 0
+    if edges.shape != together.shape:
+        return False
+    np.fill_diagonal(edges, val=False)  # a label and itself: some heads keep it
+    return np.array_equal(edges, together)
 
 
 def _graph_figure(graph: GraphSummary) -> Markup | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.activation_maps import MEANING, LabelMaps, Region
+from imlgcn.activation_maps import MEANING, ActivationMaps, Region
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import WHITE, EvalTransform
@@ -56,7 +56,7 @@ def read_picture(path: Path, settings: ImageSettings) -> Picture:
 
 
 def map_drawer(tagger: Tagger) -> Draw:
-    """Return the function that lays label maps over pictures; it returns None without maps."""
+    """Return the function that lays activation maps over pictures; it returns None without maps."""
 
     def draw(pictures: Sequence[Picture], labels: Sequence[int]) -> Overlaid | None:
         drawn: list[Image.Image] = []
@@ -65,7 +65,9 @@ def map_drawer(tagger: Tagger) -> Draw:
         for start in range(0, len(pictures), BATCH):
             batch = slice(start, start + BATCH)
             try:
-                found: LabelMaps = tagger.maps(np.stack([each.pixels for each in pictures[batch]]))
+                found: ActivationMaps = tagger.maps(
+                    np.stack([each.pixels for each in pictures[batch]])
+                )
             except InputError:  # a head without maps, or weights that are not there
                 return None
             meaning = MEANING[found.kind]
@@ -79,11 +81,13 @@ def map_drawer(tagger: Tagger) -> Draw:
     return draw
 
 
-def _lay_over(picture: Picture, label_map: NDArray[np.float32], found: LabelMaps) -> Image.Image:
+def _lay_over(
+    picture: Picture, activation_map: NDArray[np.float32], found: ActivationMaps
+) -> Image.Image:
     """Draw the map over the image only: what it says of the padding is no part of the picture."""
     side = len(picture.pixels)
     left, top, right, bottom = (round(side * edge) for edge in picture.region)
     inner = Image.fromarray(picture.pixels[top:bottom, left:right])
     square = Image.new("RGB", (side, side), WHITE)
-    square.paste(overlay(inner, label_map, picture.region, found.kind), (left, top))
+    square.paste(overlay(inner, activation_map, picture.region, found.kind), (left, top))
     return square

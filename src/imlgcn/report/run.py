@@ -47,6 +47,7 @@ class RunFolder:
     scored: ScoredSplit | None  # the split that `metrics` judges
     context: LabelContext | None
     vectors: LabelVectors | None
+    graph: NDArray[np.float32] | None = None  # (L, L) that the head was built on
     images: Mapping[str, Path] = field(default_factory=dict)  # name in `scored` -> file
     data: str | None = None  # what was judged, where that is not the data of the training
 
@@ -79,6 +80,7 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
         scored=folder.scored(metrics.get("split")),
         context=folder.context,
         vectors=_vectors(folder, tagger.info),
+        graph=folder.graph,
     )
 
 
@@ -113,18 +115,14 @@ def with_evaluation(run: RunFolder, evaluation: Evaluation, data: str) -> RunFol
 
 
 def _vectors(folder: TaggerFolder, info: TaggerInfo) -> LabelVectors | None:
-    """Return the embedding that the head was built on, or another, or a linear head's weight."""
+    """Return the embedding that the head was built on, or another, or vectors of its weights."""
     stored = {} if folder.context is None else dict(folder.context.embeddings)
     kinds = [str(info.head.options.get("embedding")), *VECTORS]
     for kind in kinds:
         if kind in stored and kind in VECTORS:
             return LabelVectors(VECTORS[kind], stored[kind])
-    weight = folder.linear_weight
-    if (
-        info.head.name == "linear"
-        and weight is not None
-        and weight.shape[:1] == (len(info.labels),)
-    ):
-        values = weight.astype(np.float32)
-        return LabelVectors("classifiers of the linear head, one vector per label", values)
-    return None
+    own = folder.label_vectors
+    if own is None or own.ndim != 2 or len(own) != len(info.labels):
+        return None
+    what = f"classifiers of the {info.head.name} head, one vector per label"
+    return LabelVectors(what, own.astype(np.float32))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from imlgcn.config import CONTROL
 from imlgcn.views.numbers import number, plural, signed
 
 
@@ -26,9 +27,9 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
             "of the training compares the two."
         )
     if not control:
-        if metrics.get("head") == "linear":
+        if metrics.get("head") == CONTROL:
             return (
-                "This tagger is a linear head: the plain system that other heads are measured "
+                f"This tagger is a {CONTROL} head: the plain system that other heads are measured "
                 "against. No other head was trained in this run, so there is no comparison here."
             )
         return "No control was trained beside this tagger, so the number stands alone."

@@ -34,7 +34,9 @@ FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT)
 ORIGIN = ("data", "reader", "variant", "delimiter", "from")
 
 STORED = "labels."  # prefix of what the weights file holds of the labels
-LINEAR_WEIGHT = "head.weight"  # (L, C) of the linear head
+HEAD = "head."  # prefix of what it holds of the head
+GRAPH = f"{HEAD}adjacency"  # (L, L), of a head with a label graph
+LABEL_VECTORS = "label_vectors"  # in its metadata: which entry (L, D) is one vector per label
 LOGGED = ("loss", "val_mAP")
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # what -> stage -> (epoch, value)
 
@@ -99,9 +101,14 @@ class TaggerFolder:
             return None
 
     @property
-    def linear_weight(self) -> NDArray[Any] | None:
-        """The classifiers ``(L, C)`` of a linear head; None of any other."""
-        return self._arrays.get(LINEAR_WEIGHT)
+    def label_vectors(self) -> NDArray[Any] | None:
+        """One vector per label ``(L, D)`` of a head that has them in its weights; else None."""
+        return self._arrays.get(LABEL_VECTORS)
+
+    @property
+    def graph(self) -> NDArray[Any] | None:
+        """The label graph ``(L, L)`` that the head was built on; None for a head without one."""
+        return self._arrays.get(GRAPH)
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -109,8 +116,13 @@ class TaggerFolder:
 
         try:
             with safe_open(self.path / WEIGHTS, framework="numpy") as file:
-                keys = [k for k in file.keys() if k.startswith(STORED) or k == LINEAR_WEIGHT]  # noqa: SIM118
-                return {key: file.get_tensor(key) for key in keys}
+                keys = list(file.keys())
+                found = {key: file.get_tensor(key) for key in keys if key.startswith(STORED)}
+                vectors = (file.metadata() or {}).get(LABEL_VECTORS)
+                for name, key in ((GRAPH, GRAPH), (LABEL_VECTORS, vectors)):
+                    if key in keys:
+                        found[name] = file.get_tensor(key)
+                return found
         except (SafetensorError, OSError):
             return {}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path, sha256_file
 from imlgcn.labels.context import LabelContext
-from imlgcn.tagger.folder import STORED, WEIGHTS
+from imlgcn.tagger.folder import HEAD, LABEL_VECTORS, STORED, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo, read_info
 
 if TYPE_CHECKING:
@@ -63,20 +63,22 @@ def save_weights(path: Path, classifier: MultiLabelClassifier, context: LabelCon
         for key, value in classifier.state_dict().items()
     }
     tensors |= {STORED + key: value for key, value in context.to_arrays().items()}
+    vectors = classifier.head.label_vectors
+    metadata = None if vectors is None else {LABEL_VECTORS: HEAD + vectors}
     with atomic_path(path / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, metadata)
 
 
 def without_maps(info: TaggerInfo, path: Path) -> InputError:
     """Return the error for a network that cannot say where in the image it looks."""
     if path.is_file():
         return InputError(
-            f"{path} holds no label maps; write a file that does with "
+            f"{path} holds no activation maps; write a file that does with "
             "export(TAGGER, maps=True), or explain with the tagger's folder"
         )
     from imlgcn.models.heads import HEADS, Head
 
-    able = [name for name, head in HEADS.items() if head.label_maps is not Head.label_maps]
+    able = [n for n, head in HEADS.items() if head.activation_maps is not Head.activation_maps]
     return InputError(
         f"the head {info.head.name!r} does not say where in the image it looks; these do: "
         f"{', '.join(able)}"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.activation_maps import LabelMaps, Region
+from imlgcn.activation_maps import ActivationMaps, Region
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
@@ -238,7 +238,7 @@ class Tagger:
         inputs: NDArray[np.uint8],
         sizes: Sequence[tuple[int, int]] | None = None,
         known: NDArray[np.int8] | None = None,
-    ) -> LabelMaps:
+    ) -> ActivationMaps:
         """Return where each label's logit comes from, for images ``(B, S, S, 3)`` as loaded.
 
         ``sizes`` are the (width, height) of the images: with them the regions of the result say
@@ -254,7 +254,7 @@ class Tagger:
         logits, maps = engine.maps(inputs, rows)
         whole = [Region()] * len(inputs)
         regions = whole if sizes is None else [self.region(size) for size in sizes]
-        return LabelMaps(logits, maps, engine.map_kind, tuple(regions))
+        return ActivationMaps(logits, maps, engine.map_kind, tuple(regions))
 
     @cached_property
     def _map_engine(self) -> Engine:
@@ -302,8 +302,8 @@ class Tagger:
             return None
         if not self.engine.takes_known:
             raise InputError(
-                f"the head {self.info.head.name!r} cannot use known labels; leave them out "
-                "(c_tran can)"
+                f"the head {self.info.head.name!r} cannot use known labels; leave them out, or "
+                "take a tagger whose head can"
             )
         row = np.full(len(self.labels), -1, np.int8)
         for name, value in known.items():

@@ -10,7 +10,6 @@ from imlgcn.labels.word_vectors import check_source
 from imlgcn.losses import create_loss
 from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.models import HEADS, Backbone, Head, create_head, head_options
-from imlgcn.progress import Progress
 
 
 def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int) -> Head:
@@ -36,18 +35,3 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
         raise
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"an option of the head or the loss cannot be used: {error}") from error
-
-
-def say_what_is_special(head: Head, name: str, progress: Progress) -> None:
-    """Say what a user of this head would not expect: a loss of its own, a graph of few edges."""
-    if head.own_loss:
-        progress.say(f"the {name} head is trained by {head.own_loss}, not by the loss of the run")
-    adjacency = getattr(head, "adjacency", None)
-    if adjacency is None:
-        return
-    edges = int((adjacency != 0).sum()) - head.num_labels  # every label has itself
-    if 0 < edges < head.num_labels:
-        progress.say(
-            f"the label graph has {edges} edges for {head.num_labels} labels, little for a graph "
-            "head to use; a lower threshold gives more (head_options.threshold=0.2)"
-        )

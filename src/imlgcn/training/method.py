@@ -15,13 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import CONTROL, InputError, TrainSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.checks import say_what_is_special
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
@@ -97,7 +96,7 @@ def train_method(
         trunk = copy.deepcopy(backbone) if probe.pooling is None else backbone
         linear, features = _stage_one(run, trunk, context, options, frozen, start)
         scores = _score(linear, features)
-        if settings.head == "linear":
+        if settings.head == CONTROL:
             classifier = MultiLabelClassifier(backbone, linear)
             return Trained(classifier, context, options, dataset, frozen.failed, scores, None)
         context = _describe_labels(run, context, options, features, start)
@@ -118,10 +117,10 @@ def _stage_one(
 ) -> tuple[Head, ImageFeatures]:
     """Train the linear head, the control of every other; to fine-tune, the backbone with it."""
     settings = run.settings
-    if settings.head != "linear":
+    if settings.head != CONTROL:
         pooling = options.get("pooling") or "avg"
-        options = head_options("linear", settings.preset, pooling=pooling)
-    linear = create_head("linear", backbone.out_channels, context, **options)
+        options = head_options(CONTROL, settings.preset, pooling=pooling)
+    linear = create_head(CONTROL, backbone.out_channels, context, **options)
     if start is not None:
         _take_over(linear, start, context.names)
     _train_head(run, "linear", linear, features)
@@ -143,13 +142,14 @@ def _stage_three(
     settings = run.settings
     channels = backbone.channels(HEADS[settings.head].feature_levels)
     head = create_head(settings.head, channels, context, **options)
-    say_what_is_special(head, settings.head, run.progress)
+    for note in head.notes():
+        run.progress.say(f"{settings.head}: {note}")
     goes_on = start is not None and _go_on(head, start, context.names)
     if start is not None and not goes_on:
         run.progress.say(
             f"start=: the {settings.head} head starts anew, because its labels or options differ; "
             "the backbone and the linear head's classifiers of labels with the same name go on "
-            "(head='linear' keeps to these)"
+            f"(head={CONTROL!r} keeps to these)"
         )
     maps = head.pooling is None
     if maps:
@@ -271,8 +271,7 @@ def _score(head: Head, features: ImageFeatures) -> Scores:
 
 def _take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
     """Start the linear head from an older head's folded classifiers, label by label."""
-    old = start.classifier.head
-    folded = old.fold() if isinstance(old, Head) else old
+    folded = start.classifier.head.fold()
     state = linear.state_dict()
     if not isinstance(folded, FoldedHead) or state.keys() != folded.state_dict().keys():
         return

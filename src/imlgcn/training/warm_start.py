@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.models import Head
-from imlgcn.models.heads.ml_gcn import MLGCNHead
-from imlgcn.models.layers import FoldedHead
 
 STEPS = 300  # of L-BFGS; L * C numbers are matched to well under a per cent in a second or two
 
@@ -23,21 +21,28 @@ STEPS = 300  # of L-BFGS; L * C numbers are matched to well under a per cent in 
 def warm_start(head: Head, linear: Head, features: Tensor) -> float:
     """Make ``head`` score like ``linear``; return what is left of the difference, as a share.
 
-    A head that generates classifiers (ML-GCN, IML-GCN) is fitted to the linear head's weights and
-    takes its bias; any other is fitted to its logits on ``features`` ``(N, C, 1, 1)``.
+    A head that is linear in the image vector as well (its ``linear_form``) is fitted to the linear
+    head's weights and takes its bias; any other is fitted to its logits on ``features``
+    ``(N, C, 1, 1)``.
     """
-    teacher = linear.eval().fold()
-    assert isinstance(teacher, FoldedHead), "stage 1 trains a linear head"
     head.eval()
-    if not isinstance(head, MLGCNHead):
+    target, own = linear.eval().linear_form(), head.linear_form()
+    assert target is not None, "stage 1 trains a linear head"
+    if own is None:
         with torch.no_grad():
-            wanted = teacher(features)  # (N, L)
-        return _fit(head, lambda: head(features), wanted)
-    if head.bias is not None and teacher.linear.bias is not None:
+            logits = linear(features)  # (N, L)
+        return _fit(head, lambda: head(features), logits)
+    if own[1] is not None and target[1] is not None:
         with torch.no_grad():
-            head.bias.copy_(teacher.linear.bias)
-    wanted = teacher.linear.weight.detach()  # (L, C)
-    return _fit(head, head.weight, wanted)
+            own[1].copy_(target[1])
+    return _fit(head, lambda: _weight(head), target[0].detach())
+
+
+def _weight(head: Head) -> Tensor:
+    """Return what multiplies the image vector in a head that is linear, ``(L, C)``."""
+    form = head.linear_form()
+    assert form is not None
+    return form[0]
 
 
 def _fit(head: nn.Module, compute: Callable[[], Tensor], wanted: Tensor) -> float:

@@ -51,10 +51,11 @@ def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, 
     if preset not in head.PRESETS:
         raise unknown_name("preset", preset, head.PRESETS)
     defaults: dict[str, Any] = {}
-    for base in reversed(head.__mro__):  # a subclass may name only the options it changes
-        if issubclass(base, Head):
-            parameters = inspect.signature(base).parameters.values()
-            defaults |= {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for base in head.__mro__:
+        parameters = inspect.signature(base).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | defaults
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break  # a class with **options passes on what its base takes, besides its own
     for option in options:
         if option not in defaults:
             raise unknown_name(f"option of head {name!r}:", option, defaults)

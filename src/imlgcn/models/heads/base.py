@@ -1,34 +1,34 @@
-"""The contract of every head: backbone features in, one logit per label out.
+"""The contract of every head: how it is made, and what training and explanations ask of it.
 
-Shapes: B batch, C channels, H W map, L labels.
+Shapes: B batch, C channels, L labels, D width of a vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from imlgcn.activation_maps import MapKind, NeighbourEffect
+from imlgcn.activation_maps import NeighbourEffect
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.models.scorer import Criterion, Features, Scorer
 
-Features = Tensor | tuple[Tensor, ...]
+__all__ = ["Channels", "Criterion", "Features", "Head", "Presets"]
+
 Channels = int | tuple[int, ...]  # C of the map or, for a head of several maps, of each
-Criterion = Callable[[Tensor, Tensor], Tensor]
 Presets = Mapping[str, Mapping[str, Any]]
 
 
-class Head(nn.Module):
+class Head(Scorer):
     """Base of all heads: ``Head(in_channels, labels, **options)``, options by keyword only.
 
-    ``forward(features, known=None)`` returns logits ``(B, L)``. ``features`` is ``(B, C, H, W)`` of
-    any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last;
-    then ``in_channels`` is a tuple as well, or one number for all of them.
-    ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; a head that cannot use it raises.
+    What it takes and returns is said by :class:`~imlgcn.models.scorer.Scorer`. Where
+    ``feature_levels`` is more than one, ``in_channels`` is a tuple, or one number for all maps.
     What a head needs from ``labels`` and does not find is an ``InputError``. Graph and embeddings
-    are buffers: no parameter, but part of the state.
+    are buffers: no parameter, but part of the state. A label graph is the buffer ``adjacency``
+    ``(L, L)``: the report finds it by that name in the weights file.
     """
 
     PRESETS: ClassVar[Presets] = {"small": {}, "paper": {}}
@@ -40,12 +40,6 @@ class Head(nn.Module):
     They go over the defaults of stage 3 and under what the user sets.
     """
 
-    feature_levels: ClassVar[int] = 1
-    """How many maps of the backbone ``forward`` takes."""
-
-    uses_known: ClassVar[bool] = False
-    """Whether ``forward`` can condition on labels that are already known."""
-
     own_loss: ClassVar[str | None] = None
     """What ``loss`` is where it does not use the criterion it is given, in a few words."""
 
@@ -55,35 +49,31 @@ class Head(nn.Module):
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
 
-    pooling: str | None = None
-    """How the head pools the map before all else (``avg``, ``max``), or None if it needs the map.
-
-    Such a head scores a pooled ``(B, C, 1, 1)`` map like the whole one, so vectors can be cached.
-    """
-
-    forward: Callable[..., Tensor]
-
     def __init__(self, in_channels: Channels, labels: LabelContext) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.num_labels = labels.num_labels
 
-    def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
-        """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
-        return criterion(self(features), targets)
+    def notes(self) -> tuple[str, ...]:
+        """Return what a user would not expect of this head, a sentence each; training says them."""
+        if self.own_loss is None:
+            return ()
+        return (f"the head is trained by {self.own_loss}, not by the loss of the run",)
 
-    @property
-    def map_kind(self) -> MapKind | None:
-        """What :meth:`label_maps` gives, or None for a head that cannot say where it looks."""
+    def linear_form(self) -> tuple[Tensor, Tensor | None] | None:
+        """Return what multiplies the image vector, ``(L, C)``, and the bias ``(L,)`` if any.
+
+        Gradients reach what the weight is made from: fine-tuning starts such a head from the
+        classifiers of the linear one, any other from its logits. None: the head is not linear.
+        """
         return None
 
-    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the logits ``(B, L)`` as ``forward`` does, and one map per label ``(B, L, h, w)``.
+    def linear_path(self, features: Features) -> Tensor | None:
+        """Return the part of the logits ``(B, L)`` that a plain linear layer adds to attention.
 
-        The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a
-        map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
+        None: there is no such layer.
         """
-        raise InputError(f"{type(self).__name__} does not say where in the image it looks")
+        return None
 
     def neighbours(self, features: Features, label: int) -> Tensor:
         """Return what each label brings to the logit of ``label`` through the graph, ``(L,)``.
@@ -97,7 +87,3 @@ class Head(nn.Module):
     def without_graph(self, features: Features) -> Tensor:
         """Return the logits ``(B, L)`` that the same weights give when no label has neighbours."""
         raise InputError(f"{type(self).__name__} has no label graph")
-
-    def fold(self) -> nn.Module:
-        """Return an equal module with all that does not depend on the image computed once."""
-        return self

@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Criterion, Head, Presets
-from imlgcn.models.layers import attention_maps, leaf_uniform, score_each
+from imlgcn.models.heads.attention import AttentionHead
+from imlgcn.models.heads.base import Criterion, Features, Presets
+from imlgcn.models.layers import leaf_uniform, score_each
 from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,
-    MapInput,
     MeanPath,
     check_share,
 )
 
 
-class CTranHead(Head):
+class CTranHead(AttentionHead):
     r"""Self-attention over positions and labels; a label's token carries what is known of it.
 
     .. math::
@@ -60,15 +60,11 @@ class CTranHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {
+            **AttentionHead.PAPER_INPUT,
             "hidden_dim": None,
             "layers": 3,
             "dim_feedforward": None,
             "dropout": 0.1,
-            "map_pooling": 1,
-            "normalize": False,
-            "feature_dropout": 0.0,
-            "residual": False,
-            "bias_start": None,
         },
     }
 
@@ -76,7 +72,7 @@ class CTranHead(Head):
         "small": {"epochs": 20, "learning_rate": 3e-3, "weight_decay": 0.3}
     }
 
-    uses_known: ClassVar[bool] = True
+    uses_known = True
 
     def __init__(
         self,
@@ -95,15 +91,20 @@ class CTranHead(Head):
         residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
-        super().__init__(in_channels, labels)
+        super().__init__(
+            in_channels,
+            labels,
+            map_pooling=map_pooling,
+            normalize=normalize,
+            feature_dropout=feature_dropout,
+            hidden_dim=hidden_dim,
+        )
         if layers < 1:
             raise InputError(f"layers must be at least 1, not {layers}")
         check_share("max_known", max_known)
-        D, L = hidden_dim or in_channels, self.num_labels
+        D, L = self.width, self.num_labels
         bound = 1 / math.sqrt(D)
         self.max_known = max_known
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
-        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.labels = leaf_uniform(L, D, bound=bound)
         self.states = leaf_uniform(3, D, bound=bound)  # unknown, absent, present
         self.norm = nn.LayerNorm(D)
@@ -117,36 +118,23 @@ class CTranHead(Head):
             nn.init.constant_(self.bias, bias_start)
         self.mean_path = MeanPath(in_channels, L) if residual else None
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
-        """Return the logits of a batch of maps; without ``known`` all labels are unknown."""
-        return self._score(self.input(features), known)
-
     @property
     def map_kind(self) -> MapKind:
         """The attention of the labels' tokens to the positions, mean over heads and layers."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return the logits and the attention; what goes to other labels is left out of it."""
-        maps, seen = self.input(features), list[Tensor]()
-        logits = self._score(maps, known, seen)
-        count = maps.shape[2] * maps.shape[3]  # N
-        weights = [layer[:, count:, :count] for layer in seen]  # (B, L, N)
-        return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
+    def label_attention(self, weights: Tensor) -> Tensor:
+        """Return the labels' rows; what goes to other labels is left out."""
+        return weights[:, -self.num_labels :, : -self.num_labels]
 
-    def _score(
-        self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None = None
-    ) -> Tensor:
-        """Return the logits; each layer's attention goes to ``seen`` if that is given."""
+    def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
+        """Return the logits; without ``known`` all labels are unknown."""
         if known is not None and known.shape[-1] != self.num_labels:  # one column would broadcast
             raise InputError(
                 f"known labels have one column per label, {self.num_labels} of them; "
                 f"{known.shape[-1]} given"
             )
-        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        if self.input_proj is not None:
-            maps = self.input_proj(maps)  # (B, D, H, W)
-        positions = maps.flatten(2).transpose(1, 2)  # (B, N, D)
+        positions = self.project(maps).flatten(2).transpose(1, 2)  # (B, N, D)
         state = self.states[0] if known is None else self.states[known.long() + 1]
         B = positions.shape[0]  # len() would fix the batch size at export
         labels = (self.labels + state).expand(B, -1, -1)  # (B, L, D)
@@ -154,9 +142,9 @@ class CTranHead(Head):
         for attend, feed_forward in zip(self.attention, self.feed_forward, strict=True):
             tokens = feed_forward(attend(tokens, tokens, seen=seen))
         answers: Tensor = tokens[:, -self.num_labels :]  # (B, L, D)
-        return score_each(answers, self.weight, self.bias) + direct
+        return score_each(answers, self.weight, self.bias)
 
-    def loss(self, features: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:  # type: ignore[override]
+    def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the loss over the labels that were not revealed."""
         known = reveal(targets, self.max_known)
         hidden = targets.where(known < 0, -1)

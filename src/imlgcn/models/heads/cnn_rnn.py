@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Features, Head, Presets
-from imlgcn.models.layers import ImageVector, leaf_uniform, refuse_known
+from imlgcn.models.layers import ImageVector, leaf_uniform
+from imlgcn.models.scorer import refuse_known
 
 NEVER = -1e4  # score of what cannot come next: its probability is zero, and so is its gradient
 SURE = -1e-6  # largest log-probability, so that the logit of a label that is sure stays finite
@@ -109,7 +110,7 @@ class CNNRNNHead(Head):
         self.from_output = nn.Linear(hidden, width)
         self.from_image = nn.Linear(in_channels, width, bias=False)
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         image = self.from_image(self.vector(features))  # (B, D)

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import leaf_uniform, refuse_known, winners
+from imlgcn.models.heads.base import Features, Head, Presets
+from imlgcn.models.layers import leaf_uniform, winners
+from imlgcn.models.scorer import refuse_known
 from imlgcn.models.transformer import MapInput
 
 MAXIMUM = 99  # the temperature that stands for the maximum, as in the published code
@@ -103,7 +104,7 @@ class CSRAHead(Head):
             nn.functional.normalize(self.weight, dim=-1) if self.normalize_weights else self.weight
         )
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         positions = self.input(features).flatten(2)  # (B, C, N)
@@ -117,7 +118,9 @@ class CSRAHead(Head):
         """Exact scores of the positions: their own and what attention makes of them."""
         return "score"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         r"""Return the logits and :math:`\sum_t s_{tln} (1 + \lambda N a_{tln})`, a the softmax."""
         maps = self.input(features)  # (B, C, H, W)
         scores = torch.einsum("tlc,bchw->tblhw", self.classifiers(), maps)

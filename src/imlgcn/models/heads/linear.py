@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import FoldedHead, ImageVector, refuse_known, score_maps
+from imlgcn.models.heads.base import Features, Head, Presets
+from imlgcn.models.layers import FoldedHead, ImageVector, score_maps
+from imlgcn.models.scorer import refuse_known
 
 
 class LinearHead(Head):
@@ -31,6 +32,8 @@ class LinearHead(Head):
 
     # ASL (https://arxiv.org/abs/2009.14119) puts a plain layer on average-pooled TResNet features
     PRESETS: ClassVar[Presets] = {"small": {}, "paper": {"normalize": False, "bias_start": 0.0}}
+
+    label_vectors = "linear.weight"
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class LinearHead(Head):
         if bias_start is not None:
             nn.init.constant_(self.linear.bias, bias_start)
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         logits: Tensor = self.linear(self.vector(features))
@@ -61,12 +64,18 @@ class LinearHead(Head):
         """Exact scores of the positions, or of those that won the maximum."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.linear.weight, self.vector.spread(features))
         return self(features, known), maps
 
+    def linear_form(self) -> tuple[Tensor, Tensor | None]:
+        """Return W and b."""
+        return self.linear.weight, self.linear.bias
+
     @torch.no_grad()
     def fold(self) -> FoldedHead:
         """Return the same layer in the form every folded head has."""
-        return FoldedHead(self.vector, self.linear.weight, self.linear.bias)
+        return FoldedHead(self.vector, *self.linear_form())

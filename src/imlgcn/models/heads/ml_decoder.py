@@ -17,18 +17,17 @@ from torch import Tensor, nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import attention_maps, refuse_known
+from imlgcn.models.heads.attention import AttentionHead
+from imlgcn.models.heads.base import Presets
 from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,
     FixedAttention,
-    MapInput,
     MeanPath,
 )
 
 
-class MLDecoderHead(Head):
+class MLDecoderHead(AttentionHead):
     r"""One decoder layer without self-attention on K queries, then a layer of its own per query.
 
     .. math::
@@ -54,12 +53,9 @@ class MLDecoderHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {
+            **AttentionHead.PAPER_INPUT,
             "decoder_embedding": 768,
             "dim_feedforward": 2048,
-            "map_pooling": 1,
-            "normalize": False,
-            "feature_dropout": 0.0,
-            "residual": False,
             "bias_start": 0.0,
         },
     }
@@ -86,13 +82,18 @@ class MLDecoderHead(Head):
         residual: bool = True,
         bias_start: float = -2.0,
     ) -> None:
-        super().__init__(in_channels, labels)
+        super().__init__(
+            in_channels,
+            labels,
+            map_pooling=map_pooling,
+            normalize=normalize,
+            feature_dropout=feature_dropout,
+        )
         if num_of_groups < 1:
             raise InputError(f"num_of_groups must be at least 1, not {num_of_groups}")
         groups = min(num_of_groups, self.num_labels)  # K
         group_size = math.ceil(self.num_labels / groups)  # F
         width = decoder_embedding
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
         self.embed = nn.Linear(in_channels, width)
         self.register_buffer("queries", torch.randn(groups, width))
         self.dropout = nn.Dropout(dropout)
@@ -105,26 +106,14 @@ class MLDecoderHead(Head):
         self.bias = nn.Parameter(torch.full((self.num_labels,), bias_start))
         self.mean_path = MeanPath(in_channels, self.num_labels) if residual else None
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
-        """Return the logits of a batch of maps."""
-        refuse_known(self, known)
-        return self._score(self.input(features))
-
     @property
     def map_kind(self) -> MapKind:
         """The attention of the queries, mean over heads; labels of one group have one map."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
-        refuse_known(self, known)
-        maps, seen = self.input(features), list[Tensor]()
-        logits = self._score(maps, seen)
-        group_size = self.group_weight.shape[2]
-        weights = [
-            layer.repeat_interleave(group_size, 1)[:, : self.num_labels] for layer in seen
-        ]  # (B, L, N)
-        return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
+    def label_attention(self, weights: Tensor) -> Tensor:
+        """Return the attention of each label's query, of shape ``(B, K, N)`` before."""
+        return weights.repeat_interleave(self.group_weight.shape[2], 1)[:, : self.num_labels]
 
     @torch.no_grad()
     def fold(self) -> MLDecoderHead:
@@ -139,16 +128,17 @@ class MLDecoderHead(Head):
     def _read(self, memory: Tensor, seen: list[Tensor] | None) -> Tensor:
         """Return what the queries have read of the map, ``(B, K, D)``."""
         if isinstance(self.cross_attention, FixedAttention):
-            return self.cross_attention(memory, seen=seen)  # type: ignore[no-any-return]
+            read: Tensor = self.cross_attention(memory, seen=seen)
+            return read
         queries = self.queries.expand(memory.shape[0], -1, -1)  # (B, K, D)
         queries = self.query_norm(queries + self.dropout(queries))
-        return self.cross_attention(queries, memory, seen=seen)  # type: ignore[no-any-return]
+        read = self.cross_attention(queries, memory, seen=seen)
+        return read
 
-    def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
-        """Return the logits; the attention ``(B, K, N)`` goes to ``seen`` if that is given."""
+    def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
+        """Return the logits; ``seen`` gets the attention ``(B, K, N)``."""
         tokens = maps.flatten(2).transpose(1, 2)  # (B, N, C)
         memory = self.embed(tokens).relu()  # (B, N, D)
         answers = self.feed_forward(self._read(memory, seen))  # (B, K, D)
         grouped = torch.einsum("bkd,kdf->bkf", answers, self.group_weight)  # (B, K, F)
-        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        return grouped.flatten(1)[:, : self.num_labels] + self.bias + direct
+        return grouped.flatten(1)[:, : self.num_labels] + self.bias

@@ -17,8 +17,10 @@ from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import unknown_name
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, refuse_known, score_maps
+from imlgcn.models.graph_layers import few_edges
+from imlgcn.models.heads.base import Features, Head, Presets
+from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, score_maps
+from imlgcn.models.scorer import refuse_known
 
 GRAPHS = ("cooccurrence", "identity", "adaptive")
 
@@ -141,7 +143,7 @@ class MLGCNHead(Head):
         nodes: Tensor = self.activation(self.gc1(self.nodes, graph))
         return nodes
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         vectors = self.vector(features)  # (B, C)
@@ -152,12 +154,23 @@ class MLGCNHead(Head):
         """Exact scores of the positions, or of those that won the maximum."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and what each position adds to them."""
         maps = score_maps(self.weight(), self.vector.spread(features))
         return self(features, known), maps
 
-    def neighbours(self, features: Tensor, label: int) -> Tensor:  # type: ignore[override]
+    def linear_form(self) -> tuple[Tensor, Tensor | None]:
+        """Return the generated classifiers, with all that is added to them, and the bias."""
+        return self.weight(), self.bias
+
+    def notes(self) -> tuple[str, ...]:
+        """Say when the label graph has few edges, and what gives more."""
+        advice = "; a lower threshold gives more (head_options.threshold=0.2)"
+        return super().notes() + tuple(few + advice for few in few_edges(self.adjacency))
+
+    def neighbours(self, features: Features, label: int) -> Tensor:
         r"""Return :math:`s A_{lj} \langle H_j W_2, v(F) \rangle` of every label j, exact parts.
 
         The last layer is linear: what comes over each of its edges adds up to the classifier. H_j
@@ -173,7 +186,7 @@ class MLGCNHead(Head):
             parts = parts + own * (vectors[0] @ self.plain[label])
         return parts
 
-    def without_graph(self, features: Tensor) -> Tensor:  # type: ignore[override]
+    def without_graph(self, features: Features) -> Tensor:
         """Return the logits of the same weights on the identity graph."""
         alone = torch.eye(self.num_labels, device=self.adjacency.device)
         return nn.functional.linear(self.vector(features), self.weight(alone), self.bias)
@@ -181,7 +194,7 @@ class MLGCNHead(Head):
     @torch.no_grad()
     def fold(self) -> FoldedHead:
         """Return the linear layer that scores alike: ``L * C`` parameters, and L for a bias."""
-        return FoldedHead(self.vector, self.weight(), self.bias)
+        return FoldedHead(self.vector, *self.linear_form())
 
 
 def _equal_energy(nodes: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import ImageVector, refuse_known, score_maps
+from imlgcn.models.heads.base import Features, Head, Presets
+from imlgcn.models.layers import ImageVector, score_maps
+from imlgcn.models.scorer import refuse_known
 
 
 class MLPHead(Head):
@@ -58,7 +59,7 @@ class MLPHead(Head):
         self.linear2 = nn.Linear(hidden, self.num_labels)
         nn.init.constant_(self.linear2.bias, bias_start)
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         hidden = self.activation(self.linear1(self.vector(features)))  # (B, hidden)
@@ -70,7 +71,9 @@ class MLPHead(Head):
         """Exact scores of the positions, or of those that won the maximum."""
         return self.vector.map_kind
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and what each position adds to them.
 
         The image as a whole decides on which side of the LeakyReLU each hidden unit is; given that,

@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Head, Presets
-from imlgcn.models.layers import attention_maps, leaf_uniform, refuse_known, score_each
+from imlgcn.models.heads.attention import AttentionHead
+from imlgcn.models.heads.base import Presets
+from imlgcn.models.layers import leaf_uniform, score_each
 from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,
     FixedAttention,
-    MapInput,
     MeanPath,
 )
 
 
-class Query2LabelHead(Head):
+class Query2LabelHead(AttentionHead):
     r"""Encoder over the positions, decoder over the labels, one linear classifier per label.
 
     .. math::
@@ -56,14 +56,10 @@ class Query2LabelHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {
+            **AttentionHead.PAPER_INPUT,
             "hidden_dim": None,
             "dim_feedforward": 8192,
             "dec_layers": 2,
-            "map_pooling": 1,
-            "normalize": False,
-            "feature_dropout": 0.0,
-            "residual": False,
-            "bias_start": None,
         },
     }
 
@@ -90,16 +86,21 @@ class Query2LabelHead(Head):
         residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
-        super().__init__(in_channels, labels)
-        D, L = hidden_dim or in_channels, self.num_labels
+        super().__init__(
+            in_channels,
+            labels,
+            map_pooling=map_pooling,
+            normalize=normalize,
+            feature_dropout=feature_dropout,
+            hidden_dim=hidden_dim,
+        )
+        D, L = self.width, self.num_labels
         if D % 2:
             raise InputError(f"half of hidden_dim codes rows, half columns; {D} is not even")
         if dec_layers < 1:
             raise InputError(f"dec_layers must be at least 1, not {dec_layers}")
         shape = (D, num_heads, dim_feedforward, dropout)
         keep = [keep_first_self_attn] + [keep_other_self_attn] * (dec_layers - 1)
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
-        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
         self.encoder = nn.ModuleList(EncoderLayer(*shape) for _ in range(enc_layers))
         self.decoder = nn.ModuleList(DecoderLayer(*shape, self_attention=kept) for kept in keep)
         for parameter in (*self.encoder.parameters(), *self.decoder.parameters()):
@@ -113,22 +114,13 @@ class Query2LabelHead(Head):
             nn.init.constant_(self.bias, bias_start)
         self.mean_path = MeanPath(in_channels, L) if residual else None
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
-        """Return the logits of a batch of maps."""
-        refuse_known(self, known)
-        return self._score(self.input(features))
-
     @property
     def map_kind(self) -> MapKind:
-        """The attention of the queries to the positions, mean over heads and decoder layers."""
-        return "attention"
+        """The attention of the queries to the positions, mean over heads and decoder layers.
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return the logits and the attention; what the encoder mixed before is not undone."""
-        refuse_known(self, known)
-        maps, seen = self.input(features), list[Tensor]()
-        logits = self._score(maps, seen)
-        return logits, attention_maps(seen, (maps.shape[2], maps.shape[3]))
+        What the encoder mixed before is not undone.
+        """
+        return "attention"
 
     @torch.no_grad()
     def fold(self) -> Query2LabelHead:
@@ -139,11 +131,9 @@ class Query2LabelHead(Head):
         first.fix(folded.queries)
         return folded
 
-    def _score(self, maps: Tensor, seen: list[Tensor] | None = None) -> Tensor:
-        """Return the logits; each layer's attention goes to ``seen`` if that is given."""
-        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        if self.input_proj is not None:
-            maps = self.input_proj(maps)  # (B, D, H, W)
+    def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
+        """Return the logits; ``seen`` gets what each decoder layer looks at."""
+        maps = self.project(maps)  # (B, D, H, W)
         memory = maps.flatten(2).transpose(1, 2)  # (B, N, D)
         positions = sine_code(maps).flatten(1).T  # (N, D)
         for encode in self.encoder:
@@ -151,7 +141,7 @@ class Query2LabelHead(Head):
         labels = memory.new_zeros(memory.shape[0], *self.queries.shape)  # (B, L, D)
         for decode in self.decoder:
             labels = decode(labels, memory, self.queries, positions, seen)
-        return score_each(self.norm(labels), self.weight, self.bias) + direct
+        return score_each(self.norm(labels), self.weight, self.bias)
 
 
 class EncoderLayer(nn.Module):

@@ -15,7 +15,8 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Criterion, Features, Head, Presets
-from imlgcn.models.layers import ImageVector, refuse_known
+from imlgcn.models.layers import ImageVector
+from imlgcn.models.scorer import refuse_known
 
 KERNELS = 4  # of the last convolution, for each channel it sees
 
@@ -144,7 +145,9 @@ class SRNHead(Head):
         """The attention A, which only the regularising half of the head uses."""
         return "attention"
 
-    def label_maps(self, features: Features, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the logits and the attention, ``size`` x ``size``."""
         return self(features, known), self.attend(_two_maps(features)[0])[0]
 

@@ -18,23 +18,27 @@ from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
-from imlgcn.models.graph_layers import FoldedAttention, GatedGraphUnit, SemanticAttention
-from imlgcn.models.heads.base import Head, Presets
+from imlgcn.models.graph_layers import (
+    FoldedAttention,
+    GatedGraphUnit,
+    SemanticAttention,
+    few_edges,
+)
+from imlgcn.models.heads.attention import AttentionHead
+from imlgcn.models.heads.base import Features, Presets
 from imlgcn.models.layers import (
-    attention_maps,
     leaf_uniform,
-    refuse_known,
     scale_to_norm,
     score_each,
 )
-from imlgcn.models.transformer import MapInput, MeanPath, check_share
+from imlgcn.models.transformer import MeanPath, check_share
 
 CUT_AT_ONCE = 32  # graphs with an edge less that are scored together: bounds memory
 
 CANCELLED = tuple(f"attention.{name}" for name in SemanticAttention.CANCELLED)
 
 
-class SSGRLHead(Head):
+class SSGRLHead(AttentionHead):
     r"""Attention guided by label vectors, a gated graph network, one classifier per label.
 
     .. math::
@@ -66,15 +70,12 @@ class SSGRLHead(Head):
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {
+            **AttentionHead.PAPER_INPUT,
             "map_pooling": 2,
             "hidden_dim": None,
             "attention_dim": 1024,
             "output_dim": 2048,
-            "normalize": False,
-            "feature_dropout": 0.0,
-            "residual": False,
             "dropout": 0.0,
-            "bias_start": None,
         },
     }
 
@@ -114,7 +115,14 @@ class SSGRLHead(Head):
         residual: bool = True,
         bias_start: float | None = -2.0,
     ) -> None:
-        super().__init__(in_channels, labels)
+        super().__init__(
+            in_channels,
+            labels,
+            map_pooling=map_pooling,
+            normalize=normalize,
+            feature_dropout=feature_dropout,
+            hidden_dim=hidden_dim,
+        )
         if time_step < 0:
             raise InputError(f"time_step counts the steps on the graph; {time_step} given")
         check_share("dropout", dropout)
@@ -124,9 +132,7 @@ class SSGRLHead(Head):
         vectors = torch.tensor(labels.embedding(embedding, seed=seed))
         self.register_buffer("vectors", scale_to_norm(vectors) if normalize else vectors)  # (L, E)
         self.register_buffer("adjacency", torch.tensor(adjacency, dtype=torch.float32))  # (L, L)
-        D, L, O = hidden_dim or in_channels, self.num_labels, output_dim  # noqa: E741
-        self.input = MapInput(normalize=normalize, dropout=feature_dropout, pooling=map_pooling)
-        self.input_proj = None if hidden_dim is None else nn.Conv2d(in_channels, D, 1)
+        D, L, O = self.width, self.num_labels, output_dim  # noqa: E741
         attention = SemanticAttention(D, vectors.shape[1], attention_dim)
         self.attention: SemanticAttention | FoldedAttention = attention
         self.propagation = GatedGraphUnit(D, shared_reset=self.SHARED_RESET)
@@ -145,9 +151,7 @@ class SSGRLHead(Head):
 
     def see(self, maps: Tensor) -> Tensor:
         """Return what each label sees of the maps, ``(B, L, D)``."""
-        if self.input_proj is not None:
-            maps = self.input_proj(maps)  # (B, D, H, W)
-        seen: Tensor = self.attention(maps.flatten(2).transpose(1, 2), self.vectors)
+        seen: Tensor = self.attention(self._positions(maps), self.vectors)
         return seen
 
     def propagate(self, nodes: Tensor, adjacency: Tensor | None = None) -> Tensor:
@@ -167,12 +171,11 @@ class SSGRLHead(Head):
             del folded.propagation.reset_state  # stored, never used
         return folded
 
-    def forward(self, features: Tensor, known: Tensor | None = None) -> Tensor:
-        """Return the logits of a batch of maps."""
-        refuse_known(self, known)
-        maps = self.input(features)
-        direct = 0.0 if self.mean_path is None else self.mean_path(maps)  # (B, L)
-        return self.answer(self.see(maps), self.adjacency) + direct
+    def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
+        """Return the logits; ``seen`` gets the attention guided by the label vectors."""
+        if seen is not None:
+            seen.append(self.attention.weights(self._positions(maps), self.vectors))
+        return self.answer(self.see(maps), self.adjacency)
 
     def answer(self, seen: Tensor, adjacency: Tensor) -> Tensor:
         """Return what the graph makes of what each label sees: logits ``(B, L)``.
@@ -183,7 +186,11 @@ class SSGRLHead(Head):
         output: Tensor = self.output(self.dropout(joined)).tanh()  # (B, L, O)
         return score_each(output, self.classifiers(adjacency), self.bias)
 
-    def neighbours(self, features: Tensor, label: int) -> Tensor:  # type: ignore[override]
+    def notes(self) -> tuple[str, ...]:
+        """Say when the label graph has few edges."""
+        return super().notes() + few_edges(self.adjacency)
+
+    def neighbours(self, features: Features, label: int) -> Tensor:
         """Return how much the logit falls when a label's edges to and from ``label`` are cut."""
         seen = self.see(self.input(features))  # (1, L, D)
         cut = []
@@ -194,7 +201,7 @@ class SSGRLHead(Head):
             cut.append(self.answer(seen.expand(len(others), -1, -1), graphs)[:, label])
         return self.answer(seen, self.adjacency)[0, label] - torch.cat(cut)
 
-    def without_graph(self, features: Tensor) -> Tensor:  # type: ignore[override]
+    def without_graph(self, features: Features) -> Tensor:
         """Return the logits when no edge is left: each label hears nothing but itself."""
         whole, seen = self(features), self.see(self.input(features))
         change = self.answer(seen, torch.zeros_like(self.adjacency)) - self.answer(
@@ -208,11 +215,6 @@ class SSGRLHead(Head):
         """The attention guided by the label vectors, before the graph."""
         return "attention"
 
-    def label_maps(self, features: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """Return the logits and the attention, on the positions as ``map_pooling`` leaves them."""
-        maps = self.input(features)
-        size = (maps.shape[2], maps.shape[3])
-        if self.input_proj is not None:
-            maps = self.input_proj(maps)
-        weights = self.attention.weights(maps.flatten(2).transpose(1, 2), self.vectors)
-        return self(features, known), attention_maps([weights], size)
+    def _positions(self, maps: Tensor) -> Tensor:
+        """Return the positions of the maps at the head's width, ``(B, N, D)``."""
+        return self.project(maps).flatten(2).transpose(1, 2)

@@ -1,4 +1,4 @@
-// The chosen image: large, with a label's map over it, a bar for each label, and yes / no.
+// The chosen image: large, with a label's activation map over it, a bar for each label, and yes / no.
 
 import { byId, make, percent } from "./dom.js";
 import { paint } from "./heat.js";

@@ -1,4 +1,4 @@
-// A label's map over the image, in the colours of `imlgcn explain`.
+// A label's activation map over the image, in the colours of `imlgcn explain`.
 
 const VIRIDIS = [
   [68, 1, 84], [72, 24, 106], [71, 45, 123], [66, 64, 134], [59, 82, 139], [51, 99, 141],

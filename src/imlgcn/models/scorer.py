@@ -1,0 +1,87 @@
+"""The contract of everything that scores features: heads, folded heads and scaled heads.
+
+Shapes: B batch, C channels, H W feature map, h w activation map, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from imlgcn.activation_maps import MapKind
+from imlgcn.config import InputError
+
+Features = Tensor | tuple[Tensor, ...]  # one map, or those of several stages, deepest last
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+class Scorer(nn.Module):
+    """Backbone features in, one logit per label out; what does not fit the defaults is overridden.
+
+    ``forward(features, known=None)`` returns logits ``(B, L)``. ``features`` is ``(B, C, H, W)`` of
+    any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last.
+    ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; who cannot use it raises
+    (:func:`refuse_known`).
+    """
+
+    feature_levels: int = 1
+    """How many maps of the backbone ``forward`` takes."""
+
+    uses_known: bool = False
+    """Whether ``forward`` can condition on labels that are already known."""
+
+    pooling: str | None = None
+    """How the map is pooled before all else (``avg``, ``max``), or None if the map is needed.
+
+    A pooled ``(B, C, 1, 1)`` map is then scored like the whole one, so vectors can be cached.
+    """
+
+    label_vectors: str | None = None
+    """The state-dict entry ``(L, D)`` that holds one vector per label, for the report's plane.
+
+    For a head without label embeddings: where there are some, the report draws those.
+    """
+
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
+        """Return the logits ``(B, L)`` of a batch."""
+        raise NotImplementedError
+
+    @property
+    def map_kind(self) -> MapKind | None:
+        """What :meth:`activation_maps` gives, or None where nothing says where it looks."""
+        return None
+
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits ``(B, L)`` as ``forward`` does, and one map per label ``(B, L, h, w)``.
+
+        The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a
+        map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
+        """
+        raise InputError(f"{type(self).__name__} does not say where in the image it looks")
+
+    def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
+        """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
+        return criterion(self(features), targets)
+
+    def fold(self) -> Scorer:
+        """Return an equal module with all that does not depend on the image computed once."""
+        return self
+
+
+def single_map(features: Features) -> Tensor:
+    """Return the map ``(B, C, H, W)`` of features of one level; a tuple of several is refused."""
+    if isinstance(features, Tensor):
+        return features
+    raise InputError(f"this head takes one feature map; {len(features)} given")
+
+
+def refuse_known(module: nn.Module, known: Tensor | None) -> None:
+    """Raise when known labels come to a module that would ignore them."""
+    if known is not None:
+        raise InputError(
+            f"{type(module).__name__} cannot use known labels: leave them out, "
+            "or take a head that conditions on them"
+        )
