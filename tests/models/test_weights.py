@@ -267,7 +267,7 @@ def test_without_a_network_the_error_comes_at_once_and_lists_what_works(hub):
     with pytest.raises(InputError) as raised:
         create_backbone("test_resnet")
     assert time.monotonic() - started < 5
-    for expected in ("test_resnet", "efficientnet_lite0", "--weights FILE"):
+    for expected in ("test_resnet", "efficientnet_lite0", "weights=FILE"):
         assert expected in str(raised.value)
 
 
