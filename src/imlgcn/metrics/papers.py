@@ -35,7 +35,7 @@ class PublishedProtocol:
     paper: str
     source: str  # repository and commit whose code was followed
     scores: Literal["logits", "probabilities"]  # what the code ranks: rounded sigmoids make ties
-    average_precision: str  # a name in average_precision.PROTOCOLS
+    average_precision: str  # a name in ranking.PROTOCOLS
     # a label without a positive: its average precision, which is always averaged in
     empty_ap: Literal["nan", "zero"]
     unknown_ap: Unknown
