@@ -67,7 +67,7 @@ def test_a_missing_image_is_left_to_the_check_and_all_missing_are_refused(nus):
     (nus / "Flickr/actor/0001_1.jpg").unlink()
     assert [path.is_file() for path in load_dataset(nus).paths] == [False, True, True, True]
     (nus / "Flickr").rename(nus / "elsewhere")
-    with pytest.raises(InputError, match="none of its 4 images is there"):
+    with pytest.raises(InputError, match="none of its 4 images was found"):
         load_dataset(nus)
     assert load_dataset(nus, images=nus / "elsewhere").paths[1].is_file()
 

@@ -155,7 +155,7 @@ def test_an_image_of_another_suffix_is_found_and_a_missing_one_is_left_to_the_ch
     assert paths["000007.PNG"]
     assert paths["000009.jpg"] is False
     shutil.rmtree(images)
-    with pytest.raises(InputError, match="none of its 5 images is there"):
+    with pytest.raises(InputError, match="none of its 5 images was found"):
         load_dataset(voc)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,6 +103,39 @@ def split_of_name(path: Path) -> str | None:
     return next((SPLIT_SPELLINGS[word] for word in words if word in SPLIT_SPELLINGS), None)
 
 
+def splits_of_names(files: Sequence[Path]) -> list[str | None]:
+    """Return the split that each file name speaks of; a single file has none."""
+    if len(files) == 1:
+        return [None]
+    splits = [split_of_name(file) for file in files]
+    if None in splits or len(set(splits)) < len(splits):
+        listed = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{files[0].parent}: holds several files ({listed}) whose names do not say which is "
+            "train, val and test; give one of them"
+        )
+    return splits
+
+
+def join_files(
+    files: Iterable[Path], read: Callable[[Path], tuple[list[str], list[Record]]], called: str
+) -> tuple[list[str], list[Record]]:
+    """Return the labels and the records of all files, which must have the same labels.
+
+    ``called`` is what the format calls its labels, for the message.
+    """
+    names: list[str] = []
+    records: list[Record] = []
+    for file in files:
+        labels, more = read(file)
+        if names and set(labels) != set(names):
+            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
+            raise InputError(f"{file}: its {called} are not those of the other files: {differing}")
+        names = names or labels
+        records += more
+    return names, records
+
+
 def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return the word chosen in each group: one of ``variant``'s, or else the group's first.
 
@@ -118,7 +151,7 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
     for name, group in groups.items():
         wanted = list(dict.fromkeys(word for word in words if word in group))
         if len(wanted) > 1:
-            raise InputError(f"--variant takes one of {', '.join(filter(None, group))}, not two")
+            raise InputError(f"variant= takes one of {', '.join(filter(None, group))}, not two")
         chosen[name] = wanted[0] if wanted else group[0]
     return chosen
 
@@ -153,14 +186,22 @@ def expand_unknown(
     return tuple(name for name in names if name not in present)
 
 
-def find_root(names: Sequence[str], roots: Sequence[Path], asked_by: Path) -> Path:
-    """Return the first folder of ``roots`` in which any of the images ``names`` exists."""
+def find_root(
+    names: Sequence[str], usual: Sequence[Path], listed_in: Path, images: Path | None
+) -> Path:
+    """Return the first folder that holds any of the images ``names``: ``images`` or a usual one."""
+    roots = [images] if images else usual
     for root in roots:
         if root.is_dir() and any((root / name).is_file() for name in names):
             return root
-    looked = ", ".join(str(root) for root in dict.fromkeys(roots))
-    raise InputError(
-        f"{asked_by}: none of its {len(names)} images is there (the first is {names[0]!r}); "
+    raise no_images(listed_in, names, roots)
+
+
+def no_images(listed_in: Path, names: Sequence[str], folders: Sequence[Path]) -> InputError:
+    """Return the error for images of which none is in any of the folders."""
+    looked = ", ".join(str(folder) for folder in dict.fromkeys(folders))
+    return InputError(
+        f"{listed_in}: none of its {len(names)} images was found (the first is {names[0]!r}); "
         f"looked in {looked}; say which folder holds them (images=FOLDER)"
     )
 

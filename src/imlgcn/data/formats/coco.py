@@ -29,8 +29,9 @@ from imlgcn.data.formats.base import (
     Source,
     choose,
     find_root,
+    join_files,
     read_json,
-    split_of_name,
+    splits_of_names,
     unwrap,
 )
 
@@ -69,25 +70,17 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     files = [path]
     if path.is_dir():
         files = _of_year(path, _annotation_files(unwrap(path)), choices["year"])
-    splits = _splits(files)
+    split_of = dict(zip(files, splits_of_names(files), strict=True))
     year = _official_year(files)
     if year and choices["val"] == "val-as-test":
-        splits = ["test" if split == "val" else split for split in splits]
-    names: list[str] = []
-    records: list[Record] = []
-    for file, split in zip(files, splits, strict=True):
-        labels, more = _read_file(file, split, options)
-        if names and set(labels) != set(names):
-            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
-            raise InputError(f"{file}: its categories are not those of {files[0]}: {differing}")
-        names = names or labels
-        records += more
+        split_of = {file: "test" if split == "val" else split for file, split in split_of.items()}
+    names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "categories")
     reason = f"{NAME}: {recognise(path) or 'asked for'}"
     if choices["images"] == "labelled":
         reason += f"; {sum(not r.labels for r in records)} images without a label are left out"
         records = [record for record in records if record.labels]
-    if year and "test" in splits:
-        reason += f"; instances_val{year} is the test split (--variant keep-val: validation)"
+    if year and "test" in split_of.values():
+        reason += f"; instances_val{year} is the test split (variant=keep-val: validation)"
     published = f"COCO {year}, {choices['images']} images" if year else ""
     if len(names) != NUM_OFFICIAL_LABELS:
         published = ""
@@ -112,7 +105,7 @@ def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
     years = sorted({match[2] for match in matches if match})
     if not year and len(years) > 1:
         raise InputError(
-            f"{folder}: holds COCO {' and '.join(years)}; choose one with --variant {years[0]}"
+            f"{folder}: holds COCO {' and '.join(years)}; choose one (variant={years[0]})"
         )
     if year and year not in years:
         raise InputError(
@@ -121,19 +114,6 @@ def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
     if not year:
         return files
     return [file for file, match in zip(files, matches, strict=True) if match and match[2] == year]
-
-
-def _splits(files: Sequence[Path]) -> list[str | None]:
-    if len(files) == 1:
-        return [None]
-    splits = [split_of_name(file) for file in files]
-    if None in splits or len(set(splits)) < len(splits):
-        listed = ", ".join(file.name for file in files)
-        raise InputError(
-            f"{files[0].parent}: several JSON files ({listed}) and their names do not say which is "
-            "train, val and test; name one file"
-        )
-    return splits
 
 
 def _official_year(files: Sequence[Path]) -> str:
@@ -169,7 +149,7 @@ def _read_file(
             )
         found[image].add(category)
     file_of = {image: name.replace("\\", "/") for image, name in file_of.items()}
-    root = find_root(list(file_of.values()), _roots(path, options.images), path)
+    root = find_root(list(file_of.values()), _usual_folders(path), path, options.images)
     records = [
         Record(
             name,
@@ -209,14 +189,12 @@ def _get(path: Path, kind: str, number: int, entry: Any, key: str) -> Any:
     return value
 
 
-def _roots(path: Path, images: Path | None) -> list[Path]:
-    """Return the places where the images of an annotation file usually are."""
-    if images:
-        return [images]
+def _usual_folders(path: Path) -> list[Path]:
+    """Return the folders in which the images of an annotation file usually are."""
     here = path.absolute().parent
     own = path.stem.removeprefix("instances_")  # train2014
-    roots = []
+    folders = []
     for base in (here, here.parent):
-        roots += [base, base / "images", base / own, base / "images" / own, base / path.stem]
-        roots += [base / "train2014", base / "val2014", base / "train2017", base / "val2017"]
-    return roots
+        folders += [base, base / "images", base / own, base / "images" / own, base / path.stem]
+        folders += [base / "train2014", base / "val2014", base / "train2017", base / "val2017"]
+    return folders

@@ -11,10 +11,19 @@ A table whose column is called ``image`` is read as :mod:`imlgcn.data.formats.cs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source, find_root, unwrap
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    ReadOptions,
+    Record,
+    Source,
+    find_root,
+    join_files,
+    unwrap,
+)
 from imlgcn.data.formats.csv import (
     VALUES,
     image_names,
@@ -60,19 +69,16 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     files = _roboflow_files(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: has no {ROBOFLOW} in a folder train, valid or test")
-    names: list[str] = []
-    records: list[Record] = []
-    for file in files:
-        labels, more = _read_file(file, options)
-        if names and set(labels) != set(names):
-            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
-            raise InputError(f"{file}: its labels are not those of {files[0]}: {differing}")
-        names = names or labels
-        split = SPLIT_SPELLINGS[file.parent.name.lower()] if path.is_dir() else None
-        prefix = f"{file.parent.name}/" if path.is_dir() else ""
-        records += [
-            Record(prefix + r.name, r.path, r.labels, r.unknown, split or r.split) for r in more
-        ]
+
+    def read_part(file: Path) -> tuple[list[str], list[Record]]:
+        labels, records = _read_file(file, options)
+        if path.is_dir():
+            part = file.parent.name
+            split = SPLIT_SPELLINGS[part.lower()]
+            records = [replace(r, name=f"{part}/{r.name}", split=split) for r in records]
+        return labels, records
+
+    names, records = join_files(files, read_part, "labels")
     return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
 
 
@@ -117,7 +123,7 @@ def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple
     """Return name and file of each image; one without a suffix is looked for below the root."""
     beside = path.absolute().parent
     if all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in images):
-        root = find_root(images, [root] if root else [beside, beside / "images"], path)
+        root = find_root(images, [beside, beside / "images"], path, root)
         return [(name, root / name) for name in images]
     root = root or beside
     wanted = set(images)

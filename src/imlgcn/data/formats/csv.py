@@ -57,6 +57,12 @@ class Table:
         lowered = [column.lower() for column in self.header]
         return lowered.index(name) if name in lowered else None
 
+    def index(self, name: str) -> int:
+        """Return the index of the column ``name``, which must be there."""
+        if (index := self.find(name)) is None:
+            raise InputError(f"{self.path}: has no column {name!r}; it has {_list(self.header)}")
+        return index
+
     def column(self, index: int) -> list[str]:
         """Return the cells of a column."""
         return [row[index] for row in self.rows]
@@ -99,9 +105,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a CSV file."""
     path = Path(source)
     table = read_table(path)
-    image, labels, split = (table.find(name) for name in ("image", "labels", "split"))
-    if image is None:
-        raise InputError(f"{path}: has no column 'image'; its columns are {_list(table.header)}")
+    image, labels, split = table.index("image"), table.find("labels"), table.find("split")
     taken = {image, labels, split} - {None}
     others = [index for index in range(len(table.header)) if index not in taken]
     if labels is not None:
@@ -113,7 +117,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         others = [index for index in others if index not in columns]
     images = image_names(table, image)
     splits = read_splits(table, split) if split is not None else [None] * len(images)
-    root = _find_root(path, images, options.images)
+    beside = path.absolute().parent
+    root = find_root(images, [beside, beside / "images"], path, options.images)
     records = [
         Record(name, root / name, tuple(present), tuple(unknown), part, fields)
         for name, (present, unknown), part, fields in zip(
@@ -244,11 +249,6 @@ def read_splits(table: Table, index: int) -> list[str | None]:
         except InputError as error:
             raise InputError(f"{table.at(row)}{error}") from None
     return splits
-
-
-def _find_root(path: Path, names: list[str], images: Path | None) -> Path:
-    beside = path.absolute().parent
-    return find_root(names, [images] if images else [beside, beside / "images"], path)
 
 
 def _fields(table: Table, columns: list[int]) -> list[dict[str, str]]:

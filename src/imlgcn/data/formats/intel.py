@@ -17,6 +17,7 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     find_root,
+    join_files,
     read_json,
     split_of_name,
     unwrap,
@@ -48,16 +49,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     files = _files(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no train.json and val.json with classes and images")
-    names: list[str] = []
-    records: list[Record] = []
-    for file in files:
-        split = split_of_name(file) if path.is_dir() else None
-        classes, more = _read_file(file, split, options)
-        if names and set(classes) != set(names):
-            differing = ", ".join(sorted(set(classes) ^ set(names))[:5])
-            raise InputError(f"{file}: its classes are not those of {files[0]}: {differing}")
-        names = names or classes
-        records += more
+    split_of = {file: split_of_name(file) if path.is_dir() else None for file in files}
+    names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "classes")
     return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
 
 
@@ -83,8 +76,8 @@ def _read_file(
     names = [str(name).strip() for name in content["classes"]]
     pairs = [_pair(path, n, entry, names) for n, entry in enumerate(content["images"], start=1)]
     beside = path.absolute().parent
-    roots = [options.images] if options.images else [beside, beside / "images", beside.parent]
-    root = find_root([image for image, _ in pairs], roots, path)
+    usual = [beside, beside / "images", beside.parent]
+    root = find_root([image for image, _ in pairs], usual, path, options.images)
     return names, [Record(image, root / image, labels, split=split) for image, labels in pairs]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
+from imlgcn.data.formats.base import ReadOptions, Record, Source, no_images, read_json
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "label_studio"
@@ -107,13 +107,10 @@ def _last_part(address: str) -> str:
 
 def _files(path: Path, names: list[str], images: Path | None) -> list[Path]:
     beside = path.absolute().parent
-    places = [images] if images else [beside, beside / "images"]
-    entries = [entry for place in places if place.is_dir() for entry in place.iterdir()]
+    folders = [images] if images else [beside, beside / "images"]
+    entries = [entry for folder in folders if folder.is_dir() for entry in folder.iterdir()]
     there = {entry.name: entry for entry in reversed(entries)}
     found = [there.get(name) or there.get(UPLOAD.sub("", name)) for name in names]
     if not any(found):
-        raise InputError(
-            f"{path}: none of its {len(names)} images is there (the first is {names[0]!r}); looked "
-            f"in {', '.join(map(str, places))}; say which folder holds them (images=FOLDER)"
-        )
-    return [file or places[0] / name for file, name in zip(found, names, strict=True)]
+        raise no_images(path, names, folders)
+    return [file or folders[0] / name for file, name in zip(found, names, strict=True)]

@@ -51,9 +51,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
                 shown[row].append(concept)
         rows += zip(images, shown, [split] * len(images), strict=True)
     kept = [row for row in rows if row[1] or not labelled]
-    places = [folder / "Flickr", folder / "images", folder / "Images", folder]
-    roots = [options.images] if options.images else [place.absolute() for place in places]
-    root = find_root([name for name, *_ in kept], roots, folder)
+    usual = [folder.absolute() / name for name in ("Flickr", "images", "Images", "")]
+    root = find_root([name for name, *_ in kept], usual, folder, options.images)
     records = [
         Record(name, root / name, tuple(labels), split=split) for name, labels, split in kept
     ]

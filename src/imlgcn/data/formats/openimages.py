@@ -26,7 +26,7 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     read_text,
-    split_of_name,
+    splits_of_names,
     unwrap,
 )
 from imlgcn.data.formats.csv import is_table, read_header
@@ -55,10 +55,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     files = _tables(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no CSV with the columns {', '.join(COLUMNS)}")
-    splits = [split_of_name(file) if len(files) > 1 else None for file in files]
-    if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
-        listed = ", ".join(file.name for file in files)
-        raise InputError(f"{path}: {listed} do not say which is train, val and test; name one")
+    splits = splits_of_names(files)
     there = _image_files(files[0].absolute().parent, options.images)
     read = [_read_file(file, there) for file in files]
     known = {code for verified, _ in read for said in verified.values() for code in said}

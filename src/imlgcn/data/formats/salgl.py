@@ -59,8 +59,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             raise InputError(f"{order}: does not list {min(extra)!r}, which an image has")
         names = listed
     beside = files[0].absolute().parent
-    roots = [options.images] if options.images else [beside, beside / "images", beside.parent]
-    root = find_root([image for _, image, _ in rows], roots, path)
+    usual = [beside, beside / "images", beside.parent]
+    root = find_root([image for _, image, _ in rows], usual, path, options.images)
     records = [
         Record(image, root / image, labels, split=split_of_name(file) if path.is_dir() else None)
         for file, image, labels in rows

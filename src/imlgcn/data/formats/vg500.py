@@ -18,6 +18,7 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
+    no_images,
     read_json,
     read_lines,
     unwrap,
@@ -45,8 +46,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     lists = {split: _read_list(folder / name) for split, name in LISTS.items()}
     if both := set(lists["train"]) & set(lists["test"]):
         raise InputError(f"{folder}: {min(both)} is in both lists")
-    places = [options.images] if options.images else _image_folders(folder.absolute())
-    where = {file.name: file for place in reversed(places) for file in place.iterdir()}
+    folders = [options.images] if options.images else _image_folders(folder.absolute())
+    where = {file.name: file for place in reversed(folders) for file in place.iterdir()}
     names = [f"category {number}" for number in range(NUM_LABELS)]
     records = []
     for split, images in lists.items():
@@ -54,10 +55,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             if image not in labels:
                 raise InputError(f"{folder / LABELS}: has no labels of {image}, which is listed")
             present = tuple(names[number] for number in labels[image])
-            records.append(Record(image, where.get(image, places[0] / image), present, split=split))
+            records.append(
+                Record(image, where.get(image, folders[0] / image), present, split=split)
+            )
     if not any(record.name in where for record in records):
-        looked = ", ".join(map(str, places))
-        raise InputError(f"{folder}: none of its {len(records)} images is in {looked}")
+        raise no_images(folder, [record.name for record in records], folders)
     reason = f"{NAME}: {recognise(source) or 'asked for'}; the labels have numbers, not names"
     return Source(names, records, NAME, reason, "VG-500")
 

@@ -212,7 +212,7 @@ def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict
     entries = sorted(root.iterdir()) if root.is_dir() else []
     there = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
     files = {image: there.get(image, root / f"{image}.jpg") for image in images}
-    find_root([file.name for file in files.values()], [root], folder)
+    find_root([file.name for file in files.values()], [root], folder, None)
     return files
 
 
