@@ -30,14 +30,14 @@ from imlgcn.metrics.ranking import (
     mean_average_precision,
     micro_average_precision,
 )
-from imlgcn.metrics.thresholds import Goal, fit_thresholds, parse_goal
+from imlgcn.metrics.thresholds import OperatingPoint, fit_thresholds, parse_operating_point
 
 __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
     "Calibration",
     "F1Scores",
-    "Goal",
+    "OperatingPoint",
     "Protocol",
     "PublishedProtocol",
     "PublishedScores",
@@ -55,7 +55,7 @@ __all__ = [
     "mean_average_precision",
     "micro_average_precision",
     "paired_bootstrap",
-    "parse_goal",
+    "parse_operating_point",
     "precision_recall_f1",
     "predict_labels",
     "raw_probabilities",

@@ -99,9 +99,7 @@ def test_images_without_annotations_are_left_out_of_labelled_images(tmp_path):
 def test_of_two_years_in_a_folder_one_is_chosen(tmp_path):
     write_both(tmp_path)
     write_both(tmp_path, "2017", images=CONTENT["images"][:2])
-    with pytest.raises(
-        InputError, match="holds COCO 2014 and 2017; choose one \\(variant=2014"
-    ):
+    with pytest.raises(InputError, match="holds COCO 2014 and 2017; choose one \\(variant=2014"):
         load_dataset(tmp_path)
     data = load_dataset(tmp_path, variant="2017, keep-val")
     assert data.splits == {"train": 2, "val": 2}
