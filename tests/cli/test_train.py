@@ -185,7 +185,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "linear.epochs=["), "is not YAML"),
         (("--set", "loss=null"), "setting 'loss'"),
         (("--set", "loss.name=focl"), "did you mean 'focal'"),
-        (("--set", "threshold=best"), "threshold 'best' is not known"),
+        (("--set", "threshold=best"), "unknown threshold 'best'"),
         (("--set", "resume=true"), "unknown setting 'resume'"),
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
