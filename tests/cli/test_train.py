@@ -139,7 +139,7 @@ def bad_data(tmp_path, rewrite, shapes):
         "unknown split": (tmp_path / "split.csv", "tests"),
         "unseen labels": (
             rewrite(lambda r: (r[0], "" if r[2] == "train" else r[1], r[2]), name="unseen.csv"),
-            "no image in train is known to show any label",
+            "no label has a positive in train",
         ),
         "all corrupt": (
             rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]), name="bad.csv"),

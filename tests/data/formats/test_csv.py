@@ -60,7 +60,7 @@ def test_a_lone_question_mark_makes_every_label_not_named_unknown(table):
 
 
 def test_a_label_both_present_and_unknown_is_refused_with_its_line(table):
-    with pytest.raises(InputError, match="line 3: 'dog' is said to be both"):
+    with pytest.raises(InputError, match="line 3: 'dog' is listed as both"):
         load_dataset(table("image,labels\na.png,cat\nb.png,dog;?dog\n"))
 
 

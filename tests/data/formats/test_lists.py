@@ -183,7 +183,7 @@ def test_one_list_of_salgl_has_no_split_and_the_labels_it_names(salgl):
 
 def test_a_wrong_list_of_salgl_is_refused(salgl):
     (salgl / "label.txt").write_text("sky\n")
-    with pytest.raises(InputError, match=r"label\.txt: does not list 'clouds'"):
+    with pytest.raises(InputError, match=r"label\.txt: lacks the label 'clouds'"):
         load_dataset(salgl)
     (salgl / "train.txt").write_text("Flickr/a.jpg\tsky\nFlickr/b.jpg sky\n")
     with pytest.raises(InputError, match="line 2: expected an image, a tab and labels"):

@@ -88,9 +88,17 @@ def test_only_all_81_concepts_have_published_counts(nus):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("ImageList/TestImagelist.txt", None, r"TestImagelist\.txt: is missing; the labels say"),
+        (
+            "ImageList/TestImagelist.txt",
+            None,
+            r"TestImagelist\.txt: is missing; the label files refer",
+        ),
         ("ConceptsList/Concepts81.txt", None, r"has no ConceptsList/Concepts81\.txt"),
-        ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", None, "is missing; there must be one"),
+        (
+            "Groundtruth/TrainTestLabels/Labels_dog_Train.txt",
+            None,
+            "is missing; every concept needs one",
+        ),
         ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", "0\n1\n", "has 2 lines for 3 images"),
         ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", "0\n1\n-1\n", "line 3: expected 0 or"),
     ],

@@ -1,8 +1,8 @@
 """NUS-WIDE as ASL's repository lists it: a CSV ``filepath,label,split_name``.
 
-https://github.com/Alibaba-MIIL/ASL. ``label`` is written as a list in Python's way,
-``"['clouds', 'sky']"``; ``split_name`` is train or val. Val is the *test* split, since ASL and
-those who compare with it report on it; the variant ``keep-val`` leaves it the validation split.
+https://github.com/Alibaba-MIIL/ASL. ``label`` is a Python list, ``"['clouds', 'sky']"``;
+``split_name`` is train or val. Val becomes the *test* split, since ASL and later work report on it;
+the variant ``keep-val`` keeps it as validation.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _parse(cell: str, where: str) -> list[str]:
-    """Return the labels of a list as Python writes it.
+    """Return the labels of a Python list of strings.
 
     >>> _parse("['clouds', 'sky']", "")
     ['clouds', 'sky']

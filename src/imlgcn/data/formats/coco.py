@@ -1,15 +1,15 @@
 """COCO instances JSON: annotations reduced to the set of categories in each image.
 
 https://cocodataset.org/#format-data. One file, or a folder with ``annotations/instances_*.json``
-and the image folders. Category ids may have gaps and are matched by id, labels come in the order of
-the ids; crowds (``iscrowd``) count as present.
+and the image folders. Categories are matched by id, which may have gaps; labels are in the order of
+the ids. Crowds (``iscrowd``) count as present.
 
 Variants:
-    - ``all`` (default) keeps an image without an annotation, as an image with no label, as SRN,
-      SSGRL and Query2Label do; ``labelled`` leaves it out, as ML-GCN, ASL, CSRA and ML-Decoder do.
+    - ``all`` (default) keeps images without an annotation, as images with no label, like SRN, SSGRL
+      and Query2Label; ``labelled`` leaves them out, like ML-GCN, ASL, CSRA and ML-Decoder.
     - In a folder with the official ``instances_train2014.json`` and ``instances_val2014.json`` (or
-      2017) val is the *test* split, since papers report on it and nobody has labels of COCO's test
-      images; ``keep-val`` leaves it the validation split. Other names are taken as they are.
+      2017) val is the *test* split, since papers report on it and the labels of COCO's test images
+      are not public; ``keep-val`` keeps it as validation. Other file names are taken literally.
     - ``2014`` or ``2017``, for a folder that holds both.
 """
 
@@ -44,7 +44,7 @@ VARIANTS = {
 }
 OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
 NUM_OFFICIAL_LABELS = 80
-# nine tenths of a file, and most of the memory it takes once parsed
+# nine tenths of a file, and most of its memory once parsed
 POLYGONS = re.compile(r'("segmentation":\s*)\[[\d\s.,\[\]eE+-]*\]')
 
 
@@ -56,7 +56,7 @@ def recognise(source: Path | str) -> str | None:
         return f"it holds {files[0].parent.name}/{files[0].name}" if files else None
     if path.suffix.lower() != ".json" or not path.is_file() or path.stat().st_size == 0:
         return None
-    # parsing a file of 450 MB takes half a minute, finding three words in it does not
+    # parsing a file of 450 MB takes half a minute, a search for three words does not
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if any(content.find(f'"{key}"'.encode()) < 0 for key in KEYS):
             return None
@@ -64,7 +64,7 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file, whose images get no split, or a folder of several, splits by their names."""
+    """Read one file, without splits, or the files of a folder, splits by their names."""
     path = Path(source)
     choices = choose(options.variant, NAME, VARIANTS)
     files = [path]
@@ -90,15 +90,15 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 def _annotation_files(folder: Path) -> list[Path]:
     found = [
         file
-        for place in (folder, folder / "annotations")
-        for file in sorted(place.glob("*.json"))
+        for parent in (folder, folder / "annotations")
+        for file in sorted(parent.glob("*.json"))
         if recognise(file)
     ]
     return [file for file in found if file.name.startswith("instances")] or found
 
 
 def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
-    """Return the files of one official year where there are two; others are none's."""
+    """Return the files of one official year, if the folder has two."""
     if not files:
         raise InputError(f"{folder}: holds no JSON with {', '.join(KEYS)}, nor does annotations/")
     matches = [OFFICIAL.fullmatch(file.name) for file in files]
@@ -117,7 +117,7 @@ def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
 
 
 def _official_year(files: Sequence[Path]) -> str:
-    """Return the year of the official pair of files, or nothing for any other files."""
+    """Return the year of the official pair of files, or "" for other files."""
     matches = [OFFICIAL.fullmatch(file.name) for file in files]
     if len(files) == 2 and all(matches) and matches[0] and matches[1]:
         return matches[0][2] if matches[0][2] == matches[1][2] else ""
@@ -135,7 +135,7 @@ def _read_file(
     }
     if len(file_of) < len(images):
         twice = Counter(image["id"] for image in images).most_common(1)[0][0]
-        raise InputError(f"{path}: two images have the same id, {twice}; give each its own")
+        raise InputError(f"{path}: two images have the same id, {twice}; ids must be unique")
     if not images:
         raise InputError(f"{path}: lists no images")
     found: dict[Any, set[Any]] = {image: set() for image in file_of}
@@ -144,7 +144,7 @@ def _read_file(
         category = _get(path, "annotation", number, annotation, "category_id")
         if image not in found or category not in label_of:
             raise InputError(
-                f"{path}: annotation number {number + 1} speaks of image {image!r} and category "
+                f"{path}: annotation number {number + 1} refers to image {image!r} and category "
                 f"{category!r}, and one of them is not listed"
             )
         found[image].add(category)
@@ -165,8 +165,8 @@ def _read_file(
 def _load(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     content = read_json(path, without=POLYGONS)
     if not isinstance(content, dict) or any(not isinstance(content.get(key), list) for key in KEYS):
-        held = ", ".join(list(content)[:8] if isinstance(content, dict) else []) or "nothing"
-        raise InputError(f"{path}: needs the lists {', '.join(KEYS)}; it holds {held}")
+        found = ", ".join(list(content)[:8] if isinstance(content, dict) else []) or "nothing"
+        raise InputError(f"{path}: needs the lists {', '.join(KEYS)}; it holds {found}")
     return content["images"], content["annotations"], content["categories"]
 
 

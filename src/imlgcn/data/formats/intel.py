@@ -1,9 +1,9 @@
 """The JSON lists of Intel's multi-label work: ``classes``, and ``images`` as ``[path, [labels]]``.
 
-Made for "Combining Metric Learning and Attention Heads For Accurate and Efficient Multilabel Image
-Classification", https://arxiv.org/abs/2209.06585, of COCO, VOC, NUS-WIDE and VG-500. One file, or a
-folder with ``train.json`` and ``val.json``, each a split. Labels are names, or positions in
-``classes``; paths are relative to the file's folder.
+Published with "Combining Metric Learning and Attention Heads For Accurate and Efficient Multilabel
+Image Classification", https://arxiv.org/abs/2209.06585, for COCO, VOC, NUS-WIDE and VG-500. One
+file, or a folder with ``train.json`` and ``val.json``, each a split. Labels are names, or indices
+into ``classes``; paths are relative to the file's folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from imlgcn.data.formats.base import (
 )
 
 NAME = "intel"
-START = 4096  # bytes looked at to recognise a file
+START = 4096  # bytes read to recognise a file
 
 
 def recognise(source: Path | str) -> str | None:
@@ -44,7 +44,7 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file, whose images get no split, or the files of a folder."""
+    """Read one file, without splits, or the files of a folder, each a split."""
     path = Path(source)
     files = _files(unwrap(path)) if path.is_dir() else [path]
     if not files:
@@ -82,7 +82,7 @@ def _read_file(
 
 
 def _pair(path: Path, number: int, entry: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Return image and labels of an entry; a label is a name or its position."""
+    """Return image and labels of an entry; a label is a name or an index."""
     if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
         raise InputError(f"{path}: image number {number}: expected [path, [labels]]; got {entry!r}")
     labels = []
