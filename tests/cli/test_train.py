@@ -190,7 +190,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
         (("--from", "nowhere"), "--from takes the folder of a trained tagger"),
-        (("--set", "embedding.dimension=99"), "dimension 99 was asked for"),
+        (("--set", "embedding.dimension=99"), "none for all; got 99"),
     ],
     ids=str,
 )
