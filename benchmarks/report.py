@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.comparison.environment import describe
-from imlgcn.evaluation import fit_scale, judge
+from imlgcn.evaluation import evaluate_split, fit_scale
 from imlgcn.labels.context import LabelContext
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
@@ -93,8 +93,8 @@ def make_tagger(folder: Path, images: int, labels: int) -> Tagger:
     names = tuple(f"label {index}" for index in range(labels))
     splits = {"val": draw(images // 4, labels, seed=1), "test": draw(images, labels, seed=2)}
     scale = fit_scale(*splits["val"])
-    metrics = {"split": "test", "head": "linear", **judge(*splits["test"], names, scale)}
-    metrics["control"] = {"head": "linear", **judge(*splits["test"], names, scale)}
+    metrics = {"split": "test", "head": "linear", **evaluate_split(*splits["test"], names, scale)}
+    metrics["control"] = {"head": "linear", **evaluate_split(*splits["test"], names, scale)}
     metrics["difference_to_control"] = {"mAP": 0.4, "low": -0.3, "high": 1.1}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     context = LabelContext.from_targets(names, draw(2 * images, labels, seed=3)[1])

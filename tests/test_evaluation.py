@@ -9,7 +9,7 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.evaluation import evaluate, fit_scale, judge
+from imlgcn.evaluation import evaluate, evaluate_split, fit_scale
 from imlgcn.metrics import PUBLISHED, raw_probabilities, score_published
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.tagger import LabelScale
@@ -104,12 +104,12 @@ def test_a_papers_scoring_judges_raw_logits_whatever_the_calibration(protocol):
     logits, targets = random_scores(0, 200)
     scale = fit_scale(logits, targets)
     assert scale.slope != [1, 1, 1]
-    found = judge(logits, targets, ("a", "b", "c"), scale, protocol)
+    found = evaluate_split(logits, targets, ("a", "b", "c"), scale, protocol)
     expected = score_published(raw_probabilities(logits, protocol), targets, protocol)
     assert found["OF1"] == pytest.approx(100 * expected.six["OF1"])
     assert found["mAP"] == pytest.approx(100 * expected.mean_average_precision)
     other = LabelScale(**{**scale.__dict__, "slope": [9.0] * 3, "threshold": [0.1] * 3})
-    assert judge(logits, targets, ("a", "b", "c"), other, protocol) == found
+    assert evaluate_split(logits, targets, ("a", "b", "c"), other, protocol) == found
 
 
 def test_the_scoring_of_a_paper_is_named_and_close_to_ours(tagger, shapes, stored):
@@ -197,7 +197,7 @@ def test_calibration_of_distorted_scores_is_mended_on_other_images():
     logits, targets = random_scores(0)
     scale = fit_scale(logits, targets)
     fresh_logits, fresh_targets = random_scores(1)
-    found = judge(fresh_logits, fresh_targets, ("a", "b", "c"), scale)
+    found = evaluate_split(fresh_logits, fresh_targets, ("a", "b", "c"), scale)
     before = found["before_calibration"]
     assert found["ECE"] < 3 < 20 < before["ECE"]
     assert found["log_loss"] < before["log_loss"]
@@ -209,7 +209,7 @@ def test_calibration_of_distorted_scores_is_mended_on_other_images():
 def test_calibration_changes_no_ranking():
     logits, targets = random_scores(0)
     scale = fit_scale(logits, targets, "recall=0.9")
-    found = judge(logits, targets, ("a", "b", "c"), scale)
+    found = evaluate_split(logits, targets, ("a", "b", "c"), scale)
     expected = 100 * average_precision(logits, targets)
     assert [found["per_label"][n]["AP"] for n in "abc"] == pytest.approx(expected.tolist())
     assert found["OR"] >= 88
@@ -219,6 +219,6 @@ def test_calibration_changes_no_ranking():
 def test_metrics_are_json_even_when_undefined():
     logits, targets = random_scores(0, 6)
     scale = fit_scale(logits, np.full_like(targets, -1))
-    found = judge(logits, np.full_like(targets, -1), ("a", "b", "c"), scale)
+    found = evaluate_split(logits, np.full_like(targets, -1), ("a", "b", "c"), scale)
     assert found["mAP"] is None
     json.dumps(found, allow_nan=False)

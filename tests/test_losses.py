@@ -247,13 +247,13 @@ def test_the_pure_function_is_what_the_module_sums(batch):
         (lambda: create_loss("asymetric"), "did you mean 'asymmetric'"),
         (lambda: create_loss("bce", gamma=2), "unknown option of loss bce 'gamma'"),
         (lambda: create_loss("focal", reduction="avg"), "unknown reduction 'avg'"),
-        (lambda: AsymmetricLoss(gamma_neg=-1), "gamma_neg .* at least 0, not -1"),
-        (lambda: AsymmetricLoss(gamma_pos=-1), "gamma_pos .* at least 0, not -1"),
-        (lambda: AsymmetricLoss(clip=1), "clip .* below 1, not 1"),
+        (lambda: AsymmetricLoss(gamma_neg=-1), "gamma_neg .* at least 0; got -1"),
+        (lambda: AsymmetricLoss(gamma_pos=-1), "gamma_pos .* at least 0; got -1"),
+        (lambda: AsymmetricLoss(clip=1), "clip .* below 1; got 1"),
         (lambda: AsymmetricLoss(eps=0), "eps .* above 0"),
-        (lambda: FocalLoss(gamma=-2), "gamma .* at least 0, not -2"),
+        (lambda: FocalLoss(gamma=-2), "gamma .* at least 0; got -2"),
         (lambda: FocalLoss(alpha=1.5), "alpha .* 0 to 1"),
-        (lambda: FocalLoss()(torch.zeros(2, 3), torch.zeros(3)), r"not \(2, 3\) and \(3,\)"),
+        (lambda: FocalLoss()(torch.zeros(2, 3), torch.zeros(3)), r"got \(2, 3\) and \(3,\)"),
     ],
 )
 def test_input_that_makes_no_sense_is_refused(call, message):

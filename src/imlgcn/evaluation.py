@@ -1,12 +1,13 @@
-"""Judging scores and taggers: calibration and thresholds from validation, metrics by protocol.
+"""Evaluation of scores and taggers: calibration and thresholds fitted on validation, metrics.
 
 Shapes: N images, L labels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
 from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
 from imlgcn.metrics.papers import PUBLISHED, check_protocol, raw_probabilities
-from imlgcn.metrics.protocol import evaluate_scores
+from imlgcn.metrics.protocol import evaluate_scores, evaluate_uncalibrated
 from imlgcn.metrics.thresholds import fit_thresholds
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelScale, Tagger
@@ -39,16 +40,19 @@ def fit_scale(
     )
 
 
-def judge(
+def evaluate_split(
     logits: NDArray[np.float32],
     targets: NDArray[np.int8],
     names: tuple[str, ...],
     scale: LabelScale,
     protocol: str = "default",
 ) -> dict[str, Any]:
-    """Return all metrics of calibrated scores, in percent, and what calibration changed.
+    """Return all metrics of calibrated scores, in percent, and those before calibration.
 
-    A published protocol judges the raw logits with the paper's threshold; ``scale`` is not used.
+    A published protocol evaluates the raw logits at the paper's threshold and ignores ``scale``.
+
+    Shape:
+        - logits, targets ``(N, L)``
     """
     if protocol in PUBLISHED:
         probabilities = raw_probabilities(logits, protocol)
@@ -63,20 +67,23 @@ def judge(
         thresholds=np.array(scale.threshold),
         protocol=protocol,
     )
-    raw = evaluate_scores(
-        sigmoid(logits.astype(np.float64)), targets, names, thresholds=0.5, protocol=protocol
-    )
-    kept = ("ECE", "classwise_ECE", "log_loss", "OF1", "CF1", "CF1_per_label")
-    metrics["before_calibration"] = {key: raw[key] for key in kept}
+    metrics["before_calibration"] = evaluate_uncalibrated(sigmoid(logits), targets)
     return metrics
 
 
-class Evaluation(NamedTuple):
-    """What a tagger scored on data: all metrics, the scores behind them, and the image files."""
+class Evaluation(dict[str, Any]):
+    """The metrics of a tagger on data, as a dictionary ready for JSON, with the scores behind them.
 
-    metrics: dict[str, Any]
-    scored: ScoredSplit
-    images: dict[str, Path]  # name in `scored` -> file
+    Attributes:
+        scored: names of the evaluated images, logits, calibrated probabilities and targets.
+        images: name in ``scored`` -> image file.
+    """
+
+    def __init__(
+        self, metrics: Mapping[str, Any], scored: ScoredSplit, images: Mapping[str, Path]
+    ) -> None:
+        super().__init__(metrics)
+        self.scored, self.images = scored, dict(images)
 
 
 def evaluate(
@@ -86,34 +93,31 @@ def evaluate(
     split: str | None = "test",
     protocol: str = "default",
     progress: Progress = SILENT,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Score ``data`` with a tagger and return its metrics; labels are matched by name.
 
-    A label of the tagger that the data does not have is left out; a label of the data that the
-    tagger does not have is listed under ``ignored_labels``. ``split=None`` takes all images.
-    ``protocol`` names a way to compute mAP, or the scoring of a paper (``ml_gcn``, ``asl``, ...).
+    A label of the tagger that the data lacks is left out; a label of the data that the tagger lacks
+    is listed under ``ignored_labels``, an image that cannot be read under ``failed_images``.
+
+    Args:
+        tagger: a tagger, or its folder.
+        data: a data set, or what :func:`imlgcn.load_dataset` reads.
+        split: ``train``, ``val`` or ``test``; None takes all images.
+        protocol: a definition of mAP (``default``, ``voc07``, ...), or a paper's scoring
+            (``ml_gcn``, ``asl``, ...).
+        progress: told how many images are scored.
 
     Raises:
-        InputError: no such split, no label in common, or no image that can be read.
+        InputError: unknown protocol, no such split, no label in common, or no readable image.
     """
-    return evaluate_images(tagger, data, split=split, protocol=protocol, progress=progress).metrics
-
-
-def evaluate_images(
-    tagger: Tagger | str | Path,
-    data: Dataset | str | Path,
-    *,
-    split: str | None = "test",
-    protocol: str = "default",
-    progress: Progress = SILENT,
-) -> Evaluation:
-    """Do what :func:`evaluate` does and keep the scores, for a report."""
-    check_protocol(protocol)  # before the work: an InputError for an unknown one
+    check_protocol(protocol)  # before any work
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
     own = tagger.path / SPLIT
     if split is not None and not dataset.splits and own.is_file():
-        raise InputError(f"the data has no splits; those made in training are in {own}: give that")
+        raise InputError(
+            f"the data has no splits; training made the ones in {own}: evaluate that file"
+        )
     part = dataset if split is None else dataset.split(split)
     targets = _own_targets(tagger, part)
     with tagger.engine.streaming() as streams:
@@ -130,7 +134,7 @@ def evaluate_images(
     if not len(table.rows):
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
-    metrics = judge(table.features, targets, tagger.labels, tagger.info.scale, protocol)
+    metrics = evaluate_split(table.features, targets, tagger.labels, tagger.info.scale, protocol)
     metrics["split"] = split or "all"
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
     metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]
@@ -146,12 +150,12 @@ def evaluate_images(
 
 
 def _own_targets(tagger: Tagger, part: Dataset) -> NDArray[np.int8]:
-    """Return the targets of the tagger's labels (N, L), unknown where the data lacks a label."""
+    """Return targets (N, L) in the tagger's order of labels; unknown where the data lacks one."""
     common = [name for name in tagger.labels if name in part.names]
     if not common:
         raise InputError(
             f"the data has none of the tagger's labels ({', '.join(tagger.labels[:5])}, ...); "
-            f"it has {', '.join(part.names[:5])}, ..."
+            f"it has {', '.join(part.names[:5])}, ...: rename them to match"
         )
     targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
     columns = [tagger.labels.index(name) for name in common]

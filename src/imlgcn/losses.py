@@ -1,10 +1,11 @@
 """Losses for three-valued targets: asymmetric, focal and binary cross-entropy.
 
-Each is a pure function that returns the loss of every entry, and a thin ``nn.Module`` that leaves
-out unknown targets and reduces. Numbers are computed in float32 at least, whatever the precision of
-the network: half precision has no room for 1 - p of a confident answer.
+Each is a pure function that returns the loss of every entry, and a thin ``nn.Module`` that masks
+unknown targets and reduces. Losses are computed in float32 at least, whatever the precision of the
+network: half precision cannot represent 1 - p of a confident prediction.
 
-Shapes: B batch, L labels. Targets are 1 present, 0 absent, -1 unknown; soft targets are not meant.
+Shapes: B batch, L labels. Targets are 1 present, 0 absent, -1 unknown; soft targets are not
+supported.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def asymmetric_loss(
 
     .. math:: \ell = -(1 - b)^\gamma \log \max(b, \epsilon)
 
-    ``b`` is the probability given to the true answer: :math:`p = \sigma(x)` for a positive with
+    ``b`` is the probability of the true class: :math:`p = \sigma(x)` for a positive with
     :math:`\gamma` = ``gamma_pos``, and :math:`\min(1 - p + clip, 1)` for a negative with
-    :math:`\gamma` = ``gamma_neg``. So a negative below probability ``clip`` costs nothing, and no
-    entry costs more than :math:`-\log \epsilon`; where that bound acts the gradient is zero.
-    ``detach_weight`` takes :math:`(1 - b)^\gamma` as a constant for differentiation. Gammas and a
-    clip of 0 make it binary cross-entropy (up to the bound).
+    :math:`\gamma` = ``gamma_neg``. So a negative below probability ``clip`` has no loss, and no
+    entry more than :math:`-\log \epsilon`; at that bound the gradient is zero. ``detach_weight``
+    treats :math:`(1 - b)^\gamma` as a constant in the backward pass. With both gammas and the clip
+    0 it is binary cross-entropy (up to the bound).
 
     Shape:
         - logits, targets, output ``(B, L)``; an unknown target is treated as absent here.
@@ -50,7 +51,7 @@ def asymmetric_loss(
     p = torch.sigmoid(logits)
     positive = targets > 0
     b = torch.where(positive, p, (1 - p + clip).clamp(max=1))
-    # The floor changes no value; it keeps the slope of (1 - b)^gamma finite for gamma below 1.
+    # The floor changes no value; it keeps the gradient of (1 - b)^gamma finite for gamma below 1.
     miss = (1 - b).clamp(min=torch.finfo(b.dtype).tiny)
     weight = torch.where(positive, miss**gamma_pos, miss**gamma_neg)
     if detach_weight:
@@ -65,7 +66,7 @@ def focal_loss(
 
     .. math:: \ell = -\alpha_t (1 - p_t)^\gamma \log p_t
 
-    ``p_t`` is the probability given to the true answer; :math:`\alpha_t` is ``alpha`` for positives
+    ``p_t`` is the probability of the true class; :math:`\alpha_t` is ``alpha`` for positives
     and 1 - ``alpha`` for negatives, or 1 for both if None. ``gamma=0`` is binary cross-entropy.
 
     Shape:
@@ -73,7 +74,7 @@ def focal_loss(
     """
     positive = targets > 0
     margin = torch.where(positive, logits, -logits)  # p_t = sigmoid(margin)
-    # In logarithms nothing saturates: 1 - p_t = sigmoid(-margin).
+    # Computed from logarithms, nothing saturates: 1 - p_t = sigmoid(-margin).
     loss = -(gamma * F.logsigmoid(-margin)).exp() * F.logsigmoid(margin)
     if alpha is None:
         return loss
@@ -81,7 +82,7 @@ def focal_loss(
 
 
 class Criterion(nn.Module):
-    """Base of the losses: checks shapes, computes in float32 at least, drops unknowns, reduces.
+    """Base of the losses: checks shapes, computes in float32 at least, masks unknowns, reduces.
 
     Args:
         reduction: "sum" over images and labels (what published ASL learning rates assume); "batch":
@@ -99,14 +100,14 @@ class Criterion(nn.Module):
         self.reduction = reduction
 
     def elementwise(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of every entry, ``(B, L)``; what it is for unknowns does not matter."""
+        """Return the loss of every entry, ``(B, L)``; its value for unknown targets is ignored."""
         raise NotImplementedError
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the reduced loss; unknown targets weigh nothing in value, gradient and mean."""
+        """Return the reduced loss; unknown targets do not count in value, gradient or mean."""
         if logits.shape != targets.shape:
             raise InputError(
-                f"logits and targets must have one shape, not {tuple(logits.shape)} and "
+                f"logits and targets must have the same shape; got {tuple(logits.shape)} and "
                 f"{tuple(targets.shape)}"
             )
         if logits.dtype != torch.float64:
@@ -131,7 +132,7 @@ class AsymmetricLoss(Criterion):
     Args:
         gamma_neg: focusing of negatives, at least 0.
         gamma_pos: focusing of positives, at least 0.
-        clip: probability below which a negative costs nothing, 0 to below 1.
+        clip: probability below which a negative has no loss, 0 to below 1.
         eps: bound of the logarithm, above 0 and below 1.
         detach_weight: no gradient through the focusing weight.
         reduction: see :class:`Criterion`.
@@ -140,7 +141,7 @@ class AsymmetricLoss(Criterion):
         InputError: an argument is out of range.
 
     >>> loss = AsymmetricLoss(gamma_neg=1, clip=0)(torch.zeros(1, 2), torch.tensor([[1, -1]]))
-    >>> round(loss.item(), 4)  # -log(1/2), and nothing for the unknown
+    >>> round(loss.item(), 4)  # -log(1/2), and 0 for the unknown
     0.6931
     """
 
@@ -236,4 +237,4 @@ def create_loss(name: str, **options: object) -> Criterion:
 
 def _check(name: str, value: float | None, fits: bool, expected: str) -> None:
     if not fits:
-        raise InputError(f"{name} of the loss must be {expected}, not {value}")
+        raise InputError(f"{name} of the loss must be {expected}; got {value}")

@@ -21,7 +21,7 @@ from imlgcn.data.ready import (
 )
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
-from imlgcn.evaluation import fit_scale, judge
+from imlgcn.evaluation import evaluate_split, fit_scale
 from imlgcn.files import write_atomic
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.protocol import paired_bootstrap
@@ -191,13 +191,15 @@ def _judge(
     targets = {name: dataset.split(name).targets for name in trained.scores}
     scale = fit_scale(trained.scores["val"], targets["val"], options.threshold)
     split = "test" if "test" in trained.scores else "val"
-    final = judge(trained.scores[split], targets[split], dataset.names, scale)
+    final = evaluate_split(trained.scores[split], targets[split], dataset.names, scale)
     metrics: dict[str, Any] = {"split": split, **final, "head": options.head}
     if split != "val":
-        metrics["validation"] = judge(trained.scores["val"], targets["val"], dataset.names, scale)
+        metrics["validation"] = evaluate_split(
+            trained.scores["val"], targets["val"], dataset.names, scale
+        )
     if trained.control is not None:
         own = fit_scale(trained.control["val"], targets["val"], options.threshold)
-        control = judge(trained.control[split], targets[split], dataset.names, own)
+        control = evaluate_split(trained.control[split], targets[split], dataset.names, own)
         note = FINE_TUNED_NOTE if options.fine_tune else CONTROL_NOTE
         metrics["control"] = {"head": CONTROL, "note": note, **control}
         if final["mAP"] is not None:  # None: no label of the split has a positive image

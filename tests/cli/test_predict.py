@@ -71,7 +71,7 @@ def test_predict_ends_with_3_when_a_file_cannot_be_read_and_tags_the_others(
         (("--known", "red=1,blue=0"), "'iml_gcn' cannot use known labels"),
         (("--known", "red"), "--known takes name=1 or name=0"),
         (("--known", "red=2"), "--known takes name=1 or name=0"),
-        (("--threshold", "best"), "threshold 'best' is not known"),
+        (("--threshold", "best"), "unknown threshold 'best'"),
         (("--out", "tags.txt"), ".jsonl"),
         (("--engine", "tensorflow"), "unknown engine 'tensorflow'"),
         (("--engine", "onnxruntime"), "holds no exported file for the engine 'onnxruntime'"),

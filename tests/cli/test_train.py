@@ -125,7 +125,7 @@ def bad_data(tmp_path, rewrite, shapes):
         "unknown split": (tmp_path / "split.csv", "tests"),
         "unseen labels": (
             rewrite(lambda r: (r[0], "" if r[2] == "train" else r[1], r[2]), name="unseen.csv"),
-            "no image in train is known to show any label",
+            "no label has a positive in train",
         ),
         "all corrupt": (
             rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]), name="bad.csv"),
@@ -171,12 +171,12 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "linear_training.epochs=["), "is not YAML"),
         (("--set", "loss=null"), "setting 'loss'"),
         (("--set", "loss.name=focl"), "did you mean 'focal'"),
-        (("--set", "threshold=best"), "threshold 'best' is not known"),
+        (("--set", "threshold=best"), "unknown threshold 'best'"),
         (("--set", "resume=true"), "unknown setting 'resume'"),
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
         (("--from", "nowhere"), "--from takes the folder of a trained tagger"),
-        (("--set", "label_embeddings.dimension=99"), "dimension 99 was asked for"),
+        (("--set", "label_embeddings.dimension=99"), "none for all; got 99"),
     ],
     ids=str,
 )

@@ -35,7 +35,7 @@ def test_where_what_is_absent_is_said_the_rest_is_unknown():
         Record("c", Path("c"), ("dog",)),
     ]
     np.testing.assert_array_equal(dataset(*said).targets, [[0, 1, -1], [-1, -1, -1], [0, 1, 0]])
-    with pytest.raises(InputError, match="a: its label 'bat' is not a label of the data"):
+    with pytest.raises(InputError, match="a: its label 'bat' is not a label of the data set"):
         dataset(Record("a", Path("a"), absent=("bat",)))
 
 
@@ -81,12 +81,12 @@ def test_labels_are_matched_by_name_when_reordered():
 def test_a_label_the_data_does_not_have_is_unknown_and_one_too_many_is_refused():
     data = ANIMALS.reordered(["owl", "bat", "cat", "dog"])
     assert data.targets[:, 1].tolist() == [-1, -1, -1]
-    with pytest.raises(InputError, match="1 labels that are not wanted here: dog"):
+    with pytest.raises(InputError, match="1 labels that are not among those expected: dog"):
         ANIMALS.reordered(["owl", "cat"])
 
 
 def test_a_label_that_is_not_among_the_names_is_refused():
-    with pytest.raises(InputError, match="a: its label 'bat' is not a label of the data"):
+    with pytest.raises(InputError, match="a: its label 'bat' is not a label of the data set"):
         dataset(record("a", "bat"))
     with pytest.raises(InputError, match="no labels at all"):
         dataset(record("a"), names=())
@@ -120,7 +120,7 @@ def test_a_variant_is_refused_where_the_data_comes_in_one_way_only(tmp_path):
     (tmp_path / "labels.csv").write_text("image,labels\na.png,owl\n")
     with pytest.raises(InputError, match="labelled: the data was read as csv, which has no var"):
         load_dataset(tmp_path, variant="labelled")
-    with pytest.raises(InputError, match="those that have are asl, coco, voc, nus_wide"):
+    with pytest.raises(InputError, match="readers with variants are asl, coco, voc, nus_wide"):
         load_dataset("openclipart", variant="keep-val")
 
 

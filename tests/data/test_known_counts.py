@@ -48,10 +48,12 @@ def test_what_differs_is_said_with_both_numbers():
     found = compare(build(Path(), train=1199, test=3))
     assert found is not None
     assert found.different == (
-        "1,199 images in train, published are 1,200",
-        "2,397 labels present in train, published are 2,399",
+        "1,199 images in train instead of the published 1,200",
+        "2,397 labels present in train instead of the published 2,399",
     )
-    assert str(found).startswith("Pets: 1,199 images in train, published are 1,200; 2,397 labels")
+    assert str(found).startswith(
+        "Pets: 1,199 images in train instead of the published 1,200; 2,397 labels"
+    )
 
 
 def test_a_split_that_is_not_there_is_not_compared():
@@ -77,7 +79,7 @@ def test_the_check_reports_agreement_as_a_sentence_and_difference_as_a_warning(
     found = {problem.kind: problem for problem in report.problems}["published_counts"]
     assert (found.level, found.count, report.published) == ("warning", 3, "")
     assert "differ from those published for Pets" in found.message
-    assert found.examples[0] == "2 images in train, published are 1,200"
+    assert found.examples[0] == "2 images in train instead of the published 1,200"
     monkeypatch.setitem(published.COUNTS, "Pets", Counts({"train": 2, "test": 1}))
     report = check_dataset(data)
     assert report.published == "Pets: 2 images in train, 1 images in test, as published"

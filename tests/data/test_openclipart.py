@@ -22,7 +22,7 @@ def test_the_embedded_set_has_the_counts_of_its_card(data):
     assert int((data.targets == 1).sum()) == 3841
     assert (data.reader, data.reason.split(",")[0]) == (
         "openclipart",
-        "openclipart: the data set that comes with imlgcn",
+        "openclipart: the data set included in imlgcn",
     )
     card = Path(openclipart.__file__).with_name("CARD.md").read_text(encoding="utf-8")
     assert all(number in card for number in ("2,423", "1,629", "356", "438", "38", "3,841"))

@@ -134,7 +134,7 @@ def test_the_table_says_what_each_label_was_to_get_and_got():
 )
 def test_shares_that_do_not_add_up_are_refused(shares):
     train, val, test = shares
-    with pytest.raises(InputError, match="shares with the sum 1"):
+    with pytest.raises(InputError, match="fractions with the sum 1"):
         split_dataset(dataset(np.ones((3, 1), dtype=bool)), train=train, val=val, test=test)
 
 
@@ -166,12 +166,12 @@ def test_around_a_test_split_only_the_others_are_dealt_out():
 @pytest.mark.parametrize("splits", [None, "train", "test"])
 def test_without_a_test_split_and_others_there_is_nothing_to_keep(splits):
     data = with_test(3).with_splits([splits] * 40)
-    with pytest.raises(InputError, match=f"no test split to keep .*splits: {splits or 'none'}"):
+    with pytest.raises(InputError, match=f"a test split to keep .*has {splits or 'none'}"):
         split_around_test(data, group_by="scene")
 
 
 def test_an_unknown_column_to_group_by_names_those_there_are():
-    with pytest.raises(InputError, match="no column 'artist' to group by; there is: scene"):
+    with pytest.raises(InputError, match="no column 'artist' to group by; it has scene"):
         column_groups(dataset(*random_labels(1)), "artist")
 
 

@@ -96,7 +96,7 @@ def test_one_label_is_a_context_too():
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("image_pca", r"--embedding image_pca.* linear stage"),
+        ("image_pca", r"embedding=image_pca.* linear stage"),
         ("words", r"imlgcn\[words\].* GloVe"),
         ("one_hot", "did you mean 'onehot'"),
     ],
@@ -107,22 +107,25 @@ def test_a_missing_embedding_says_what_provides_it(context, kind, message):
 
 
 def test_all_missing_labels_are_named(context):
-    with pytest.raises(InputError, match=r"no label 'cow', 'bed'; it knows: cat, dog, sofa"):
+    with pytest.raises(InputError, match=r"no label 'cow', 'bed'; it has cat, dog, sofa"):
         context.reordered(["cow", "cat", "bed"])
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: LabelContext.from_targets(["a", "b", "a"], TARGETS), "must differ.*: a$"),
+        (lambda: LabelContext.from_targets(["a", "b", "a"], TARGETS), "must be unique.*: a$"),
         (lambda: LabelContext.from_targets(["a", "b"], TARGETS), "pair_counts of 2 labels"),
         (lambda: LabelContext.from_targets([*NAMES, "d"], TARGETS), "pair_counts of 4 labels"),
-        (lambda: LabelContext.from_targets([], TARGETS[:, :0]), "has no label; give the name"),
+        (
+            lambda: LabelContext.from_targets([], TARGETS[:, :0]),
+            "has no label; give at least one name",
+        ),
         (
             lambda: LabelContext.from_targets(NAMES, TARGETS, {"image": np.ones((2, 5))}),
-            r"'image' of 3 labels must have shape \(3, 5\), not \(2, 5\)",
+            r"'image' of 3 labels must have shape \(3, 5\); got \(2, 5\)",
         ),
-        (lambda: LabelContext.placeholder(0), "at least 1, not 0"),
+        (lambda: LabelContext.placeholder(0), "at least 1; got 0"),
         (lambda: LabelContext.from_arrays(NAMES, {}), "lacks pair_counts, occurrences, num_images"),
     ],
 )

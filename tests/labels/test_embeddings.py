@@ -187,12 +187,15 @@ def test_one_hot_and_random_are_reproducible():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: image_embeddings(FEATURES[:3], TARGETS), r"not \(3, 2\) and \(4, 3\)"),
+        (lambda: image_embeddings(FEATURES[:3], TARGETS), r"got \(3, 2\) and \(4, 3\)"),
         (lambda: image_embeddings(FEATURES[:0], TARGETS[:0]), "at least one training image"),
         (lambda: image_embeddings(FEATURES * np.nan, TARGETS), "NaN or infinity"),
         (lambda: image_embeddings(FEATURES, TARGETS, images="al"), "did you mean 'all'"),
-        (lambda: pca_embeddings(np.eye(4, 9), 4), "4 labels has 3 components .* take 1 to 3"),
-        (lambda: pca_embeddings(np.eye(4, 9), 0), "dimension 0"),
+        (
+            lambda: pca_embeddings(np.eye(4, 9), 4),
+            "4 labels has 3 components .* 1 to 3, or none for all",
+        ),
+        (lambda: pca_embeddings(np.eye(4, 9), 0), "got 0"),
         (lambda: pca_embeddings(np.ones((4, 9))), "all are equal"),
     ],
 )

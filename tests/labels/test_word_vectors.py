@@ -117,7 +117,7 @@ def test_a_text_encoders_vectors_are_matched_by_the_whole_name(tmp_path, suffix)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[1, 2]", "one list of numbers for each name"),
+        ("[1, 2]", "one list of numbers per name"),
         ("{", "damaged"),
         ('{"dog": [1, NaN]}', "'dog' is not a vector of finite numbers"),
         ('{"dog": [[1], [2]]}', r"'dog' is not a vector .* \(2, 1\)"),

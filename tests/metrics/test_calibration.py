@@ -10,8 +10,8 @@ from imlgcn.metrics import (
     fit_platt,
     log_loss_per_image,
 )
-from imlgcn.metrics import ranking as average_precision
 from imlgcn.metrics.calibration import sigmoid
+from imlgcn.metrics.ranking import average_precision
 
 
 def drawn(images, slopes, intercepts, seed=0):

@@ -18,7 +18,7 @@ def test_six_numbers_and_both_cf1_worked_by_hand():
     assert pytest.approx((cp, cr)) == (scores.CP, scores.CR)
     assert pytest.approx(2 * cp * cr / (cp + cr)) == scores.CF1
     assert pytest.approx((4 / 7 + 2 / 3 + 0) / 3) == scores.CF1_per_label
-    np.testing.assert_array_equal(scores.hits, [2, 1, 0])
+    np.testing.assert_array_equal(scores.true_positives, [2, 1, 0])
     np.testing.assert_array_equal(scores.predicted, [3, 1, 0])
     np.testing.assert_array_equal(scores.positives, [4, 2, 1])
     np.testing.assert_allclose(scores.precision, [2 / 3, 1, np.nan])

@@ -16,7 +16,7 @@ from imlgcn.metrics import (
     score_published,
     unshown_mean_average_precision,
 )
-from imlgcn.metrics import ranking as average_precision
+from imlgcn.metrics.ranking import average_precision
 
 FILE = Path(__file__).parents[1] / "golden" / "metrics.npz"
 GOLDEN = dict(np.load(FILE, allow_pickle=False))

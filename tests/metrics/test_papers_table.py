@@ -37,7 +37,7 @@ def test_without_a_hit_the_f1_is_undefined_but_for_srn(said):
         assert np.isnan(six["OP"]) == (protocol == "asl" and not said), protocol
         assert six["OR"] == pytest.approx(0)
         table = evaluate_scores(probabilities, [[1, 0], [0, 1]], ["cat", "dog"], protocol=protocol)
-        assert ("no label is found" in "".join(table["undefined"])) == (protocol != "srn")
+        assert ("no label is predicted" in "".join(table["undefined"])) == (protocol != "srn")
 
 
 @every_protocol

@@ -8,12 +8,14 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.metrics import (
     evaluate_scores,
+    evaluate_uncalibrated,
     expected_calibration_error,
     log_loss_per_image,
     mean_average_precision,
     paired_bootstrap,
+    ranking,
 )
-from imlgcn.metrics import ranking as average_precision
+from imlgcn.metrics.ranking import average_precision
 
 NAMES = ["cat", "dog", "eel", "fox", "owl"]
 
@@ -84,7 +86,7 @@ def test_one_label_or_no_positive_or_no_image_still_gives_a_table():
 
 
 def test_names_that_do_not_fit_the_columns_are_refused():
-    with pytest.raises(InputError, match="2 label names came for 5 columns"):
+    with pytest.raises(InputError, match="got 2 names for 5 columns"):
         evaluate_scores(*case(), ["cat", "dog"])
 
 
@@ -116,3 +118,16 @@ def test_bootstrap_turns_its_sign_with_its_arguments_and_repeats_with_its_seed()
     assert forward == pytest.approx((-backward[0], -backward[2], -backward[1]))
     assert forward == paired_bootstrap(a, b, targets, samples=50, seed=3)
     assert forward[1:] != paired_bootstrap(a, b, targets, samples=50, seed=4)[1:]
+
+
+def test_each_ranking_is_scored_once(monkeypatch):
+    scored, score = [], ranking._label_precision
+    monkeypatch.setattr(ranking, "_label_precision", lambda *a: scored.append(1) or score(*a))
+    evaluate_scores(*case(), NAMES)
+    assert len(scored) == len(NAMES) + 1, "each label, and all of them together"
+
+
+def test_metrics_before_calibration_are_those_of_the_whole_table():
+    table, raw = evaluate_scores(*case(), NAMES), evaluate_uncalibrated(*case())
+    assert list(raw) == ["ECE", "classwise_ECE", "log_loss", "OF1", "CF1", "CF1_per_label"]
+    assert raw == {key: table[key] for key in raw}

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from imlgcn.config import InputError
-from imlgcn.metrics import PROTOCOLS, mean_average_precision, micro_average_precision
-from imlgcn.metrics import ranking as average_precision
+from imlgcn.metrics import (
+    PROTOCOLS,
+    average_precision,
+    mean_average_precision,
+    micro_average_precision,
+)
 
 # by falling score: 1 0 1 1 0 1 -> precision at the positives 1, 2/3, 3/4, 4/6
 SCORES = np.array([0.2, 0.9, 0.4, 0.8, 0.6, 0.5])[:, None]

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from imlgcn.config import InputError
-from imlgcn.metrics import Goal, fit_thresholds, parse_goal, precision_recall_f1, predict_labels
+from imlgcn.metrics import (
+    OperatingPoint,
+    fit_thresholds,
+    parse_operating_point,
+    precision_recall_f1,
+    predict_labels,
+)
 
 
 def case(seed=0, images=400, rates=(0.4, 0.1, 0.03)):
@@ -133,19 +139,19 @@ def test_a_number_is_taken_as_it_is_and_no_positive_at_all_means_a_half():
 @pytest.mark.parametrize(
     ("text", "goal"),
     [
-        ("f1", Goal("f1", 0)),
-        (" F1 ", Goal("f1", 0)),
-        ("recall=0.9", Goal("recall", 0.9)),
-        ("precision=1", Goal("precision", 1)),
-        ("0.5", Goal("fixed", 0.5)),
-        (0.25, Goal("fixed", 0.25)),
+        ("f1", OperatingPoint("f1", 0)),
+        (" F1 ", OperatingPoint("f1", 0)),
+        ("recall=0.9", OperatingPoint("recall", 0.9)),
+        ("precision=1", OperatingPoint("precision", 1)),
+        ("0.5", OperatingPoint("fixed", 0.5)),
+        (0.25, OperatingPoint("fixed", 0.25)),
     ],
 )
 def test_goals_are_read(text, goal):
-    assert parse_goal(text) == goal
+    assert parse_operating_point(text) == goal
 
 
 @pytest.mark.parametrize("text", ["f2", "f1=0.5", "recall", "recall=2", "=0.5", "1.5", "nan", ""])
 def test_other_goals_are_refused_with_the_choices(text):
     with pytest.raises(InputError, match=r"use f1, precision=0.9, recall=0.9 or a number"):
-        parse_goal(text)
+        parse_operating_point(text)

@@ -61,9 +61,9 @@ def test_impossible_values_are_refused(options, message, labels):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("words", r"`pip install 'imlgcn\[words\]'`, a GloVe .*--words FILE"),
-        ("image_pca", r"imlgcn train DATA --embedding image_pca"),
-        ("image", r"imlgcn train DATA --embedding image`"),
+        ("words", r"`pip install 'imlgcn\[words\]'`, a GloVe .*words=FILE"),
+        ("image_pca", r"train with embedding=image_pca"),
+        ("image", r"train with embedding=image,"),
     ],
 )
 def test_a_head_whose_embedding_is_missing_says_what_provides_it(name, kind, message):

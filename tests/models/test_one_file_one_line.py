@@ -125,7 +125,8 @@ def test_the_heads_that_the_help_names_are_heads_and_do_what_it_says():
         return (ROOT / "cli" / f"{module}.py").read_text(encoding="utf-8")
 
     for module in ("train",):
-        (listed,) = re.findall(r'help="([\w, ]+), \.\.\. \(default: \w+; `imlgcn systems` lists all', texts(module))
+        pattern = r'help="([\w, ]+), \.\.\. \(default: \w+; `imlgcn systems` lists all'
+        (listed,) = re.findall(pattern, texts(module))
         assert set(listed.split(", ")) <= set(HEADS)
     (listed,) = re.findall(r'help="([\w,]+):[\w=]+,\.\.\.; all = every head', texts("compare"))
     assert set(listed.split(",")) <= set(HEADS)

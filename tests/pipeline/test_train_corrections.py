@@ -79,7 +79,7 @@ def test_corrections_give_a_tagger_of_all_labels_somebody_said_yes_to(
     found = train_tiny(tmp_path / "run", data, progress=said, whole=True)
     assert found.labels == ("blue", "circle", "dark", "square")
     assert said.about("labels left out") == (
-        "labels left out, 1 of 5 (red): no image in train is known to show them; to have them, add "
+        "labels left out, 1 of 5 (red): they have no positive in train; to keep them, add "
         "such images or move some to train (imlgcn check shows all counts)"
     )
     again = Tagger.load(found.path)
@@ -98,7 +98,9 @@ def test_the_first_names_of_many_are_said(corrections):
     data, _ = with_splits(load_dataset(corrections(labels=labels)), 0, said)
     assert with_learnable_labels(data, said).names == JUDGED
     names = ", ".join(f"plant {number}" for number in range(5))
-    assert said.about("labels left out").startswith(f"labels left out, 9 of 14 ({names}, ...): no")
+    assert said.about("labels left out").startswith(
+        f"labels left out, 9 of 14 ({names}, ...): they"
+    )
 
 
 def test_a_yes_outside_of_train_teaches_nothing(rewrite):
@@ -112,7 +114,7 @@ def test_a_yes_outside_of_train_teaches_nothing(rewrite):
 
 def test_corrections_that_say_no_to_everything_are_refused(corrections, train_tiny, tmp_path):
     data = corrections(lambda image, row: dict.fromkeys(row, 0))
-    with pytest.raises(InputError, match="no image in train is known to show any label, so there"):
+    with pytest.raises(InputError, match="no label has a positive in train, so there"):
         train_tiny(tmp_path / "run", data)
     assert not (tmp_path / "run").exists()
 
@@ -124,9 +126,9 @@ def test_from_says_plainly_which_labels_the_new_tagger_has_lost(
     said = Said()
     found = train_tiny(tmp_path / "run", data, start=tagger.path, progress=said)
     assert "red" not in found.labels
-    assert said.about("--from: the new tagger") == (
-        "--from: the new tagger will not know 1 of the old one's 5 labels (red): no image in train "
-        "is known to show them; to keep them, train on the old data and this together"
+    assert said.about("start=: the new tagger") == (
+        "start=: the new tagger will lack 1 of the old one's 5 labels (red): they have no positive "
+        "in train; to keep them, train on the old and the new data together"
     )
     assert said.about("--from: the iml_gcn head starts anew")
 
@@ -141,7 +143,7 @@ def test_from_keeps_the_classifiers_of_the_labels_that_are_corrected(
     data = corrections(labels=("square", "blue"))
     new = train_tiny(tmp_path / "new", data, start=old.path, linear=still, progress=said)
     assert new.labels == ("square", "blue")
-    assert "3 of the old one's 5 labels (circle, dark, red)" in said.about("--from: the new tagger")
+    assert "3 of the old one's 5 labels (circle, dark, red)" in said.about("start=: the new tagger")
     assert said.about("labels left out") is None
     image = new.load_input(data.parent / "00.png")[None]
     ours, before = new.engine.logits(image), old.engine.logits(image)
@@ -202,7 +204,7 @@ def test_five_corrections_have_something_to_choose_thresholds_by(corrections, se
 
 def test_two_corrections_are_too_few(corrections):
     data = corrections(lambda image, row: row if image < "02.png" else {})
-    with pytest.raises(InputError, match="2 images are too few to be split into train and val"):
+    with pytest.raises(InputError, match="2 images are too few to split into train and val"):
         with_splits(load_dataset(data), 0, Said())
 
 
@@ -215,7 +217,7 @@ def test_validation_without_a_yes_still_lets_the_tagger_find_something(
     found = train_tiny(
         tmp_path / "run", data, head="linear", linear_training={"epochs": 30}, progress=said
     )
-    assert said.about("no image in val is known to show any label: probabilities are not")
+    assert said.about("no label has a positive in val: probabilities are not")
     tags = [tag for path in load_dataset(shapes).split("train").paths for tag in found(path)]
     assert len({tag.label for tag in tags}) >= 2
     assert all(tag.threshold == 0.5 for tag in tags)
@@ -229,9 +231,10 @@ def test_labels_that_validation_does_not_show_and_that_nobody_said_no_to_are_nam
     said = Said()
     say_what_is_thin(load_dataset(rewrite(change)), said)
     assert said.lines == [
-        "labels never absent in train, 1 of 5 (dark): the tagger will find them nearly everywhere; "
-        "add images that do not show them",
-        "labels in no image of val, 1 of 5 (red): they have the threshold that fits the others",
+        "labels never absent in train, 1 of 5 (dark): the tagger will predict them nearly "
+        "everywhere; add images that do not show them",
+        "labels without a positive in val, 1 of 5 (red): they get the threshold fitted on the "
+        "others",
     ]
 
 

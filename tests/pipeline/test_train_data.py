@@ -64,7 +64,7 @@ def test_data_without_splits_gets_one_that_is_written_down(train_tiny, tmp_path,
     said = Said()
     data = rewrite(lambda row: row[:2], header=("image", "labels"))
     found = train_tiny(tmp_path / "run", data, head="linear", progress=said)
-    assert any("no split in the data" in line for line in said.lines)
+    assert any("the data has no splits" in line for line in said.lines)
     back = load_dataset(found.path / "split.csv")
     assert set(back.splits) == {"train", "val", "test"}
     assert len(back) == 72

@@ -45,7 +45,7 @@ def config_of(tagger: Tagger) -> dict:
         ({"backbone": "test_efficientnett"}, "did you mean 'test_efficientnet'"),
         ({"sede": 1}, "unknown setting 'sede'; did you mean 'seed'"),
         ({"seed": "abc"}, "'seed'.*'abc'"),
-        ({"threshold": "best"}, "threshold 'best' is not known"),
+        ({"threshold": "best"}, "unknown threshold 'best'"),
         ({"loss": {"name": "assymetric"}}, "did you mean 'asymmetric'"),
         ({"loss": {"options": {"gama_neg": 1}}}, "did you mean 'gamma_neg'"),
         ({"loss": {"options": {"gamma_neg": "x"}}}, "the head or the loss cannot be used"),

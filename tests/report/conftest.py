@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from imlgcn.config import ImageSettings
-from imlgcn.evaluation import fit_scale, judge
+from imlgcn.evaluation import evaluate_split, fit_scale
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.report import write_report
@@ -43,9 +43,9 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
         np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
     )
     metrics = {"split": judged, "head": "iml_gcn", "failed_images": {}}
-    metrics |= judge(*splits[judged], labels, scale)
+    metrics |= evaluate_split(*splits[judged], labels, scale)
     if control:
-        metrics["control"] = {"head": "linear", **judge(*splits[judged], labels, scale)}
+        metrics["control"] = {"head": "linear", **evaluate_split(*splits[judged], labels, scale)}
         metrics["difference_to_control"] = {"mAP": 1.25, "low": -0.5, "high": 3.5}
     (path / "metrics.json").write_text(json.dumps(metrics))
     scored = [

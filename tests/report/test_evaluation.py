@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imlgcn.evaluation import Evaluation, judge
+from imlgcn.evaluation import Evaluation, evaluate_split
 from imlgcn.metrics.calibration import expected_calibration_error, sigmoid
 from imlgcn.report import write_evaluation_report
 from imlgcn.report.run import read_run_folder, with_evaluation
@@ -17,7 +17,7 @@ from imlgcn.tagger.scores import Scores
 def evaluation(tagger):
     """The test split again, as `imlgcn evaluate` scores it: without a control."""
     scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
-    metrics = judge(scored.logits, scored.targets, tagger.labels, tagger.info.scale)
+    metrics = evaluate_split(scored.logits, scored.targets, tagger.labels, tagger.info.scale)
     return Evaluation({**metrics, "split": "test"}, replace(scored, control=None), {})
 
 
@@ -33,7 +33,7 @@ def test_on_the_images_of_training_the_control_stands_beside(tagger, evaluation)
 
 @pytest.mark.parametrize("change", ["images", "targets", "protocol"])
 def test_on_other_images_or_by_another_protocol_it_does_not(tagger, evaluation, change):
-    metrics, scored = dict(evaluation.metrics), evaluation.scored
+    metrics, scored = dict(evaluation), evaluation.scored
     if change == "images":
         scored = replace(scored, images=scored.images[::-1])
     elif change == "targets":
@@ -46,9 +46,9 @@ def test_on_other_images_or_by_another_protocol_it_does_not(tagger, evaluation, 
 
 
 def test_the_page_says_what_was_judged_and_by_what(tagger, evaluation, tmp_path, read_page):
-    metrics = {**evaluation.metrics, "protocol": "voc07", "mAP": 12.3, "split": "all"}
+    metrics = {**evaluation, "protocol": "voc07", "mAP": 12.3, "split": "all"}
     del metrics["before_calibration"]  # as under a paper's protocol
-    found = evaluation._replace(metrics=metrics)
+    found = Evaluation(metrics, evaluation.scored, evaluation.images)
     file = tmp_path / "page.html"
     write_evaluation_report(tagger, found, file, data="cats & dogs.csv")
     words = read_page(file).words
@@ -63,7 +63,9 @@ def test_the_page_says_what_was_judged_and_by_what(tagger, evaluation, tmp_path,
 def page_of(tagger, protocol, folder, read_page):
     """Write and read the report on other images, with the scores of the test split."""
     scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
-    metrics = judge(scored.logits, scored.targets, tagger.labels, tagger.info.scale, protocol)
+    metrics = evaluate_split(
+        scored.logits, scored.targets, tagger.labels, tagger.info.scale, protocol
+    )
     scored = replace(scored, control=None, probabilities=tagger.calibration.apply(scored.logits))
     scored = replace(scored, images=tuple(f"other/{name}" for name in scored.images))
     found = Evaluation({**metrics, "split": "test"}, scored, {})
@@ -134,7 +136,7 @@ def page_without_desserts(tagger, evaluation, protocol, folder, read_page):
     scored = evaluation.scored
     targets = scored.targets.copy()
     targets[:, 1] = -1
-    metrics = judge(scored.logits, targets, tagger.labels, tagger.info.scale, protocol)
+    metrics = evaluate_split(scored.logits, targets, tagger.labels, tagger.info.scale, protocol)
     found = Evaluation({**metrics, "split": "test"}, replace(scored, targets=targets), {})
     write_evaluation_report(tagger, found, folder / "page.html", data="data.csv")
     return read_page(folder / "page.html")

@@ -191,7 +191,7 @@ def test_another_goal_asked_in_capitals_is_the_stored_one(tagger):
 
 def test_an_unknown_goal_is_refused(tagger, photo):
     for call in (tagger.thresholds_for, lambda goal: tagger(photo, threshold=goal)):
-        with pytest.raises(InputError, match="threshold 'best' is not known"):
+        with pytest.raises(InputError, match="unknown threshold 'best'"):
             call("best")
 
 

@@ -50,23 +50,22 @@ def evaluate(
 
     Example: imlgcn evaluate runs/demo openclipart --json metrics.json --report test.html
     """
-    from imlgcn.evaluation import evaluate_images
+    from imlgcn import evaluation
     from imlgcn.report import write_evaluation_report
     from imlgcn.tagger import Tagger
 
     _refuse_other_than_html(report_file)
     progress = terminal()
-    opened = Tagger.load(
-        tagger, device=device
-    )  # before the data: a wrong path is the likelier mistake
+    # before the data: a wrong path is the likelier mistake
+    opened = Tagger.load(tagger, device=device)
     dataset = DataSource(data, reader, variant, delimiter).load(progress)
     chosen = None if split == "all" else split
-    found = evaluate_images(opened, dataset, split=chosen, protocol=protocol, progress=progress)
+    found = evaluation.evaluate(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:
-        write_atomic(json_file, json.dumps(found.metrics, indent=1) + "\n")
+        write_atomic(json_file, json.dumps(found, indent=1) + "\n")
     if report_file is not None:
         write_evaluation_report(opened, found, report_file, data=data, progress=progress)
-    show.metrics(found.metrics)
+    show.metrics(found)
     if report_file is not None:
         progress.say(f"report: {report_file}")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imlgcn.comparison.cells import Cell
 from imlgcn.config import CONTROL
-from imlgcn.evaluation import fit_scale, judge
+from imlgcn.evaluation import evaluate_split, fit_scale
 from imlgcn.metrics.protocol import paired_bootstrap
 
 ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
@@ -57,7 +57,10 @@ def make_row(
     Calibration and thresholds are fitted on validation.
     """
     val_targets, wanted = targets if split == "test" else (targets[0], targets[0])
-    judged = [judge(scores(c, split), wanted, names, fit_scale(c.val, val_targets)) for c in cells]
+    judged = [
+        evaluate_split(scores(c, split), wanted, names, fit_scale(c.val, val_targets))
+        for c in cells
+    ]
     maps = [found["mAP"] for found in judged]
     difference: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
     if cells is not control:

@@ -1,7 +1,8 @@
-"""What is wrong with a data set, found before anything is trained on it.
+"""Validate a data set before anything is trained on it.
 
-An error harms training or makes its evaluation worthless; a warning is worth a look. Letters used
-in shapes: N images, L labels.
+An error harms training or invalidates its evaluation; a warning is worth a look.
+
+Letters used in shapes: N images, L labels.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from imlgcn.data.near_duplicates import clusters, duplicate_pairs
 from imlgcn.data.scan import Scan, scan_images
 from imlgcn.progress import SILENT, Progress
 
-MIN_POSITIVES = 10  # below, a threshold and a calibration of the label's own rest on nothing
+MIN_POSITIVES = 10  # fewer are too few to calibrate a label and to fit its threshold
 NUM_EXAMPLES = 5
 BAD_FILES = {
-    "missing": "image files are missing; correct their paths, or leave the rows out",
-    "unreadable": "files cannot be read as images; replace them or leave them out",
-    "truncated": "images are cut short; copy them again or leave them out",
-    "too_large": "images have an absurd number of pixels; make them smaller or leave them out",
+    "missing": "image files are missing; correct their paths or remove their rows",
+    "unreadable": "files cannot be read as images; replace or remove them",
+    "truncated": "images are truncated; copy them again or remove them",
+    "too_large": "images exceed the limit of pixels; make them smaller or remove them",
 }
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of finding: how bad, how many, a sentence that says what to do, and examples."""
+    """One kind of problem: its level, how often it occurs, what to do about it, and examples."""
 
     level: Literal["error", "warning"]
     kind: str
@@ -44,7 +45,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class LabelCount:
-    """In how many images a label is present (in all and in each split) and unknown."""
+    """Number of images in which a label is present (overall and by split) and unknown."""
 
     name: str
     present: int
@@ -54,7 +55,7 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found, worst first."""
+    """The result of a check, errors first."""
 
     reader: str
     reason: str
@@ -62,11 +63,11 @@ class CheckReport:
     splits: dict[str, int]
     labels: list[LabelCount]
     problems: list[Problem]
-    published: str = ""  # for a well-known data set: its counts agree with the published ones
+    published: str = ""  # one line if its counts agree with published ones, else empty
 
     @property
     def harmful(self) -> bool:
-        """Whether training on the data as it is would be harmed."""
+        """Whether there is an error."""
         return any(problem.level == "error" for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +78,10 @@ class CheckReport:
 def check_dataset(
     dataset: Dataset, *, min_positives: int = MIN_POSITIVES, progress: Progress = SILENT
 ) -> CheckReport:
-    """Look at every image and every label of a data set."""
+    """Check every image and every label of a data set.
+
+    Labels with fewer than ``min_positives`` training images are listed as a warning.
+    """
     scans = scan_images(dataset.paths, progress=progress)
     published = compare(dataset)
     problems = [
@@ -116,7 +120,7 @@ def count_labels(dataset: Dataset) -> list[LabelCount]:
 def _problem(
     level: Literal["error", "warning"], kind: str, message: str, found: Sequence[str]
 ) -> Iterator[Problem]:
-    """Yield a problem if anything was found."""
+    """Yield a problem if there are findings."""
     if found:
         yield Problem(level, kind, len(found), message, tuple(found[:NUM_EXAMPLES]))
 
@@ -126,8 +130,8 @@ def _counts(published: Comparison | None) -> Iterator[Problem]:
         yield from _problem(
             "warning",
             "published_counts",
-            f"counts differ from those published for {published.name}; if this is meant to be the "
-            "whole, files are missing or another variant was meant",
+            f"counts differ from those published for {published.name}; if this should be the whole "
+            "data set, files are missing or it was published in another variant (variant=)",
             published.different,
         )
 
@@ -150,24 +154,27 @@ def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> 
     def named(groups: Iterable[Sequence[int]]) -> list[str]:
         return [" = ".join(_where(dataset, index) for index in group) for group in groups]
 
-    advice = "images lie in more than one split, so that a test would ask what training has seen"
+    advice = "images occur in more than one split (leak)"
     yield from _problem(
-        "error", "duplicate_across_splits", f"identical {advice}", named(filter(across, same))
+        "error",
+        "duplicate_across_splits",
+        f"identical {advice}; keep one of each",
+        named(filter(across, same)),
     )
     yield from _problem(
         "error",
         "near_duplicate_across_splits",
-        f"nearly identical {advice}; 'imlgcn split' keeps them together",
+        f"nearly identical {advice}; split anew: 'imlgcn split' keeps them together",
         named(pair for pair in near if across(pair)),
     )
     yield from _problem(
         "warning",
         "conflicting_labels",
-        "identical images have different labels; correct them, or mark what is not sure with ?",
+        "identical images have different labels; correct them, or mark uncertain ones with ?",
         named(group for group in same if len({dataset.targets[i].tobytes() for i in group}) > 1),
     )
     yield from _problem(
-        "warning", "duplicate", "images are there more than once", named(filterfalse(across, same))
+        "warning", "duplicate", "images occur more than once", named(filterfalse(across, same))
     )
     yield from _problem(
         "warning",
@@ -197,14 +204,14 @@ def _label_names(names: Sequence[str]) -> Iterator[Problem]:
     yield from _problem(
         "error",
         "similar_labels",
-        "labels are written in several ways that differ only in case or space; write them alike",
+        "labels have several spellings that differ only in case or spaces; use one of them",
         [" = ".join(map(repr, group)) for group in spellings.values() if len(group) > 1],
     )
     if all(re.fullmatch(r"\d+(\.0)?", name) for name in names):
         yield from _problem(
             "warning",
             "index_labels",
-            "all labels are numbers, as if an index stood in place of names; put the names in",
+            "all labels are numbers, which look like indices; use names instead",
             names,
         )
 
@@ -214,31 +221,33 @@ def _label_counts(dataset: Dataset, min_positives: int) -> Iterator[Problem]:
     trained = [label.by_split.get("train", label.present if not splits else 0) for label in labels]
     where = "in the training split" if splits else "in the data"
     none = not any(trained)
-    advice = "that is all: nothing can be trained" if none else "'imlgcn train' leaves them out"
+    advice = (
+        "that is every label: nothing can be trained" if none else "'imlgcn train' leaves them out"
+    )
     yield from _problem(
         "error" if none else "warning",
         "label_never_in_train",
-        f"labels are in no image {where}; {advice}; add images that show them",
+        f"labels occur in no image {where}; {advice}; add images that show them",
         [label.name for label, count in zip(labels, trained, strict=True) if count == 0],
     )
     yield from _problem(
         "warning",
         "few_positives",
-        f"labels are in fewer than {min_positives} images {where}; expect little of them",
+        f"labels occur in fewer than {min_positives} images {where}; expect low accuracy for them",
         [f"{x.name}: {n}" for x, n in zip(labels, trained, strict=True) if 0 < n < min_positives],
     )
     for split in (name for name in splits if name != "train"):
         yield from _problem(
             "warning",
             "label_never_in_split",
-            f"labels are in no image of the {split} split, where nothing can be said of them",
+            f"labels occur in no image of the {split} split, where they cannot be evaluated",
             [label.name for label in labels if label.by_split[split] == 0],
         )
     yield from _problem(
         "warning",
         "label_always_present",
-        "labels are absent in no image, so that a tagger will find them nearly everywhere; add "
-        "images that do not show them",
+        "labels are absent from no image, so that a tagger will predict them nearly everywhere; "
+        "add images that do not show them",
         [x.name for x in labels if len(dataset) > 1 and 0 < x.present == len(dataset) - x.unknown],
     )
 
@@ -248,12 +257,12 @@ def _empty_images(dataset: Dataset, scans: Sequence[Scan]) -> Iterator[Problem]:
     yield from _problem(
         "warning",
         "no_label",
-        "images have no label; right if they show none of the labels, else label them",
+        "images have no label; correct if they show none of the labels, else label them",
         [_where(dataset, index) for index in unlabelled.tolist()],
     )
     yield from _problem(
         "warning",
         "blank",
-        "images are of one plain colour",
+        "images have a single colour",
         [_where(dataset, index) for index, scan in enumerate(scans) if scan.is_blank],
     )

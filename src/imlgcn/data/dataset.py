@@ -63,7 +63,7 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, int]:
-        """The splits there are, with their number of images; empty when the data has none."""
+        """Number of images of each split; empty if the data has no splits."""
         counts = Counter(record.split for record in self.records)
         return {name: counts[name] for name in SPLITS if counts[name]}
 
@@ -71,8 +71,8 @@ class Dataset:
         """Return the records of one split."""
         wanted = split_name(name)
         if wanted not in self.splits:
-            there = ", ".join(self.splits) or "no splits; make them with 'imlgcn split'"
-            raise InputError(f"the data has no split {wanted!r}; it has {there}")
+            existing = ", ".join(self.splits) or "no splits; make them with 'imlgcn split'"
+            raise InputError(f"the data has no split {wanted!r}; it has {existing}")
         return self.select(i for i, record in enumerate(self.records) if record.split == wanted)
 
     def select(self, indices: Iterable[int]) -> Dataset:
@@ -82,7 +82,7 @@ class Dataset:
         return replace(self, records=records, targets=self.targets[chosen])
 
     def with_splits(self, splits: Sequence[str | None]) -> Dataset:
-        """Return the same data with a split for each record."""
+        """Return the same data with the given split for each record."""
         checked = [None if name is None else split_name(name) for name in splits]
         records = tuple(
             replace(record, split=split)
@@ -93,12 +93,14 @@ class Dataset:
     def reordered(self, names: Sequence[str]) -> Dataset:
         """Return the data with the labels ``names``, matched by name.
 
-        A label of ``names`` that the data does not have is unknown in every image: the data does
-        not say that it is absent. A label of the data that is not in ``names`` is an error.
+        A label of ``names`` that the data lacks is unknown in every image, not absent.
+
+        Raises:
+            InputError: a label of the data is not in ``names``.
         """
         if extra := sorted(set(self.names) - set(names)):
             raise InputError(
-                f"the data has {len(extra)} labels that are not wanted here: "
+                f"the data has {len(extra)} labels that are not among those expected: "
                 f"{', '.join(extra[:5])}{', ...' if len(extra) > 5 else ''}"
             )
         targets = np.full((len(self), len(names)), UNKNOWN, dtype=np.int8)
@@ -150,24 +152,26 @@ def load_dataset(
 
 def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:
     if not names:
-        raise InputError("the data has no labels at all; give every image its labels")
+        raise InputError("the data has no labels at all; label the images")
     column = {name: index for index, name in enumerate(names)}
     if len(column) < len(names):
-        raise InputError(f"a label is listed twice: {Counter(names).most_common(1)[0][0]!r}")
+        raise InputError(
+            f"a label is listed twice: {Counter(names).most_common(1)[0][0]!r}; list each once"
+        )
     targets = np.full((len(records), len(names)), ABSENT, dtype=np.int8)
     for row, record in enumerate(records):
         if record.absent is not None:
             targets[row] = UNKNOWN
-        said = (
+        values = (
             (record.absent or (), ABSENT),
             (record.unknown, UNKNOWN),
             (record.labels, PRESENT),
         )
-        for labels, value in said:
+        for labels, value in values:
             for label in labels:
                 if label not in column:
                     raise InputError(
-                        f"{record.name}: its label {label!r} is not a label of the data"
+                        f"{record.name}: its label {label!r} is not a label of the data set"
                     )
                 targets[row, column[label]] = value
     return targets

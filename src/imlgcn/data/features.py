@@ -1,7 +1,7 @@
-"""Features of a list of images, each content extracted once and kept in an on-disk cache.
+"""Features of a list of images, extracted once per file content and cached on disk.
 
-Rows are found by the file's content and by what made them: weights, preprocessing, version.
-Letters: N images, B batch, S side of the input.
+The key of a row is the file's content and what computed it: weights, preprocessing, version.
+Letters: N images, B batch, S input size.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from imlgcn.progress import SILENT, Progress
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
-VERSION = 2  # raise it when decoding, transforms or the shards change: old rows are then not found
+VERSION = 2  # increase when decoding, transforms or the shards change: it invalidates old rows
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """The features of the images that worked, in the order of their paths."""
+    """The features of the readable images, in the order of their paths."""
 
-    features: NDArray[Any]  # (number that worked, ...)
+    features: NDArray[Any]  # (number of readable images, ...)
     rows: NDArray[np.int64]  # for each of them, its index in the list of paths
-    failed: dict[int, str]  # index in the list of paths -> what went wrong, naming the file
+    failed: dict[int, str]  # index in the list of paths -> error message, with the file name
 
 
 def features_for(
@@ -55,13 +55,13 @@ def features_for(
     progress: Progress = SILENT,
     stage: str = "features",
 ) -> FeatureTable:
-    """Return the features of ``paths``; what the folder ``cache`` holds is not extracted again.
+    """Return the features of ``paths``; rows in the folder ``cache`` are not computed again.
 
-    ``key`` names all that decides what ``extractor`` returns: weights, pooling, engine. Rows are
-    returned in ``dtype`` just as they are stored, so that a cached row is the same to the bit.
-    The next images are decoded in ``workers`` threads (default: 2 at most) while up to ``streams``
-    batches are extracted, each in a thread of its own: ``extractor`` must then be thread-safe. An
-    image that cannot be read is in ``failed`` and has no row.
+    ``key`` identifies everything the output of ``extractor`` depends on: weights, pooling, engine.
+    Rows are returned in ``dtype`` as they are stored, so that a cached row is bit-identical. Images
+    are decoded ahead in ``workers`` threads (default: 2 at most) while up to ``streams`` batches
+    are extracted in a thread each: ``extractor`` must then be thread-safe. An image that cannot be
+    read is in ``failed`` and has no row.
     """
     if not paths:
         return FeatureTable(np.zeros((0, 0), dtype), np.zeros(0, np.int64), {})
@@ -69,7 +69,7 @@ def features_for(
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
     todo: Sequence[int] = range(len(paths))
-    while todo:  # a second time only when a shard turns out to be damaged
+    while todo:  # a second pass only if a shard is damaged
         with (
             progress.bar(stage, len(todo)) as advance,
             shards,
@@ -78,7 +78,7 @@ def features_for(
         ):
             seen = extraction.start(extractors)
             load = partial(_load, settings=settings, seen=seen)
-            # what waits is bounded: two batches of decoded images
+            # bounded memory: at most two batches of decoded images wait
             images = _in_order(pool, load, (Path(paths[i]) for i in todo), 2 * batch_size)
             for index, image in zip(todo, images, strict=True):
                 extraction.add(index, image)
@@ -90,12 +90,12 @@ def features_for(
 
 class _Image(NamedTuple):
     digest: bytes  # SHA-256 of the file
-    pixels: NDArray[np.uint8] | None = None  # (S, S, 3); None when its content is known already
+    pixels: NDArray[np.uint8] | None = None  # (S, S, 3); None if its content is cached
     error: str = ""
 
 
 class _Extraction:
-    """Takes images in order, extracts in batches what is new, remembers where the rest is found."""
+    """Extracts new images in batches and keeps track of cached ones and copies."""
 
     def __init__(
         self,
@@ -107,15 +107,15 @@ class _Extraction:
     ) -> None:
         self._count, self._shards = count, shards
         self._extractor, self._batch_size, self._streams = extractor, batch_size, streams
-        self._values: NDArray[Any] | None = None  # (N, ...), made when the first row is known
+        self._values: NDArray[Any] | None = None  # (N, ...), allocated with the first row
         self._failed: dict[int, str] = {}
 
     def start(self, pool: ThreadPoolExecutor) -> set[bytes]:
-        """Begin a pass; return the growing set of contents that need no decoding."""
+        """Begin a pass; return the set of contents that need no decoding, which grows."""
         self._pool = pool
         self._running: deque[tuple[list[tuple[int, _Image]], Future[NDArray[Any]]]] = deque()
         self._cached: Index = self._shards.index()
-        self._hits: dict[int, bytes] = {}
+        self._hits: dict[int, bytes] = {}  # image -> its content, which is cached
         self._first: dict[bytes, int] = {}  # new content -> index of the first image with it
         self._copies: dict[int, int] = {}
         self._batch: list[tuple[int, _Image]] = []
@@ -137,7 +137,7 @@ class _Extraction:
                 self._submit()
 
     def finish(self) -> None:
-        """Extract what is left and wait for it."""
+        """Extract the last batch and wait for all."""
         if self._batch:
             self._submit()
         while self._running:
@@ -152,7 +152,9 @@ class _Extraction:
         self._running.append((light, self._pool.submit(self._extract, pixels)))
 
     def _extract(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        return np.array(self._extractor(pixels), self._shards.dtype)  # a copy: it may be reused
+        return np.array(
+            self._extractor(pixels), self._shards.dtype
+        )  # a copy: the extractor may reuse its buffer
 
     def _collect(self) -> None:
         batch, future = self._running.popleft()
@@ -163,7 +165,7 @@ class _Extraction:
         self._shards.append([image.digest for _, image in batch], rows)
 
     def read_cached(self) -> list[int]:
-        """End a pass: fill in what was found; return the images whose shard was damaged."""
+        """End a pass: read the cached rows; return the images whose shard was damaged."""
         wanted: dict[Path, list[int]] = {}
         for index, digest in self._hits.items():
             wanted.setdefault(self._cached[digest][0], []).append(index)
@@ -190,7 +192,7 @@ class _Extraction:
         if rows.shape[1:] != self._values.shape[1:]:
             raise ValueError(
                 f"rows of shape {rows.shape[1:]} after rows of shape {self._values.shape[1:]}; "
-                "give another key when the extractor changes"
+                "use another key when the extractor changes"
             )
         self._values[indices] = rows
 
@@ -201,7 +203,7 @@ def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:
 
 
 def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> _Image:
-    """Hash a file and, unless its content was seen, decode it (opened once: the same content)."""
+    """Hash a file and, unless its content was seen, decode it; opened once, so contents agree."""
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
@@ -218,7 +220,7 @@ def _threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)  # on an error nobody wants what still waits
+        pool.shutdown(cancel_futures=True)  # after an error the waiting tasks are useless
 
 
 def _in_order(

@@ -1,6 +1,6 @@
-"""The only place where an image is decoded: any allowed file becomes an upright 8-bit RGB image.
+"""Decoding of images: any allowed file becomes an upright 8-bit RGB image, here and nowhere else.
 
-What is not sure to show the picture as it was meant is refused with a sentence that names the file.
+A file that might not be decoded as intended is refused with an error that names it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from imlgcn.config import InputError
 
 ImageSource = Path | str | bytes | BinaryIO
 
-# Pillow's plugins by the name each registers. Imported above and not on demand: threads decode.
-# EPS (runs a program), PSD, ICNS, JPEG 2000 and the museum pieces stay out: attack surface.
+# Pillow's plugins by the name each registers; imported eagerly, because threads decode. EPS (runs a
+# program), PSD, ICNS, JPEG 2000 and rare old formats are left out to reduce the attack surface.
 PLUGINS = {
     "JPEG": JpegImagePlugin,
     "PNG": PngImagePlugin,
@@ -55,10 +55,11 @@ IMAGE_SUFFIXES = frozenset(
     for suffix in known
 )
 MAX_PIXELS = 200_000_000  # above the largest phone sensors; 0.6 GB once decoded
-# A JPEG decoder can halve an image up to three times, each time for less work. It may do so while
-# both sides stay this many times the wanted ones: then the resize that follows still does the
-# filtering. On photographs of 640 to 4,000 pixels logits move by 0.06 in the mean (bicubic to
-# Lanczos: 0.09, to bilinear: 0.13; the embedded tagger at 224), and decoding takes half the time.
+# A JPEG decoder can halve an image up to three times, which saves work each time. It may do so
+# while width and height stay at least this many times the requested ones: the resize that follows
+# then still filters. On photographs of 640 to 4,000 pixels logits change by 0.06 on average (from
+# bicubic to Lanczos: 0.09, to bilinear: 0.13; the embedded tagger at 224), and decoding takes half
+# the time.
 DRAFT_MARGIN = 1.4
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -73,11 +74,11 @@ UPRIGHT = {
 
 
 class ImageError(InputError):
-    """An image that cannot be used; the message starts with the name of its file."""
+    """An image cannot be used; the message starts with the name of its file."""
 
 
 class ImageInfo(NamedTuple):
-    """What the header says: the size as stored (before EXIF rotation) and the format's name."""
+    """Content of the header: the size as stored (before EXIF rotation) and the format's name."""
 
     width: int
     height: int
@@ -99,9 +100,12 @@ def open_image(
 ) -> Image.Image:
     """Decode an image to upright 8-bit RGB, transparency on white, first frame.
 
-    Give the ``size`` it will be resized to (both sides, or with ``fit="pad"`` the longer one) and a
-    large JPEG is decoded at a half, a quarter or an eighth, never below :data:`DRAFT_MARGIN` times
-    what is wanted on either side.
+    With the ``size`` it will be resized to (width and height, or with ``fit="pad"`` the longer of
+    them), a large JPEG is decoded at a half, a quarter or an eighth of its size, but never below
+    :data:`DRAFT_MARGIN` times the requested width or height.
+
+    Raises:
+        ImageError: not an allowed format, damaged, or more than ``max_pixels`` pixels.
     """
     with _header(source) as image:
         width, height = image.size
@@ -111,18 +115,18 @@ def open_image(
                 "megapixels; make the image smaller or raise max_pixels"
             )
         if size is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
-            share = DRAFT_MARGIN * size / max(width, height)
-            wanted = (width * share, height * share) if fit == "pad" else (DRAFT_MARGIN * size,) * 2
-            image.draft(None, (math.ceil(wanted[0]), math.ceil(wanted[1])))
+            scale = DRAFT_MARGIN * size / max(width, height)
+            least = (width * scale, height * scale) if fit == "pad" else (DRAFT_MARGIN * size,) * 2
+            image.draft(None, (math.ceil(least[0]), math.ceil(least[1])))
         image.load()
         return _to_rgb(_turn_upright(image))
 
 
 @contextmanager
 def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
-    """Yield the image with only its header read; whatever goes wrong names the file."""
+    """Yield the image with only its header read; any error names the file."""
     name = source if isinstance(source, (Path, str)) else getattr(source, "name", "")
-    name = str(name) if isinstance(name, (Path, str)) else ""  # streams may have a number
+    name = str(name) if isinstance(name, (Path, str)) else ""  # the name of a stream may be an int
     with ExitStack() as stack:
         try:
             if isinstance(source, (Path, str)):
@@ -132,7 +136,7 @@ def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
             else:
                 file = source
             yield _identify(file)
-        except Exception as error:  # decoders raise almost anything on damaged or hostile bytes
+        except Exception as error:  # decoders raise almost anything on damaged or malicious bytes
             system = error.strerror if isinstance(error, OSError) else None
             raise ImageError(
                 f"{name or 'image'}: {system or str(error) or type(error).__name__}"
@@ -142,8 +146,8 @@ def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
 def _identify(file: BinaryIO) -> ImageFile.ImageFile:
     """Return the image in ``file``, of an allowed format, with only its header read.
 
-    Not ``Image.open(formats=...)``: that applies Pillow's process-wide pixel limit, with a warning
-    from 89 megapixels on, and raising it here would raise it for the whole program.
+    Not ``Image.open(formats=...)``: it applies Pillow's pixel limit, with a warning from 89
+    megapixels on, and a higher limit would apply to the whole process.
     """
     file.seek(0)
     prefix = file.read(16)
@@ -159,7 +163,7 @@ def _identify(file: BinaryIO) -> ImageFile.ImageFile:
             if isinstance(accepted, str):  # this build of Pillow lacks the decoder
                 raise SyntaxError(accepted)
             return factory(file, "")
-        except SyntaxError as error:  # Pillow's word for "not this format after all"
+        except SyntaxError as error:  # how Pillow reports that it is not this format
             if prefix[8:12] not in HEIF_BRANDS:
                 raise InputError(f"is not a valid {name} file ({error})") from error
     if prefix[4:8] == b"ftyp" and prefix[8:12] in HEIF_BRANDS:
@@ -182,7 +186,7 @@ def _identify_heif(file: BinaryIO) -> ImageFile.ImageFile:
 def _turn_upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # damaged metadata do not make the picture unusable
+    except Exception:  # the image is usable without its metadata
         return image
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
@@ -191,7 +195,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_16_bit(image)
     if image.mode == "F":
-        raise InputError("has floating-point pixels of unknown range; save it with 8 or 16 bits")
+        raise InputError(
+            "has floating-point pixels of unknown range; save it with 8 or 16 bits per channel"
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
@@ -203,9 +209,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_16_bit(image: Image.Image) -> Image.Image:
     values = np.asarray(image)  # (H, W)
     if values.min() < 0 or values.max() > 65535:
-        raise InputError("has 32-bit pixels of unknown range; save it with 8 or 16 bits")
+        raise InputError(
+            "has 32-bit pixels of unknown range; save it with 8 or 16 bits per channel"
+        )
     grey = np.empty(values.shape, np.uint8)
-    for row, found in zip(grey, values, strict=True):  # whole, the wider numbers take gigabytes
+    for row, found in zip(
+        grey, values, strict=True
+    ):  # row by row: as a whole, the wider integers take gigabytes
         row[:] = (found.astype(np.uint32) + 128) // 257  # 65535 = 255 * 257
     if isinstance(transparent := image.info.get("transparency"), int):
         grey[values == transparent] = 255

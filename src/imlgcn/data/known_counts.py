@@ -1,7 +1,7 @@
-"""What is published about the size of well-known data sets, to compare with what was read.
+"""Published sizes of well-known data sets, to compare with what was read.
 
-A reader that recognises such a data set names it in ``Source.published``. Where the numbers come
-from stands in docs/data-sets.md; a number that could not be checked is not here.
+A reader that recognises such a data set names it in ``Source.published``. docs/data-sets.md has the
+sources of the numbers; numbers that could not be verified are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from imlgcn.data.dataset import Dataset
 class Counts:
     """Numbers of images, and of present labels over all of them, by split.
 
-    ``train+val`` is the sum over both, whichever way the images are dealt out to them.
+    ``train+val`` is the sum over both, however the images are divided between them.
     """
 
     images: dict[str, int]
@@ -39,7 +39,7 @@ COUNTS = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a data set compares with its published counts: what agrees, and what does not."""
+    """A data set against its published counts: those that agree, and those that differ."""
 
     name: str
     same: tuple[str, ...]
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def compare(dataset: Dataset) -> Comparison | None:
-    """Compare a data set with what is published about it; None where nothing is known."""
+    """Compare a data set with its published counts; None if there are none."""
     counts = COUNTS.get(dataset.published)
     if counts is None:
         return None
@@ -66,13 +66,13 @@ def compare(dataset: Dataset) -> Comparison | None:
         for splits, number in expected.items():
             parts = [name for name in splits.split("+") if name in found]
             if not parts:
-                continue  # a part that is not here, such as the test set: nothing to compare
+                continue  # a split that the data lacks, such as test
             total = sum(found[name] for name in parts)
             where = " and ".join(parts)
             if total == number:
                 same.append(f"{total:,} {what} in {where}")
             else:
-                different.append(f"{total:,} {what} in {where}, published are {number:,}")
+                different.append(f"{total:,} {what} in {where} instead of the published {number:,}")
     if not same and not different:
         return None
     return Comparison(dataset.published, tuple(same), tuple(different))

@@ -1,4 +1,4 @@
-"""Data made ready for training: it has the splits it needs, and every label something to learn.
+"""Prepare data for training: add missing splits, drop labels that cannot be learnt.
 
 Letters used in shapes: N images, L labels.
 """
@@ -21,56 +21,54 @@ from imlgcn.progress import Progress
 def with_splits(
     dataset: Dataset, seed: int, progress: Progress, *, old: Path | None = None
 ) -> tuple[Dataset, bool]:
-    """Return the data with at least train and val, and whether the split is ours.
+    """Return the data with at least train and val, and whether a split was made.
 
-    Ours keeps images where ``old``, the ``split.csv`` of an earlier run, has them.
+    Images that ``old`` lists, the ``split.csv`` of an earlier run, keep their split.
     """
     if {"train", "val"} <= set(dataset.splits):
         return dataset, False
     splits = _new_splits(dataset, seed, progress)
-    if "val" not in splits and not dataset.splits:  # a handful: thresholds come before a test
+    if "val" not in splits and not dataset.splits:  # few images: validation first
         splits = ["val" if part == "test" else part for part in splits]
     if not {"train", "val"} <= set(splits):
         raise InputError(
-            f"{len(dataset)} images are too few to be split into train and val (near duplicates "
-            "stay together): give ten or more, or a column 'split'"
+            f"{len(dataset)} images are too few to split into train and val (near duplicates stay "
+            "together): give ten or more, or a column 'split'"
         )
     dataset = dataset.with_splits(splits)
     return dataset if old is None else _keep_old_split(dataset, old, progress), True
 
 
 def _new_splits(dataset: Dataset, seed: int, progress: Progress) -> list[str]:
-    there = dataset.splits
-    if not there:
-        progress.say(
-            "no split in the data: making one, 80 % train, 10 % val, 10 % test (split.csv)"
-        )
+    existing = dataset.splits
+    if not existing:
+        progress.say("the data has no splits: making 80 % train, 10 % val, 10 % test (split.csv)")
         return split_dataset(dataset, seed=seed, progress=progress)[0]
-    if "train" not in there:
-        raise InputError(f"the data has splits {', '.join(there)} but no 'train'; add one")
-    progress.say("no 'val' in the data: a tenth of 'train' is held out (split.csv)")
-    if "test" in there:
+    if "train" not in existing:
+        raise InputError(f"the data has splits {', '.join(existing)} but no 'train'; add one")
+    progress.say("the data has no split 'val': holding out a tenth of 'train' (split.csv)")
+    if "test" in existing:
         return split_around_test(dataset, seed=seed, progress=progress)[0]
     return split_dataset(dataset, train=0.9, val=0.1, test=0.0, seed=seed, progress=progress)[0]
 
 
 def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
-    """An image the old tagger was trained on must not be one that the new one is judged by."""
+    """Keep images that the old tagger was trained on out of val and test."""
     same, kept = keep_splits(dataset, old) if old.is_file() else (dataset, 0)
     if kept and {"train", "val"} <= set(same.splits):
         progress.say(f"{kept} of {len(dataset)} images keep the split of the old run")
         return same
     why = "the old run's would leave train or val empty, so " if kept else ""
     progress.say(
-        f"{why}the split is new: images the old tagger was trained on may now be in val and test"
+        f"{why}the split is new: images the old tagger was trained on may now be in val or test"
     )
     return dataset
 
 
 def with_learnable_labels(dataset: Dataset, progress: Progress) -> Dataset:
-    """Return the data without the labels that no training image is known to show; say which.
+    """Return the data without the labels that have no positive in train, and report them.
 
-    The records stay as they were read.
+    The records are unchanged.
 
     Raises:
         InputError: no label is left.
@@ -78,48 +76,48 @@ def with_learnable_labels(dataset: Dataset, progress: Progress) -> Dataset:
     shown = (dataset.split("train").targets == 1).any(axis=0)  # (L,)
     if not shown.any():
         raise InputError(
-            "no image in train is known to show any label, so there is nothing to learn: give "
-            "images of train a label (in a column of its own, a 1), or move some to train"
+            "no label has a positive in train, so there is nothing to learn: label images of "
+            "train (in a column of its own, with a 1), or move some to train"
         )
     if shown.all():
         return dataset
     progress.say(
-        f"labels left out, {_listed(dataset, ~shown)}: no image in train is known to show them; to "
-        "have them, add such images or move some to train (imlgcn check shows all counts)"
+        f"labels left out, {_listed(dataset, ~shown)}: they have no positive in train; to keep "
+        "them, add such images or move some to train (imlgcn check shows all counts)"
     )
     names = tuple(name for name, kept in zip(dataset.names, shown, strict=True) if kept)
     return replace(dataset, names=names, targets=dataset.targets[:, shown])
 
 
 def say_what_is_thin(dataset: Dataset, progress: Progress) -> None:
-    """Say which labels are always there in train, and which never are in val."""
+    """Report the labels without a negative in train, and those without a positive in val."""
     train, val = (dataset.split(name).targets for name in ("train", "val"))
     always = ~(train == 0).any(axis=0)  # (L,)
     if always.any():
         progress.say(
-            f"labels never absent in train, {_listed(dataset, always)}: the tagger will find them "
-            "nearly everywhere; add images that do not show them"
+            f"labels never absent in train, {_listed(dataset, always)}: the tagger will predict "
+            "them nearly everywhere; add images that do not show them"
         )
     unseen = ~(val == 1).any(axis=0)  # (L,)
     if unseen.all():
         progress.say(
-            "no image in val is known to show any label: probabilities are not calibrated, and "
-            "thresholds are 0.5 if you give none; more images are the cure"
+            "no label has a positive in val: probabilities are not calibrated, and the thresholds "
+            "are 0.5 unless threshold= is a number; add validation images"
         )
     elif unseen.any():
         progress.say(
-            f"labels in no image of val, {_listed(dataset, unseen)}: they have the threshold that "
-            "fits the others"
+            f"labels without a positive in val, {_listed(dataset, unseen)}: they get the threshold "
+            "fitted on the others"
         )
 
 
 def in_old_order(dataset: Dataset, old: Sequence[str], progress: Progress) -> Dataset:
-    """Return the data with an older tagger's order of labels, if they are the same; or say how."""
+    """Return the data in an older tagger's label order, if they agree; report lost labels."""
     if lost := [name for name in old if name not in dataset.names]:
         progress.say(
-            f"--from: the new tagger will not know {len(lost)} of the old one's {len(old)} labels "
-            f"({_first(lost)}): no image in train is known to show them; to keep them, train on "
-            "the old data and this together"
+            f"start=: the new tagger will lack {len(lost)} of the old one's {len(old)} labels "
+            f"({_first(lost)}): they have no positive in train; to keep them, train on the old "
+            "and the new data together"
         )
     return dataset.reordered(old) if set(old) == set(dataset.names) else dataset
 

@@ -1,6 +1,6 @@
-"""One look at every image file: is it there, can it be decoded, and what does it look like?
+"""Scan of image files: does each exist, can it be decoded, and what does it look like?
 
-The thumbnails and digests found here serve the search for duplicates (``near_duplicates.py``).
+The digests and thumbnails serve the search for duplicates (``near_duplicates.py``).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from imlgcn.files import sha256_file
 from imlgcn.progress import SILENT, Progress
 
 THUMBNAIL = (17, 16)  # width, height: 16 x 16 differences between neighbours
-DECODE_SIZE = 46  # a JPEG is decoded at no less than 64 pixels, enough for the thumbnail
+DECODE_SIZE = 46  # a JPEG is decoded at 64 pixels or more, enough for the thumbnail
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a look at one file found: a digest and a thumbnail, or what is wrong with it."""
+    """Result for one file: a digest and a thumbnail, or a problem."""
 
     digest: str = ""  # SHA-256 of the content
     thumbnail: NDArray[np.uint8] | None = None  # (16, 17, 3)
@@ -34,14 +34,14 @@ class Scan:
 
     @property
     def is_blank(self) -> bool:
-        """Whether the picture is one plain colour."""
+        """Whether the image has a single colour."""
         return self.thumbnail is not None and int(np.ptp(self.thumbnail, axis=(0, 1)).max()) <= 2
 
 
 def scan_images(
-    paths: Sequence[Path], *, progress: Progress = SILENT, stage: str = "Looking at every image"
+    paths: Sequence[Path], *, progress: Progress = SILENT, stage: str = "Scanning images"
 ) -> list[Scan]:
-    """Scan files, several at once: decoding leaves the interpreter free."""
+    """Scan files in threads: decoding releases the interpreter lock."""
     with (
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         progress.bar(stage, len(paths)) as advance,
@@ -56,7 +56,7 @@ def scan_images(
 def scan_image(path: Path) -> Scan:
     """Scan one file."""
     if not path.is_file():
-        return Scan(problem="missing", message=f"{path}: there is no such file")
+        return Scan(problem="missing", message=f"{path}: no such file")
     digest = ""
     try:
         digest = sha256_file(path)
@@ -70,6 +70,6 @@ def scan_image(path: Path) -> Scan:
     except ImageError as error:
         problem = "truncated" if "truncated" in str(error) else "unreadable"
         return Scan(digest, problem=problem, message=str(error))
-    # the triangle filter: of two sizes of one picture it makes the most alike thumbnails
+    # the triangle filter makes the most similar thumbnails of two sizes of one image
     small = image.resize(THUMBNAIL, Image.Resampling.BILINEAR)
     return Scan(digest, np.asarray(small))

@@ -1,7 +1,7 @@
-"""Rows of numbers on disk, found by the SHA-256 of the file they were made from.
+"""Feature rows on disk, keyed by the SHA-256 of the file they were computed from.
 
-One folder holds one kind of row. Every writer only ever adds whole files ("shards"), so writers
-need no lock and a killed one leaves no trace; a shard that cannot be read counts as absent.
+One folder holds one kind of row. Writers only add whole files ("shards"), so they need no lock and
+a killed one leaves nothing behind; a shard that cannot be read counts as absent.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 
-SHARD_ROWS = 1024  # a power cut loses at most this many rows of a run; an exception loses none
-SHARD_BYTES = 64 * 2**20  # the same for spatial maps, which are large
+SHARD_ROWS = 1024  # a power failure loses at most this many rows, an exception none
+SHARD_BYTES = 64 * 2**20  # the same for feature maps, which are large
 
 Index = dict[bytes, tuple[Path, int]]  # SHA-256 -> shard and row in it
 
 
 class FeatureShards:
-    """The shards of one folder, or of none (``None``: nothing is found and nothing is kept).
+    """The shards of one folder; with ``None`` nothing is found and nothing is kept.
 
-    As a context manager it writes what is buffered on the way out, after an error too.
+    As a context manager it writes buffered rows on exit, also after an error.
     """
 
     def __init__(self, folder: Path | None, dtype: np.dtype[Any]) -> None:
@@ -55,7 +55,7 @@ class FeatureShards:
         self.flush()
 
     def index(self) -> Index:
-        """Return where each row is, from all shards that could be read so far."""
+        """Return the shard and row of each digest, from all readable shards."""
         index: Index = {}
         shards = set(self.folder.glob("*.npz")) if self.folder is not None else set()
         for shard in sorted(shards - self._unreadable):
@@ -64,11 +64,11 @@ class FeatureShards:
         return index
 
     def read(self, shard: Path) -> NDArray[Any] | None:
-        """Return the rows of a shard, or ``None`` when it is damaged: then it is forgotten."""
+        """Return the rows of a shard, or ``None`` if it is damaged; it is then ignored."""
         return self._read(shard, "features")
 
     def append(self, digests: Sequence[bytes], rows: NDArray[Any]) -> None:
-        """Keep rows, one for each SHA-256; written when a shard is full and by :meth:`flush`."""
+        """Add rows, one per SHA-256; written when a shard is full and by :meth:`flush`."""
         if self.folder is None:
             return
         self._digests.extend(digests)
@@ -97,9 +97,9 @@ class FeatureShards:
         try:
             with np.load(shard, allow_pickle=False) as arrays:
                 array: NDArray[Any] = arrays[name]  # reading checks the CRC-32 of every byte
-        except Exception as error:  # damaged zip and array headers fail in a dozen ways
+        except Exception as error:  # damaged archives raise almost anything
             self._unreadable.add(shard)
-            if not isinstance(error, OSError):  # that one may pass: leave the file for later
+            if not isinstance(error, OSError):  # an OSError may be temporary: keep the file
                 with suppress(OSError):
                     shard.unlink()
             return None

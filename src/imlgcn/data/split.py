@@ -1,14 +1,14 @@
-"""Splits in which every label has its share: iterative stratification over groups.
+"""Stratified splits: iterative stratification over groups of images.
 
 Sechidis, Tsoumakas & Vlahavas (ECML PKDD 2011), https://doi.org/10.1007/978-3-642-23808-6_10: the
-label with the fewest images left is dealt out first, each image to the part that still wants that
-label most.
+label with the fewest images left is distributed first, each image to the split that lacks most of
+that label.
 
-Differs from the paper: what is dealt out is a group of images that must stay together (near
-duplicates, or one value of a column), larger groups first; and a part that has its number of images
-takes no more, so that sizes are off by less than the largest group.
+Differs from the paper: groups of images that must stay together (near duplicates, or one value of a
+column) are distributed instead of images, larger groups first; and a split that has its number of
+images gets no more, so that sizes are off by less than the largest group.
 
-Letters used in shapes: N images, G groups, L labels, P parts of the split.
+Letters used in shapes: N images, G groups, L labels, P splits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from imlgcn.progress import SILENT, Progress
 
 @dataclass(frozen=True)
 class SplitRow:
-    """How many of something each part was to get, and got."""
+    """Number of images (of a label) that each split should get, and got."""
 
     name: str
     wanted: dict[str, float]
@@ -43,7 +43,7 @@ class SplitRow:
 
 @dataclass(frozen=True)
 class SplitTable:
-    """What a split came to: images, then each label by its name, and what was kept together."""
+    """The result of a split: all images, each label in the data's order, and the groups."""
 
     images: SplitRow
     labels: list[SplitRow]
@@ -61,11 +61,11 @@ def split_dataset(
     group_by: str | None = None,
     progress: Progress = SILENT,
 ) -> tuple[list[str], SplitTable]:
-    """Return ``train``, ``val`` or ``test`` for every record, and wanted against got per label.
+    """Return ``train``, ``val`` or ``test`` for every record, and a table per label.
 
-    Images with the same value in the column ``group_by`` stay together; without one, images that
-    are near duplicates do (which looks at every image file). Splits that the data already has are
-    not considered.
+    ``train``, ``val`` and ``test`` are fractions with the sum 1. Images with the same value in the
+    column ``group_by`` stay together; without one, near duplicates do, for which every image file
+    is read. Existing splits of the data are ignored.
     """
     parts, fractions = _fractions(train, val, test)
     if group_by is None:
@@ -95,14 +95,16 @@ def split_around_test(
     group_by: str | None = None,
     progress: Progress = SILENT,
 ) -> tuple[list[str], SplitTable]:
-    """Return splits in which the data's own test split stays, and a table of the other images.
+    """Split the images outside of the data's own test split; return splits, and their table.
 
-    So a published test set is kept: ``val`` is the share of the others that becomes validation.
+    So a published test set is kept. ``val`` is the fraction of the others that becomes validation.
     """
     others = [row for row, record in enumerate(dataset.records) if record.split != "test"]
     if len(others) in (0, len(dataset)):
-        there = ", ".join(dataset.splits) or "none"
-        raise InputError(f"there is no test split to keep beside other images; splits: {there}")
+        existing = ", ".join(dataset.splits) or "none"
+        raise InputError(
+            f"expected a test split to keep and other images to split; the data has {existing}"
+        )
     parts, table = split_dataset(
         dataset.select(others),
         train=1 - val,
@@ -125,16 +127,16 @@ def stratify(
     *,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Return the part (N,) of each image.
+    """Return the index of each image's split, (N,) from 0 to P - 1.
 
     Shape:
-        - present ``(N, L)``, groups ``(N,)`` of any numbers, fractions ``(P,)`` with the sum 1
+        - present ``(N, L)``, groups ``(N,)`` of any integers, fractions ``(P,)`` with the sum 1
     """
     _, member = np.unique(groups, return_inverse=True)  # (N,) 0..G-1
     sizes = np.bincount(member)  # (G,)
     counts = np.zeros((len(sizes), present.shape[1] + 1), dtype=np.int64)  # (G, L + 1)
     np.add.at(counts, member, np.pad(present, ((0, 0), (0, 1)), constant_values=True))
-    # the last column is "is an image": a label that all have, dealt out after the others
+    # the last column counts images: a label that all have, distributed after the others
     wanted = np.outer(fractions, counts.sum(axis=0))  # (P, L + 1)
     random = np.random.default_rng(seed)
     order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
@@ -151,7 +153,7 @@ def stratify(
 
 
 def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generator) -> int:
-    """Return the part that wants ``label`` most, then images most, then one drawn by lot."""
+    """Return the split that lacks most of ``label``; ties by images lacking, then at random."""
     room = wanted[:, -1] > 0
     needs = np.where(room, wanted[:, label], -np.inf)
     best = np.flatnonzero(needs >= needs.max() - 1e-9)
@@ -168,12 +170,12 @@ def duplicate_groups(dataset: Dataset, *, progress: Progress = SILENT) -> NDArra
 def column_groups(dataset: Dataset, column: str) -> NDArray[np.int64]:
     """Return a group number (N,) for each record: the same for the same value of a column.
 
-    A record in which the column is empty is a group of its own.
+    A record with an empty cell is a group of its own.
     """
     columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
     if column not in columns:
-        there = ", ".join(columns) or "none besides image, labels and split"
-        raise InputError(f"there is no column {column!r} to group by; there is: {there}")
+        existing = ", ".join(columns) or "none besides image, labels and split"
+        raise InputError(f"the data has no column {column!r} to group by; it has {existing}")
     number: dict[str, int] = {}
     values = [record.fields.get(column, "") for record in dataset.records]
     return np.array(
@@ -182,11 +184,11 @@ def column_groups(dataset: Dataset, column: str) -> NDArray[np.int64]:
 
 
 def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -> None:
-    """Write the data with its splits as a CSV that ``load_dataset`` reads back, in one step.
+    """Write the data with its splits, atomically, as a CSV that ``load_dataset`` reads back.
 
-    Image paths are relative to the file where the image lies beside or below it, else absolute.
-    Labels go into one column, or where that could be misread (a label with a delimiter in its name,
-    a label that no image has, data that says what is absent) into one column each.
+    Paths of images beside or below the file are relative to it, others absolute. Labels go into one
+    column; or into one column each where that would lose something (a label with a delimiter in its
+    name, a label that no image has, labels verified as absent).
     """
     path = Path(path)
     beside = os.path.join(path.absolute().parent, "")
@@ -212,9 +214,9 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
 
 
 def keep_splits(dataset: Dataset, path: Path) -> tuple[Dataset, int]:
-    """Give images that a file of :func:`write_split_csv` names the split they have there.
+    """Give images that a file of :func:`write_split_csv` lists the split they have there.
 
-    Returns the data and how many of its images the file names.
+    Returns the data and how many of its images the file lists.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -229,16 +231,16 @@ def _fits_one_column(dataset: Dataset) -> bool:
         name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)
         for name in dataset.names
     )
-    said = all(record.absent is None for record in dataset.records)
-    return plain and said and bool((dataset.targets != 0).any(axis=0).all())
+    rest_absent = all(record.absent is None for record in dataset.records)
+    return plain and rest_absent and bool((dataset.targets != 0).any(axis=0).all())
 
 
 def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:
     given = dict(zip(SPLITS, (train, val, test), strict=True))
     if train <= 0 or min(given.values()) < 0 or abs(sum(given.values()) - 1) > 1e-6:
         raise InputError(
-            f"train, val and test are shares with the sum 1 and train is above 0; "
-            f"{train:g}, {val:g} and {test:g} were given"
+            f"train, val and test must be fractions with the sum 1, and train above 0; "
+            f"got {train:g}, {val:g} and {test:g}"
         )
     parts = [name for name in SPLITS if given[name] > 0]
     return parts, np.array([given[name] for name in parts])

@@ -1,6 +1,7 @@
-"""From a decoded image to the network's square of pixels, the same way in training and use.
+"""From a decoded image to the network input, in training and in prediction.
 
-The evaluation path is Pillow and numpy only, so that prediction needs no torch.
+The evaluation path uses Pillow and numpy only, so that prediction needs no torch. Letters: S input
+size.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ RESAMPLING = {
 
 
 def load_input(source: ImageSource, settings: ImageSettings) -> NDArray[np.uint8]:
-    """Decode ``source`` and return the network's square of pixels ``(S, S, 3)``."""
+    """Decode ``source`` and return the network input ``(S, S, 3)``, uint8."""
     return EvalTransform(settings)(open_image(source, size=settings.size, fit=settings.fit))
 
 
 def normalize(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:
     """Return ``(value / 255 - mean) / std`` of pixels ``(..., S, S, 3)`` as ``(..., 3, S, S)``.
 
-    `imlgcn.models.PixelInput` does the same, to the bit, as the first step of a network.
+    `imlgcn.models.PixelInput` computes the same, bit for bit, as the first layer of a network.
     """
     scale, offset = scale_and_offset(settings)
     planes = np.ascontiguousarray(np.moveaxis(pixels, -1, -3))  # numpy is slow on strided pixels
@@ -37,13 +38,13 @@ def normalize(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.
 
 
 def scale_and_offset(settings: ImageSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what a pixel value is multiplied with and what is then added, per channel (3,)."""
+    """Return the factor and the offset that normalise a pixel value, per channel (3,)."""
     mean, std = np.array(settings.mean), np.array(settings.std)
     return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
 
 class EvalTransform:
-    """Fit an RGB image into a square of 8-bit pixels: what every engine is given.
+    """Resize an RGB image to the network input of 8-bit pixels that every engine takes.
 
     ``fit="pad"`` keeps the aspect ratio and centres the image on white; ``"squash"`` ignores it.
 
@@ -56,46 +57,47 @@ class EvalTransform:
 
     def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the pixels ``(S, S, 3)`` of an RGB image of any size."""
-        return np.array(self.square(image))  # a copy: torch wants to be able to write
+        return np.array(self.resize_and_pad(image))  # a copy: torch needs writable memory
 
-    def square(self, image: Image.Image) -> Image.Image:
-        """Return the resized image, centred on a white square."""
-        image, side = self.resize(image), self.settings.size
-        if image.size == (side, side):
+    def resize_and_pad(self, image: Image.Image) -> Image.Image:
+        """Return the resized image, centred on white, of the input size."""
+        image, size = self.resize(image), self.settings.size
+        if image.size == (size, size):
             return image
-        square = Image.new("RGB", (side, side), WHITE)
-        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-        return square
+        padded = Image.new("RGB", (size, size), WHITE)
+        padded.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
+        return padded
 
     def region(self, size: tuple[int, int]) -> Region:
-        """Return where in the square an image of ``size`` (width, height) lies."""
+        """Return the region of the network input that an image of ``size`` (w, h) occupies."""
         width, height = self._fitted(size)
-        side = self.settings.size
-        left, top = (side - width) // 2, (side - height) // 2
-        return Region(left / side, top / side, (left + width) / side, (top + height) / side)
+        S = self.settings.size
+        left, top = (S - width) // 2, (S - height) // 2
+        return Region(left / S, top / S, (left + width) / S, (top + height) / S)
 
     def _fitted(self, size: tuple[int, int]) -> tuple[int, int]:
-        side = self.settings.size
+        S = self.settings.size
         if self.settings.fit == "squash":
-            return side, side
+            return S, S
         longest = max(size)
-        width, height = (max(1, round(length * side / longest)) for length in size)
+        width, height = (max(1, round(length * S / longest)) for length in size)
         return width, height
 
     def resize(self, image: Image.Image) -> Image.Image:
-        """Return the image as large as the square (squash) or as fits into it (pad)."""
+        """Return the image at the input size (squash) or as large as fits into it (pad)."""
         width, height = self._fitted(image.size)
         filter_ = RESAMPLING[self.settings.interpolation]
-        # a 12-megapixel image is first averaged over whole blocks: 7 times as fast, 2 levels apart
+        # a 12-megapixel image is first averaged over whole blocks: 7 times as fast, 2 levels of 255
+        # apart
         return image.resize((width, height), filter_, reducing_gap=3.0)
 
 
 class TrainTransform:
-    """Augmented network input: resize, RandAugment, horizontal flip, one cut-out box, normalise.
+    """Augmented network input: resize, RandAugment, horizontal flip, cutout, normalise.
 
     RandAugment is Cubuk et al. (2020), https://arxiv.org/abs/1909.13719, with its usual defaults;
-    the box is that of the published ASL training: its sides are ``cutout`` times the image's,
-    centred anywhere, of one random colour. All chance comes from torch's global generator.
+    cutout is that of the published ASL training: a box of one random colour, ``cutout`` times the
+    image's width and height, centred anywhere. Random numbers come from torch's global generator.
 
     Shape:
         - output ``(3, S, S)``, float32, C-contiguous
@@ -112,25 +114,25 @@ class TrainTransform:
     ) -> None:
         from torchvision.transforms import RandAugment
 
-        # what turning and shifting uncover looks like the padding; black on squashed photographs
+        # rotation and translation uncover the colour of the padding; black on squashed photographs
         fill = list(WHITE) if settings.fit == "pad" else None
         self._augment = RandAugment(num_ops, magnitude, fill=fill)
         self._flip, self._cutout = flip, cutout
         self._finish = EvalTransform(settings)
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """Return one random variant ``(3, S, S)`` of an RGB image of any size."""
+        """Return one augmented input ``(3, S, S)`` of an RGB image of any size."""
         import torch
 
-        side = self._finish.settings.size
-        square = self._augment(self._finish.square(image))
+        S = self._finish.settings.size
+        augmented = self._augment(self._finish.resize_and_pad(image))
         flip, x, y, *color = torch.rand(6).tolist()
         if flip < self._flip:
-            square = square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            augmented = augmented.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         half = self._cutout / 2
         if half:
             edges = (x - half, y - half, x + half, y + half)
-            left, top, right, bottom = (round(side * edge) for edge in edges)
+            left, top, right, bottom = (round(S * edge) for edge in edges)
             red, green, blue = (int(256 * value) for value in color)
-            square.paste((red, green, blue), (left, top, right, bottom))  # clipped by Pillow
-        return normalize(np.asarray(square), self._finish.settings)
+            augmented.paste((red, green, blue), (left, top, right, bottom))  # clipped by Pillow
+        return normalize(np.asarray(augmented), self._finish.settings)

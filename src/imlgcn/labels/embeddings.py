@@ -1,7 +1,7 @@
-"""One vector per label: from the images that show it (F_I, F_PCA), or from nothing.
+"""One vector per label: from the images that show it (F_I, F_PCA), one-hot, or random.
 
 F_I and F_PCA are the label embeddings of IML-GCN (Singh et al., 2022). How its authors average,
-centre and scale is not public: each choice is an option here.
+centre and scale is not published: each choice is an option here.
 
 Shapes: N images, C channels of an image vector, L labels, D width of an embedding.
 """
@@ -26,10 +26,10 @@ def standardize(
 ) -> NDArray[np.float64]:
     """Subtract the mean label vector and divide the whole matrix by its root mean square.
 
-    Image-based vectors are post-ReLU averages and nearly parallel: without centring a graph network
-    on them hardly trains. One scalar for the whole matrix keeps the distances between labels in
-    proportion; dividing each label or each dimension would not. A single label is not centred and
-    a matrix of zeros not scaled.
+    Image-based vectors are averages after a ReLU and nearly parallel: without centring a graph
+    network on them hardly trains. One scale for the whole matrix keeps the distances between labels
+    in proportion; one per label or per dimension would not. A single label is not centred, and a
+    matrix of zeros is not scaled.
 
     Args:
         vectors: ``(L, D)``.
@@ -72,26 +72,26 @@ def image_embeddings(
         vectors, which centring turns into zeros.
 
     Raises:
-        InputError: shapes that do not fit, no image, a vector that is not finite, unknown
-            ``images``.
+        InputError: shapes that do not fit, no image, a vector that is not finite, or an unknown
+            value of ``images``.
 
-    Differs from the paper: centring and scaling are ours. ``centred=False, unit_rms=False`` is the
-    plain mean.
+    Differs from the paper: centring and scaling are our additions; ``centred=False,
+    unit_rms=False`` gives the plain mean.
     """
     if features.ndim != 2 or targets.ndim != 2 or len(features) != len(targets):
         raise InputError(
             "label embeddings need features (images, channels) and targets (images, labels) of "
-            f"the same images, not {features.shape} and {targets.shape}"
+            f"the same images; got {features.shape} and {targets.shape}"
         )
     if not len(features):
-        raise InputError("label embeddings need at least one training image; there is none")
+        raise InputError("label embeddings need at least one training image; got none")
     weights = _image_weights(targets, images)  # (N, L)
     sums = np.zeros((targets.shape[1], features.shape[1]))  # (L, C)
     for start in range(0, len(features), IMAGES_PER_BLOCK):
         block = slice(start, start + IMAGES_PER_BLOCK)
         sums += weights[block].T.astype(np.float64) @ features[block]  # float64
     if not np.isfinite(sums).all():
-        raise InputError("an image vector holds NaN or infinity; check the backbone's weights")
+        raise InputError("an image vector contains NaN or infinity; check the backbone's weights")
     total = weights.sum(axis=0, dtype=np.float64)  # (L,)
     seen = total > 0
     means = np.empty_like(sums)
@@ -110,7 +110,7 @@ def _image_weights(targets: NDArray[np.int8], images: str) -> FloatArray:
         has_sole = sole.any(axis=0)
         weights[:, has_sole] = sole[:, has_sole]
     elif images != "all":
-        raise unknown_name("choice of images", images, ("all", "sole", "weighted"))
+        raise unknown_name("value of images=", images, ("all", "sole", "weighted"))
     return weights
 
 
@@ -122,19 +122,19 @@ def pca_embeddings(
     unit_rms: bool = True,
     whiten: bool = False,
 ) -> FloatArray:
-    r"""Return F_PCA: F_I in the coordinates of its strongest principal components.
+    r"""Return F_PCA: the scores of F_I on its leading principal components.
 
     .. math:: F_I - \bar F_I = U S V^\top, \qquad F_{PCA} = (U S)_{:, :d}
 
-    With all components, distances between labels are those of F_I. By exact SVD in float64; each
-    component points to where its largest loading (entry of V by magnitude) is positive, so that
+    With all components, distances between labels are those of F_I. By exact SVD in float64; the
+    sign of each component makes its largest loading (entry of V by magnitude) positive, so that
     runs agree.
 
     Args:
         f_i: ``(L, C)``.
-        dimension: d; None takes every component that carries variance, L - 1 or fewer if centred.
+        dimension: d; None takes every component with variance, L - 1 or fewer if centred.
         centred: subtract the mean over labels first; without it the first component is close to
-            that mean and L components exist.
+            that mean, and there are up to L components.
         unit_rms: see :func:`standardize`.
         whiten: leave S out, so that every component has the same variance.
 
@@ -142,22 +142,22 @@ def pca_embeddings(
         float32 ``(L, d)``.
 
     Raises:
-        InputError: fewer than ``dimension`` components carry variance, or none does.
+        InputError: fewer than ``dimension`` components have variance, or none has.
     """
     nodes = standardize(f_i, centred=centred, unit_rms=False)  # (L, C)
     U, S, Vt = np.linalg.svd(nodes, full_matrices=False)
-    # F_I is float32: its rounding shows as singular values far below this and is no variance.
+    # F_I is float32: singular values below this are rounding errors, not variance.
     rounding = S[0] * np.sqrt(max(nodes.shape)) * np.finfo(np.float32).eps
     rank = int(np.count_nonzero(rounding < S))
     if rank == 0:
         raise InputError(
-            "F_PCA needs labels with different image vectors, all are equal; use `--embedding "
-            "onehot` or give images that tell the labels apart"
+            "F_PCA needs labels with different image vectors, but all are equal; use "
+            "embedding=onehot, or add images that distinguish the labels"
         )
     if dimension is not None and not 1 <= dimension <= rank:
         raise InputError(
-            f"F_PCA of {len(nodes)} labels has {rank} components that carry variance, dimension "
-            f"{dimension} was asked for; take 1 to {rank}, or none for all"
+            f"F_PCA of {len(nodes)} labels has {rank} components with variance: dimension must be "
+            f"1 to {rank}, or none for all; got {dimension}"
         )
     d = dimension or rank
     largest = np.abs(Vt[:d]).argmax(axis=1)
@@ -168,11 +168,11 @@ def pca_embeddings(
 
 
 def one_hot(num_labels: int) -> FloatArray:
-    """Return the identity, float32 ``(L, L)``: labels about which nothing is known."""
+    """Return the identity, float32 ``(L, L)``: no prior knowledge about the labels."""
     return np.eye(num_labels, dtype=np.float32)
 
 
 def random_embeddings(num_labels: int, dimension: int, seed: int = 0) -> FloatArray:
-    """Return standard normal vectors, float32 ``(L, D)``; the same for the same seed."""
+    """Return standard normal vectors, float32 ``(L, D)``, reproducible by seed."""
     drawn = np.random.default_rng(seed).standard_normal((num_labels, dimension))
     return drawn.astype(np.float32)

@@ -1,8 +1,8 @@
 """Label graph of ML-GCN (Chen et al., CVPR 2019), https://arxiv.org/abs/1904.03582.
 
 targets -> co-occurrence counts -> P(j|i) -> threshold -> re-weighting -> normalised adjacency,
-as the published code does it (https://github.com/megvii-research/ML-GCN). Where the code and the
-paper disagree the code is followed; each function says so under "Differs from the paper".
+as the published code does it (https://github.com/megvii-research/ML-GCN). Where code and paper
+disagree the code is followed; each function notes it under "Differs from the paper".
 
 Shapes: N images, L labels. ``[i, j]`` always reads "from label i to label j".
 """
@@ -20,12 +20,12 @@ from imlgcn.config import InputError
 CountArray = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
-IMAGES_PER_BLOCK = 65_536  # bounds memory; sums of this many ones are exact in float32 (< 2**24)
-COLUMN_SUM_OFFSET = 1e-6  # of the published code: keeps labels without an incoming edge finite
+IMAGES_PER_BLOCK = 65_536  # bounds memory; sums of as many ones are exact in float32 (< 2**24)
+COLUMN_SUM_OFFSET = 1e-6  # as in the published code: keeps columns without an edge finite
 
 
 def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
-    r"""Count the images that show each label, and each two labels together.
+    r"""Count the images with each label, and with each pair of labels.
 
     .. math:: M_{ij} = \sum_n [t_{ni} = 1][t_{nj} = 1], \qquad N_i = M_{ii}
 
@@ -36,17 +36,19 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
         pair counts M, int64 ``(L, L)``, symmetric, with N on its diagonal; occurrences N ``(L,)``.
 
     Raises:
-        InputError: ``targets`` is not two-dimensional or holds another value.
+        InputError: ``targets`` is not two-dimensional or contains another value.
 
     >>> pairs, occurrences = count_pairs(np.array([[1, 1], [0, 1], [-1, 1]]))
     >>> pairs.tolist(), occurrences.tolist()
     ([[1, 1], [1, 3]], [1, 3])
     """
     if targets.ndim != 2:
-        raise InputError(f"targets must have shape (images, labels), not {targets.shape}")
+        raise InputError(f"targets must have shape (images, labels); got {targets.shape}")
     strange = targets[~np.isin(targets, (1, 0, -1))]
     if strange.size:
-        raise InputError(f"targets hold 1, 0 and -1 (unknown); found {strange[0]}")
+        raise InputError(
+            f"targets must be 1 (present), 0 (absent) or -1 (unknown); got {strange[0]}"
+        )
     L = targets.shape[1]
     pair_counts = np.zeros((L, L), np.int64)
     for start in range(0, len(targets), IMAGES_PER_BLOCK):
@@ -58,18 +60,18 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
 def conditional_probability(
     pair_counts: ArrayLike, occurrences: ArrayLike, *, zero_diagonal: bool = True
 ) -> Matrix:
-    r"""Return the share of the images with label i that also show label j.
+    r"""Return the fraction of the images with label i that also have label j.
 
     .. math:: P_{ij} = P(j \mid i) = M_{ij} / N_i
 
     Args:
         pair_counts: M, ``(L, L)``.
         occurrences: N, ``(L,)``. A label that never occurs gets a row of zeros.
-        zero_diagonal: leave out the trivial P(i|i) = 1, as the published data files do. If kept, a
-            label is its own neighbour and weighs more than ``self_weight`` in :func:`reweight`.
+        zero_diagonal: drop the trivial P(i|i) = 1, as the published data files do. If kept, a label
+            is its own neighbour and gets more than ``self_weight`` in :func:`reweight`.
 
     Returns:
-        float64 ``(L, L)``, fractions 0..1.
+        float64 ``(L, L)``, probabilities.
 
     >>> conditional_probability([[4, 1], [1, 2]], [4, 2]).tolist()
     [[0.0, 0.25], [0.5, 0.0]]
@@ -78,8 +80,10 @@ def conditional_probability(
     occurred = np.asarray(occurrences, np.float64)
     L = len(occurred)
     if counts.shape != (L, L):
-        raise InputError(f"pair counts of {L} labels must be ({L}, {L}), not {counts.shape}")
-    # Dividing in float64 keeps an entry that is exactly at the threshold exactly there.
+        raise InputError(
+            f"pair counts of {L} labels must have shape ({L}, {L}); got {counts.shape}"
+        )
+    # In float64 a probability that equals the threshold stays equal to it.
     conditional = np.divide(
         counts, occurred[:, None], out=np.zeros_like(counts), where=occurred[:, None] > 0
     )
@@ -89,14 +93,14 @@ def conditional_probability(
 
 
 def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
-    r"""Keep the edges that are likely enough.
+    r"""Keep the edges of at least the threshold probability.
 
     .. math:: A_{ij} = [P_{ij} \ge \tau]
 
     Args:
         conditional: P, ``(L, L)``.
-        threshold: tau, above 0 and at most 1; a probability equal to it is kept. 0.4 suits the 2.9
-            labels per image of COCO; data with many more labels per image needs a higher one.
+        threshold: tau, above 0 and at most 1; a probability equal to it is kept. 0.4 suits COCO,
+            with 2.9 labels per image; data with many more labels per image needs a higher one.
 
     Returns:
         float64 ``(L, L)`` of 0 and 1.
@@ -105,7 +109,7 @@ def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
         InputError: ``threshold`` is out of range.
     """
     if not 0 < threshold <= 1:
-        raise InputError(f"the graph threshold must be above 0 and at most 1, not {threshold}")
+        raise InputError(f"the graph threshold must be above 0 and at most 1; got {threshold}")
     return (conditional >= threshold).astype(np.float64)
 
 
@@ -116,13 +120,13 @@ def reweight(binary: Matrix, self_weight: float = 0.8) -> Matrix:
 
     .. math:: A'_{ij} = \frac{p}{1 - p} \, \frac{A_{ij}}{\sum_k A_{kj} + 10^{-6}} + [i = j]
 
-    So the labels that point to j weigh p / (1 - p) together against 1 of j itself, which is a share
-    of ``self_weight`` for j (all of it for a j to which none points). Their weights meet in row j
-    of :func:`normalize_adjacency`, which transposes.
+    So all neighbours that point to j together weigh p / (1 - p) against 1 for j itself: a fraction
+    ``self_weight`` of the sum is j's own (all of it if no label points to j). The weights of
+    column j become row j in :func:`normalize_adjacency`, which transposes.
 
     Args:
         binary: A, ``(L, L)``.
-        self_weight: share of a label itself, above 0 and at most 1 (1 makes the identity).
+        self_weight: fraction of a label itself, above 0 and at most 1 (1 gives the identity).
 
     Returns:
         float64 ``(L, L)``.
@@ -130,11 +134,11 @@ def reweight(binary: Matrix, self_weight: float = 0.8) -> Matrix:
     Raises:
         InputError: ``self_weight`` is out of range.
 
-    Differs from the paper: it divides by row sums and gives the label itself 1 - p and its
-    neighbours p; the published code divides by column sums and all of it by 1 - p.
+    Differs from the paper: the paper divides by row sums and gives the label itself 1 - p and its
+    neighbours p; the published code divides by column sums, and everything by 1 - p.
     """
     if not 0 < self_weight <= 1:
-        raise InputError(f"self_weight must be above 0 and at most 1, not {self_weight}")
+        raise InputError(f"self_weight must be above 0 and at most 1; got {self_weight}")
     p = 1 - self_weight
     incoming = binary.sum(axis=0, keepdims=True) + COLUMN_SUM_OFFSET  # (1, L)
     neighbours: Matrix = binary / incoming * (p / (1 - p))
@@ -150,17 +154,17 @@ def normalize_adjacency(reweighted: Matrix) -> NDArray[np.float32]:
         reweighted: A', ``(L, L)``; every row must have a positive sum.
 
     Returns:
-        float32 ``(L, L)`` for :math:`\hat A X W`: row j gathers from the labels that point to j.
+        float32 ``(L, L)`` for :math:`\hat A X W`: row j aggregates the labels that point to j.
 
     Raises:
         InputError: a row sum is not positive.
 
-    Differs from the paper: it propagates A', the published code its transpose.
+    Differs from the paper: the paper propagates A', the published code its transpose.
     """
     A: NDArray[np.float32] = np.asarray(reweighted, np.float32)
     row_sums = A.sum(axis=1)
     if not (row_sums > 0).all():
-        raise InputError("every row of the graph needs a positive sum; call reweight first")
+        raise InputError("every row of the graph must have a positive sum; call reweight first")
     scale = row_sums**-0.5  # (L,)
     adjacency: NDArray[np.float32] = A.T * scale[:, None] * scale[None, :]
     return adjacency
@@ -174,7 +178,7 @@ def build_adjacency(
     self_weight: float = 0.8,
     zero_diagonal: bool = True,
 ) -> NDArray[np.float32]:
-    """Go from counts to the normalised adjacency, float32 ``(L, L)``: all steps of this module.
+    """Return the normalised adjacency of counts, float32 ``(L, L)``: all steps of this module.
 
     >>> print(build_adjacency([[8, 4], [4, 5]], [8, 5]).round(3))  # each predicts the other
     [[0.8 0.2]
@@ -186,7 +190,7 @@ def build_adjacency(
 
 @dataclass(frozen=True)
 class Edge:
-    """A rule of the graph: ``probability`` of the images with ``source`` also show ``target``."""
+    """An edge: a fraction ``probability`` of the images with ``source`` also have ``target``."""
 
     source: str
     target: str
@@ -205,9 +209,9 @@ def strongest_rules(
     *,
     threshold: float = 0.4,
 ) -> list[Edge]:
-    """Return every edge of the graph, the most probable first, then by number of images.
+    """Return every edge of the graph, by probability, then by number of images, descending.
 
-    ``count`` is the number of images with both labels. The rule from a label to itself is left out.
+    ``count`` is the number of images with both labels. Edges from a label to itself are left out.
 
     >>> print(*strongest_rules(["dessert", "food"], [[35, 35], [35, 90]], [35, 90], threshold=0.4))
     dessert -> food 1.00, 35 images
@@ -228,7 +232,7 @@ def isolated_labels(
     *,
     threshold: float = 0.4,
 ) -> list[str]:
-    """Return the labels without an edge in or out: the graph tells nothing about them.
+    """Return the labels without an edge in or out.
 
     >>> isolated_labels(["dessert", "food", "logo"], [[9, 9, 1], [9, 90, 1], [1, 1, 8]], [9, 90, 8])
     ['logo']

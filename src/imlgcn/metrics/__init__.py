@@ -1,4 +1,4 @@
-"""How good the scores are: average precision, F1, calibration and thresholds, by named protocol."""
+"""Metrics of scores: average precision, F1, calibration and thresholds, by named protocol."""
 
 from imlgcn.metrics.calibration import (
     Calibration,
@@ -17,7 +17,12 @@ from imlgcn.metrics.papers import (
     score_published,
     unshown_mean_average_precision,
 )
-from imlgcn.metrics.protocol import evaluate_published, evaluate_scores, paired_bootstrap
+from imlgcn.metrics.protocol import (
+    evaluate_published,
+    evaluate_scores,
+    evaluate_uncalibrated,
+    paired_bootstrap,
+)
 from imlgcn.metrics.ranking import (
     PROTOCOLS,
     Protocol,
@@ -25,14 +30,14 @@ from imlgcn.metrics.ranking import (
     mean_average_precision,
     micro_average_precision,
 )
-from imlgcn.metrics.thresholds import Goal, fit_thresholds, parse_goal
+from imlgcn.metrics.thresholds import OperatingPoint, fit_thresholds, parse_operating_point
 
 __all__ = [
     "PROTOCOLS",
     "PUBLISHED",
     "Calibration",
     "F1Scores",
-    "Goal",
+    "OperatingPoint",
     "Protocol",
     "PublishedProtocol",
     "PublishedScores",
@@ -40,6 +45,7 @@ __all__ = [
     "classwise_calibration_error",
     "evaluate_published",
     "evaluate_scores",
+    "evaluate_uncalibrated",
     "example_scores",
     "expected_calibration_error",
     "fit_platt",
@@ -49,7 +55,7 @@ __all__ = [
     "mean_average_precision",
     "micro_average_precision",
     "paired_bootstrap",
-    "parse_goal",
+    "parse_operating_point",
     "precision_recall_f1",
     "predict_labels",
     "raw_probabilities",

@@ -2,9 +2,10 @@ r"""Platt calibration: one fit for all labels, then one per label, shrunk toward
 
 .. math:: p_{il} = \sigma(a_l x_{il} + b_l)
 
-The shared pair is Platt's fit with regularised targets ("Probabilistic outputs for support vector
-machines", 1999). Each label then moves away from it against a penalty on its logits' scale, so
-that few positives move little and many move freely. Letters: N images, L labels, x logits.
+The shared pair is Platt's fit with smoothed targets ("Probabilistic outputs for support vector
+machines", 1999). Each label's pair is then fitted with a quadratic penalty on its distance from the
+shared one, so that a label with few positives stays close to it. Letters: N images, L labels, x
+logits.
 """
 
 from __future__ import annotations
@@ -17,30 +18,33 @@ from numpy.typing import ArrayLike, NDArray
 from imlgcn.config import InputError
 from imlgcn.metrics.inputs import Floats, check_inputs
 
-MIN_SLOPE = 1e-3  # scores that say nothing, or the opposite, still keep their order
+MIN_SLOPE = 1e-3  # positive even for uninformative or inverted scores: the ranking is kept
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Slope and intercept per label (L,), and the number of positives each pair rests on."""
+    """Slope and intercept per label (L,), and the number of positives each pair was fitted on."""
 
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
     positives: NDArray[np.int64]
 
     def apply(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Return calibrated probabilities (N, L); the order of the images is kept per label."""
+        """Return calibrated probabilities (N, L); each label's ranking of the images is kept."""
         return sigmoid(np.asarray(logits, dtype=np.float64) * self.slope + self.intercept)
 
 
 def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) -> Calibration:
     """Fit slope and intercept per label on a validation set; unknown entries (-1) are left out.
 
-    ``strength`` is the weight of the shared fit in each label's: 0 fits each label alone, infinity
-    gives all labels the shared pair. 10 was chosen by cross-validation on the validation images of
-    Open Clip Art (356, with 4 to 66 positives a label). A label whose scores run against its
-    targets keeps its ranking with a slope near 0: calibration never turns a ranking around. Where
-    all known entries are positive, or none is, the shared pair is (1, 0).
+    ``strength`` weighs the penalty: 0 fits each label alone, infinity gives all labels the shared
+    pair. 10 was chosen by cross-validation on the validation images of Open Clip Art (356, with 4
+    to 66 positives per label). A label whose scores correlate negatively with its targets gets a
+    slope near 0: calibration never inverts a ranking. Where all known entries are positive, or none
+    is, the shared pair is (1, 0).
+
+    Raises:
+        InputError: logits that are not finite, or that do not fit the targets.
 
     Shape:
         - logits, targets ``(N, L)``
@@ -48,7 +52,9 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
     logits, targets = check_inputs(logits, targets)
     logits = logits.astype(np.float64)
     if not np.isfinite(logits).all():
-        raise InputError("logits must be finite: pass scores from before the sigmoid, not its log")
+        raise InputError(
+            "logits must be finite: pass the scores before the sigmoid, not log-probabilities"
+        )
     known = targets >= 0
     slope, intercept = _fit_shared(logits[known], targets[known] == 1)
     pairs = [
@@ -60,14 +66,14 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
 
 
 def _fit_shared(x: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
-    total, ours = len(positive), int(positive.sum())
-    if ours in (0, total):  # one kind alone would make all scores the same: leave them as they are
+    total, positives = len(positive), int(positive.sum())
+    if positives in (0, total):  # one class alone: a fit would make all scores equal
         return 1.0, 0.0
-    # Platt's targets: what one more of each kind would leave; keeps separable data finite
-    goal = np.where(positive, (ours + 1) / (ours + 2), 1 / (total - ours + 2))
-    slope, intercept = _newton(x, goal, (1.0, 0.0), (1e-6, 1e-6))
+    # Platt's smoothed targets, as if one more of each class were seen: finite on separable data
+    smoothed = np.where(positive, (positives + 1) / (positives + 2), 1 / (total - positives + 2))
+    slope, intercept = _newton(x, smoothed, (1.0, 0.0), (1e-6, 1e-6))
     if slope < MIN_SLOPE:
-        slope, intercept = _newton(x, goal, (MIN_SLOPE, intercept), (np.inf, 1e-6))
+        slope, intercept = _newton(x, smoothed, (MIN_SLOPE, intercept), (np.inf, 1e-6))
     return slope, intercept
 
 
@@ -78,40 +84,40 @@ def _fit_label(
     weight = p * (1 - p)
     if weight.sum() < 1e-12 or not strength < np.inf:
         return slope, intercept
-    # centred and scaled where the decisions are: slope and intercept then shrink independently
+    # centred and scaled by the weights p(1 - p): slope and intercept then shrink independently
     centre = float(np.average(x, weights=weight))
     scale = float(np.sqrt(np.average((x - centre) ** 2, weights=weight))) + 1e-12
-    z, goal = (x - centre) / scale, positive.astype(np.float64)
+    z, target = (x - centre) / scale, positive.astype(np.float64)
     prior = (slope * scale, intercept + slope * centre)
-    a, b = _newton(z, goal, prior, (max(strength, 1e-6),) * 2)
+    a, b = _newton(z, target, prior, (max(strength, 1e-6),) * 2)
     if a / scale < MIN_SLOPE:
-        a, b = _newton(z, goal, (MIN_SLOPE * scale, prior[1]), (np.inf, max(strength, 1e-6)))
+        a, b = _newton(z, target, (MIN_SLOPE * scale, prior[1]), (np.inf, max(strength, 1e-6)))
     return a / scale, b - a * centre / scale
 
 
 def _newton(
-    x: Floats, goal: Floats, prior: tuple[float, float], penalty: tuple[float, float]
+    x: Floats, target: Floats, prior: tuple[float, float], penalty: tuple[float, float]
 ) -> tuple[float, float]:
     """Minimise log-loss + penalty/2 * (pair - prior)^2; an infinite penalty holds the slope."""
     start, weight = np.array(prior), np.minimum(penalty, 1e12)
 
     def loss(pair: Floats) -> float:
         u = pair[0] * x + pair[1]
-        return float((np.logaddexp(0, u) - goal * u).sum() + weight @ (pair - start) ** 2 / 2)
+        return float((np.logaddexp(0, u) - target * u).sum() + weight @ (pair - start) ** 2 / 2)
 
     pair, current = start, loss(start)
     for _ in range(50):
         p = sigmoid(pair[0] * x + pair[1])
-        w, error = p * (1 - p), p - goal
+        w, error = p * (1 - p), p - target
         gradient = np.array([error @ x, error.sum()]) + weight * (pair - start)
         cross = w @ x
         hessian = np.array([[w @ x**2, cross], [cross, w.sum()]]) + np.diag(weight)
         step = np.linalg.solve(hessian, gradient)
-        while (moved := loss(pair - step)) > current and np.abs(step).max() > 1e-10:
+        while (loss_there := loss(pair - step)) > current and np.abs(step).max() > 1e-10:
             step = step / 2
-        if moved >= current - 1e-10:
+        if loss_there >= current - 1e-10:
             break
-        pair, current = pair - step, moved
+        pair, current = pair - step, loss_there
     return float(pair[0]), float(pair[1])
 
 
@@ -129,8 +135,8 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean gap between probability and frequency over all known entries, a fraction.
 
-    Bins of equal width, weighted by the entries in them. Predicting every label's frequency gives a
-    fine value and is useless: read it beside :func:`log_loss_per_image`.
+    Bins of equal width, weighted by their number of entries. Predicting the frequency of each label
+    gives a low error and is useless: read it together with :func:`log_loss_per_image`.
 
     >>> expected_calibration_error([[0.75], [0.75]], [[1], [0]])
     0.25
@@ -166,11 +172,11 @@ def label_calibration_errors(
 
 
 def log_loss_per_image(probabilities: ArrayLike, targets: ArrayLike) -> float:
-    """Return the log-loss in nats, summed over an image's known labels, mean over images."""
+    """Return the log-loss in nats, summed over the known labels of an image, mean over images."""
     probabilities, targets = check_inputs(probabilities, targets)
     if not len(targets):
         return float("nan")
-    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)  # one certain error costs 16
+    p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)  # a certain error costs 16 nats
     loss = -np.where(targets == 1, np.log(p), np.log1p(-p))
     return float(loss[targets >= 0].sum() / len(targets))
 
@@ -178,6 +184,6 @@ def log_loss_per_image(probabilities: ArrayLike, targets: ArrayLike) -> float:
 def _calibration_error(p: Floats, targets: NDArray[np.int8], bins: int) -> float:
     if not len(p):
         return float("nan")
-    place = np.clip((p * bins).astype(np.intp), 0, bins - 1)
-    gap = np.bincount(place, weights=p.astype(np.float64) - (targets == 1), minlength=bins)
+    index = np.clip((p * bins).astype(np.intp), 0, bins - 1)
+    gap = np.bincount(index, weights=p.astype(np.float64) - (targets == 1), minlength=bins)
     return float(np.abs(gap).sum() / len(p))

@@ -1,4 +1,4 @@
-"""The door of every metric: scores and targets are checked once, in one place.
+"""Validation of the scores and targets that every metric receives.
 
 Letters: N images, L labels. Targets are 1 present, 0 absent, -1 unknown.
 """
@@ -14,9 +14,12 @@ Floats = NDArray[np.floating]
 
 
 def check_inputs(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.int8]]:
-    """Return ``scores`` as floats and ``targets`` as int8, both (N, L), or say what is wrong.
+    """Return ``scores`` as floats and ``targets`` as int8, both (N, L).
 
-    The precision of the scores is kept: rounding them would make ties.
+    The precision of the scores is kept: rounding would make ties.
+
+    Raises:
+        InputError: shapes that differ, NaN, or targets other than 1, 0 and -1.
     """
     scores, targets = np.asarray(scores), np.asarray(targets)
     if not np.issubdtype(scores.dtype, np.floating):
@@ -27,7 +30,7 @@ def check_inputs(scores: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray
             f"{targets.shape}: pass one row per image and one column per label in both"
         )
     if np.isnan(scores).any():
-        raise InputError("scores contain NaN: check the model's output before measuring it")
+        raise InputError("scores contain NaN: check the model's output")
     with np.errstate(invalid="ignore"):  # NaN: refused below
         small = targets.astype(np.int8, copy=False)
     if small.size and (small.min() < -1 or small.max() > 1 or not np.array_equal(small, targets)):

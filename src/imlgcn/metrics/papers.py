@@ -1,9 +1,9 @@
-"""How each paper scores a ranking of images: one named protocol per published evaluation code.
+"""How each paper evaluates: one named protocol per published evaluation code.
 
 What a paper calls mAP, CF1 or top-3 is what its code computes, and no two codes agree on empty
-labels, ties, thresholds or unknown targets. The rules here were read in the repositories named
-below; ``docs/protocols.md`` compares them. Scores are the raw ones of the network: no paper fits a
-threshold or calibrates. Letters: N images, L labels. Numbers are fractions.
+labels, ties, thresholds or unknown targets. The rules were taken from the repositories named below;
+``docs/protocols.md`` compares them. Scores are the raw scores of the network: no paper calibrates
+or fits a threshold. Letters: N images, L labels. Metrics are fractions.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ Unknown = Literal["left_out", "absent"]
 class PublishedProtocol:
     """The rules of one paper's evaluation code.
 
-    ``unknown_ap`` and ``unknown_f1`` say what an unknown target (-1; VOC's "difficult") becomes.
+    ``unknown_ap`` and ``unknown_f1`` tell how an unknown target (-1; VOC's "difficult") is treated.
     """
 
     paper: str
     source: str  # repository and commit whose code was followed
     scores: Literal["logits", "probabilities"]  # what the code ranks: rounded sigmoids make ties
-    average_precision: str  # a name in average_precision.PROTOCOLS
-    # a label without a positive: its average precision, which is always averaged in
+    average_precision: str  # a name in ranking.PROTOCOLS
+    # average precision of a label without a positive, which always counts in the mean
     empty_ap: Literal["nan", "zero"]
     unknown_ap: Unknown
     unknown_f1: Unknown
-    # of a probability; a logit of at least 0 is a probability of at least 0.5
+    # on the probability; 0.5 is a logit of 0
     threshold: float = 0.5
-    strict: bool = False  # above the threshold, not at it
+    strict: bool = False  # predicted above the threshold, not at it
     class_f1: Literal["of_means", "mean_of_labels"] = "of_means"
     empty_f1: Literal["zero", "nan", "one"] = "nan"  # see precision_recall_f1
     unpredicted_as_one: bool = False
-    # 0/0 over all labels together is NaN although per label it is what empty_f1 says
+    # overall 0/0 is NaN although per label it is what empty_f1 says
     overall_nan: bool = False
     top3_ties: Literal["kept", "first"] | None = "kept"  # None: the paper has no top-3 numbers
-    counted_per_image: bool = False  # exact match, Hamming accuracy and F1 per image too
-    f1_in_code: bool = True  # False: its code computes mAP only; plain definitions for the rest
+    counted_per_image: bool = False  # also exact match, Hamming accuracy and F1 per image
+    f1_in_code: bool = True  # False: its code computes mAP only; F1 by the plain definitions
 
 
 PUBLISHED: dict[str, PublishedProtocol] = {
@@ -61,9 +61,9 @@ PUBLISHED: dict[str, PublishedProtocol] = {
         average_precision="rank",
         empty_ap="nan",
         unknown_ap="left_out",
-        unknown_f1="absent",  # only its average precision knows "difficult"
+        unknown_f1="absent",  # only its average precision handles "difficult"
         unpredicted_as_one=True,
-        top3_ties="first",  # which of the tied ones is arbitrary there
+        top3_ties="first",  # arbitrary in its code
     ),
     "csra": PublishedProtocol(
         paper="CSRA (Zhu and Wu, ICCV 2021)",
@@ -74,17 +74,17 @@ PUBLISHED: dict[str, PublishedProtocol] = {
         unknown_ap="left_out",
         unknown_f1="left_out",
         unpredicted_as_one=True,
-        top3_ties="first",  # which of the tied ones is arbitrary there
+        top3_ties="first",  # arbitrary in its code
     ),
     "asl": PublishedProtocol(
         paper="ASL (Ridnik et al., ICCV 2021)",
         source="Alibaba-MIIL/ASL@8c9e0bd8d5d450cf19093363fc08aa7244ad4408",
         scores="probabilities",
         average_precision="rank",
-        empty_ap="zero",  # 1e-8 is added to the positives; other labels hardly move
+        empty_ap="zero",  # 1e-8 is added to the positives; other labels hardly change
         unknown_ap="absent",
         unknown_f1="absent",
-        threshold=0.8,  # of its validation script: the loss inflates probabilities
+        threshold=0.8,  # of its validation script: the loss raises all probabilities
         strict=True,
         class_f1="mean_of_labels",
         empty_f1="zero",
@@ -140,7 +140,7 @@ PUBLISHED: dict[str, PublishedProtocol] = {
 
 @dataclass(frozen=True, eq=False)
 class PublishedScores:
-    """What a paper's code prints, as fractions; NaN where that code divides by zero."""
+    """What a paper's code prints, as fractions; NaN where the code divides by zero."""
 
     mean_average_precision: float
     average_precision: NDArray[np.float64]  # (L,)
@@ -151,23 +151,23 @@ class PublishedScores:
 
 
 def check_protocol(name: str) -> None:
-    """Refuse a name that is neither a way to compute mAP nor a published protocol."""
+    """Raise InputError for a name that is in neither `PROTOCOLS` nor `PUBLISHED`."""
     if name not in PROTOCOLS and name not in PUBLISHED:
         raise unknown_name("protocol", name, [*PROTOCOLS, *PUBLISHED])
 
 
 def get_published(name: str) -> PublishedProtocol:
-    """Return the published protocol of that name, or an error with the nearest spelling."""
+    """Return the published protocol of that name; InputError suggests the nearest spelling."""
     if name not in PUBLISHED:
         raise unknown_name("published protocol", name, PUBLISHED)
     return PUBLISHED[name]
 
 
 def raw_probabilities(logits: ArrayLike, protocol: str) -> NDArray[np.floating]:
-    """Return sigmoid(logits) as precise as what the paper's code ranks.
+    """Return sigmoid(logits) in the precision of what the paper's code ranks.
 
-    Codes that rank probabilities hold them in float32, where high logits tie; for those that rank
-    logits the float64 sigmoid keeps every difference of float32 logits below 23.
+    Codes that rank probabilities do so in float32, where high logits tie; for those that rank
+    logits the float64 sigmoid keeps float32 logits below 23 distinct.
 
     >>> raw_probabilities([[20.0, 20.5]], "csra")[0].tolist()
     [1.0, 1.0]
@@ -184,9 +184,9 @@ def score_published(
     *,
     threshold: float | None = None,
 ) -> PublishedScores:
-    """Score raw probabilities as the code of a paper does; ``threshold`` replaces the paper's.
+    """Evaluate raw probabilities as a paper's code does; ``threshold`` replaces the paper's.
 
-    Without a single hit the F1 of all labels together is 0/0 in every code but SRN's: NaN.
+    Without any true positive the overall F1 is 0/0 in every code but SRN's: NaN.
 
     Shape:
         - probabilities, targets ``(N, L)``
@@ -209,8 +209,8 @@ def score_published(
         values = np.nan_to_num(values)
     truth = _resolve(targets, rules.unknown_f1)
     limit = rules.threshold if threshold is None else threshold
-    said = predict_labels(probabilities, limit, strict=rules.strict)
-    counts = _count(said, truth, rules)
+    predicted = predict_labels(probabilities, limit, strict=rules.strict)
+    counts = _count(predicted, truth, rules)
     top3 = None
     if rules.top3_ties is not None:
         highest = predict_labels(
@@ -219,7 +219,7 @@ def score_published(
         top3 = _six(_count(highest, truth, rules), rules)
     per_image = None
     if rules.counted_per_image:
-        per_image = dict(zip(("ACC", "HA", "ebF1"), example_scores(said, truth), strict=True))
+        per_image = dict(zip(("ACC", "HA", "ebF1"), example_scores(predicted, truth), strict=True))
     mean = float(values.mean()) if len(values) else float("nan")
     return PublishedScores(mean, values, _six(counts, rules), top3, per_image, counts)
 
@@ -227,10 +227,10 @@ def score_published(
 def unshown_mean_average_precision(
     probabilities: ArrayLike, targets: ArrayLike, known: ArrayLike
 ) -> float:
-    """Return C-Tran's mAP for a model that was shown some labels of each image.
+    """Return C-Tran's mAP for a model that received some labels of each image as known.
 
-    ``known`` is -1 where the label was not shown: only those entries are ranked, and labels without
-    a positive among them are left out, unlike in its mAP without shown labels.
+    ``known`` is -1 where the label was not given: only those entries are ranked, and labels without
+    a positive among them are left out, unlike in its mAP without known labels.
 
     Shape:
         - probabilities, targets, known ``(N, L)``
@@ -246,9 +246,11 @@ def _resolve(targets: NDArray[np.int8], unknown: Unknown) -> NDArray[np.int8]:
     return targets if unknown == "left_out" else np.maximum(targets, 0)
 
 
-def _count(said: NDArray[np.bool_], truth: NDArray[np.int8], rules: PublishedProtocol) -> F1Scores:
+def _count(
+    predicted: NDArray[np.bool_], truth: NDArray[np.int8], rules: PublishedProtocol
+) -> F1Scores:
     return precision_recall_f1(
-        said, truth, empty=rules.empty_f1, unpredicted_as_one=rules.unpredicted_as_one
+        predicted, truth, empty=rules.empty_f1, unpredicted_as_one=rules.unpredicted_as_one
     )
 
 
@@ -257,7 +259,9 @@ def _six(counts: F1Scores, rules: PublishedProtocol) -> dict[str, float]:
     six = {key: getattr(counts, key) for key in SIX}
     if not of_means:
         six["CF1"] = counts.CF1_per_label
-    if not counts.hits.any() and rules.empty_f1 != "one":  # precision and recall are both 0
+    if (
+        not counts.true_positives.any() and rules.empty_f1 != "one"
+    ):  # precision and recall are both 0
         six["OF1"] = float("nan")
         six["CF1"] = float("nan") if of_means else six["CF1"]
     if rules.overall_nan:

@@ -1,6 +1,6 @@
-"""All numbers of one evaluation under a named protocol, and the interval of a difference.
+"""All metrics of one evaluation under a named protocol, and the interval of a difference in mAP.
 
-Letters: N images, L labels. What is printed is in percent; log-loss is in nats per image.
+Letters: N images, L labels. Metrics are in percent, log-loss is in nats per image.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from imlgcn.metrics.ranking import (
     average_precision,
     get_protocol,
     mean_average_precision,
+    mean_over_labels,
     micro_average_precision,
 )
 from imlgcn.progress import SILENT, Progress
@@ -42,11 +43,12 @@ def evaluate_scores(
 ) -> dict[str, Any]:
     """Return every metric as plain numbers ready for JSON; ``None`` where one is undefined.
 
-    ``top3`` says a label when it is among the image's three highest *and* reaches its threshold, as
-    the published top-3 numbers do. ``left_out`` names the labels without an average precision.
+    Under ``top3`` a label is predicted when it is among the image's three highest *and* reaches its
+    threshold, as in published top-3 results. ``left_out`` lists the labels without an average
+    precision.
 
-    Under a published protocol (``ml_gcn``, ``asl``, ...) the numbers are those of the paper's code
-    (:func:`evaluate_published`): give raw probabilities, not calibrated ones, and no thresholds.
+    Under a published protocol (``ml_gcn``, ``asl``, ...) the metrics are those of the paper's code
+    (:func:`evaluate_published`): pass raw probabilities, not calibrated ones, and no thresholds.
 
     Shape:
         - probabilities, targets ``(N, L)``, thresholds ``()`` or ``(L,)``, 0.5 if not given
@@ -54,13 +56,17 @@ def evaluate_scores(
     check_protocol(protocol)
     probabilities, targets = check_inputs(probabilities, targets)
     if len(names) != targets.shape[1]:
-        raise InputError(f"{len(names)} label names came for {targets.shape[1]} columns of scores")
+        raise InputError(
+            f"expected one label name per column of scores; got {len(names)} names for "
+            f"{targets.shape[1]} columns"
+        )
     if protocol in PUBLISHED:
         if thresholds is not None:
-            raise InputError(f"protocol {protocol!r} has its own threshold: give no thresholds")
+            raise InputError(f"protocol {protocol!r} has its own threshold: leave out thresholds=")
         return evaluate_published(probabilities, targets, names, protocol)
     thresholds = 0.5 if thresholds is None else thresholds
-    mean, left_out = mean_average_precision(probabilities, targets, protocol)
+    per_label = average_precision(probabilities, targets, protocol)  # (L,)
+    mean, left_out = mean_over_labels(per_label)
     scores = precision_recall_f1(predict_labels(probabilities, thresholds), targets)
     top3 = precision_recall_f1(predict_labels(probabilities, thresholds, top_k=3), targets)
     return {
@@ -71,34 +77,44 @@ def evaluate_scores(
         **_f1_percent(scores),
         "top3": _f1_percent(top3),
         "left_out": [names[i] for i in left_out],
-        "ECE": _percent(expected_calibration_error(probabilities, targets)),
-        "classwise_ECE": _percent(classwise_calibration_error(probabilities, targets)),
-        "log_loss": _number(log_loss_per_image(probabilities, targets)),
-        "per_label": _per_label(
-            names, average_precision(probabilities, targets, protocol), scores, thresholds
-        ),
+        **_calibration(probabilities, targets),
+        "per_label": _per_label(names, per_label, scores, thresholds),
     }
+
+
+def evaluate_uncalibrated(probabilities: ArrayLike, targets: ArrayLike) -> dict[str, float | None]:
+    """Return the metrics that calibration and thresholds can change, at a threshold of 0.5.
+
+    Average precision is not among them: calibration keeps the ranking of each label.
+
+    Shape:
+        - probabilities, targets ``(N, L)``
+    """
+    probabilities, targets = check_inputs(probabilities, targets)
+    scores = precision_recall_f1(predict_labels(probabilities, 0.5), targets)
+    f1 = {key: _percent(getattr(scores, key)) for key in ("OF1", "CF1", "CF1_per_label")}
+    return {**_calibration(probabilities, targets), **f1}
 
 
 def evaluate_published(
     probabilities: ArrayLike, targets: ArrayLike, names: Sequence[str], protocol: str
 ) -> dict[str, Any]:
-    """Return what a paper's code prints of raw probabilities, in percent, ready for JSON.
+    """Return what a paper's code prints for raw probabilities, in percent, ready for JSON.
 
-    Labels of which no target is known are left out first (``not_judged``). ``empty_labels`` have no
-    positive; where there are some, ``without_empty_labels`` holds the same numbers for the others.
-    ``undefined`` says which numbers the paper's code cannot give, and why.
+    Labels without a known target are left out first (``not_judged``). ``empty_labels`` have no
+    positive; if there are any, ``without_empty_labels`` holds the same metrics for the others.
+    ``undefined`` says which metrics the paper's code divides by zero for, and why.
 
     Shape:
         - probabilities, targets ``(N, L)``
     """
     probabilities, targets = check_inputs(probabilities, targets)
     rules = PUBLISHED[protocol]
-    judged = np.asarray((targets >= 0).any(axis=0))
-    if not judged.any():
-        raise InputError("no label has a known target: nothing can be scored")
-    probabilities, targets = probabilities[:, judged], targets[:, judged]
-    kept = [name for name, known in zip(names, judged, strict=True) if known]
+    known = np.asarray((targets >= 0).any(axis=0))  # (L,)
+    if not known.any():
+        raise InputError("no label has a known target (1 or 0): nothing can be evaluated")
+    probabilities, targets = probabilities[:, known], targets[:, known]
+    kept = [name for name, has_targets in zip(names, known, strict=True) if has_targets]
     scores = score_published(probabilities, targets, protocol)
     table = _paper_terms(scores)
     filled = np.asarray((targets == 1).any(axis=0))
@@ -137,12 +153,12 @@ def _paper_terms(scores: PublishedScores) -> dict[str, Any]:
 
 
 def _undefined(table: dict[str, Any], empty: Sequence[str]) -> list[str]:
-    """Return a sentence that names the numbers without a value, and why; or nothing."""
+    """Return a sentence that names the undefined metrics, and why; empty if all are defined."""
     top3 = {f"top-3 {key}": value for key, value in (table["top3"] or {}).items()}
     missing = [key for key, value in {**table, **top3}.items() if value is None and key != "top3"]
     if not missing:
         return []
-    why = f"no positive image for {', '.join(empty)}" if empty else "no label is found anywhere"
+    why = f"no positive image for {', '.join(empty)}" if empty else "no label is predicted anywhere"
     return [f"{', '.join(missing)}: divided by zero in the paper's definition, {why}"]
 
 
@@ -156,12 +172,12 @@ def paired_bootstrap(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> tuple[float, float, float]:
-    """Return mAP of ``a`` minus ``b`` in points with its 95 % interval over resampled images.
+    """Return mAP of ``a`` minus mAP of ``b`` in points, with its 95 % bootstrap interval.
 
     With a leading axis of S seeds, it is the difference of the means over the seeds.
 
-    Both are measured on the same resampled images, so what makes images hard cancels. The interval
-    covers the choice of test images, not of the training seed.
+    Both are evaluated on the same resampled images, so the difficulty of the images cancels. The
+    interval covers the choice of test images, not of the training seed.
 
     Shape:
         - scores_a, scores_b ``(N, L)`` or ``(S, N, L)``, targets ``(N, L)``
@@ -209,6 +225,14 @@ def _per_label(
             "F1": _percent(scores.f1[i]),
         }
         for i, name in enumerate(names)
+    }
+
+
+def _calibration(probabilities: ArrayLike, targets: ArrayLike) -> dict[str, float | None]:
+    return {
+        "ECE": _percent(expected_calibration_error(probabilities, targets)),
+        "classwise_ECE": _percent(classwise_calibration_error(probabilities, targets)),
+        "log_loss": _number(log_loss_per_image(probabilities, targets)),
     }
 
 

@@ -2,9 +2,11 @@ r"""Average precision under named protocols; the published ones do not agree, so
 
 .. math:: AP_l = \frac{1}{P} \sum_{i:\,t_{il} = 1} precision(s_{il})
 
-with ``precision(s)`` the share of positives among the images scored at least ``s``. Reference for
-the tied case: scikit-learn's ``average_precision_score``; for the interpolated ones: the PASCAL VOC
-development kit, http://host.robots.ox.ac.uk/pascal/VOC/. Letters: N images, L labels, P positives.
+with ``precision(s)`` the fraction of positives among the images scored at least ``s``. References:
+scikit-learn's ``average_precision_score`` for tied scores; for the interpolated curves the PASCAL
+VOC development kit, http://host.robots.ox.ac.uk/pascal/VOC/.
+
+Letters: N images, L labels, P positives.
 """
 
 from __future__ import annotations
@@ -21,18 +23,18 @@ from imlgcn.metrics.inputs import Floats, check_inputs
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to make a number of a ranking."""
+    """One definition of average precision."""
 
     summary: str
     # together: the result does not depend on the order of the images
     ties: Literal["together", "stable"] = "together"
     curve: Literal["points", "envelope", "eleven"] = "points"
-    # a label without a positive has no average precision; some codes call it 0 and average it in
+    # a label without a positive has no average precision; some codes count it as 0 in the mean
     empty: Literal["left_out", "zero"] = "left_out"
 
 
 PROTOCOLS: dict[str, Protocol] = {
-    "default": Protocol("mean precision at the positives; tied scores enter together"),
+    "default": Protocol("mean precision at the positives; tied scores are counted together"),
     "sklearn": Protocol("as default, but a label without positives counts as 0", empty="zero"),
     "rank": Protocol("as default, but images are counted one by one, stably sorted", ties="stable"),
     "voc07": Protocol("mean of the best precision at 11 recalls", curve="eleven"),
@@ -68,7 +70,15 @@ def mean_average_precision(
     >>> mean_average_precision([[0.9, 0.1], [0.8, 0.2]], [[0, 0], [1, 0]])
     (0.5, [1])
     """
-    values = average_precision(scores, targets, protocol)
+    return mean_over_labels(average_precision(scores, targets, protocol))
+
+
+def mean_over_labels(values: NDArray[np.float64]) -> tuple[float, list[int]]:
+    """Return the mean of the values ``(L,)`` that are not NaN, and the indices of those that are.
+
+    >>> mean_over_labels(np.array([0.5, np.nan, 1.0]))
+    (0.75, [1])
+    """
     left_out = np.isnan(values)
     mean = float("nan") if left_out.all() else float(values[~left_out].mean())
     return mean, np.flatnonzero(left_out).tolist()
@@ -77,13 +87,13 @@ def mean_average_precision(
 def micro_average_precision(
     scores: ArrayLike, targets: ArrayLike, protocol: str = "default"
 ) -> float:
-    """Return the average precision of all known entries ranked in one list."""
+    """Return the average precision of all known entries, ranked together, as a fraction."""
     scores, targets = check_inputs(scores, targets)
     return float(average_precision(scores.reshape(-1, 1), targets.reshape(-1, 1), protocol)[0])
 
 
 def get_protocol(name: str) -> Protocol:
-    """Return the protocol of that name, or an error with the nearest spelling."""
+    """Return the protocol of that name; InputError suggests the nearest spelling."""
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
@@ -93,27 +103,28 @@ def _label_precision(scores: Floats, targets: NDArray[np.int8], rules: Protocol)
     known = targets >= 0
     if not known.all():
         scores, targets = scores[known], targets[known]
-    hits, counted = _at_positives(scores, targets == 1, rules.ties)  # (P,) each
-    if not len(hits):
+    true_positives, retrieved = _at_positives(scores, targets == 1, rules.ties)  # (P,) each
+    if not len(true_positives):
         return 0.0 if rules.empty == "zero" else float("nan")
-    precision = hits / counted
+    precision = true_positives / retrieved
     if rules.curve != "points":  # the best precision at this recall or a higher one
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     if rules.curve == "eleven":
         # recall >= r/10 in whole numbers: 3/10 >= 0.3 must not depend on rounding
-        precision = precision[np.searchsorted(10 * hits, np.arange(11) * len(hits))]
+        recalls = np.arange(11) * len(true_positives)
+        precision = precision[np.searchsorted(10 * true_positives, recalls)]
     return float(precision.mean())
 
 
 def _at_positives(
     scores: Floats, positive: NDArray[np.bool_], ties: str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return, at each positive by falling score, the positives and the images counted so far."""
+    """Return true positives and retrieved images at each positive, in order of falling score."""
     if ties == "stable":
         order = np.argsort(-scores, kind="stable")
-        counted = np.flatnonzero(positive[order]) + 1
-        return np.arange(1, len(counted) + 1), counted
-    ours = np.sort(scores[positive])
-    hits = len(ours) - np.searchsorted(ours, ours, side="left")
-    counted = len(scores) - np.searchsorted(np.sort(scores), ours, side="left")
-    return hits[::-1], counted[::-1]
+        retrieved = np.flatnonzero(positive[order]) + 1
+        return np.arange(1, len(retrieved) + 1), retrieved
+    found = np.sort(scores[positive])
+    true_positives = len(found) - np.searchsorted(found, found, side="left")
+    retrieved = len(scores) - np.searchsorted(np.sort(scores), found, side="left")
+    return true_positives[::-1], retrieved[::-1]

@@ -61,7 +61,7 @@ def write_evaluation_report(
 
     Args:
         tagger: what was evaluated.
-        evaluation: of :func:`imlgcn.evaluation.evaluate_images`.
+        evaluation: what :func:`imlgcn.evaluation.evaluate` returned.
         path: the file to write; one that is there is replaced.
         data: what to call the data.
         progress: told about the sections.

@@ -100,7 +100,7 @@ def with_evaluation(run: RunFolder, evaluation: Evaluation, data: str) -> RunFol
 
     The control's numbers are kept where the very same images are judged by the same protocol.
     """
-    metrics, scored, own = dict(evaluation.metrics), evaluation.scored, run.scored
+    metrics, scored, own = dict(evaluation), evaluation.scored, run.scored
     metrics.setdefault("head", run.info.head.name)
     if (
         own is not None

@@ -127,7 +127,8 @@ def _step(tagger: Tagger, judged: ScoredSplit, goal: str) -> dict[str, Any]:
     probabilities = tagger.calibration.apply(judged.logits)  # (N, L)
     counts = precision_recall_f1(predict_labels(probabilities, limits), judged.targets)
     hits, said, there = (
-        np.append(part, part.sum()) for part in (counts.hits, counts.predicted, counts.positives)
+        np.append(part, part.sum())
+        for part in (counts.true_positives, counts.predicted, counts.positives)
     )  # (L + 1,), all labels together last
     *precision, precision_of_all = _shares(hits, said)
     *recall, recall_of_all = _shares(hits, there)

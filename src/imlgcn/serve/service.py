@@ -23,7 +23,7 @@ from imlgcn.data.images import open_image
 from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
-from imlgcn.metrics.thresholds import parse_goal
+from imlgcn.metrics.thresholds import parse_operating_point
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
@@ -161,7 +161,7 @@ class Service:
         """
         try:
             if goal is not None:
-                parse_goal(goal)
+                parse_operating_point(goal)
         except InputError as error:
             raise ApiError(422, "bad_threshold", str(error)) from None
         try:

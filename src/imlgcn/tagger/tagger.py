@@ -26,7 +26,7 @@ from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
-from imlgcn.metrics.thresholds import fit_thresholds, parse_goal
+from imlgcn.metrics.thresholds import fit_thresholds, parse_operating_point
 from imlgcn.tagger.folder import MODEL, WEIGHTS, TaggerFolder
 from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.network import load_classifier, save_weights, without_maps
@@ -134,8 +134,8 @@ class Tagger:
         """
         if goal is None or goal == self.info.scale.goal:
             return self.thresholds
-        if parse_goal(goal).kind == "fixed":
-            return np.full(len(self.labels), parse_goal(goal).value)
+        if parse_operating_point(goal).kind == "fixed":
+            return np.full(len(self.labels), parse_operating_point(goal).value)
         if self.info.origin or self.path.is_file():
             kind = "exported file" if self.path.is_file() else "imported checkpoint"
             raise InputError(

@@ -8,7 +8,7 @@ from imlgcn.config import InputError, TrainSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.word_vectors import check_source
 from imlgcn.losses import create_loss
-from imlgcn.metrics.thresholds import parse_goal
+from imlgcn.metrics.thresholds import parse_operating_point
 from imlgcn.models import HEADS, Backbone, Head, create_head, head_options
 
 
@@ -18,7 +18,7 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
     Raises:
         InputError: a goal, a loss or a head that cannot be, or no word vectors for a head of words.
     """
-    parse_goal(settings.threshold)
+    parse_operating_point(settings.threshold)
     if settings.loss.options.get("reduction") == "none":
         raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
     options = head_options(settings.head, settings.preset, **settings.head_options)

@@ -59,7 +59,7 @@ def test_images_are_found_in_the_usual_places(tmp_path, images):
 
 def test_images_are_found_where_the_user_says(tmp_path):
     path = write(tmp_path, put_in="far/away")
-    with pytest.raises(InputError, match=r"none of its 3 images is there.*say which folder"):
+    with pytest.raises(InputError, match=r"none of its 3 images was found.*say which folder"):
         load_dataset(path)
     assert load_dataset(path, images=tmp_path / "far/away").paths[0].is_file()
 
@@ -76,7 +76,7 @@ def test_in_the_official_folder_val_is_the_test_split(tmp_path):
     assert data.splits == {"train": 3, "test": 3}
     assert data.split("test").paths[0] == tmp_path / "val2014/a.png"
     assert data.reason.startswith("coco: it holds annotations/instances_train2014.json; ")
-    assert "instances_val2014 is the test split (--variant keep-val: validation)" in data.reason
+    assert "instances_val2014 is the test split (variant=keep-val: validation)" in data.reason
 
 
 def test_val_stays_validation_where_the_user_says_so_or_the_names_are_others(tmp_path):
@@ -99,9 +99,7 @@ def test_images_without_annotations_are_left_out_of_labelled_images(tmp_path):
 def test_of_two_years_in_a_folder_one_is_chosen(tmp_path):
     write_both(tmp_path)
     write_both(tmp_path, "2017", images=CONTENT["images"][:2])
-    with pytest.raises(
-        InputError, match="holds COCO 2014 and 2017; choose one with --variant 2014"
-    ):
+    with pytest.raises(InputError, match="holds COCO 2014 and 2017; choose one \\(variant=2014"):
         load_dataset(tmp_path)
     data = load_dataset(tmp_path, variant="2017, keep-val")
     assert data.splits == {"train": 2, "val": 2}
@@ -121,7 +119,7 @@ def test_the_official_names_stand_for_published_counts_only_with_coco_s_80_label
 
 @pytest.mark.parametrize("variant", ["labeled", "all,labelled", "difficult-absent"])
 def test_a_variant_that_is_none_is_refused(tmp_path, variant):
-    with pytest.raises(InputError, match=r"'labelled'|one of all, labelled, not two|Known: 2014"):
+    with pytest.raises(InputError, match=r"'labelled'|one of all, labelled; got|Known: 2014"):
         load_dataset(write_both(tmp_path), variant=variant)
 
 
@@ -132,7 +130,7 @@ def test_a_single_file_makes_no_split(tmp_path):
 def test_several_files_whose_names_do_not_say_the_split_are_refused(tmp_path):
     write(tmp_path, "one.json", ".")
     write(tmp_path, "two.json", ".")
-    with pytest.raises(InputError, match=r"several JSON files \(one.json, two.json\)"):
+    with pytest.raises(InputError, match=r"several files \(one.json, two.json\)"):
         load_dataset(tmp_path)
 
 
@@ -149,8 +147,8 @@ def test_files_with_different_categories_are_not_joined(tmp_path):
         ({"images": []}, "lists no images"),
         ({"images": [{"id": 1}]}, "image number 1 has no usable 'file_name'"),
         ({"images": [{"id": 1, "file_name": "a.png"}] * 2}, "two images have the same id, 1;"),
-        ({"annotations": [{"image_id": 7, "category_id": 5}]}, "number 1 speaks of .* category 5"),
-        ({"annotations": [{"image_id": 8, "category_id": 2}]}, "number 1 speaks of image 8"),
+        ({"annotations": [{"image_id": 7, "category_id": 5}]}, "number 1 refers to .* category 5"),
+        ({"annotations": [{"image_id": 8, "category_id": 2}]}, "number 1 refers to image 8"),
         ({"annotations": ["x"]}, "annotation number 1 has no usable 'image_id'"),
         ({"categories": [{"id": 1, "name": "x"}, {"id": 2, "name": "x"}]}, "the same name"),
         ({"categories": {}}, "needs the lists images, annotations, categories; it holds images"),

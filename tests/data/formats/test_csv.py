@@ -60,7 +60,7 @@ def test_a_lone_question_mark_makes_every_label_not_named_unknown(table):
 
 
 def test_a_label_both_present_and_unknown_is_refused_with_its_line(table):
-    with pytest.raises(InputError, match="line 3: 'dog' is said to be both"):
+    with pytest.raises(InputError, match="line 3: 'dog' is listed as both"):
         load_dataset(table("image,labels\na.png,cat\nb.png,dog;?dog\n"))
 
 
@@ -134,7 +134,7 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,tags\na.png,dog\n", "no column 'image'; its columns are file, tags"),
+        ("file,tags\na.png,dog\n", "no column 'image'; it has file, tags"),
         ("image,tags\na.png,dog\n", "neither a column 'labels' .* its columns are image, tags"),
         ("image,labels\na.png,dog,cat\n", "line 2: has 3 cells, the header 2; .* double quotes"),
         ("image,labels\n,dog\n", "line 2: the image is missing"),
@@ -144,7 +144,7 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
         ("image,labels\n", "no row below its header"),
         ("", "is empty"),
         ("image,labels\na.png,\n", "no labels at all"),
-        ("image,labels\ngone.png,dog\n", "none of its 1 images is there .*'gone.png'.*looked in"),
+        ("image,labels\ngone.png,dog\n", "none of its 1 images was found .*'gone.png'.*looked in"),
         (b"image,labels\na.png,caf\xe9\n", "is not UTF-8 text .byte 22.; save it as UTF-8"),
     ],
 )

@@ -27,7 +27,7 @@ def test_an_empty_txt_is_an_image_without_label_and_no_txt_is_no_part_of_the_dat
     data = load_dataset(put(tmp_path, a="dog", b="", c=None))
     assert [record.name for record in data.records] == ["a.png", "b.png"]
     assert data.records[1].labels == ()
-    assert "beside 2 of 3 images; the 1 images without one are left out" in data.reason
+    assert "2 of 3 images have a .txt of tags; the 1 without one are left out" in data.reason
 
 
 def test_sub_folders_are_read_and_hidden_files_are_not(tmp_path):
@@ -79,7 +79,7 @@ def test_folders_without_data_say_what_to_do(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
         load_dataset(tmp_path)
     put(tmp_path, a=None, b=None)
-    with pytest.raises(InputError, match=r"2 images and no tags; put a \.txt"):
+    with pytest.raises(InputError, match=r"2 images and no tags; add a \.txt"):
         load_dataset(tmp_path)
     put(tmp_path, a="", b="")
     with pytest.raises(InputError, match="all 2 tag files are empty"):
@@ -87,5 +87,5 @@ def test_folders_without_data_say_what_to_do(tmp_path):
 
 
 def test_a_contradiction_names_its_tag_file(tmp_path):
-    with pytest.raises(InputError, match=r"a\.txt: 'dog' is said to be both"):
+    with pytest.raises(InputError, match=r"a\.txt: 'dog' is listed as both"):
         load_dataset(put(tmp_path, a="dog\n?dog"))

@@ -61,7 +61,7 @@ def test_intel_labels_may_be_positions_and_images_come_first(intel):
         ({"images": [["a.jpg", [3]]]}, "image number 1: 3 is not one of the classes"),
         ({"images": [["a.jpg"]]}, r"image number 1: expected \[path, \[labels\]\]"),
         ({"images": []}, "expected the lists classes and images"),
-        ({"images": [["images/z.jpg", []]]}, "none of its 1 images is there"),
+        ({"images": [["images/z.jpg", []]]}, "none of its 1 images was found"),
     ],
 )
 def test_a_wrong_intel_list_is_refused(intel, changes, message):
@@ -127,7 +127,7 @@ def test_an_export_is_read_from_its_folder_and_with_images_elsewhere(studio, tmp
     put_images(tmp_path / "far", "e.jpg")
     elsewhere = load_dataset(studio, images=tmp_path / "far")
     assert [path.is_file() for path in elsewhere.paths] == [False, False, True]
-    with pytest.raises(InputError, match="none of its 3 images is there"):
+    with pytest.raises(InputError, match="none of its 3 images was found"):
         load_dataset(studio, images=tmp_path / "nowhere")
 
 
@@ -183,7 +183,7 @@ def test_one_list_of_salgl_has_no_split_and_the_labels_it_names(salgl):
 
 def test_a_wrong_list_of_salgl_is_refused(salgl):
     (salgl / "label.txt").write_text("sky\n")
-    with pytest.raises(InputError, match=r"label\.txt: does not list 'clouds'"):
+    with pytest.raises(InputError, match=r"label\.txt: lacks the label 'clouds'"):
         load_dataset(salgl)
     (salgl / "train.txt").write_text("Flickr/a.jpg\tsky\nFlickr/b.jpg sky\n")
     with pytest.raises(InputError, match="line 2: expected an image, a tab and labels"):

@@ -67,7 +67,7 @@ def test_a_missing_image_is_left_to_the_check_and_all_missing_are_refused(nus):
     (nus / "Flickr/actor/0001_1.jpg").unlink()
     assert [path.is_file() for path in load_dataset(nus).paths] == [False, True, True, True]
     (nus / "Flickr").rename(nus / "elsewhere")
-    with pytest.raises(InputError, match="none of its 4 images is there"):
+    with pytest.raises(InputError, match="none of its 4 images was found"):
         load_dataset(nus)
     assert load_dataset(nus, images=nus / "elsewhere").paths[1].is_file()
 
@@ -88,9 +88,17 @@ def test_only_all_81_concepts_have_published_counts(nus):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("ImageList/TestImagelist.txt", None, r"TestImagelist\.txt: is missing; the labels say"),
+        (
+            "ImageList/TestImagelist.txt",
+            None,
+            r"TestImagelist\.txt: is missing; the label files refer",
+        ),
         ("ConceptsList/Concepts81.txt", None, r"has no ConceptsList/Concepts81\.txt"),
-        ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", None, "is missing; there must be one"),
+        (
+            "Groundtruth/TrainTestLabels/Labels_dog_Train.txt",
+            None,
+            "is missing; every concept needs one",
+        ),
         ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", "0\n1\n", "has 2 lines for 3 images"),
         ("Groundtruth/TrainTestLabels/Labels_dog_Train.txt", "0\n1\n-1\n", "line 3: expected 0 or"),
     ],

@@ -50,7 +50,7 @@ def test_what_is_verified_both_ways_is_unknown(table):
 
 def test_images_that_are_not_there_and_labels_that_none_shows_are_left_out_and_counted(table):
     reason = load_dataset(table).reason
-    assert "1 images that are not there and 1 labels that none shows are left out" in reason
+    assert "1 missing images and 1 labels without a positive are left out" in reason
 
 
 def test_labels_have_their_codes_when_nothing_describes_them(table):
@@ -87,11 +87,11 @@ def test_what_is_unknown_stays_unknown_in_a_csv_of_splits(table, tmp_path):
 
 def test_images_are_found_where_the_user_says_or_all_missing_are_refused(table):
     (table.parent / "images").rename(table.parent / "far")
-    with pytest.raises(InputError, match="holds no images; they are looked for beside the CSV"):
+    with pytest.raises(InputError, match="holds no images; looked next to the CSV"):
         load_dataset(table)
     assert len(load_dataset(table, images=table.parent / "far")) == 3
     put_images(table.parent, "zz")
-    with pytest.raises(InputError, match="none of the images it speaks of is there: there are 1"):
+    with pytest.raises(InputError, match="none of the images it lists was found: found 1"):
         load_dataset(table)
 
 

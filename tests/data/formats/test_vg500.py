@@ -57,18 +57,18 @@ def test_images_are_found_below_images_and_where_the_user_says(vg):
         load_dataset(vg)
     assert load_dataset(vg, images=vg / "far/VG_100K").paths[0].is_file()
     (vg / "empty").mkdir()
-    with pytest.raises(InputError, match="none of its 4 images is in"):
+    with pytest.raises(InputError, match="none of its 4 images was found"):
         load_dataset(vg, images=vg / "empty")
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({**LABELS, "8.jpg": [500]}, r"expected numbers from 0 to 499 for 8\.jpg; got \[500\]"),
-        ({**LABELS, "8.jpg": [-1]}, "expected numbers from 0 to 499"),
-        ({**LABELS, "8.jpg": ["dog"]}, "expected numbers from 0 to 499"),
-        ({**LABELS, "8.jpg": [True]}, "expected numbers from 0 to 499"),
-        ({"8.jpg": [1]}, r"has no labels of 2360596\.jpg, which is listed"),
+        ({**LABELS, "8.jpg": [500]}, r"expected indices from 0 to 499 for 8\.jpg; got \[500\]"),
+        ({**LABELS, "8.jpg": [-1]}, "expected indices from 0 to 499"),
+        ({**LABELS, "8.jpg": ["dog"]}, "expected indices from 0 to 499"),
+        ({**LABELS, "8.jpg": [True]}, "expected indices from 0 to 499"),
+        ({"8.jpg": [1]}, r"has no labels for 2360596\.jpg, which is listed"),
         ([1], "expected an object of images"),
     ],
 )

@@ -125,7 +125,7 @@ def test_the_devkit_is_read_when_it_holds_one_year(voc):
     assert load_dataset(voc.parent).names == CLASSES
     assert load_dataset(voc.parent.parent).reason.startswith("voc: VOC2007 holds ImageSets/Main")
     shutil.copytree(voc, voc.with_name("VOC2012"))
-    with pytest.raises(InputError, match=r"holds VOC2007, VOC2012; give one, .*VOC2007"):
+    with pytest.raises(InputError, match=r"holds VOC2007, VOC2012; give one, such as .*VOC2007"):
         load_dataset(voc.parent)
 
 
@@ -155,7 +155,7 @@ def test_an_image_of_another_suffix_is_found_and_a_missing_one_is_left_to_the_ch
     assert paths["000007.PNG"]
     assert paths["000009.jpg"] is False
     shutil.rmtree(images)
-    with pytest.raises(InputError, match="none of its 5 images is there"):
+    with pytest.raises(InputError, match="none of its 5 images was found"):
         load_dataset(voc)
 
 
@@ -174,7 +174,7 @@ def test_missing_labels_are_named(voc):
     [
         ("000005  2", r"cow_trainval\.txt, line 1: expected an image and 1, -1 or 0; got '000005"),
         ("000005", "line 1: expected an image"),
-        ("000007 1", r"says nothing of 000005, which is in trainval\.txt"),
+        ("000007 1", r"lacks 000005, which is in trainval\.txt"),
     ],
 )
 def test_a_wrong_line_of_a_list_is_named(voc, line, message):
@@ -189,7 +189,10 @@ def test_a_wrong_line_of_a_list_is_named(voc, line, message):
     [
         ("<annotation>", "is not valid XML"),
         ("<annotation><object/></annotation>", "an object has no name"),
-        ('<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "refused, an annotation has no document"),
+        (
+            '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>',
+            "refused, an annotation must not declare a document",
+        ),
     ],
 )
 def test_a_wrong_annotation_is_named(voc, content, message):
@@ -211,5 +214,5 @@ def test_what_is_no_voc_folder_is_refused_by_name(tmp_path, voc):
         load_dataset(voc)
     (tmp_path / "other/more").mkdir(parents=True)
     (tmp_path / "other/file.txt").touch()
-    with pytest.raises(InputError, match="is no VOC folder; expected ImageSets/Main"):
+    with pytest.raises(InputError, match="is not a VOC folder; expected ImageSets/Main"):
         load_dataset(tmp_path / "other", reader="voc")

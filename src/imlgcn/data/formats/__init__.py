@@ -1,4 +1,4 @@
-"""File formats: one module each, tried in this order. A new one is a module and a line here."""
+"""File formats, one module each, tried in this order. To add one, add a module and a line here."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
-    # tables, told apart by their columns; csv takes what is left
+    # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
     "openimages": openimages,
     "columns": columns,
     "csv": csv,
-    # layouts of well-known data sets and tools; folder takes what is left
+    # layouts of well-known data sets and tools; folder takes the rest
     "coco": coco,
     "voc": voc,
     "nus_wide": nus_wide,
@@ -56,7 +56,11 @@ __all__ = [
 
 
 def find_format(source: Path | str, reader: str | None = None) -> Format:
-    """Return the reader called ``reader``, or the first that recognises ``source``."""
+    """Return the reader called ``reader``, or the first that recognises ``source``.
+
+    Raises:
+        InputError: no such reader, no such path, or no reader recognises it.
+    """
     if reader is not None and reader not in FORMATS:
         raise unknown_name("reader", reader, FORMATS)
     path = Path(source)
@@ -66,7 +70,7 @@ def find_format(source: Path | str, reader: str | None = None) -> Format:
     if reader is not None:
         return FORMATS[reader]
     if not embedded and (path / "labels.csv").is_file():
-        return folder  # what somebody wrote goes before what the folder looks like
+        return folder  # a file that somebody wrote overrides what the layout suggests
     for candidate in FORMATS.values():
         if candidate.recognise(source) is not None:
             return candidate
@@ -77,23 +81,23 @@ def find_format(source: Path | str, reader: str | None = None) -> Format:
 
 
 def check_variant(variant: str | None, source: Source) -> None:
-    """Refuse a variant for data that comes in one way only; other readers check their own."""
+    """Refuse a variant for data without variants; readers that have some check their own."""
     if variant and not getattr(FORMATS[source.reader], "VARIANTS", {}):
-        having = ", ".join(name for name, known in FORMATS.items() if hasattr(known, "VARIANTS"))
+        readers = ", ".join(name for name, known in FORMATS.items() if hasattr(known, "VARIANTS"))
         raise InputError(
-            f"--variant {variant}: the data was read as {source.reader}, which has no variants; "
-            f"those that have are {having}"
+            f"variant={variant}: the data was read as {source.reader}, which has no variants; "
+            f"readers with variants are {readers}"
         )
 
 
 def _no_such_path(path: Path) -> str:
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, [*beside, openclipart.NAME], n=1)
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, [*siblings, openclipart.NAME], n=1)
     hint = ""
     if near:
         hint = near[0] if near[0] == openclipart.NAME else str(path.parent / near[0])
         hint = f"did you mean {hint}? "
     return (
         f"{path}: no such file or folder; {hint}Data is a .csv, a COCO instances .json, a folder "
-        "of images with a .txt of tags beside each, a .zip of any of these, or openclipart"
+        "of images with a .txt of tags for each, a .zip of any of these, or openclipart"
     )

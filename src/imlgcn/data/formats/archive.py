@@ -1,7 +1,7 @@
-"""A zip of anything the other readers know, unpacked once into the cache.
+"""A zip of anything that the other readers know, unpacked once into the cache.
 
-Only images, text, CSV, JSON and XML are unpacked. A name that leads out of the folder, a link, an
-encrypted member or a bomb refuses the whole archive.
+Only images, text, CSV, JSON and XML are unpacked. An archive with a path outside of its folder, a
+link, an encrypted file or a decompression bomb is refused.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from imlgcn.progress import SILENT, Progress
 
 NAME = "zip"
 UNPACKED_SUFFIXES = IMAGE_SUFFIXES | {".txt", ".csv", ".tsv", ".json", ".xml"}
-# Images hardly shrink in a zip and text some twenty times; beyond this it is a bomb.
+# Zip hardly compresses images, and text about twenty times; more than this is a bomb.
 MAX_RATIO = 100
-SMALL = 256 * 2**20  # bytes unpacked below which the ratio does not matter
+SMALL = 256 * 2**20  # unpacked bytes below which the ratio is not checked
 
 
 def recognise(source: Path | str) -> str | None:
@@ -38,7 +38,7 @@ def recognise(source: Path | str) -> str | None:
 
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Unpack the archive and read the folder."""
-    from imlgcn.data.formats import find_format  # which imports this module
+    from imlgcn.data.formats import find_format  # it imports this module
 
     path = Path(source)
     unpacked = unpack(path, progress=options.progress)
@@ -51,8 +51,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 def unpack(path: Path, *, progress: Progress = SILENT) -> Path:
     """Return the folder in the cache with the archive's content, unpacking it on first use.
 
-    The folder is named by the archive's content and appears in one step, so that a killed run
-    leaves nothing half-done and two at once do not disturb each other.
+    The folder is named by the hash of the archive and is created atomically, so that an interrupted
+    run leaves nothing incomplete and concurrent runs do not interfere.
     """
     folder = cache_dir() / "unpacked" / sha256_file(path)[:32]
     if folder.is_dir():
@@ -74,7 +74,7 @@ def _publish(temporary: Path, folder: Path) -> None:
     try:
         temporary.rename(folder)
     except OSError:
-        if not folder.is_dir():  # else another process was first, with the same content
+        if not folder.is_dir():  # else another process was first
             raise
 
 
@@ -104,7 +104,7 @@ def _safe_members(
     for info in archive.infolist():
         name = PurePosixPath(info.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or re.match("[A-Za-z]:", info.filename):
-            raise InputError(f"{path}: refused, {info.filename!r} leads out of the archive")
+            raise InputError(f"{path}: refused, {info.filename!r} is a path outside of the archive")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise InputError(f"{path}: refused, {info.filename!r} is a link")
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
@@ -119,8 +119,8 @@ def _safe_members(
 
 
 def _refuse_outside(path: Path, folder: Path, records: Sequence[Record]) -> None:
-    """Refuse records that point to files elsewhere on this computer."""
+    """Refuse records of files outside of the unpacked folder."""
     inside = os.path.join(os.path.abspath(folder), "")
     for record in records:
         if not os.path.abspath(record.path).startswith(inside):
-            raise InputError(f"{path}: refused, {record.name!r} lies outside of the archive")
+            raise InputError(f"{path}: refused, {record.name!r} is outside of the archive")

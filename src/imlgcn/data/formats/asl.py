@@ -1,8 +1,8 @@
 """NUS-WIDE as ASL's repository lists it: a CSV ``filepath,label,split_name``.
 
-https://github.com/Alibaba-MIIL/ASL. ``label`` is written as a list in Python's way,
-``"['clouds', 'sky']"``; ``split_name`` is train or val. Val is the *test* split, since ASL and
-those who compare with it report on it; the variant ``keep-val`` leaves it the validation split.
+https://github.com/Alibaba-MIIL/ASL. ``label`` is a Python list, ``"['clouds', 'sky']"``;
+``split_name`` is train or val. Val becomes the *test* split, since ASL and later work report on it;
+the variant ``keep-val`` keeps it as validation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, find_root
-from imlgcn.data.formats.csv import Table, is_table, read_header, read_splits, read_table
+from imlgcn.data.formats.csv import is_table, read_header, read_splits, read_table
 
 NAME = "asl"
 VARIANTS = {"val": ("val-as-test", "keep-val")}
@@ -33,15 +33,15 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     path = Path(source)
     keep_val = choose(options.variant, NAME, VARIANTS)["val"] == "keep-val"
     table = read_table(path)
-    image, label, split = (_column(table, name) for name in COLUMNS)
+    image, label, split = (table.index(name) for name in COLUMNS)
     images = [cell.replace("\\", "/") for cell in table.column(image)]
     labels = [_parse(cell, table.at(row)) for row, cell in enumerate(table.column(label))]
     splits = read_splits(table, split)
     if not keep_val:
         splits = ["test" if name == "val" else name for name in splits]
     beside = path.absolute().parent
-    roots = [beside, beside / "images", beside / "Flickr", beside.parent]
-    root = find_root(images, [options.images] if options.images else roots, path)
+    usual = [beside, beside / "images", beside / "Flickr", beside.parent]
+    root = find_root(images, usual, path, options.images)
     records = [
         Record(name, root / name, tuple(present), split=part)
         for name, present, part in zip(images, labels, splits, strict=True)
@@ -49,20 +49,13 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     names = sorted({name for present in labels for name in present})
     reason = f"{NAME}: {recognise(path) or 'asked for'}"
     if "test" in splits and not keep_val:
-        reason += "; its val is the test split (--variant keep-val: validation)"
+        reason += "; its val is the test split (variant=keep-val: validation)"
     published = "NUS-WIDE, ASL's list" if len(names) == NUM_CONCEPTS else ""
     return Source(names, records, NAME, reason, published)
 
 
-def _column(table: Table, name: str) -> int:
-    index = table.find(name)
-    if index is None:
-        raise InputError(f"{table.path}: has no column {name!r}; it has {', '.join(table.header)}")
-    return index
-
-
 def _parse(cell: str, where: str) -> list[str]:
-    """Return the labels of a list as Python writes it.
+    """Return the labels of a Python list of strings.
 
     >>> _parse("['clouds', 'sky']", "")
     ['clouds', 'sky']

@@ -1,14 +1,14 @@
-"""What every reader returns and what several readers share.
+"""What every reader returns, and functions that several readers share.
 
 A reader is a module with ``recognise`` and ``read`` (see :class:`Format`); it turns files into
-label names and records and decodes no image.
+label names and records and decodes no images.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,25 +30,25 @@ SPLIT_SPELLINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One image of a data set: where it is and what is said about it.
+    """One image of a data set: its file and its labels.
 
-    A label that is neither in ``labels`` nor in ``unknown`` is absent from the image; where
-    ``absent`` is given, a label that is in none of them is unknown.
+    A label that is neither in ``labels`` nor in ``unknown`` is absent; but if ``absent`` is given,
+    a label that is in none of the three is unknown.
     """
 
     name: str  # as the file writes it, with forward slashes
     path: Path
     labels: tuple[str, ...] = ()  # present
-    unknown: tuple[str, ...] = ()  # nobody has said
-    split: str | None = None  # "train", "val", "test", or None where the data has no split
+    unknown: tuple[str, ...] = ()  # not annotated
+    split: str | None = None  # "train", "val", "test", or None if the data has no splits
     fields: Mapping[str, str] = field(default_factory=dict)  # further columns, for --group-by
-    # verified absent, in data that says nothing of most labels: short where `unknown` would be long
+    # verified absent, in data where most labels are not annotated and `unknown` would be long
     absent: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader returns: label names in their order, records, and why this reader was used."""
+    """What a reader returns: label names in order, records, and why this reader was chosen."""
 
     labels: list[str]
     records: list[Record]
@@ -59,26 +59,26 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a user may say about the files; a reader uses what applies to it."""
+    """Options of the user for reading the files; a reader uses those that apply to it."""
 
-    variant: str | None = None  # words that choose among published treatments (see `choose`)
-    delimiter: str | None = None  # between the labels of one image; None = found out
-    images: Path | None = None  # folder of the images; None = looked for in the usual places
-    fields: Sequence[str] = ()  # columns that are no labels (one column per label)
+    variant: str | None = None  # words that choose published treatments (see `choose`)
+    delimiter: str | None = None  # between the labels of one image; None = detected
+    images: Path | None = None  # folder of the images; None = searched in the usual ones
+    fields: Sequence[str] = ()  # columns that are not labels (one column per label)
     progress: Progress = SILENT
 
 
 class Format(Protocol):
     """One file format. A module with these two functions is one.
 
-    A module whose data is treated in several published ways lists them in ``VARIANTS``.
+    A module for data with several published treatments lists them in ``VARIANTS``.
     """
 
     def recognise(self, source: Path | str) -> str | None:
-        """Return why this reader fits ``source``, or None; looks at no more than it must."""
+        """Return why this reader fits ``source``, or None; reads no more than necessary."""
 
     def read(self, source: Path | str, options: ReadOptions) -> Source:
-        """Read ``source``; InputError says what is wrong, with the line where there is one."""
+        """Read ``source``; InputError tells what is wrong, with the line number if possible."""
 
 
 def split_name(text: str) -> str:
@@ -94,7 +94,7 @@ def split_name(text: str) -> str:
 
 
 def split_of_name(path: Path) -> str | None:
-    """Return the split that a file name speaks of.
+    """Return the split that a file name contains, or None.
 
     >>> split_of_name(Path("instances_val2014.json"))
     'val'
@@ -103,8 +103,41 @@ def split_of_name(path: Path) -> str | None:
     return next((SPLIT_SPELLINGS[word] for word in words if word in SPLIT_SPELLINGS), None)
 
 
+def splits_of_names(files: Sequence[Path]) -> list[str | None]:
+    """Return the split that each file name contains; [None] for a single file."""
+    if len(files) == 1:
+        return [None]
+    splits = [split_of_name(file) for file in files]
+    if None in splits or len(set(splits)) < len(splits):
+        listed = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{files[0].parent}: holds several files ({listed}) whose names do not say which is "
+            "train, val and test; give one of them"
+        )
+    return splits
+
+
+def join_files(
+    files: Iterable[Path], read: Callable[[Path], tuple[list[str], list[Record]]], called: str
+) -> tuple[list[str], list[Record]]:
+    """Return the labels and the records of all files, which must have the same labels.
+
+    ``called`` is what the format calls its labels, for the message.
+    """
+    names: list[str] = []
+    records: list[Record] = []
+    for file in files:
+        labels, more = read(file)
+        if names and set(labels) != set(names):
+            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
+            raise InputError(f"{file}: its {called} are not those of the other files: {differing}")
+        names = names or labels
+        records += more
+    return names, records
+
+
 def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the word chosen in each group: one of ``variant``'s, or else the group's first.
+    """Return the word chosen in each group: one of ``variant``, or else the group's first.
 
     >>> choose("labelled", "coco", {"images": ("all", "labelled"), "val": ("as-test", "keep-val")})
     {'images': 'labelled', 'val': 'as-test'}
@@ -116,20 +149,22 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
             raise unknown_name(f"variant of the reader {reader}", word, known)
     chosen = {}
     for name, group in groups.items():
-        wanted = list(dict.fromkeys(word for word in words if word in group))
-        if len(wanted) > 1:
-            raise InputError(f"--variant takes one of {', '.join(filter(None, group))}, not two")
-        chosen[name] = wanted[0] if wanted else group[0]
+        given = list(dict.fromkeys(word for word in words if word in group))
+        if len(given) > 1:
+            raise InputError(
+                f"variant= takes one of {', '.join(filter(None, group))}; got {' and '.join(given)}"
+            )
+        chosen[name] = given[0] if given else group[0]
     return chosen
 
 
 def parse_labels(
     text: str, delimiters: Iterable[str], where: str = ""
 ) -> tuple[list[str], list[str]]:
-    """Split a cell or a tag file into labels that are present and labels that are unknown.
+    """Split a cell or a tag file into present and unknown labels.
 
-    ``?cat`` means that nobody has said whether there is a cat. A lone ``?`` means that of all
-    labels that are not named, and comes back as ``""`` among the unknown.
+    ``?cat`` means that cat is unknown. A lone ``?`` means that all labels not listed are, and is
+    returned as ``""`` among the unknown.
 
     >>> parse_labels("dog; ?cat;dog;", ";")
     (['dog'], ['cat'])
@@ -140,33 +175,41 @@ def parse_labels(
     present = [part for part in parts if not part.startswith("?")]
     unknown = list(dict.fromkeys(part[1:].strip() for part in parts if part.startswith("?")))
     if both := set(present) & set(unknown):
-        raise InputError(f"{where}{min(both)!r} is said to be both present and unknown")
+        raise InputError(f"{where}{min(both)!r} is listed as both present and unknown")
     return present, unknown
 
 
 def expand_unknown(
     present: Sequence[str], unknown: Sequence[str], names: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the unknown labels with a lone ``?`` replaced by every label not named."""
+    """Return the unknown labels, with a lone ``?`` expanded to every label not present."""
     if "" not in unknown:
         return tuple(unknown)
     return tuple(name for name in names if name not in present)
 
 
-def find_root(names: Sequence[str], roots: Sequence[Path], asked_by: Path) -> Path:
-    """Return the first folder of ``roots`` in which any of the images ``names`` exists."""
+def find_root(
+    names: Sequence[str], usual: Sequence[Path], listed_in: Path, images: Path | None
+) -> Path:
+    """Return the first folder that holds any of the images ``names``: ``images`` or a usual one."""
+    roots = [images] if images else usual
     for root in roots:
         if root.is_dir() and any((root / name).is_file() for name in names):
             return root
-    looked = ", ".join(str(root) for root in dict.fromkeys(roots))
-    raise InputError(
-        f"{asked_by}: none of its {len(names)} images is there (the first is {names[0]!r}); "
+    raise no_images(listed_in, names, roots)
+
+
+def no_images(listed_in: Path, names: Sequence[str], folders: Sequence[Path]) -> InputError:
+    """Return the error for images of which none is in any of the folders."""
+    looked = ", ".join(str(folder) for folder in dict.fromkeys(folders))
+    return InputError(
+        f"{listed_in}: none of its {len(names)} images was found (the first is {names[0]!r}); "
         f"looked in {looked}; say which folder holds them (images=FOLDER)"
     )
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's content: UTF-8, with or without the mark that Excel writes first."""
+    """Return a text file's content: UTF-8, with or without a byte order mark."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -178,12 +221,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty, without the space around them."""
+    """Return the lines of a text file, stripped, without empty ones."""
     return [stripped for line in read_text(path).splitlines() if (stripped := line.strip())]
 
 
 def read_json(path: Path, without: re.Pattern[str] | None = None) -> Any:
-    """Return the content of a JSON file; what matches ``without`` after its group is null."""
+    """Return the content of a JSON file; matches of ``without`` become its group and null."""
     text = read_text(path)
     if without is not None:
         text = without.sub(r"\1null", text)
@@ -194,7 +237,7 @@ def read_json(path: Path, without: re.Pattern[str] | None = None) -> Any:
 
 
 def unwrap(folder: Path) -> Path:
-    """Go down while a folder holds one folder and nothing else, as unpacked archives often do."""
+    """Descend while a folder holds a single folder and nothing else, as in many archives."""
     while True:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         if len(entries) != 1 or not entries[0].is_dir():

@@ -1,15 +1,15 @@
 """COCO instances JSON: annotations reduced to the set of categories in each image.
 
 https://cocodataset.org/#format-data. One file, or a folder with ``annotations/instances_*.json``
-and the image folders. Category ids may have gaps and are matched by id, labels come in the order of
-the ids; crowds (``iscrowd``) count as present.
+and the image folders. Categories are matched by id, which may have gaps; labels are in the order of
+the ids. Crowds (``iscrowd``) count as present.
 
 Variants:
-    - ``all`` (default) keeps an image without an annotation, as an image with no label, as SRN,
-      SSGRL and Query2Label do; ``labelled`` leaves it out, as ML-GCN, ASL, CSRA and ML-Decoder do.
+    - ``all`` (default) keeps images without an annotation, as images with no label, like SRN, SSGRL
+      and Query2Label; ``labelled`` leaves them out, like ML-GCN, ASL, CSRA and ML-Decoder.
     - In a folder with the official ``instances_train2014.json`` and ``instances_val2014.json`` (or
-      2017) val is the *test* split, since papers report on it and nobody has labels of COCO's test
-      images; ``keep-val`` leaves it the validation split. Other names are taken as they are.
+      2017) val is the *test* split, since papers report on it and the labels of COCO's test images
+      are not public; ``keep-val`` keeps it as validation. Other file names are taken literally.
     - ``2014`` or ``2017``, for a folder that holds both.
 """
 
@@ -29,8 +29,9 @@ from imlgcn.data.formats.base import (
     Source,
     choose,
     find_root,
+    join_files,
     read_json,
-    split_of_name,
+    splits_of_names,
     unwrap,
 )
 
@@ -43,7 +44,7 @@ VARIANTS = {
 }
 OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
 NUM_OFFICIAL_LABELS = 80
-# nine tenths of a file, and most of the memory it takes once parsed
+# nine tenths of a file, and most of its memory once parsed
 POLYGONS = re.compile(r'("segmentation":\s*)\[[\d\s.,\[\]eE+-]*\]')
 
 
@@ -55,7 +56,7 @@ def recognise(source: Path | str) -> str | None:
         return f"it holds {files[0].parent.name}/{files[0].name}" if files else None
     if path.suffix.lower() != ".json" or not path.is_file() or path.stat().st_size == 0:
         return None
-    # parsing a file of 450 MB takes half a minute, finding three words in it does not
+    # parsing a file of 450 MB takes half a minute, a search for three words does not
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if any(content.find(f'"{key}"'.encode()) < 0 for key in KEYS):
             return None
@@ -63,31 +64,23 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file, whose images get no split, or a folder of several, splits by their names."""
+    """Read one file, without splits, or the files of a folder, splits by their names."""
     path = Path(source)
     choices = choose(options.variant, NAME, VARIANTS)
     files = [path]
     if path.is_dir():
         files = _of_year(path, _annotation_files(unwrap(path)), choices["year"])
-    splits = _splits(files)
+    split_of = dict(zip(files, splits_of_names(files), strict=True))
     year = _official_year(files)
     if year and choices["val"] == "val-as-test":
-        splits = ["test" if split == "val" else split for split in splits]
-    names: list[str] = []
-    records: list[Record] = []
-    for file, split in zip(files, splits, strict=True):
-        labels, more = _read_file(file, split, options)
-        if names and set(labels) != set(names):
-            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
-            raise InputError(f"{file}: its categories are not those of {files[0]}: {differing}")
-        names = names or labels
-        records += more
+        split_of = {file: "test" if split == "val" else split for file, split in split_of.items()}
+    names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "categories")
     reason = f"{NAME}: {recognise(path) or 'asked for'}"
     if choices["images"] == "labelled":
         reason += f"; {sum(not r.labels for r in records)} images without a label are left out"
         records = [record for record in records if record.labels]
-    if year and "test" in splits:
-        reason += f"; instances_val{year} is the test split (--variant keep-val: validation)"
+    if year and "test" in split_of.values():
+        reason += f"; instances_val{year} is the test split (variant=keep-val: validation)"
     published = f"COCO {year}, {choices['images']} images" if year else ""
     if len(names) != NUM_OFFICIAL_LABELS:
         published = ""
@@ -97,22 +90,22 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 def _annotation_files(folder: Path) -> list[Path]:
     found = [
         file
-        for place in (folder, folder / "annotations")
-        for file in sorted(place.glob("*.json"))
+        for parent in (folder, folder / "annotations")
+        for file in sorted(parent.glob("*.json"))
         if recognise(file)
     ]
     return [file for file in found if file.name.startswith("instances")] or found
 
 
 def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
-    """Return the files of one official year where there are two; others are none's."""
+    """Return the files of one official year, if the folder has two."""
     if not files:
         raise InputError(f"{folder}: holds no JSON with {', '.join(KEYS)}, nor does annotations/")
     matches = [OFFICIAL.fullmatch(file.name) for file in files]
     years = sorted({match[2] for match in matches if match})
     if not year and len(years) > 1:
         raise InputError(
-            f"{folder}: holds COCO {' and '.join(years)}; choose one with --variant {years[0]}"
+            f"{folder}: holds COCO {' and '.join(years)}; choose one (variant={years[0]})"
         )
     if year and year not in years:
         raise InputError(
@@ -123,21 +116,8 @@ def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
     return [file for file, match in zip(files, matches, strict=True) if match and match[2] == year]
 
 
-def _splits(files: Sequence[Path]) -> list[str | None]:
-    if len(files) == 1:
-        return [None]
-    splits = [split_of_name(file) for file in files]
-    if None in splits or len(set(splits)) < len(splits):
-        listed = ", ".join(file.name for file in files)
-        raise InputError(
-            f"{files[0].parent}: several JSON files ({listed}) and their names do not say which is "
-            "train, val and test; name one file"
-        )
-    return splits
-
-
 def _official_year(files: Sequence[Path]) -> str:
-    """Return the year of the official pair of files, or nothing for any other files."""
+    """Return the year of the official pair of files, or "" for other files."""
     matches = [OFFICIAL.fullmatch(file.name) for file in files]
     if len(files) == 2 and all(matches) and matches[0] and matches[1]:
         return matches[0][2] if matches[0][2] == matches[1][2] else ""
@@ -155,7 +135,7 @@ def _read_file(
     }
     if len(file_of) < len(images):
         twice = Counter(image["id"] for image in images).most_common(1)[0][0]
-        raise InputError(f"{path}: two images have the same id, {twice}; give each its own")
+        raise InputError(f"{path}: two images have the same id, {twice}; ids must be unique")
     if not images:
         raise InputError(f"{path}: lists no images")
     found: dict[Any, set[Any]] = {image: set() for image in file_of}
@@ -164,12 +144,12 @@ def _read_file(
         category = _get(path, "annotation", number, annotation, "category_id")
         if image not in found or category not in label_of:
             raise InputError(
-                f"{path}: annotation number {number + 1} speaks of image {image!r} and category "
+                f"{path}: annotation number {number + 1} refers to image {image!r} and category "
                 f"{category!r}, and one of them is not listed"
             )
         found[image].add(category)
     file_of = {image: name.replace("\\", "/") for image, name in file_of.items()}
-    root = find_root(list(file_of.values()), _roots(path, options.images), path)
+    root = find_root(list(file_of.values()), _usual_folders(path), path, options.images)
     records = [
         Record(
             name,
@@ -185,8 +165,8 @@ def _read_file(
 def _load(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     content = read_json(path, without=POLYGONS)
     if not isinstance(content, dict) or any(not isinstance(content.get(key), list) for key in KEYS):
-        held = ", ".join(list(content)[:8] if isinstance(content, dict) else []) or "nothing"
-        raise InputError(f"{path}: needs the lists {', '.join(KEYS)}; it holds {held}")
+        found = ", ".join(list(content)[:8] if isinstance(content, dict) else []) or "nothing"
+        raise InputError(f"{path}: needs the lists {', '.join(KEYS)}; it holds {found}")
     return content["images"], content["annotations"], content["categories"]
 
 
@@ -209,14 +189,12 @@ def _get(path: Path, kind: str, number: int, entry: Any, key: str) -> Any:
     return value
 
 
-def _roots(path: Path, images: Path | None) -> list[Path]:
-    """Return the places where the images of an annotation file usually are."""
-    if images:
-        return [images]
+def _usual_folders(path: Path) -> list[Path]:
+    """Return the folders in which the images of an annotation file usually are."""
     here = path.absolute().parent
     own = path.stem.removeprefix("instances_")  # train2014
-    roots = []
+    folders = []
     for base in (here, here.parent):
-        roots += [base, base / "images", base / own, base / "images" / own, base / path.stem]
-        roots += [base / "train2014", base / "val2014", base / "train2017", base / "val2017"]
-    return roots
+        folders += [base, base / "images", base / own, base / "images" / own, base / path.stem]
+        folders += [base / "train2014", base / "val2014", base / "train2017", base / "val2017"]
+    return folders

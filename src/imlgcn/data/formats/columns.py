@@ -1,20 +1,29 @@
 r"""A CSV with a column of images under any name and a column of 1 and 0 for each label.
 
-So come the multi-label tables of UCM and AID (``IMAGE\LABEL,airplane,...``, the images without
-their suffix, in any sub-folder; some copies have a column of row numbers first), and Roboflow's
-exports: a folder with a ``_classes.csv`` in each of ``train``, ``valid`` and ``test``, beside the
+Examples are the multi-label tables of UCM and AID (``IMAGE\LABEL,airplane,...``, with image names
+without suffix, in any sub-folder; some copies have a column of row numbers first), and Roboflow's
+exports: a folder with a ``_classes.csv`` in each of ``train``, ``valid`` and ``test``, next to the
 images.
 
-A table whose column is called ``image`` is read as :mod:`imlgcn.data.formats.csv` says.
+A table with a column ``image`` is read by :mod:`imlgcn.data.formats.csv` instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source, find_root, unwrap
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    ReadOptions,
+    Record,
+    Source,
+    find_root,
+    join_files,
+    unwrap,
+)
 from imlgcn.data.formats.csv import (
     VALUES,
     image_names,
@@ -29,11 +38,11 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "columns"
 ROBOFLOW = "_classes.csv"
-NUM_ROWS = 20  # looked at to recognise a table
+NUM_ROWS = 20  # read to recognise a table
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise a table whose columns hold 1 and 0 after the first, or Roboflow's folder."""
+    """Recognise a table with columns of 1 and 0 after the first, or Roboflow's folder."""
     path = Path(source)
     if path.is_dir():
         files = _roboflow_files(unwrap(path))
@@ -55,24 +64,21 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one table, or the tables of Roboflow's folders as splits."""
+    """Read one table, or the tables of Roboflow's folders, each a split."""
     path = Path(source)
     files = _roboflow_files(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: has no {ROBOFLOW} in a folder train, valid or test")
-    names: list[str] = []
-    records: list[Record] = []
-    for file in files:
-        labels, more = _read_file(file, options)
-        if names and set(labels) != set(names):
-            differing = ", ".join(sorted(set(labels) ^ set(names))[:5])
-            raise InputError(f"{file}: its labels are not those of {files[0]}: {differing}")
-        names = names or labels
-        split = SPLIT_SPELLINGS[file.parent.name.lower()] if path.is_dir() else None
-        prefix = f"{file.parent.name}/" if path.is_dir() else ""
-        records += [
-            Record(prefix + r.name, r.path, r.labels, r.unknown, split or r.split) for r in more
-        ]
+
+    def read_part(file: Path) -> tuple[list[str], list[Record]]:
+        labels, records = _read_file(file, options)
+        if path.is_dir():
+            part = file.parent.name
+            split = SPLIT_SPELLINGS[part.lower()]
+            records = [replace(r, name=f"{part}/{r.name}", split=split) for r in records]
+        return labels, records
+
+    names, records = join_files(files, read_part, "labels")
     return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
 
 
@@ -85,7 +91,7 @@ def _roboflow_files(folder: Path) -> list[Path]:
 
 
 def _image_column(columns: Sequence[Sequence[str]]) -> int | None:
-    """Return the first column that does not hold numbers: before it, rows may be numbered."""
+    """Return the first column that is not all numbers; a column of row numbers may precede it."""
     found = (i for i, cells in enumerate(columns) if not all(c.isdigit() for c in cells if c))
     return next(found, None)
 
@@ -102,33 +108,33 @@ def _read_file(path: Path, options: ReadOptions) -> tuple[list[str], list[Record
         raise InputError(f"{path}: has no column of images; its columns are {table.header}")
     rest = [i for i in range(image + 1, len(columns)) if i != split]
     rest = [i for i in rest if table.header[i] not in options.fields and is_label(columns[i])]
-    names, judged, _ = label_columns(table, rest)
+    names, labels, _ = label_columns(table, rest)
     images = image_names(table, image)
     splits = [None] * len(images) if split is None else read_splits(table, split)
     where = _image_files(path, images, options.images)
     records = [
         Record(file_name, file, tuple(present), tuple(unknown), part)
-        for (file_name, file), (present, unknown), part in zip(where, judged, splits, strict=True)
+        for (file_name, file), (present, unknown), part in zip(where, labels, splits, strict=True)
     ]
     return names, records
 
 
 def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple[str, Path]]:
-    """Return name and file of each image; one without a suffix is looked for below the root."""
+    """Return name and file of each image; names without suffix are searched below the root."""
     beside = path.absolute().parent
     if all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in images):
-        root = find_root(images, [root] if root else [beside, beside / "images"], path)
+        root = find_root(images, [beside, beside / "images"], path, root)
         return [(name, root / name) for name in images]
     root = root or beside
-    wanted = set(images)
-    there: dict[str, Path] = {}
+    stems = set(images)
+    by_stem: dict[str, Path] = {}
     for file in sorted(root.rglob("*")):
-        if file.stem not in wanted or file.suffix.lower() not in IMAGE_SUFFIXES:
+        if file.stem not in stems or file.suffix.lower() not in IMAGE_SUFFIXES:
             continue
-        if there.setdefault(file.stem, file) != file:
-            raise InputError(f"{path}: {file.stem} could be {there[file.stem]} or {file}")
-    files = [there.get(name, root / name) for name in images]
-    if not there:
+        if by_stem.setdefault(file.stem, file) != file:
+            raise InputError(f"{path}: {file.stem} could be {by_stem[file.stem]} or {file}")
+    files = [by_stem.get(name, root / name) for name in images]
+    if not by_stem:
         raise InputError(
             f"{path}: none of its {len(images)} images (the first is {images[0]!r}, without a "
             f"suffix) is in {root} or below; say which folder holds them (images=FOLDER)"

@@ -1,13 +1,13 @@
 """CSV: a column ``image`` and either one column ``labels`` or one column for each label.
 
-- ``labels``: ``dog;?cat`` says dog present, cat unknown, all others absent; a lone ``?`` says that
-  every label not named is unknown. The delimiter is found out among ``;``, ``|`` and ``,``.
-- One column per label: ``1`` present, ``0`` or empty absent, ``-1`` or ``?`` unknown. A column in
-  which most values are something else is no label.
+- ``labels``: ``dog;?cat`` means dog present, cat unknown, all others absent; with a lone ``?`` all
+  labels not listed are unknown. The delimiter is detected among ``;``, ``|`` and ``,``.
+- One column per label: ``1`` present, ``0`` or empty absent, ``-1`` or ``?`` unknown. A column with
+  mostly other values is not a label.
 - Optional: ``split`` (train, val, test). Further columns are kept in :attr:`Record.fields`.
 
-Paths are relative to the file's folder (or its ``images/``), and back-slashes are taken as slashes.
-What other readers of tables share with this one is here, too.
+Paths are relative to the file's folder (or its ``images/``), and backslashes are read as slashes.
+Other readers of tables use functions of this module.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ VALUES = {
     **dict.fromkeys(("-1", "-1.0", "?"), -1),
 }
 
-Judged = tuple[Sequence[str], Sequence[str]]  # the labels of a row: present, unknown
+RowLabels = tuple[Sequence[str], Sequence[str]]  # present and unknown labels of a row
 
 
 @dataclass(frozen=True)
 class Table:
-    """The cells of a file, with the line each row ends on, for messages."""
+    """The cells of a file, and the line number at which each row ends, for messages."""
 
     path: Path
     header: list[str]
@@ -53,16 +53,22 @@ class Table:
     lines: list[int]
 
     def find(self, name: str) -> int | None:
-        """Return the index of the column ``name`` in any case."""
+        """Return the index of the column ``name``, ignoring case, or None."""
         lowered = [column.lower() for column in self.header]
         return lowered.index(name) if name in lowered else None
+
+    def index(self, name: str) -> int:
+        """Return the index of the column ``name``; InputError if there is none."""
+        if (index := self.find(name)) is None:
+            raise InputError(f"{self.path}: has no column {name!r}; it has {_list(self.header)}")
+        return index
 
     def column(self, index: int) -> list[str]:
         """Return the cells of a column."""
         return [row[index] for row in self.rows]
 
     def at(self, row: int) -> str:
-        """Say where a row is: the start of a message."""
+        """Return the file and line of a row, as the start of a message."""
         return f"{self.path}, line {self.lines[row]}: "
 
 
@@ -85,7 +91,7 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
         return [[]]
     try:
         cells = list(csv.reader(lines, delimiter=_separator(lines[0])))
-    except csv.Error:  # reading the whole will say what is wrong
+    except csv.Error:  # reading the whole file reports what is wrong
         return [[]]
     return [[cell.strip() for cell in row] for row in cells]
 
@@ -99,25 +105,24 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a CSV file."""
     path = Path(source)
     table = read_table(path)
-    image, labels, split = (table.find(name) for name in ("image", "labels", "split"))
-    if image is None:
-        raise InputError(f"{path}: has no column 'image'; its columns are {_list(table.header)}")
+    image, labels, split = table.index("image"), table.find("labels"), table.find("split")
     taken = {image, labels, split} - {None}
     others = [index for index in range(len(table.header)) if index not in taken]
     if labels is not None:
-        names, judged, how = _labels_column(table, labels, options.delimiter)
+        names, rows, how = _labels_column(table, labels, options.delimiter)
     else:
         kept = [index for index in others if table.header[index] not in options.fields]
         columns = [index for index in kept if is_label(table.column(index))]
-        names, judged, how = label_columns(table, columns)
+        names, rows, how = label_columns(table, columns)
         others = [index for index in others if index not in columns]
     images = image_names(table, image)
     splits = read_splits(table, split) if split is not None else [None] * len(images)
-    root = _find_root(path, images, options.images)
+    beside = path.absolute().parent
+    root = find_root(images, [beside, beside / "images"], path, options.images)
     records = [
         Record(name, root / name, tuple(present), tuple(unknown), part, fields)
         for name, (present, unknown), part, fields in zip(
-            images, judged, splits, _fields(table, others), strict=True
+            images, rows, splits, _fields(table, others), strict=True
         )
     ]
     columns_used = ["image"] + ["labels"] * (labels is not None) + ["split"] * (split is not None)
@@ -126,7 +131,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def read_table(path: Path) -> Table:
-    """Return the cells of a file, without rows that are empty."""
+    """Return the cells of a file, without empty rows."""
     text = read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
     header: list[str] = []
@@ -156,7 +161,7 @@ def read_table(path: Path) -> Table:
 
 
 def _separator(text: str) -> str:
-    """Return what separates the columns: Excel writes semicolons in half of the world."""
+    """Return the separator of the columns: a comma, a tab, or Excel's semicolon."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
 
     def fits(separator: str) -> tuple[bool, int]:
@@ -168,20 +173,20 @@ def _separator(text: str) -> str:
 
 def _labels_column(
     table: Table, index: int, delimiter: str | None
-) -> tuple[list[str], list[Judged], str]:
+) -> tuple[list[str], list[RowLabels], str]:
     cells = table.column(index)
     if not delimiter:
         delimiter = choose_delimiter(cells, f"{table.path}: ")
     rows = [parse_labels(cell, delimiter, table.at(row)) for row, cell in enumerate(cells)]
     names = sorted({name for row in rows for part in row for name in part} - {""})
-    judged: list[Judged] = [
+    judged: list[RowLabels] = [
         (present, expand_unknown(present, unknown, names)) for present, unknown in rows
     ]
     return names, judged, f"labels are separated by {delimiter!r}"
 
 
 def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
-    """Return the delimiter between labels: the only candidate there is, or ``;``.
+    """Return the delimiter between labels: the only candidate that occurs, or ``;``.
 
     >>> choose_delimiter(["dog|cat", "dog"])
     '|'
@@ -191,7 +196,9 @@ def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
     found = [mark for mark in LABEL_DELIMITERS if any(mark in cell for cell in cells)]
     if len(found) <= 1 or ";" in found:
         return found[0] if found else ";"
-    raise InputError(f"{where}labels hold both '|' and ','; say which separates them (delimiter=)")
+    raise InputError(
+        f"{where}labels contain both '|' and ','; tell which one separates them (delimiter=)"
+    )
 
 
 def is_label(cells: Sequence[str]) -> bool:
@@ -200,15 +207,15 @@ def is_label(cells: Sequence[str]) -> bool:
     return 2 * sum(cell.lower() in VALUES for cell in filled) >= len(filled)
 
 
-def label_columns(table: Table, columns: list[int]) -> tuple[list[str], list[Judged], str]:
-    """Return label names, what each row says of them, and how that was found out."""
+def label_columns(table: Table, columns: list[int]) -> tuple[list[str], list[RowLabels], str]:
+    """Return label names, the labels of each row, and how they were determined."""
     columns = [index for index in columns if table.header[index]]
     if not columns:
         raise InputError(
             f"{table.path}: has neither a column 'labels' nor a column of 1, 0, -1 or ? for each "
             f"label; its columns are {_list(table.header)}"
         )
-    judged: list[Judged] = []
+    judged: list[RowLabels] = []
     for number, row in enumerate(table.rows):
         values = {}
         for index in columns:
@@ -216,7 +223,7 @@ def label_columns(table: Table, columns: list[int]) -> tuple[list[str], list[Jud
             if cell.lower() not in VALUES:
                 raise InputError(
                     f"{table.at(number)}{cell!r} in column {name!r} is not 1, 0, -1, ? or empty; "
-                    f"correct it, or say that the column is no label (fields=[{name!r}])"
+                    f"correct it, or declare that the column is not a label (fields={name!r})"
                 )
             values[name] = VALUES[cell.lower()]
         present, unknown = ([name for name in values if values[name] == v] for v in (1, -1))
@@ -244,11 +251,6 @@ def read_splits(table: Table, index: int) -> list[str | None]:
         except InputError as error:
             raise InputError(f"{table.at(row)}{error}") from None
     return splits
-
-
-def _find_root(path: Path, names: list[str], images: Path | None) -> Path:
-    beside = path.absolute().parent
-    return find_root(names, [images] if images else [beside, beside / "images"], path)
 
 
 def _fields(table: Table, columns: list[int]) -> list[dict[str, str]]:

@@ -1,9 +1,9 @@
-"""A folder: images with a ``.txt`` of tags beside each, or a folder with a labels.csv or one list.
+"""A folder of images with a ``.txt`` of tags each, or a folder with a labels.csv or one list.
 
 ``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
 ``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
-``.txt`` is not part of the data. Sub-folders are read too; if the first level is train, val, test,
-those are the splits. Without tags, the only table or JSON list in the folder is read.
+``.txt`` is left out. Sub-folders are included; if the first level is train, val, test, those are
+the splits. Without tags, the only table or JSON list in the folder is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read a folder: its labels.csv, or the tags beside its images, or its only list."""
+    """Read a folder: its labels.csv, or the tags of its images, or its only list."""
     folder = unwrap(Path(source))
     if (table := folder / "labels.csv").is_file():
         return _found(table.name, csv.read(table, options))
@@ -103,9 +103,9 @@ def _read_tags(
         )
         for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
     ]
-    reason = f"{NAME}: a .txt of tags lies beside {len(rows)} of {num_images} images"
+    reason = f"{NAME}: {len(rows)} of {num_images} images have a .txt of tags"
     if len(rows) < num_images:
-        reason += f"; the {num_images - len(rows)} images without one are left out"
+        reason += f"; the {num_images - len(rows)} without one are left out"
     if by_folder:
         reason += "; its folders are the splits"
     return Source(names, records, NAME, reason)
@@ -114,10 +114,10 @@ def _read_tags(
 def _nothing_found(folder: Path, num_images: int, lists: list[Path]) -> str:
     if lists:
         listed = ", ".join(file.name for file in lists)
-        return f"{folder}: holds several lists ({listed}); name one, or call it labels.csv"
+        return f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
     if num_images:
         return (
-            f"{folder}: holds {num_images} images and no tags; put a .txt of tags beside each "
-            "image, or a labels.csv with the columns image, labels into the folder"
+            f"{folder}: holds {num_images} images and no tags; add a .txt of tags for each "
+            "image, or a labels.csv with the columns image, labels"
         )
     return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"

@@ -1,9 +1,9 @@
 """The JSON lists of Intel's multi-label work: ``classes``, and ``images`` as ``[path, [labels]]``.
 
-Made for "Combining Metric Learning and Attention Heads For Accurate and Efficient Multilabel Image
-Classification", https://arxiv.org/abs/2209.06585, of COCO, VOC, NUS-WIDE and VG-500. One file, or a
-folder with ``train.json`` and ``val.json``, each a split. Labels are names, or positions in
-``classes``; paths are relative to the file's folder.
+Published with "Combining Metric Learning and Attention Heads For Accurate and Efficient Multilabel
+Image Classification", https://arxiv.org/abs/2209.06585, for COCO, VOC, NUS-WIDE and VG-500. One
+file, or a folder with ``train.json`` and ``val.json``, each a split. Labels are names, or indices
+into ``classes``; paths are relative to the file's folder.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     find_root,
+    join_files,
     read_json,
     split_of_name,
     unwrap,
 )
 
 NAME = "intel"
-START = 4096  # bytes looked at to recognise a file
+START = 4096  # bytes read to recognise a file
 
 
 def recognise(source: Path | str) -> str | None:
@@ -43,21 +44,13 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file, whose images get no split, or the files of a folder."""
+    """Read one file, without splits, or the files of a folder, each a split."""
     path = Path(source)
     files = _files(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no train.json and val.json with classes and images")
-    names: list[str] = []
-    records: list[Record] = []
-    for file in files:
-        split = split_of_name(file) if path.is_dir() else None
-        classes, more = _read_file(file, split, options)
-        if names and set(classes) != set(names):
-            differing = ", ".join(sorted(set(classes) ^ set(names))[:5])
-            raise InputError(f"{file}: its classes are not those of {files[0]}: {differing}")
-        names = names or classes
-        records += more
+    split_of = {file: split_of_name(file) if path.is_dir() else None for file in files}
+    names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "classes")
     return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
 
 
@@ -83,13 +76,13 @@ def _read_file(
     names = [str(name).strip() for name in content["classes"]]
     pairs = [_pair(path, n, entry, names) for n, entry in enumerate(content["images"], start=1)]
     beside = path.absolute().parent
-    roots = [options.images] if options.images else [beside, beside / "images", beside.parent]
-    root = find_root([image for image, _ in pairs], roots, path)
+    usual = [beside, beside / "images", beside.parent]
+    root = find_root([image for image, _ in pairs], usual, path, options.images)
     return names, [Record(image, root / image, labels, split=split) for image, labels in pairs]
 
 
 def _pair(path: Path, number: int, entry: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Return image and labels of an entry; a label is a name or its position."""
+    """Return image and labels of an entry; a label is a name or an index."""
     if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[1], list):
         raise InputError(f"{path}: image number {number}: expected [path, [labels]]; got {entry!r}")
     labels = []

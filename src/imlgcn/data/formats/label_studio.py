@@ -1,11 +1,11 @@
 """Label Studio: the JSON export of a project whose tasks are images with choices.
 
-https://labelstud.io/guide/task_format. An image has the labels that are ticked in any of its
-``choices``; a task that nobody has finished is no part of the data. Where several people have
-annotated an image, a label on which they do not agree is *unknown*.
+https://labelstud.io/guide/task_format. An image has the labels that are selected in any of its
+``choices``; unfinished tasks are left out. If several people annotated an image, a label on which
+they disagree is *unknown*.
 
-Exports hold addresses, not files: an image is looked for by the last part of its address, with or
-without the eight letters that an upload puts before it, beside the JSON and in ``images``.
+Exports contain URLs, not files: an image is searched by the last part of its URL, with or without
+the eight characters that an upload prepends, next to the JSON and in ``images``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
+from imlgcn.data.formats.base import ReadOptions, Record, Source, no_images, read_json
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "label_studio"
-START = 100_000  # bytes looked at to recognise a file
+START = 100_000  # bytes read to recognise a file
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
@@ -38,25 +38,25 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read the tasks that somebody has finished."""
+    """Read the finished tasks."""
     path = Path(source)
     tasks = read_json(path)
     if not isinstance(tasks, list):
-        raise InputError(f"{path}: expected a list of tasks, as Label Studio's export JSON has it")
-    judged = []
+        raise InputError(f"{path}: expected a list of tasks, as in Label Studio's JSON export")
+    annotated = []
     for number, task in enumerate(tasks, start=1):
         answers = _answers(path, number, task)
         if answers:
-            judged.append((_address(path, number, task), answers))
-    if not judged:
+            annotated.append((_address(path, number, task), answers))
+    if not annotated:
         raise InputError(f"{path}: none of its {len(tasks)} tasks is annotated with choices")
-    where = _files(path, [address for address, _ in judged], options.images)
-    names = sorted({label for _, answers in judged for answer in answers for label in answer})
+    where = _files(path, [address for address, _ in annotated], options.images)
+    names = sorted({label for _, answers in annotated for answer in answers for label in answer})
     records = []
-    for (address, answers), file in zip(judged, where, strict=True):
-        all_say, some_say = set.intersection(*answers), set.union(*answers)
-        unknown = tuple(sorted(some_say - all_say))
-        records.append(Record(address, file, tuple(sorted(all_say)), unknown))
+    for (address, answers), file in zip(annotated, where, strict=True):
+        agreed, any_answer = set.intersection(*answers), set.union(*answers)
+        unknown = tuple(sorted(any_answer - agreed))
+        records.append(Record(address, file, tuple(sorted(agreed)), unknown))
     reason = f"{NAME}: {recognise(path) or 'asked for'}"
     if len(records) < len(tasks):
         reason += f"; {len(tasks) - len(records)} tasks without a finished annotation are left out"
@@ -64,7 +64,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _answers(path: Path, number: int, task: Any) -> list[set[str]]:
-    """Return the labels that each finished annotation of a task ticks."""
+    """Return the labels selected in each finished annotation of a task."""
     annotations = task.get("annotations") if isinstance(task, dict) else None
     if not isinstance(annotations, list):
         raise InputError(f"{path}: task number {number} has no list of annotations")
@@ -86,7 +86,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _address(path: Path, number: int, task: Any) -> str:
-    """Return where a task's image is: the first value of its data that names an image."""
+    """Return the file name of a task's image: the first value of its data that names an image."""
     data = task.get("data")
     for value in data.values() if isinstance(data, dict) else ():
         if isinstance(value, str) and Path(_last_part(value)).suffix.lower() in IMAGE_SUFFIXES:
@@ -95,25 +95,22 @@ def _address(path: Path, number: int, task: Any) -> str:
 
 
 def _last_part(address: str) -> str:
-    """Return the file name in an address, a local one of ``/data/local-files/?d=...`` too.
+    """Return the file name in a URL, also in a local ``/data/local-files/?d=...``.
 
     >>> _last_part("/data/upload/3/0a1b2c3d-a%20dog.jpg")
     '0a1b2c3d-a dog.jpg'
     """
     parts = urlsplit(address)
-    place = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
-    return place.replace("\\", "/").rsplit("/", 1)[-1]
+    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _files(path: Path, names: list[str], images: Path | None) -> list[Path]:
     beside = path.absolute().parent
-    places = [images] if images else [beside, beside / "images"]
-    entries = [entry for place in places if place.is_dir() for entry in place.iterdir()]
-    there = {entry.name: entry for entry in reversed(entries)}
-    found = [there.get(name) or there.get(UPLOAD.sub("", name)) for name in names]
+    folders = [images] if images else [beside, beside / "images"]
+    entries = [entry for folder in folders if folder.is_dir() for entry in folder.iterdir()]
+    by_name = {entry.name: entry for entry in reversed(entries)}
+    found = [by_name.get(name) or by_name.get(UPLOAD.sub("", name)) for name in names]
     if not any(found):
-        raise InputError(
-            f"{path}: none of its {len(names)} images is there (the first is {names[0]!r}); looked "
-            f"in {', '.join(map(str, places))}; say which folder holds them (images=FOLDER)"
-        )
-    return [file or places[0] / name for file, name in zip(found, names, strict=True)]
+        raise no_images(path, names, folders)
+    return [file or folders[0] / name for file, name in zip(found, names, strict=True)]

@@ -1,11 +1,11 @@
-r"""NUS-WIDE as its authors give it: lists of images, and a file of 0 and 1 for each concept.
+r"""NUS-WIDE as its authors distribute it: lists of images, and a file of 0 and 1 per concept.
 
 https://lms.comp.nus.edu.sg/wp-content/uploads/2019/research/nuswide/NUS-WIDE.html.
 ``ImageList/{Train,Test}Imagelist.txt`` name the images (``actor\0001_2124494179.jpg``, with
-back-slashes), ``Groundtruth/TrainTestLabels/Labels_<concept>_{Train,Test}.txt`` hold a line for
-each of them, ``ConceptsList/Concepts81.txt`` the concepts in their order. Images are in ``Flickr``.
+backslashes), ``Groundtruth/TrainTestLabels/Labels_<concept>_{Train,Test}.txt`` contain a line for
+each of them, ``ConceptsList/Concepts81.txt`` the concepts in order. Images are in ``Flickr``.
 
-Variants: ``all`` (default), or ``labelled``: images with none of the concepts are left out.
+Variants: ``all`` (default), or ``labelled``: images without any concept are left out.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
                 shown[row].append(concept)
         rows += zip(images, shown, [split] * len(images), strict=True)
     kept = [row for row in rows if row[1] or not labelled]
-    places = [folder / "Flickr", folder / "images", folder / "Images", folder]
-    roots = [options.images] if options.images else [place.absolute() for place in places]
-    root = find_root([name for name, *_ in kept], roots, folder)
+    usual = [folder.absolute() / name for name in ("Flickr", "images", "Images", "")]
+    root = find_root([name for name, *_ in kept], usual, folder, options.images)
     records = [
         Record(name, root / name, tuple(labels), split=split) for name, labels, split in kept
     ]
@@ -66,23 +65,23 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _concepts(folder: Path) -> list[str]:
-    for place in ("ConceptsList", "."):
-        if (file := folder / place / "Concepts81.txt").is_file():
+    for name in ("ConceptsList", "."):
+        if (file := folder / name / "Concepts81.txt").is_file():
             return read_lines(file)
-    raise InputError(f"{folder}: has no ConceptsList/Concepts81.txt, the list of the concepts")
+    raise InputError(f"{folder}: has no ConceptsList/Concepts81.txt, the list of concepts")
 
 
 def _image_names(folder: Path, part: str) -> list[str]:
     file = folder / "ImageList" / f"{part}Imagelist.txt"
     if not file.is_file():
-        raise InputError(f"{file}: is missing; the labels say only which line of it they are for")
+        raise InputError(f"{file}: is missing; the label files refer to its lines")
     return [line.replace("\\", "/") for line in read_lines(file)]
 
 
 def _positives(path: Path, num_images: int) -> list[int]:
-    """Return the rows in which a concept is present."""
+    """Return the rows of the images that show a concept."""
     if not path.is_file():
-        raise InputError(f"{path}: is missing; there must be one for each concept")
+        raise InputError(f"{path}: is missing; every concept needs one")
     values = read_lines(path)
     if len(values) != num_images:
         raise InputError(f"{path}: has {len(values)} lines for {num_images} images")

@@ -12,14 +12,14 @@ NAME = "openclipart"
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise the name; a folder of that name is reached as a Path or as ``./openclipart``."""
+    """Recognise the name; for a folder of that name give a Path or ``./openclipart``."""
     if str(source) != NAME or (isinstance(source, Path) and source.exists()):
         return None
-    return "the data set that comes with imlgcn"
+    return "the data set included in imlgcn"
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Unpack the set on first use and read its CSV."""
+    """Unpack the data set on first use and read its CSV."""
     table = openclipart.unpack(progress=options.progress) / "labels.csv"
     inner = csv.read(table, ReadOptions())
     reason = f"{NAME}: {recognise(source) or 'asked for'}, in {table.parent}"

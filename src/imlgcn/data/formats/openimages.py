@@ -1,14 +1,13 @@
-"""Open Images: a CSV of what people have verified, ``ImageID,Source,LabelName,Confidence``.
+"""Open Images: a CSV of verified labels, ``ImageID,Source,LabelName,Confidence``.
 
-https://storage.googleapis.com/openimages/web/index.html. Confidence 1 says that a label is present,
-0 that it is absent, anything between is a machine's guess; a label of which nothing is said, or a
-guess, or both 1 and 0, is *unknown*. One file, or a folder with one for each split, told by their
-names (``validation-annotations-human-imagelabels.csv``).
+https://storage.googleapis.com/openimages/web/index.html. Confidence 1 means that a label is
+present, 0 that it is absent, values between are machine-generated; a label that is not listed, or
+machine-generated, or both 1 and 0, is *unknown*. One file, or a folder with one per split,
+identified by its name (``validation-annotations-human-imagelabels.csv``).
 
-Only images that are there are read (``<ImageID>.jpg``, in the folder of the CSV, its ``images`` or
-a folder named after the split), and only labels that one of them shows: nobody has all nine
-million. Labels have the names of ``*class-descriptions*.csv`` where it lies beside, else their
-codes.
+Only images that exist are read (``<ImageID>.jpg``, in the folder of the CSV, its ``images`` or a
+folder named after the split), and only labels that one of them shows: few have all nine million
+images. Labels get their names from ``*class-descriptions*.csv`` next to the CSV, else their codes.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     read_text,
-    split_of_name,
+    splits_of_names,
     unwrap,
 )
 from imlgcn.data.formats.csv import is_table, read_header
@@ -35,7 +34,9 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 NAME = "openimages"
 COLUMNS = ["ImageID", "Source", "LabelName", "Confidence"]
 
-Verified = dict[str, dict[str, bool | None]]  # image -> code of a label -> present? None: disputed
+Verified = dict[
+    str, dict[str, bool | None]
+]  # image -> label code -> present; None if contradictory
 
 
 def recognise(source: Path | str) -> str | None:
@@ -50,15 +51,12 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one file, whose images get no split, or those of a folder, each a split."""
+    """Read one file, without splits, or the files of a folder, each a split."""
     path = Path(source)
     files = _tables(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no CSV with the columns {', '.join(COLUMNS)}")
-    splits = [split_of_name(file) if len(files) > 1 else None for file in files]
-    if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
-        listed = ", ".join(file.name for file in files)
-        raise InputError(f"{path}: {listed} do not say which is train, val and test; name one")
+    splits = splits_of_names(files)
     there = _image_files(files[0].absolute().parent, options.images)
     read = [_read_file(file, there) for file in files]
     known = {code for verified, _ in read for said in verified.values() for code in said}
@@ -66,7 +64,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         code for verified, _ in read for said in verified.values() for code in said if said[code]
     }
     if not known:
-        raise InputError(f"{path}: none of the images it speaks of is there: {_looked(there)}")
+        raise InputError(f"{path}: none of the images it lists was found: {_looked(there)}")
     names = _label_names(files[0].absolute().parent, sorted(shown))
     records = [
         Record(
@@ -83,8 +81,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     ]
     missing = sum(number for _, number in read)
     reason = (
-        f"{NAME}: {recognise(path) or 'asked for'}; {missing} images that are not there and "
-        f"{len(known - shown)} labels that none shows are left out; what is not verified is unknown"
+        f"{NAME}: {recognise(path) or 'asked for'}; {missing} missing images and "
+        f"{len(known - shown)} labels without a positive are left out; unverified ones are unknown"
     )
     return Source(sorted(names.values()), records, NAME, reason)
 
@@ -94,7 +92,7 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _image_files(folder: Path, images: Path | None) -> dict[str, Path]:
-    """Return the image files by their name without suffix."""
+    """Return the image files by their names without suffix."""
     places = [folder, folder / "images"]
     places += [base / name for base in places for name in SPLIT_SPELLINGS]
     there: dict[str, Path] = {}
@@ -105,25 +103,25 @@ def _image_files(folder: Path, images: Path | None) -> dict[str, Path]:
                 there.setdefault(stem, place / entry.name)
     if not there:
         raise InputError(
-            f"{images or folder}: holds no images; they are looked for beside the CSV, in images/ "
-            "and in train/, validation/, test/; say which folder holds them (images=FOLDER)"
+            f"{images or folder}: holds no images; looked next to the CSV, in images/ and in "
+            "train/, validation/, test/; say which folder holds them (images=FOLDER)"
         )
     return there
 
 
 def _looked(there: dict[str, Path]) -> str:
-    return f"there are {len(there)} others, such as {next(iter(there.values()))}"
+    return f"found {len(there)} others, such as {next(iter(there.values()))}"
 
 
 def _read_file(path: Path, there: dict[str, Path]) -> tuple[Verified, int]:
-    """Return what is verified of the images that are there, and how many others there are."""
+    """Return the verified labels of the images that exist, and the number of missing images."""
     verified: Verified = defaultdict(dict)
     missing = set()
     for image, code, confidence in _rows(path):
         if image not in there:
             missing.add(image)
             continue
-        said = verified[image]  # an image of which all is a guess is kept, all unknown
+        said = verified[image]  # kept even if no label is verified, with all unknown
         if confidence in (0.0, 1.0):
             present = confidence == 1
             said[code] = present if said.get(code, present) == present else None
@@ -147,7 +145,7 @@ def _rows(path: Path) -> Iterator[tuple[str, str, float]]:
 
 
 def _label_names(folder: Path, codes: list[str]) -> dict[str, str]:
-    """Return a name for each code; two codes of one name keep their codes behind it."""
+    """Return a name for each code; codes that share a name have the code appended."""
     described: dict[str, str] = {}
     for file in sorted(folder.glob("*class-descriptions*.csv")):
         for row in csv.reader(read_text(file).splitlines()):

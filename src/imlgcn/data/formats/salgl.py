@@ -1,7 +1,7 @@
 r"""The text lists of SALGL's repository: a line ``path<tab>label,label`` for each image.
 
 https://github.com/jasonseu/SALGL. One file, or a folder with ``train.txt`` and ``test.txt`` (each a
-split) and, where it is there, ``label.txt`` with the labels in their order.
+split) and optionally ``label.txt`` with the labels in order.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Read one list, whose images get no split, or the lists of a folder."""
+    """Read one list, without splits, or the lists of a folder, each a split."""
     path = Path(source)
     files = _files(unwrap(path)) if path.is_dir() else [path]
     if not files:
@@ -56,11 +56,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if order.is_file():
         listed = read_lines(order)
         if extra := set(names) - set(listed):
-            raise InputError(f"{order}: does not list {min(extra)!r}, which an image has")
+            raise InputError(f"{order}: lacks the label {min(extra)!r}, which an image has")
         names = listed
     beside = files[0].absolute().parent
-    roots = [options.images] if options.images else [beside, beside / "images", beside.parent]
-    root = find_root([image for _, image, _ in rows], roots, path)
+    usual = [beside, beside / "images", beside.parent]
+    root = find_root([image for _, image, _ in rows], usual, path, options.images)
     records = [
         Record(image, root / image, labels, split=split_of_name(file) if path.is_dir() else None)
         for file, image, labels in rows

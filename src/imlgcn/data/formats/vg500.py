@@ -1,10 +1,10 @@
 """VG-500: Visual Genome with the 500 most frequent categories, as SSGRL's repository defines it.
 
 https://github.com/HCPLab-SYSU/SSGRL. ``train_list_500.txt`` and ``test_list_500.txt`` name the
-images, ``vg_category_500_labels_index.json`` holds the numbers of each image's labels:
-``{"2360596.jpg": [3, 41]}``. Nobody has published the names of the categories: they are called
-``category 0`` to ``category 499`` here. Images are in ``VG_100K``, as SSGRL has them, or in the
-``VG_100K`` and ``VG_100K_2`` of the original archives: both are looked into.
+images, ``vg_category_500_labels_index.json`` holds the label indices of each image:
+``{"2360596.jpg": [3, 41]}``. The names of the categories were never published: they are called
+``category 0`` to ``category 499`` here. Images are in ``VG_100K``, as in SSGRL, or in ``VG_100K``
+and ``VG_100K_2``, as in the original archives.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
+    no_images,
     read_json,
     read_lines,
     unwrap,
@@ -45,20 +46,21 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     lists = {split: _read_list(folder / name) for split, name in LISTS.items()}
     if both := set(lists["train"]) & set(lists["test"]):
         raise InputError(f"{folder}: {min(both)} is in both lists")
-    places = [options.images] if options.images else _image_folders(folder.absolute())
-    where = {file.name: file for place in reversed(places) for file in place.iterdir()}
+    folders = [options.images] if options.images else _image_folders(folder.absolute())
+    where = {file.name: file for place in reversed(folders) for file in place.iterdir()}
     names = [f"category {number}" for number in range(NUM_LABELS)]
     records = []
     for split, images in lists.items():
         for image in images:
             if image not in labels:
-                raise InputError(f"{folder / LABELS}: has no labels of {image}, which is listed")
+                raise InputError(f"{folder / LABELS}: has no labels for {image}, which is listed")
             present = tuple(names[number] for number in labels[image])
-            records.append(Record(image, where.get(image, places[0] / image), present, split=split))
+            records.append(
+                Record(image, where.get(image, folders[0] / image), present, split=split)
+            )
     if not any(record.name in where for record in records):
-        looked = ", ".join(map(str, places))
-        raise InputError(f"{folder}: none of its {len(records)} images is in {looked}")
-    reason = f"{NAME}: {recognise(source) or 'asked for'}; the labels have numbers, not names"
+        raise no_images(folder, [record.name for record in records], folders)
+    reason = f"{NAME}: {recognise(source) or 'asked for'}; the names of the labels are not public"
     return Source(names, records, NAME, reason, "VG-500")
 
 
@@ -81,12 +83,12 @@ def _read_labels(path: Path) -> Mapping[str, list[int]]:
         raise InputError(f"{path}: is missing; SSGRL's repository has it in data/VG")
     content: Any = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected an object of images and the numbers of their labels")
+        raise InputError(f"{path}: expected an object of images and their label indices")
     for image, numbers in content.items():
         if not isinstance(numbers, list) or not all(
             type(number) is int and 0 <= number < NUM_LABELS for number in numbers
         ):
             raise InputError(
-                f"{path}: expected numbers from 0 to {NUM_LABELS - 1} for {image}; got {numbers!r}"
+                f"{path}: expected indices from 0 to {NUM_LABELS - 1} for {image}; got {numbers!r}"
             )
     return content

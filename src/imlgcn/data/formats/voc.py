@@ -1,19 +1,19 @@
 """PASCAL VOC: the folder of one year (``VOC2007``), or the ``VOCdevkit`` that holds it.
 
 http://host.robots.ox.ac.uk/pascal/VOC/. ``ImageSets/Main/{train,val,trainval,test}.txt`` list the
-images, ``JPEGImages`` holds them. Labels come from ``Annotations/*.xml`` or, where that folder is
-missing, from ``ImageSets/Main/<class>_<list>.txt`` with 1 present, **-1 absent and 0 difficult**:
-not our code, in which -1 is unknown and 0 absent.
+images in ``JPEGImages``. Labels come from ``Annotations/*.xml`` or, if that folder is missing, from
+``ImageSets/Main/<class>_<list>.txt`` with 1 present, **-1 absent and 0 difficult**, unlike targets
+here, where -1 is unknown and 0 absent.
 
 Variants:
-    - What becomes of a label of which an image shows difficult objects only: ``difficult-unknown``
-      (default; neither trained nor counted, as the challenge has it), ``difficult-present``
-      (ML-GCN's training; Intel's lists) or ``difficult-absent`` (SSGRL, C-Tran, DDA-MLIC).
-    - Where there is a labelled test set (2007), trainval is the training split, as in the papers,
-      and ``train`` holds some out; ``keep-val`` leaves val.txt the validation split. Without one
-      (2012) train.txt and val.txt are the splits.
+    - How to treat a label with only difficult objects in an image: ``difficult-unknown`` (default;
+      neither trained nor evaluated, as in the challenge), ``difficult-present`` (ML-GCN's training;
+      Intel's lists) or ``difficult-absent`` (SSGRL, C-Tran, DDA-MLIC).
+    - With a labelled test set (2007), trainval is the training split, as in the papers, of which
+      ``imlgcn train`` holds some out; ``keep-val`` keeps val.txt as validation. Without one (2012)
+      train.txt and val.txt are the splits.
 
-A set of one's own in this layout has the labels that its files name, in alphabetical order.
+Other data in this layout has the labels that its files name, in alphabetical order.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CODES = {"1": "present", "-1": "absent", "0": "difficult"}
 
 @dataclass
 class _Labels:
-    """What one image shows: labels with a plain object, and labels with difficult ones only."""
+    """Labels of one image with a plain object, and those with difficult objects only."""
 
     plain: set[str] = field(default_factory=set)
     difficult: set[str] = field(default_factory=set)
@@ -101,12 +101,14 @@ def _one_year(path: Path) -> Path:
     if len(years) == 1:
         return years[0]
     if not years:
-        raise InputError(f"{path}: is no VOC folder; expected ImageSets/Main in it")
-    raise InputError(f"{path}: holds {', '.join(y.name for y in years)}; give one, {years[0]}")
+        raise InputError(f"{path}: is not a VOC folder; expected ImageSets/Main in it")
+    raise InputError(
+        f"{path}: holds {', '.join(y.name for y in years)}; give one, such as {years[0]}"
+    )
 
 
 def _lists(folder: Path, *, keep_val: bool) -> list[tuple[str, str]]:
-    """Return the splits and the lists (file names without .txt) they are made of."""
+    """Return the splits and their lists (file names without .txt)."""
     main = folder / "ImageSets" / "Main"
     there = [n for n in ("train", "val", "trainval", "test") if (main / f"{n}.txt").is_file()]
     whole = ["trainval"] if "trainval" in there else [n for n in ("train", "val") if n in there]
@@ -120,7 +122,7 @@ def _lists(folder: Path, *, keep_val: bool) -> list[tuple[str, str]]:
 
 
 def _is_labelled(folder: Path, name: str, images: Sequence[str]) -> bool:
-    """Return whether there are labels of a list's images: not of the test sets after 2007."""
+    """Return whether the images of a list have labels; those of test sets after 2007 have none."""
     if (annotations := folder / "Annotations").is_dir():
         return any((annotations / f"{image}.xml").is_file() for image in images)
     return any((folder / "ImageSets" / "Main").glob(f"*_{name}.txt"))
@@ -135,7 +137,7 @@ def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels
             others = f" ({len(missing)} of {len(files)} are)" if len(missing) > 1 else ""
             raise InputError(
                 f"{missing[0]}: the annotation of an image in {name}.txt is missing{others}; copy "
-                "it, or take the image out of the list"
+                "it, or remove the image from the list"
             )
         return {image: _read_xml(file) for image, file in files.items()}
     return _read_lists(folder / "ImageSets" / "Main", name, images)
@@ -143,14 +145,16 @@ def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels
 
 def _read_xml(path: Path) -> _Labels:
     content = path.read_bytes()
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # the door for a bomb of entities
-        raise InputError(f"{path}: refused, an annotation has no document type or entities")
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # entity expansion attacks
+        raise InputError(
+            f"{path}: refused, an annotation must not declare a document type or entities"
+        )
     try:
         root = ElementTree.fromstring(content)
     except ElementTree.ParseError as error:
         raise InputError(f"{path}: is not valid XML ({error})") from None
     labels = _Labels()
-    for element in root.findall("object"):  # not those below: a person's parts have names, too
+    for element in root.findall("object"):  # top level only: the parts of a person have names, too
         name = (element.findtext("name") or "").strip()
         if not name:
             raise InputError(f"{path}: an object has no name")
@@ -166,13 +170,13 @@ def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, _Labe
     if set(files) < set(VOC):
         raise InputError(
             f"{main}: has no {min(set(VOC) - set(files))}{suffix}; there must be one for each "
-            "label, or the folder Annotations beside ImageSets"
+            "label, or the folder Annotations next to ImageSets"
         )
     labels = {image: _Labels() for image in images}
     for label, file in files.items():
         codes = _read_codes(file)
         if without := [image for image in images if image not in codes]:
-            raise InputError(f"{file}: says nothing of {without[0]}, which is in {name}.txt")
+            raise InputError(f"{file}: lacks {without[0]}, which is in {name}.txt")
         for image in images:
             if codes[image] == "present":
                 labels[image].plain.add(label)
@@ -195,7 +199,7 @@ def _read_codes(path: Path) -> dict[str, str]:
 
 
 def _names(found: Iterable[_Labels]) -> list[str]:
-    """Return the 20 classes, or the labels there are when one of them is no VOC class."""
+    """Return the 20 classes, or the labels found if one of them is not a VOC class."""
     names = {name for labels in found for name in labels.plain | labels.difficult}
     return list(VOC) if names <= set(VOC) else sorted(names)
 
@@ -207,12 +211,12 @@ def _record(image: str, path: Path, labels: _Labels, split: str, difficult: str)
 
 
 def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict[str, Path]:
-    """Return the file of each image; JPEG where it is not there, for the check to report."""
+    """Return the file of each image; if missing a .jpg, for the check to report."""
     root = root or folder.absolute() / "JPEGImages"
     entries = sorted(root.iterdir()) if root.is_dir() else []
     there = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
     files = {image: there.get(image, root / f"{image}.jpg") for image in images}
-    find_root([file.name for file in files.values()], [root], folder)
+    find_root([file.name for file in files.values()], [root], folder, None)
     return files
 
 
