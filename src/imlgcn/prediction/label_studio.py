@@ -46,7 +46,10 @@ def open_tasks(path: Path, model: str) -> Iterator[Write]:
     ``model`` names the tagger in Label Studio. The file takes its name when the block ends.
     """
     check_tasks_file(path)
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with (
+        atomic_path(path, exclusive=True) as temporary,
+        temporary.open("w", encoding="utf-8") as stream,
+    ):
         before = "[\n"
 
         def write(rows: Sequence[Row]) -> None:

@@ -57,7 +57,10 @@ def open_rows(path: Path) -> Iterator[Write]:
     that name stays as it was.
     """
     check_output(path)
-    with atomic_path(path) as temporary, WRITERS[path.suffix.lower()](temporary) as write:
+    with (
+        atomic_path(path, exclusive=True) as temporary,
+        WRITERS[path.suffix.lower()](temporary) as write,
+    ):
         yield write
 
 

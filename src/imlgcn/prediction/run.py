@@ -69,16 +69,12 @@ def predict(
         InputError: an option that the tagger or the files do not allow, before any work is done.
     """
     file = Path(out) if isinstance(out, str | Path) else None
-    if file is not None:
-        check_output(file)
-    elif resume:
-        raise InputError("--resume continues a file; say which with --out")
-    if label_studio is not None:
-        check_tasks_file(Path(label_studio))
+    _check_files(file, label_studio, resume)
     maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
     total = Total(xmp)
+    journal: Journal | None = None
     with ExitStack() as stack:
-        journal: Journal | None = None
+        writers = _open_writers(stack, tagger, out, label_studio)
         if file is not None:
             made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels)
             journal = stack.enter_context(
@@ -86,7 +82,6 @@ def predict(
             )
         items: Iterator[Item] = ((p, journal.find(str(p)) if journal else None) for p in paths)
         rows = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
-        writers = list(_writers(stack, tagger, out, label_studio))
         advance = stack.enter_context(progress.bar("Tagging", len(paths)))
         for found in stack.enter_context(closing(rows)):
             if journal is not None:
@@ -95,6 +90,8 @@ def predict(
                 write(found)
             total.add(found)
             advance(1)
+    if journal is not None:  # the output has its name now
+        journal.path.unlink()
     return total.summary()
 
 
@@ -125,16 +122,32 @@ def predict_rows(
     )
 
 
-def _writers(
-    stack: ExitStack, tagger: Tagger, out: str | Path | TextIO | None, tasks: str | Path | None
-) -> Iterator[Write]:
-    if isinstance(out, str | Path):
-        yield stack.enter_context(open_rows(Path(out)))
-    elif out is not None:
-        yield jsonl_writer(out)
+def _check_files(out: Path | None, tasks: str | Path | None, resume: bool) -> None:
+    if out is not None:
+        check_output(out)
+    elif resume:
+        raise InputError("resume= continues a file; say which with out=")
     if tasks is not None:
-        model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
-        yield stack.enter_context(open_tasks(Path(tasks), model.strip()))
+        check_tasks_file(Path(tasks))
+
+
+def _open_writers(
+    stack: ExitStack, tagger: Tagger, out: str | Path | TextIO | None, tasks: str | Path | None
+) -> list[Write]:
+    writers: list[Write] = []
+    try:
+        if isinstance(out, str | Path):
+            writers.append(stack.enter_context(open_rows(Path(out))))
+        elif out is not None:
+            writers.append(jsonl_writer(out))
+        if tasks is not None:
+            model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
+            writers.append(stack.enter_context(open_tasks(Path(tasks), model.strip())))
+    except BlockingIOError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
+        ) from None
+    return writers
 
 
 class Total:
