@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 SHOWN_ERRORS = 5
-
-
-class Paths(Sized, Iterable[str | Path], Protocol):
-    """Image files: a list, or what `imlgcn.prediction.expand_paths` returns."""
 
 
 class PredictSummary(NamedTuple):
@@ -40,7 +36,7 @@ class PredictSummary(NamedTuple):
 
 def predict(
     tagger: Tagger,
-    paths: Paths,
+    paths: Sequence[str | Path],
     *,
     out: str | Path | TextIO | None = None,
     threshold: str | None = None,
