@@ -24,7 +24,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from serve.conftest import MeanColour
 from imlgcn.progress import TerminalProgress
-from imlgcn.serve import ServeSettings, serve
+from imlgcn.serve import ServeSettings, run_server
 from imlgcn.tagger import Tagger
 class Slow(MeanColour):
     def logits(self, pixels, known=None):
@@ -32,7 +32,7 @@ class Slow(MeanColour):
         return super().logits(pixels, known)
 tagger = Tagger.load({path!r})
 tagger.engine = Slow(num_labels=len(tagger.labels))
-serve(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
+run_server(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
 assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
 """
 

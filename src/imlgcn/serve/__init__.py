@@ -5,7 +5,7 @@ the tagger can tell, as JSON), `routes` (what is asked and answered), `app`, `ru
 """
 
 from imlgcn.serve.app import create_app
-from imlgcn.serve.run import serve
+from imlgcn.serve.run import run_server
 from imlgcn.serve.settings import ServeSettings
 
-__all__ = ["ServeSettings", "create_app", "serve"]
+__all__ = ["ServeSettings", "create_app", "run_server"]

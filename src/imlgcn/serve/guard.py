@@ -117,7 +117,7 @@ class Guard:
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         path = getattr(route, "path", "other")  # never what was asked: that would be unbounded
-        self.monitor.requests.add(path=path, status=str(status))
+        self.monitor.requests.labels(path, str(status)).inc()
         if path == "/v1/tags":
             self.monitor.seconds.observe(seconds)
 

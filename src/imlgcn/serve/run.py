@@ -16,7 +16,7 @@ from imlgcn.tagger import Tagger
 GRACE = 5  # seconds beyond the time limit of a request
 
 
-def serve(
+def run_server(
     tagger: Tagger,
     settings: ServeSettings | None = None,
     *,
@@ -29,6 +29,10 @@ def serve(
         InputError: the address cannot be used, or the tagger cannot be run.
     """
     import uvicorn
+    from prometheus_client import disable_created_metrics
+
+    # the times when each count began would be as many series again
+    disable_created_metrics()  # type: ignore[no-untyped-call]
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:

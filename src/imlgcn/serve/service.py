@@ -27,7 +27,7 @@ from imlgcn.metrics.thresholds import parse_goal
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
-from imlgcn.serve.monitor import Gauge, Monitor
+from imlgcn.serve.monitor import Monitor
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
@@ -63,12 +63,7 @@ class Service:
             queue=options.queue,
             on_batch=self.monitor.on_batch,
         )
-        waiting = Gauge(
-            "imlgcn_queue_images",
-            "Images taken in and not answered yet.",
-            lambda: self.batcher.taken_in if self.batcher else 0,
-        )
-        self.monitor.gauges.append(waiting)
+        self.monitor.queue.set_function(lambda: self.batcher.taken_in if self.batcher else 0)
 
     def close(self) -> None:
         """Finish what was taken in, then let the engine go."""
@@ -83,9 +78,9 @@ class Service:
         try:
             row = await asyncio.wrap_future(self.batcher.submit(upload.data, known))
         except InputError as error:
-            self.monitor.images.add(outcome="refused")
+            self.monitor.images.labels("refused").inc()
             return await asyncio.to_thread(image_refusal, error, upload, self.settings)
-        self.monitor.images.add(outcome="tagged")
+        self.monitor.images.labels("tagged").inc()
         return row
 
     def map_labels(self, names: Sequence[str] | None) -> list[int]:
