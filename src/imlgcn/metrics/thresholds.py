@@ -75,24 +75,44 @@ def fit_thresholds(
     [0.6]
     """
     wanted = parse_goal(goal)
-    probabilities, targets = check_inputs(probabilities, targets)
-    positive = targets == 1
-    if wanted.kind == "fixed" or not positive.any():
-        fixed = wanted.value if wanted.kind == "fixed" else 0.5
-        return np.full(targets.shape[1], fixed)
+    if wanted.kind == "fixed":
+        _, targets = check_inputs(probabilities, targets)
+        return np.full(targets.shape[1], wanted.value)
+    return ThresholdFit(probabilities, targets, strength=strength).thresholds(wanted)
 
-    # the best threshold is always at a positive: anything between two only adds negatives
-    places = np.linspace(0, 1, CANDIDATES)
-    candidates = np.unique(np.quantile(probabilities[positive], places, method="nearest"))  # (T,)
-    hits = _count_from(probabilities, positive, candidates)  # (L, T)
-    said = _count_from(probabilities, targets >= 0, candidates)  # (L, T)
-    positives = positive.sum(axis=0)[:, None]  # (L, 1)
-    share = max(strength, 1e-9)  # never 0: a label without positives has the shared curve only
-    total = positives.sum()
-    hits = hits + share * hits.sum(axis=0) / total
-    said = np.where(positives > 0, said, 0) + share * said.sum(axis=0) / total
-    best = _choose(wanted, hits, said, positives + share)  # (L,)
-    return candidates[best].astype(np.float64)
+
+class ThresholdFit:
+    """The joined curves, counted once: thresholds for any number of goals (`fit_thresholds`)."""
+
+    def __init__(
+        self, probabilities: ArrayLike, targets: ArrayLike, *, strength: float = 40.0
+    ) -> None:
+        probabilities, targets = check_inputs(probabilities, targets)
+        positive = targets == 1
+        self._num_labels = targets.shape[1]
+        if not positive.any():
+            self._candidates = np.empty(0)
+            return
+        # the best threshold is always at a positive: anything between two only adds negatives
+        places = np.linspace(0, 1, CANDIDATES)
+        quantiles = np.quantile(probabilities[positive], places, method="nearest")
+        self._candidates = np.unique(quantiles)  # (T,)
+        hits = _count_from(probabilities, positive, self._candidates)  # (L, T)
+        said = _count_from(probabilities, targets >= 0, self._candidates)  # (L, T)
+        positives = positive.sum(axis=0)[:, None]  # (L, 1)
+        share = max(strength, 1e-9)  # never 0: a label without positives has the shared curve only
+        total = positives.sum()
+        self._hits = hits + share * hits.sum(axis=0) / total
+        self._said = np.where(positives > 0, said, 0) + share * said.sum(axis=0) / total
+        self._positives = positives + share
+
+    def thresholds(self, goal: Goal) -> NDArray[np.float64]:
+        """Return a threshold per label (L,); 0.5 where no label has a positive."""
+        if goal.kind == "fixed" or not len(self._candidates):
+            fixed = goal.value if goal.kind == "fixed" else 0.5
+            return np.full(self._num_labels, fixed)
+        best = _choose(goal, self._hits, self._said, self._positives)  # (L,)
+        return self._candidates[best].astype(np.float64)
 
 
 def _count_from(

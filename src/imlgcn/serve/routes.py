@@ -154,7 +154,7 @@ async def thresholds(request: Request) -> Response:
 
     They are fitted on validation images and judged on test images, where there are scores of some.
     """
-    return _if_there(service_of(request).trade, "validation scores")
+    return _if_there(service_of(request).tradeoff, "validation scores")
 
 
 @router.get(

@@ -199,9 +199,9 @@ class Service:
         return knowledge.graph(self.tagger)
 
     @cached_property
-    def trade(self) -> dict[str, Any] | None:
-        """Thresholds and their price, where the tagger has validation scores."""
-        return knowledge.trade(self.tagger)
+    def tradeoff(self) -> dict[str, Any] | None:
+        """The precision-recall trade-off, where the tagger has validation scores."""
+        return knowledge.tradeoff(self.tagger)
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class Service:
                 "known": self.tagger.engine.takes_known,
                 "maps": self.tagger.engine.map_kind is not None,
                 "graph": self.graph is not None,
-                "thresholds": self.trade is not None,
+                "thresholds": self.tradeoff is not None,
             },
             "limits": {
                 "bytes": options.max_bytes,
