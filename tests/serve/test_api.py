@@ -195,7 +195,7 @@ def test_a_full_queue_says_when_to_come_again_and_then_takes_images_again(quick,
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(client.post, "/v1/tags", content=picture()) for _ in range(2)]
         batcher = client.app.state.service.batcher
-        while batcher.taken_in < 2:
+        while batcher.accepted < 2:
             pass
         refused = client.post("/v1/tags", content=picture())
         assert_refused(refused, 503, "busy", "2 images")
@@ -216,7 +216,7 @@ def test_what_takes_too_long_is_given_up(quick, serving):
     answer = client.post("/v1/tags", content=picture())
     gate.set()
     assert_refused(answer, 504, "too_slow", "0.2 seconds")
-    assert client.app.state.service.batcher.taken_in == 0
+    assert client.app.state.service.batcher.accepted == 0
 
 
 def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, serving, caplog):
@@ -227,7 +227,7 @@ def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, s
 
     quick.engine.logits = fail
     answer = client.post("/v1/tags", content=picture())
-    assert_refused(answer, 500, "internal", "its log says more")
+    assert_refused(answer, 500, "internal", "log has the details")
     assert "secret" not in answer.text
     assert "secret detail" in caplog.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -273,7 +273,7 @@ def test_maps_say_where_in_the_square_the_image_is_and_how_strong_each_place(qui
 def test_a_head_without_maps_says_so(quick, serving):
     client = serving(quick)
     assert client.get("/v1/model").json()["can"]["maps"] is False
-    assert_refused(client.post("/v1/maps", content=picture()), 404, "no_maps", "cannot say where")
+    assert_refused(client.post("/v1/maps", content=picture()), 404, "no_maps", "no activation maps")
 
 
 # what the tagger tells

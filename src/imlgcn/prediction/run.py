@@ -1,4 +1,4 @@
-"""The whole of predict: rows to a file or a stream, sidecars, pre-annotations, and a summary."""
+"""Predict many images: rows to a file or a stream, sidecars, pre-annotations, and a summary."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SHOWN_ERRORS = 5
 
 
 class PredictSummary(NamedTuple):
-    """What a run came to."""
+    """The counts of one run."""
 
     images: int  # all of them, failed ones included
     failed: int
     tags: int  # labels at or above their threshold
     untagged: int  # images that were read and got no tag
     errors: tuple[str, ...]  # the first few, each with the name of its file
-    sidecars: int = 0  # made or changed
+    sidecars: int = 0  # created or changed
     sidecars_failed: int = 0
 
 
@@ -49,20 +49,21 @@ def predict(
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> PredictSummary:
-    """Write the rows of the images ``paths`` to ``out`` and return what they came to.
+    """Write the rows of the images ``paths`` to ``out`` and return their counts.
 
     The other arguments are as in `predict_rows`.
 
     Args:
-        out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, complete or not there at all, or
-            an open text stream, which gets JSON lines.
-        resume: take the images from ``out`` + ``.partial`` that an interrupted run has left there;
+        out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, which appears when it is
+            complete, or an open text stream, which gets JSON lines.
+        resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
             the finished file is the one that run would have written.
         xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
         label_studio: a ``.json`` to write pre-annotations to (`imlgcn.prediction.label_studio`).
 
     Raises:
-        InputError: an option that the tagger or the files do not allow, before any work is done.
+        InputError: an option that the tagger or the files do not allow, or another run is writing
+            the same file; before any work is done.
     """
     file = Path(out) if isinstance(out, str | Path) else None
     _check_files(file, label_studio, resume)
@@ -105,11 +106,11 @@ def predict_rows(
 
     Only labels at or above their threshold, or every one with ``all_labels``; an image without any
     yields one row with an empty label, one that cannot be read a row with ``error``. ``batch_size``
-    images at a time are decoded and scored by each of ``workers`` threads; by default as many as
-    the engine and the machine like.
+    images at a time are decoded and scored by each of ``workers`` threads; by default as
+    many as suit the engine and the machine.
 
     Raises:
-        InputError: the threshold or the known labels are not what the tagger can take.
+        InputError: the tagger does not support the threshold or the known labels.
     """
     maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
     items: Iterator[Item] = ((path, None) for path in paths)
@@ -147,7 +148,7 @@ def _open_writers(
 
 
 class Total:
-    """Counts what goes by, and writes the sidecars where they are wanted."""
+    """Counts images and tags, and writes the sidecars where they are wanted."""
 
     def __init__(self, xmp: bool) -> None:
         self._xmp = xmp
@@ -177,7 +178,7 @@ class Total:
             self._errors.append(error)
 
     def summary(self) -> PredictSummary:
-        """Return what it came to."""
+        """Return the counts."""
         return PredictSummary(
             self._images,
             self._failed,
