@@ -118,7 +118,7 @@ def stream_rows(
     """
     if (batch_size or 1) < 1 or (workers or 1) < 1 or 0 in (batch_size, workers):
         raise InputError(
-            f"batch_size= and workers= must be at least 1; got {batch_size} and {workers}"
+            f"batch size and workers must be at least 1; got {batch_size} and {workers}"
         )
     return _stream(tagger, maker, items, batch_size, workers)
 

@@ -73,11 +73,11 @@ def _listen(settings: ServeSettings) -> socket.socket:
         return listening
     except socket.gaierror:
         raise InputError(
-            f"this machine has no address {host!r}; host= takes 127.0.0.1 or 0.0.0.0"
+            f"this machine has no address {host!r}; give 127.0.0.1 or 0.0.0.0"
         ) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is in use by another program; give another port="
+            message = f"port {port} of {host} is in use by another program; give another port"
             raise InputError(message) from None
         raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
 
