@@ -1,9 +1,9 @@
 """What an interrupted run leaves behind, so that a resumed one scores no image twice.
 
 ``tags.csv.partial`` grows beside ``tags.csv`` while a run lasts: a line with a fingerprint of how
-the rows are made, then one line per image, written when it is done. A process may be killed at any
-moment: a line that is cut off is dropped. An image that has changed since, or that could not be
-read, is scored again.
+the rows are made, then one line per image, written when it is done. The process may be killed at
+any moment and loses nothing that is done; after a power cut, the last lines may be lost. A line
+that is cut off is dropped. An image that has changed since, or could not be read, is scored again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def fingerprint(tagger: Tagger, *settings: object) -> str:
 class Journal:
     """The images that are done; in memory only sixteen bytes for each that an earlier run did.
 
-    One at a time may be open on a path: who writes the output holds its lock.
+    Open it while holding the lock of the output: two on one path would overwrite each other.
     """
 
     def __init__(self, path: Path, made_by: str, *, resume: bool) -> None:

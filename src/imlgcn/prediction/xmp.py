@@ -74,7 +74,7 @@ def write_sidecar(rows: Sequence[Row]) -> bool:
     if not keywords:
         return False
     path = sidecar_of(Path(rows[0].image))
-    is_there = os.path.lexists(path)  # also a dangling link: reading it tells the user
+    is_there = os.path.lexists(path)  # also a dangling link: reading it raises the error
     try:
         after = add_keywords(path.read_bytes() if is_there else EMPTY.encode(), keywords)
         if after is not None:

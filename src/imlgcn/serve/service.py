@@ -49,9 +49,9 @@ class Service:
 
     def open(self) -> None:
         """Start the engine and run it once, so that the first request is not slower."""
-        engine, side = self.tagger.engine, self.tagger.info.image.size
+        engine, size = self.tagger.engine, self.tagger.info.image.size
         streams = self._engine.enter_context(engine.streaming())
-        self.tagger.probabilities(np.zeros((1, side, side, 3), np.uint8))
+        self.tagger.probabilities(np.zeros((1, size, size, 3), np.uint8))
         options = self.settings
         self.batcher = Batcher(
             self._decode,

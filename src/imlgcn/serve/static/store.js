@@ -16,7 +16,7 @@ export const store = Object.assign(new EventTarget(), {
 const waiting = [];
 let sending = 0;
 
-const tell = (what, detail) => store.dispatchEvent(new CustomEvent(what, { detail }));
+const emit = (what, detail) => store.dispatchEvent(new CustomEvent(what, { detail }));
 
 /** Add new files and try failed ones again; return both, and how many were there already. */
 export function add(files) {
@@ -31,7 +31,7 @@ export function add(files) {
     added.push(item);
   }
   store.items.push(...added);
-  if (added.length) tell("added", added);
+  if (added.length) emit("added", added);
   if (!store.selected && added.length) select(added[0]);
   request(added);
   retry(again);
@@ -57,7 +57,7 @@ export function retry(items = store.items.filter((item) => item.error)) {
     item.state = item.probabilities ? "done" : "waiting";
     item.error = null;
   }
-  if (items.length) tell("asked", items);
+  if (items.length) emit("asked", items);
   request(items);
 }
 
@@ -67,21 +67,21 @@ const identity = ({ name, file }) => `${name}\n${file.size}\n${file.lastModified
 
 export function select(item) {
   store.selected = item;
-  tell("selected", item);
+  emit("selected", item);
 }
 
 export function remove(item) {
   const index = store.items.indexOf(item);
   store.items.splice(index, 1);
   item.state = "removed";
-  tell("removed", item);
+  emit("removed", item);
   if (store.selected === item) select(store.items[Math.min(index, store.items.length - 1)] ?? null);
 }
 
 export function clear() {
   for (const item of [...store.items]) {
     item.state = "removed";
-    tell("removed", item);
+    emit("removed", item);
   }
   store.items.length = waiting.length = 0;
   select(null);
@@ -90,7 +90,7 @@ export function clear() {
 export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
   store.step = step;
-  tell("thresholds");
+  emit("thresholds");
 }
 
 /** Answer yes (1), no (0) or nothing (null) to a label; heads that can use it score the image again. */
@@ -98,7 +98,7 @@ export function correct(item, label, value) {
   if (value === null) item.corrections.delete(label);
   else item.corrections.set(label, value);
   item.saved = false;
-  tell("corrected", item);
+  emit("corrected", item);
   if (store.model.can.known) request([item], "first");
 }
 
@@ -145,7 +145,7 @@ function work() {
     score(item).finally(() => {
       sending -= 1;
       work();
-      tell("progress");
+      emit("progress");
     });
   }
 }
@@ -158,7 +158,7 @@ async function score(item) {
   if (item.state === "removed" || item.revision !== revision) return; // a newer response is to come
   if (answer instanceof Error) fail(item, answer);
   else Object.assign(item, { state: "done", probabilities: answer, error: null });
-  tell("scored", item);
+  emit("scored", item);
 }
 
 async function ask(item, known) {
