@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -49,6 +51,30 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path):
         two.write_text("2")
         assert one != two
     assert (tmp_path / "a").read_text() == "1"  # the outer one ends last
+
+
+def test_an_exclusive_writer_replaces_what_a_killed_one_left_and_refuses_a_second(tmp_path):
+    (tmp_path / ".a.tmp").write_text("half")
+    (tmp_path / ".a.lock").touch()
+    with atomic_path(tmp_path / "a", exclusive=True) as one:
+        assert one == tmp_path / ".a.tmp"
+        assert one.read_text() == ""
+        with pytest.raises(BlockingIOError) as refused, atomic_path(tmp_path / "a", exclusive=True):
+            pass
+        assert refused.value.filename == str(tmp_path / "a")
+        one.write_text("1")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "1"
+
+
+def test_a_file_system_without_locks_has_one_temporary_name_all_the_same(tmp_path, monkeypatch):
+    def fail(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with atomic_path(tmp_path / "a", exclusive=True) as one:
+        one.write_text("1")
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_what_was_written_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
 
 
 def cache_dir() -> Path:
@@ -21,24 +25,56 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it is flushed to disk and renamed.
 
-    On an error nothing remains: neither the temporary file nor a changed ``path``.
+    On an error nothing remains: neither the temporary file nor a changed ``path``. A process that
+    is killed leaves its temporary file behind. With ``exclusive`` (not on Windows) there is one
+    such file per ``path``, which the next writer replaces, and one writer at a time.
+
+    Raises:
+        BlockingIOError: another writer has ``path``, and both are ``exclusive``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as the umask has it; some writers make private files
-        yield temporary
-        temporary.chmod(mode)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    locked = exclusive and sys.platform != "win32"
+    unique = "" if locked else f".{secrets.token_hex(6)}"
+    temporary = path.with_name(f".{path.name}{unique}.tmp")
+    with _lock(path) if locked else nullcontext():
+        try:
+            temporary.unlink(missing_ok=True)
+            temporary.touch()
+            mode = temporary.stat().st_mode  # as the umask has it; some writers make private files
+            yield temporary
+            temporary.chmod(mode)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Be the only writer of ``path``; the system releases the lock of a process that is killed.
+
+    The lock is on a file of its own: on some network drives a locked file cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with lock.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = os.path.samestat(os.fstat(file.fileno()), lock.stat())
+        except (BlockingIOError, FileNotFoundError):
+            is_ours = False
+        except OSError:  # a file system without locks
+            is_ours = True
+        if not is_ours:
+            raise BlockingIOError(errno.EAGAIN, "another run is writing this file", str(path))
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path | str, data: bytes | str) -> None:

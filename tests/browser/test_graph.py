@@ -65,7 +65,7 @@ def test_labels_that_are_not_drawn_are_counted_and_never_called_lit(page_of, pic
     assert "circle" not in lit(page)
     text = says.inner_text()
     named, others = text.split("Found as well, but not drawn: ")
-    assert "red" in named.split("Lit for this image: ")[1]
+    assert "red" in named.split("Highlighted for this image: ")[1]
     assert "circle" in others
     assert "circle" not in named
 

@@ -122,7 +122,7 @@ def test_the_slider_trades_precision_for_recall(page, pictures):
             "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }",
             position,
         )
-        numbers = page.locator("#trade-says strong").all_inner_texts()
+        numbers = page.locator("#tradeoff-says strong").all_inner_texts()
         precision, recall = (int(text.split()[0]) for text in numbers)
         return precision, recall, page.locator(".tag:not(.none)").count()
 
@@ -130,7 +130,7 @@ def test_the_slider_trades_precision_for_recall(page, pictures):
     surest, loosest = state(last), state(0)
     assert surest[2] < loosest[2]
     assert surest[1] <= loosest[1]
-    expect(page.locator("#trade-goal")).to_contain_text(
+    expect(page.locator("#tradeoff-goal")).to_contain_text(
         "fitted on validation images, measured on 12 test images"
     )
     expect(page.locator(".label").first).to_have_attribute("title", re.compile("of 12 test images"))
@@ -142,19 +142,19 @@ def test_the_slider_trades_precision_for_recall(page, pictures):
 def test_numbers_of_the_images_that_thresholds_were_fitted_on_say_so(page, pictures):
     def change(route):
         answer = route.fetch()
-        trade = answer.json() | {"split": "val", "images": 18}
-        trade["steps"][-1]["precision"] = None
-        route.fulfill(response=answer, json=trade)
+        tradeoff = answer.json() | {"split": "val", "images": 18}
+        tradeoff["steps"][-1]["precision"] = None
+        route.fulfill(response=answer, json=tradeoff)
 
     page.route("**/v1/thresholds", change)
     page.reload()
     words = "measured on the 18 validation images that the thresholds were fitted on: expect less."
-    expect(page.locator("#trade-goal")).to_contain_text(words)
+    expect(page.locator("#tradeoff-goal")).to_contain_text(words)
     add(page, pictures[0])
     worth = re.compile("of 18 validation images that the thresholds were fitted on; expect less")
     expect(page.locator(".label").first).to_have_attribute("title", worth)
     page.locator("#slider").press("End")
-    expect(page.locator("#trade-says")).to_have_text("No tag is given to any of these images.")
+    expect(page.locator("#tradeoff-says")).to_have_text("No tag is given to any of these images.")
 
 
 def test_taking_an_answer_back_restores_the_tag(page, pictures):

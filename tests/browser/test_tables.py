@@ -60,15 +60,15 @@ def test_yes_and_no_correct_the_tags_and_train_reads_them_back(page, pictures, t
     assert set(corrected.names) == {yes, no}
 
 
-def test_corrections_have_columns_only_of_the_labels_that_were_judged(page, pictures, tmp_path):
+def test_corrections_have_columns_only_of_the_labels_that_were_answered(page, pictures, tmp_path):
     add(page, pictures[:3])
     no = answer(page, "no", 1)
     page.locator(".card").nth(2).click()
     page.get_by_role("button", name="yes, square", exact=True).click()
     page.get_by_role("button", name="yes, circle", exact=True).click()
     header, *table = rows(save(page, "Corrections as CSV", tmp_path))
-    judged = {no, "circle", "square"}
-    assert header == ["image", *(name for name in sorted(judged))]  # in the tagger's order
+    answered = {no, "circle", "square"}
+    assert header == ["image", *(name for name in sorted(answered))]  # in the tagger's order
     third = ["1" if name in ("circle", "square") else "?" for name in header[1:]]
     first = ["0" if name == no else "?" for name in header[1:]]
     assert table == [[Path(pictures[0]).name, *first], [Path(pictures[2]).name, *third]]
@@ -82,13 +82,13 @@ def test_images_of_one_name_are_left_out_of_the_corrections_and_named(page, pict
     page.get_by_role("button", name="Corrections as CSV").click()
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Left out of corrections.csv: 1 image.")
-    expect(notice).to_contain_text("one name (IMG.png): drop their folders")
+    expect(notice).to_contain_text("share a name (IMG.png): drop their folders")
     page.locator(".card").nth(2).click()
     answer(page, "yes")
     _, *table = rows(save(page, "Corrections as CSV", tmp_path))
     assert [row[0] for row in table] == ["c.png"]
     assert len(rows(save(page, "Tags as CSV", tmp_path))) == 4
-    expect(notice).to_contain_text("In tags.csv some names do not lead to one file.")
+    expect(notice).to_contain_text("In tags.csv some names do not identify one file.")
 
 
 def test_a_folder_s_path_tells_images_of_one_name_apart(page, pictures, tmp_path):

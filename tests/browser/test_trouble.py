@@ -109,7 +109,7 @@ def test_a_correction_that_the_head_cannot_weigh_keeps_what_was_known(knowing, p
     page.route(TAGS, lambda route: route.abort())
     page.locator(".answer.yes").last.click()
     name = page.locator(".label-name").last.inner_text()
-    expect(page.locator("#problem")).to_contain_text("has not weighed the last answer")
+    expect(page.locator("#problem")).to_contain_text("has not used the last answer")
     expect(page.locator(".card.done")).to_have_count(1)
     assert values(page) == before
     assert name in tags(page)

@@ -75,7 +75,7 @@ def test_predict_ends_with_3_when_a_file_cannot_be_read_and_tags_the_others(
         (("--out", "tags.txt"), ".jsonl"),
         (("--engine", "tensorflow"), "unknown engine 'tensorflow'"),
         (("--engine", "onnxruntime"), "holds no exported file for the engine 'onnxruntime'"),
-        (("--resume",), "say which with --out"),
+        (("--resume",), "say which with"),
         (("--label-studio", "tasks.csv"), "ending in .json"),
     ],
     ids=str,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +72,15 @@ def test_a_line_that_a_crash_has_cut_is_scored_again(tmp_path, images):
     assert sum(tagger.batches) == 11 - 5
     predict(ColourTagger(), images, out=tmp_path / "whole.csv")
     assert out.read_text() == (tmp_path / "whole.csv").read_text()
+
+
+def test_a_run_that_was_killed_at_its_first_line_is_resumed(tmp_path, images):
+    out = tmp_path / "tags.csv"
+    for text in ("", '{"rows of": "0'):
+        (tmp_path / "tags.csv.partial").write_text(text)
+        predict(ColourTagger(), images, out=out, resume=True)
+        assert len(out.read_text().splitlines()) == 1 + 14
+        out.unlink()
 
 
 def test_an_image_that_has_changed_since_is_scored_again(tmp_path, images):
@@ -135,7 +148,7 @@ def test_resume_without_an_interrupted_run_starts_or_says_that_all_is_done(tmp_p
     predict(ColourTagger(), images, out=out, resume=True)
     with pytest.raises(InputError, match=r"tags\.csv is complete: there is no tags\.csv\.partial"):
         predict(ColourTagger(), images, out=out, resume=True)
-    with pytest.raises(InputError, match="say which with --out"):
+    with pytest.raises(InputError, match="say which with out="):
         predict(ColourTagger(), images, resume=True)
 
 
@@ -144,7 +157,7 @@ def test_a_run_that_stops_before_its_first_image_leaves_nothing(tmp_path, images
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path, images):
+def test_an_interrupted_run_says_how_to_continue_and_counts_each_image_once(tmp_path, images):
     said = []
 
     class Saying(Progress):
@@ -153,7 +166,10 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path, images):
 
     interrupt(images, tmp_path / "tags.csv", 5, progress=Saying())
     assert "5 images are kept in" in said[-1]
-    assert "--resume" in said[-1]
+    assert "resume=True" in said[-1]
+    interrupt(images, tmp_path / "tags.csv", 2, progress=Saying(), resume=True)
+    assert said[-2] == "5 images are already done"
+    assert "7 images are kept in" in said[-1]
 
 
 def test_pre_annotations_hold_the_images_of_both_runs(tmp_path, images):
@@ -164,3 +180,75 @@ def test_pre_annotations_hold_the_images_of_both_runs(tmp_path, images):
     predict(ColourTagger(), images, label_studio=whole)
     assert json.loads(tasks.read_text()) == json.loads(whole.read_text())
     assert len(json.loads(whole.read_text())) == 11
+
+
+# killed, and two at once
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from colour_tagger import ColourTagger
+from imlgcn.prediction import predict
+tagger, (images, out, tasks) = ColourTagger(), map(Path, sys.argv[2:])
+score = tagger.probabilities
+def probabilities(inputs, known=None):
+    if sum(tagger.batches) == 6:
+        print("six are scored", flush=True)
+        time.sleep(60)
+    return score(inputs)
+tagger.probabilities = probabilities
+paths = sorted(images.iterdir())
+predict(tagger, paths, out=out, label_studio=tasks, batch_size=1, workers=1)
+"""
+
+
+@contextmanager
+def another_run(folder, out, tasks):
+    """Run `predict` in a process that stops working after six images, and kill it at the end."""
+    tests = str(Path(__file__).parents[1])
+    arguments = map(str, (tests, folder, out, tasks))
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "six are scored\n"
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_killed_run_is_resumed_byte_for_byte_and_nothing_of_it_stays(
+    tmp_path, images, suffix, resume
+):
+    out, tasks = tmp_path / f"tags{suffix}", tmp_path / "tasks.json"
+    with another_run(images[0].parent, out, tasks):
+        pass
+    assert len(list(tmp_path.glob(".*"))) == 4  # a temporary file and a lock for each output
+    tagger = ColourTagger()
+    predict(tagger, images, out=out, label_studio=tasks, resume=resume)
+    assert sum(tagger.batches) == 11 - (6 if resume else 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", out.name, tasks.name]
+    whole, whole_tasks = tmp_path / f"whole{suffix}", tmp_path / "whole.json"
+    predict(ColourTagger(), images, out=whole, label_studio=whole_tasks)
+    assert out.read_bytes() == whole.read_bytes()
+    assert tasks.read_bytes() == whole_tasks.read_bytes()
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_of_two_runs_on_one_output_the_second_is_refused_and_harms_nothing(
+    tmp_path, images, resume
+):
+    out, tasks = tmp_path / "tags.csv", tmp_path / "tasks.json"
+    with another_run(images[0].parent, out, tasks):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        assert len(before) == 5
+        with pytest.raises(InputError, match=r"tags\.csv: another run is writing this file; wait"):
+            predict(ColourTagger(), images, out=out, resume=resume)
+        with pytest.raises(InputError, match=r"tasks\.json: another run is writing this file"):
+            predict(ColourTagger(), images, label_studio=tasks)
+        assert before == {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+        predict(ColourTagger(), images, out=tmp_path / "other.csv")  # that one is free

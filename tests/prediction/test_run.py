@@ -1,7 +1,6 @@
 """Prediction: which files are taken, which rows come out, and that no file is half-written."""
 
 import csv
-import errno
 import io
 import json
 import os
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -20,7 +18,6 @@ from PIL import Image
 from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
 from imlgcn.config import InputError
 from imlgcn.prediction import PredictSummary, Row, expand_paths, predict, predict_rows, rows, stream
-from imlgcn.prediction import paths as paths_module
 from imlgcn.progress import Progress
 
 
@@ -340,96 +337,6 @@ def test_predicting_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-# paths
-
-
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    """A working folder of empty files; only names matter here."""
-    names = ["b.JPG", "a.png", "notes.txt", "sub/c.webp", "sub/deep/d.jpeg", "x[1].png"]
-    for name in [*names, ".hidden.png", ".thumbs/t.png", "sub/._c.jpg", "odd"]:
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    monkeypatch.chdir(tmp_path / "tree")
-    return tmp_path / "tree"
-
-
-def names_of(*patterns, **options):
-    return [path.as_posix() for path in expand_paths(patterns, **options)]
-
-
-BELOW = ["a.png", "b.JPG", "sub/c.webp", "sub/deep/d.jpeg", "x[1].png"]
-
-
-def test_a_folder_stands_for_all_images_below_it_sorted_and_not_hidden(tree):
-    assert names_of(".") == BELOW
-    assert names_of(tree) == [f"{tree.as_posix()}/{name}" for name in BELOW]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("*", ["a.png", "b.JPG", "x[1].png"]),
-        ("*.[pP]*", ["a.png", "x[1].png"]),
-        ("?.*", ["a.png", "b.JPG"]),
-        ("**", BELOW),
-        ("**/*.jpeg", ["sub/deep/d.jpeg"]),
-        ("x[1].png", ["x[1].png"]),  # there is a file of that very name
-    ],
-)
-def test_a_pattern_stands_for_the_images_it_matches(tree, pattern, expected):
-    assert names_of(pattern) == expected
-
-
-def test_a_named_file_is_taken_whatever_it_is_called(tree):
-    assert names_of("odd", "notes.txt", Path(".hidden.png")) == ["odd", "notes.txt", ".hidden.png"]
-
-
-def test_a_list_on_standard_input_may_hold_anything_but_patterns(tree):
-    stdin = io.StringIO("sub\nmissing.png\r\n\n with spaces \n*.png\nodd")
-    assert names_of("a.png", "-", "b.JPG", stdin=stdin) == [
-        "a.png",
-        *("sub/c.webp", "sub/deep/d.jpeg", "missing.png", " with spaces ", "*.png", "odd"),
-        "b.JPG",
-    ]
-
-
-def test_standard_input_is_the_default_list(tree, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a.png\n"))
-    assert names_of("-") == ["a.png"]
-
-
-def test_each_file_comes_once_where_it_was_first_named(tree):
-    assert names_of("x[1].png", "a.png", ".", tree / "x[1].png", "sub/../a.png") == [
-        *("x[1].png", "a.png", "b.JPG", "sub/c.webp", "sub/deep/d.jpeg"),
-    ]
-
-
-def test_a_folder_may_be_empty_beside_others(tree):
-    (tree / "empty").mkdir()
-    assert names_of("empty", "a.png") == ["a.png"]
-
-
-@pytest.mark.parametrize(
-    ("patterns", "message"),
-    [
-        (["a.png", "photo.jpg"], "no such file or folder: .*tree.photo.jpg"),
-        (["."], "no images in . "),
-        (["*.gif"], r"no image matches '\*.gif' \(working folder .*tree"),
-        (["no" * 200], "no such file or folder"),
-        (["-"], "no images in standard input"),
-        ([], "no images in an empty list"),
-    ],
-)
-def test_nothing_found_says_where_it_looked(tree, patterns, message):
-    if patterns == ["."]:
-        os.chdir(paint(tree / "text" / "a.png", 0, 0, 0).parent)
-        Path("a.png").rename("a.txt")
-    with pytest.raises(InputError, match=message):
-        expand_paths(patterns, stdin=io.StringIO(""))
-
-
 # the real thing
 
 
@@ -470,58 +377,9 @@ def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
         )
 
 
-def test_the_names_of_a_folder_are_not_held(tmp_path, monkeypatch):
-    """A thousand names would take 100 kB."""
-    monkeypatch.setattr(paths_module, "NAMES", 100)
-    for number in range(1_000):
-        os.mknod(tmp_path / f"a photograph with a long name {number:05}.jpg")
-    tracemalloc.start()
-    try:
-        paths = expand_paths([tmp_path])
-        count = sum(1 for _ in paths)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(paths) == count == 1_000
-    assert peak < 50_000
-
-
-@pytest.mark.parametrize("held", [1, 2, 3, 4, 100])
-def test_the_order_does_not_depend_on_how_many_names_are_held(tree, monkeypatch, held):
-    monkeypatch.setattr(paths_module, "NAMES", held)
-    assert names_of(".") == BELOW
-
-
 def test_a_file_that_goes_while_others_are_tagged_becomes_a_row(images):
     paths = expand_paths(images)
     images[3].unlink()
     found = list(predict_rows(ColourTagger(), paths))
     assert found[-1].image == str(images[3])
     assert found[-1].error == os.strerror(2)
-
-
-def test_paths_can_be_gone_through_again(tree):
-    paths = expand_paths(["b.JPG", ".", "b.JPG"])
-    assert len(paths) == 5
-    assert list(paths) == list(paths)
-    assert next(iter(paths)).name == "b.JPG"
-
-
-def test_a_disk_that_fails_is_not_taken_for_an_empty_folder(tree, monkeypatch):
-    def fail(folder):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "scandir", fail)
-    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        expand_paths(["."])
-
-
-def test_a_list_on_standard_input_may_hold_names_of_any_bytes(tree, monkeypatch):
-    raw = io.TextIOWrapper(io.BytesIO(b"a.png\ncaf\xe9.png\n"), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdin", raw)
-    assert [os.fsencode(path) for path in expand_paths(["-"])] == [b"a.png", b"caf\xe9.png"]
-
-
-def test_a_linked_folder_is_not_followed_twice(tree):
-    (tree / "sub" / "up").symlink_to(tree, target_is_directory=True)
-    assert names_of(".") == BELOW

@@ -139,10 +139,10 @@ def test_room_is_bounded_and_given_back(make):
     with batcher.reserve(2):
         with pytest.raises(QueueFullError), batcher.reserve(2):
             pass
-        assert batcher.taken_in == 2
+        assert batcher.accepted == 2
         with batcher.reserve(1):
-            assert batcher.taken_in == 3
-    assert batcher.taken_in == 0
+            assert batcher.accepted == 3
+    assert batcher.accepted == 0
 
 
 def test_closing_finishes_what_was_handed_in_and_takes_nothing_more(make):

@@ -24,7 +24,7 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from serve.conftest import MeanColour
 from imlgcn.progress import TerminalProgress
-from imlgcn.serve import ServeSettings, serve
+from imlgcn.serve import ServeSettings, run_server
 from imlgcn.tagger import Tagger
 class Slow(MeanColour):
     def logits(self, pixels, known=None):
@@ -32,7 +32,7 @@ class Slow(MeanColour):
         return super().logits(pixels, known)
 tagger = Tagger.load({path!r})
 tagger.engine = Slow(num_labels=len(tagger.labels))
-serve(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
+run_server(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
 assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
 """
 
@@ -86,7 +86,7 @@ def test_no_part_of_an_answer_waits_for_another_to_be_confirmed():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_when_everything_taken_in_is_answered(process, number):
+def test_a_signal_ends_it_when_everything_accepted_is_answered(process, number):
     port = port_of(process)
     leave(port)
     assert post(port) == 200
@@ -98,7 +98,7 @@ def test_a_signal_ends_it_when_everything_taken_in_is_answered(process, number):
         assert [future.result() for future in waiting] == [200] * 6
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
-    assert "stopped; every image that was taken in was answered" in err
+    assert "stopped; every accepted image was answered" in err
     assert "Traceback" not in err
 
 
@@ -106,7 +106,7 @@ def test_a_port_that_is_in_use_is_one_sentence(cli, tagger):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         outcome = cli("serve", tagger.path, "--port", port, "--engine", "torch")
-    outcome.assert_refused(f"port {port}", "in use", "--port")
+    outcome.assert_refused(f"port {port}", "in use", "give another")
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,7 @@ def serve(
     Example: imlgcn serve runs/demo --open
     """
     try:
-        from imlgcn.serve import ServeSettings
-        from imlgcn.serve import serve as run
+        from imlgcn.serve import ServeSettings, run_server
     except ModuleNotFoundError as error:
         raise InputError(
             f"serving needs {error.name}, which is not installed; pip install 'imlgcn[serve]'"
@@ -70,4 +69,4 @@ def serve(
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
     opened = Tagger.load(tagger, engine=engine, device=device)
-    run(opened, settings, open_page=open_page, progress=terminal())
+    run_server(opened, settings, open_page=open_page, progress=terminal())

@@ -80,25 +80,49 @@ def fit_thresholds(
     [0.6]
     """
     point = parse_operating_point(operating_point)
-    probabilities, targets = check_inputs(probabilities, targets)
-    positive = targets == 1
-    if point.kind == "fixed" or not positive.any():
-        fixed = point.value if point.kind == "fixed" else 0.5
-        return np.full(targets.shape[1], fixed)
+    if point.kind == "fixed":
+        _, targets = check_inputs(probabilities, targets)
+        return np.full(targets.shape[1], point.value)
+    return ThresholdFit(probabilities, targets, strength=strength).thresholds(point)
 
-    # the best threshold is always a positive's probability: a lower one only adds negatives
-    levels = np.linspace(0, 1, CANDIDATES)
-    candidates = np.unique(np.quantile(probabilities[positive], levels, method="nearest"))  # (T,)
-    true_positives = _count_from(probabilities, positive, candidates)  # (L, T)
-    predicted = _count_from(probabilities, targets >= 0, candidates)  # (L, T)
-    positives = positive.sum(axis=0)[:, None]  # (L, 1)
-    strength = max(strength, 1e-9)  # never 0: a label without positives has shared counts only
-    total = positives.sum()
-    true_positives = true_positives + strength * true_positives.sum(axis=0) / total
-    shared = strength * predicted.sum(axis=0) / total  # (T,)
-    predicted = np.where(positives > 0, predicted, 0) + shared
-    best = _choose(point, true_positives, predicted, positives + strength)  # (L,)
-    return candidates[best].astype(np.float64)
+
+class ThresholdFit:
+    """The joined counts, made once: thresholds for any number of operating points.
+
+    Args:
+        probabilities, targets, strength: as for :func:`fit_thresholds`.
+    """
+
+    def __init__(
+        self, probabilities: ArrayLike, targets: ArrayLike, *, strength: float = 40.0
+    ) -> None:
+        probabilities, targets = check_inputs(probabilities, targets)
+        positive = targets == 1
+        self._num_labels = targets.shape[1]
+        self._candidates: NDArray[np.float64] = np.empty(0)
+        if not positive.any():
+            return
+        # the best threshold is always a positive's probability: a lower one only adds negatives
+        levels = np.linspace(0, 1, CANDIDATES)
+        quantiles = np.quantile(probabilities[positive], levels, method="nearest")
+        self._candidates = np.unique(quantiles)  # (T,)
+        true_positives = _count_from(probabilities, positive, self._candidates)  # (L, T)
+        predicted = _count_from(probabilities, targets >= 0, self._candidates)  # (L, T)
+        positives = positive.sum(axis=0)[:, None]  # (L, 1)
+        strength = max(strength, 1e-9)  # never 0: a label without positives has shared counts only
+        total = positives.sum()
+        self._true_positives = true_positives + strength * true_positives.sum(axis=0) / total
+        shared = strength * predicted.sum(axis=0) / total  # (T,)
+        self._predicted = np.where(positives > 0, predicted, 0) + shared
+        self._positives = positives + strength
+
+    def thresholds(self, point: OperatingPoint) -> NDArray[np.float64]:
+        """Return a threshold per label (L,); 0.5 where no label has a positive."""
+        if point.kind == "fixed" or not len(self._candidates):
+            fixed = point.value if point.kind == "fixed" else 0.5
+            return np.full(self._num_labels, fixed)
+        best = _choose(point, self._true_positives, self._predicted, self._positives)  # (L,)
+        return self._candidates[best].astype(np.float64)
 
 
 def _count_from(

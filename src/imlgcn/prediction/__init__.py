@@ -1,4 +1,4 @@
-"""Tags for many images: paths, folders and patterns in, rows on screen or in a file out."""
+"""Tags for many images: files, folders and patterns in, rows to a stream or a file out."""
 
 from imlgcn.prediction.paths import expand_paths
 from imlgcn.prediction.rows import Row

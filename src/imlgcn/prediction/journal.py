@@ -1,10 +1,9 @@
-"""What an interrupted run leaves, so that ``--resume`` scores no image twice.
+"""What an interrupted run leaves behind, so that a resumed one scores no image twice.
 
-``tags.csv.partial`` grows beside ``tags.csv`` while a run lasts: a line that says how the rows were
-made, then one line per image, written when it is done; an image that has changed since is scored
-again. Where the file is cut inside a line, as a
-crash may leave it, the line is dropped. Files that could not be read are not in it: they are tried
-again.
+``tags.csv.partial`` grows beside ``tags.csv`` while a run lasts: a line with a fingerprint of how
+the rows are made, then one line per image, written when it is done. The process may be killed at
+any moment and loses nothing that is done; after a power cut, the last lines may be lost. A line
+that is cut off is dropped. An image that has changed since, or could not be read, is scored again.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import json
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -32,7 +31,7 @@ SUFFIX = ".partial"
 
 
 def fingerprint(tagger: Tagger, *settings: object) -> str:
-    """Return a hash of all that decides what the rows of an image are."""
+    """Return a hash of everything that decides what the rows of an image are."""
     parts = tagger.info.model_dump(mode="json", include={"labels", "image", "scale", "sha256"})
     if tagger.path.is_file():  # the hashes are those of the folder that it was exported from
         parts["file"] = sha256_file(tagger.path)
@@ -41,69 +40,82 @@ def fingerprint(tagger: Tagger, *settings: object) -> str:
 
 
 class Journal:
-    """The images that are done; in memory only sixteen bytes for each that an earlier run did."""
+    """The images that are done; in memory only sixteen bytes for each that an earlier run did.
+
+    Open it while holding the lock of the output: two on one path would overwrite each other.
+    """
 
     def __init__(self, path: Path, made_by: str, *, resume: bool) -> None:
-        self._path = path
+        self.path = path
         header = json.dumps({"rows of": made_by, "version": 2}).encode() + b"\n"
-        if not (resume and path.is_file()):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if not (resume and _has_header(path)):
             path.write_bytes(header)
-        self.earlier, end = self._read(header)
+        self.count, end = self._read(header)
         with path.open("rb+") as file:
             file.truncate(end)
-        self.count = self.earlier
+        self._found: set[str] = set()  # and not added since
         self._reader: BinaryIO = path.open("rb")
         self._writer: BinaryIO = path.open("ab")
 
     def _read(self, header: bytes) -> tuple[int, int]:
         """Find the images of an earlier run; return how many, and where the last one ends."""
-        keys, places = array("q"), array("q")
-        with self._path.open("rb") as file:
+        keys, offsets = array("q"), array("q")
+        with self.path.open("rb") as file:
             if file.readline() != header:
                 raise InputError(
-                    f"{self._path} was left by a run with other settings (tagger, engine, "
-                    "threshold, known labels or --all): repeat that command with --resume, or "
-                    "leave --resume out to start anew"
+                    f"{self.path} was left by a run with other settings (tagger, engine, "
+                    "threshold=, known= or all_labels=): repeat that run with resume=True, or "
+                    "leave resume= out to start anew"
                 )
             end = file.tell()
             for line in file:
                 with suppress(ValueError):
                     if line.endswith(b"\n"):
                         keys.append(hash(json.loads(line)[0]))
-                        places.append(end)
+                        offsets.append(end)
                         end += len(line)
                         continue
                 break
         order = np.argsort(np.array(keys, np.int64), kind="stable")
         self._keys = np.array(keys, np.int64)[order]
-        self._places = np.array(places, np.int64)[order]
+        self._offsets = np.array(offsets, np.int64)[order]
         return len(keys), end
 
     def find(self, name: str) -> list[Row] | None:
-        """Return the rows that an earlier run made of the image, if it did."""
-        at = int(np.searchsorted(self._keys, hash(name)))
-        while at < len(self._keys) and self._keys[at] == hash(name):
-            self._reader.seek(int(self._places[at]))
-            image, tags, seen = json.loads(self._reader.readline())
-            if image == name and seen == _state(name):
+        """Return the rows that an earlier run made of the image; None if it made none."""
+        index = int(np.searchsorted(self._keys, hash(name)))
+        while index < len(self._keys) and self._keys[index] == hash(name):
+            self._reader.seek(int(self._offsets[index]))
+            image, tags, state = json.loads(self._reader.readline())
+            if image == name and state == _state(name):
+                self._found.add(name)
                 return [Row(name, *tag) for tag in tags] or [Row(name)]
-            at += 1
+            index += 1
         return None
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Note an image; it stays noted if the process is killed right after."""
-        if rows[0].error is None:
+        """Note an image that is done; it stays noted if the process is killed right after."""
+        name, *_, error = rows[0]
+        if name in self._found:  # noted by the earlier run
+            self._found.remove(name)
+        elif error is None:
             tags = [row[1:4] for row in rows if row.label]
-            line = [rows[0].image, tags, _state(rows[0].image)]
-            self._writer.write(json.dumps(line).encode() + b"\n")
+            self._writer.write(json.dumps([name, tags, _state(name)]).encode() + b"\n")
             self._writer.flush()
             self.count += 1
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which stays."""
         self._reader.close()
         self._writer.close()
+
+
+def _has_header(path: Path) -> bool:
+    """Return whether there is a journal that was not killed at its first line."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def _state(name: str) -> list[int]:
@@ -117,7 +129,7 @@ def _state(name: str) -> list[int]:
 
 @contextmanager
 def open_journal(out: Path, made_by: str, *, resume: bool, progress: Progress) -> Iterator[Journal]:
-    """Yield the journal of the file ``out``; it goes when the block ends well.
+    """Yield the journal of the file ``out``; it stays until that file has its name.
 
     Raises:
         InputError: there is nothing to resume, or it was made with other settings.
@@ -125,22 +137,19 @@ def open_journal(out: Path, made_by: str, *, resume: bool, progress: Progress) -
     path = out.with_name(out.name + SUFFIX)
     if resume and out.exists() and not path.exists():
         raise InputError(
-            f"{out} is complete: there is no {path.name} beside it to resume; leave --resume out "
+            f"{out} is complete: there is no {path.name} beside it to resume; leave resume= out "
             "to tag anew"
         )
     journal = Journal(path, made_by, resume=resume)
-    if journal.earlier:
-        progress.say(f"{journal.earlier} images are already done")
-    try:
-        yield journal
-    except BaseException:
-        journal.close()
-        if journal.count:
-            progress.say(
-                f"{journal.count} images are kept in {path}; the same command with --resume goes on"
-            )
-        else:
-            path.unlink()
-        raise
-    journal.close()
-    path.unlink()
+    if journal.count:
+        progress.say(f"{journal.count} images are already done")
+    with closing(journal):
+        try:
+            yield journal
+        except BaseException:
+            if journal.count:
+                kept = f"{journal.count} images are kept in {path}"
+                progress.say(f"{kept}; repeat with resume=True to continue")
+            else:
+                path.unlink()
+            raise

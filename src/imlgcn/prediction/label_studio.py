@@ -21,7 +21,7 @@ from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 from imlgcn.prediction.rows import Row, Write
 
-OURS = '[\n{"data": {"image": "/data/local-files/'  # how a file of ours starts
+OURS = '[\n{"data": {"image": "/data/local-files/'  # the start of a file of ours
 
 
 def check_tasks_file(path: Path) -> None:
@@ -33,7 +33,7 @@ def check_tasks_file(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether the file starts as one that `open_tasks` has written."""
+    """Return whether the file starts as one that `open_tasks` wrote."""
     with path.open(encoding="utf-8", errors="replace") as file:
         start = file.read(64)
     return not start.strip() or start.startswith((OURS, "[]\n"))
@@ -46,7 +46,10 @@ def open_tasks(path: Path, model: str) -> Iterator[Write]:
     ``model`` names the tagger in Label Studio. The file takes its name when the block ends.
     """
     check_tasks_file(path)
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with (
+        atomic_path(path, exclusive=True) as temporary,
+        temporary.open("w", encoding="utf-8") as stream,
+    ):
         before = "[\n"
 
         def write(rows: Sequence[Row]) -> None:
@@ -66,7 +69,10 @@ def _task(rows: Sequence[Row], model: str) -> dict[str, Any]:
         choices = {"choices": [row.label for row in tags]}
         answer = {"from_name": "labels", "to_name": "image", "type": "choices", "value": choices}
         prediction["result"].append(answer)
-        # its data manager sorts by this: the images whose tags are least sure come first
+        # its data manager sorts by this: the images with the least certain tags come first
         prediction["score"] = min(row.probability for row in tags if row.probability is not None)
-    place = os.fsencode(os.path.abspath(rows[0].image)).lstrip(b"/")
-    return {"data": {"image": f"/data/local-files/?d={quote(place)}"}, "predictions": [prediction]}
+    location = os.fsencode(os.path.abspath(rows[0].image)).lstrip(b"/")
+    return {
+        "data": {"image": f"/data/local-files/?d={quote(location)}"},
+        "predictions": [prediction],
+    }

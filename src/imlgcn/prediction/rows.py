@@ -57,7 +57,10 @@ def open_rows(path: Path) -> Iterator[Write]:
     that name stays as it was.
     """
     check_output(path)
-    with atomic_path(path) as temporary, WRITERS[path.suffix.lower()](temporary) as write:
+    with (
+        atomic_path(path, exclusive=True) as temporary,
+        WRITERS[path.suffix.lower()](temporary) as write,
+    ):
         yield write
 
 
@@ -72,7 +75,7 @@ def jsonl_writer(stream: TextIO) -> Write:
             if row.error is None:
                 del fields["error"]
             stream.write(_storable(json.dumps(fields, ensure_ascii=ascii_only)) + "\n")
-        stream.flush()  # whoever reads the other end of a pipe sees an image when it is done
+        stream.flush()  # the reader of a pipe sees an image when it is done
 
     return write
 
@@ -129,5 +132,5 @@ WRITERS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
 
 
 def _storable(text: str) -> str:
-    r"""Spell out what is not Unicode: a file name may hold any bytes. (``\udcff`` is JSON, too.)"""
+    r"""Escape what is not Unicode: a file name may hold any bytes. (``\udcff`` is JSON, too.)"""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,12 +1,12 @@
-"""The whole of predict: rows to a file or a stream, sidecars, pre-annotations, and a summary."""
+"""Predict many images: rows to a file or a stream, sidecars, pre-annotations, and a summary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
@@ -22,25 +22,21 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 5
 
 
-class Paths(Sized, Iterable[str | Path], Protocol):
-    """Image files: a list, or what `imlgcn.prediction.expand_paths` returns."""
-
-
 class PredictSummary(NamedTuple):
-    """What a run came to."""
+    """The counts of one run."""
 
     images: int  # all of them, failed ones included
     failed: int
     tags: int  # labels at or above their threshold
     untagged: int  # images that were read and got no tag
     errors: tuple[str, ...]  # the first few, each with the name of its file
-    sidecars: int = 0  # made or changed
+    sidecars: int = 0  # created or changed
     sidecars_failed: int = 0
 
 
 def predict(
     tagger: Tagger,
-    paths: Paths,
+    paths: Sequence[str | Path],
     *,
     out: str | Path | TextIO | None = None,
     threshold: str | None = None,
@@ -53,32 +49,29 @@ def predict(
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> PredictSummary:
-    """Write the rows of the images ``paths`` to ``out`` and return what they came to.
+    """Write the rows of the images ``paths`` to ``out`` and return their counts.
 
     The other arguments are as in `predict_rows`.
 
     Args:
-        out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, complete or not there at all, or
-            an open text stream, which gets JSON lines.
-        resume: take the images from ``out`` + ``.partial`` that an interrupted run has left there;
+        out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, which appears when it is
+            complete, or an open text stream, which gets JSON lines.
+        resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
             the finished file is the one that run would have written.
         xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
         label_studio: a ``.json`` to write pre-annotations to (`imlgcn.prediction.label_studio`).
 
     Raises:
-        InputError: an option that the tagger or the files do not allow, before any work is done.
+        InputError: an option that the tagger or the files do not allow, or another run is writing
+            the same file; before any work is done.
     """
     file = Path(out) if isinstance(out, str | Path) else None
-    if file is not None:
-        check_output(file)
-    elif resume:
-        raise InputError("--resume continues a file; say which with --out")
-    if label_studio is not None:
-        check_tasks_file(Path(label_studio))
+    _check_files(file, label_studio, resume)
     maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
     total = Total(xmp)
+    journal: Journal | None = None
     with ExitStack() as stack:
-        journal: Journal | None = None
+        writers = _open_writers(stack, tagger, out, label_studio)
         if file is not None:
             made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels)
             journal = stack.enter_context(
@@ -86,7 +79,6 @@ def predict(
             )
         items: Iterator[Item] = ((p, journal.find(str(p)) if journal else None) for p in paths)
         rows = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
-        writers = list(_writers(stack, tagger, out, label_studio))
         advance = stack.enter_context(progress.bar("Tagging", len(paths)))
         for found in stack.enter_context(closing(rows)):
             if journal is not None:
@@ -95,6 +87,8 @@ def predict(
                 write(found)
             total.add(found)
             advance(1)
+    if journal is not None:  # the output has its name now
+        journal.path.unlink()
     return total.summary()
 
 
@@ -112,11 +106,11 @@ def predict_rows(
 
     Only labels at or above their threshold, or every one with ``all_labels``; an image without any
     yields one row with an empty label, one that cannot be read a row with ``error``. ``batch_size``
-    images at a time are decoded and scored by each of ``workers`` threads; by default as many as
-    the engine and the machine like.
+    images at a time are decoded and scored by each of ``workers`` threads; by default as
+    many as suit the engine and the machine.
 
     Raises:
-        InputError: the threshold or the known labels are not what the tagger can take.
+        InputError: the tagger does not support the threshold or the known labels.
     """
     maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
     items: Iterator[Item] = ((path, None) for path in paths)
@@ -125,20 +119,36 @@ def predict_rows(
     )
 
 
-def _writers(
-    stack: ExitStack, tagger: Tagger, out: str | Path | TextIO | None, tasks: str | Path | None
-) -> Iterator[Write]:
-    if isinstance(out, str | Path):
-        yield stack.enter_context(open_rows(Path(out)))
-    elif out is not None:
-        yield jsonl_writer(out)
+def _check_files(out: Path | None, tasks: str | Path | None, resume: bool) -> None:
+    if out is not None:
+        check_output(out)
+    elif resume:
+        raise InputError("resume= continues a file; say which with out=")
     if tasks is not None:
-        model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
-        yield stack.enter_context(open_tasks(Path(tasks), model.strip()))
+        check_tasks_file(Path(tasks))
+
+
+def _open_writers(
+    stack: ExitStack, tagger: Tagger, out: str | Path | TextIO | None, tasks: str | Path | None
+) -> list[Write]:
+    writers: list[Write] = []
+    try:
+        if isinstance(out, str | Path):
+            writers.append(stack.enter_context(open_rows(Path(out))))
+        elif out is not None:
+            writers.append(jsonl_writer(out))
+        if tasks is not None:
+            model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
+            writers.append(stack.enter_context(open_tasks(Path(tasks), model.strip())))
+    except BlockingIOError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
+        ) from None
+    return writers
 
 
 class Total:
-    """Counts what goes by, and writes the sidecars where they are wanted."""
+    """Counts images and tags, and writes the sidecars where they are wanted."""
 
     def __init__(self, xmp: bool) -> None:
         self._xmp = xmp
@@ -168,7 +178,7 @@ class Total:
             self._errors.append(error)
 
     def summary(self) -> PredictSummary:
-        """Return what it came to."""
+        """Return the counts."""
         return PredictSummary(
             self._images,
             self._failed,

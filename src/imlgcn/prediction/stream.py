@@ -1,9 +1,9 @@
-"""Image files in, rows out: in order, with as little waiting as the machine allows.
+"""Image files in, rows out: in order, with all cores busy.
 
 Each worker decodes a few images, scores them itself on one thread of the engine, and makes their
-rows: no core waits while there is work for any, and pixels are never handed from thread to thread.
-Decoding, resizing and scoring leave Python's lock to the others.
-Shapes: B batch, S image side, L labels.
+rows: no core waits while there is work for any, and pixels never move from thread to thread.
+Decoding, resizing and scoring release Python's global lock.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 DIGITS = 6  # of probabilities and thresholds in rows
-AHEAD = 4  # chunks for each worker that may be done while an earlier one is waited for
+AHEAD = 4  # chunks for each worker that may be finished before an earlier one is
 Input = NDArray[np.uint8] | str  # one image (S, S, 3), or why it cannot be used
 Rows = list[Row]  # of one image: at least one
 Item = tuple[str | Path, Rows | None]  # an image, and its rows where it needs no scoring
@@ -44,7 +44,7 @@ class RowMaker:
     ``error``.
 
     Raises:
-        InputError: the threshold or the known labels are not what the tagger can take.
+        InputError: the tagger does not support the threshold or the known labels.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RowMaker:
             self.thresholds[order].round(DIGITS).tolist(),
             strict=True,
         )
-        return [Row(name, self._labels[i], p, limit) for i, p, limit in values] or [Row(name)]
+        return [Row(name, self._labels[i], p, t) for i, p, t in values] or [Row(name)]
 
 
 def stream_rows(
@@ -110,11 +110,11 @@ def stream_rows(
 ) -> Generator[Rows]:
     """Yield the rows of each image in order, as soon as those before it are done.
 
-    ``batch_size`` images are decoded and scored together (by default what the engine likes), by
+    ``batch_size`` images are decoded and scored together (by default what suits the engine), by
     each of ``workers`` threads (by default one for each core).
 
     Raises:
-        InputError: no batch or no worker.
+        InputError: ``batch_size`` or ``workers`` is below 1.
     """
     if (batch_size or 1) < 1 or (workers or 1) < 1 or 0 in (batch_size, workers):
         raise InputError(

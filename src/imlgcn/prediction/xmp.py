@@ -3,8 +3,8 @@
 Keywords go into ``dc:subject`` (XMP specification, part 1), and also into the keyword lists of
 digiKam and Lightroom where the file has one: those programs then look only there. The sidecar is
 ``photo.jpg.xmp`` (digiKam, darktable); if there is only a ``photo.xmp`` (Lightroom) and no second
-image of that name, that one. What a file already says stays, keywords and all else, and so do its
-permissions and a link to it. A file that is read-only, or no XMP, is left alone.
+image of that name, that one. Existing content stays, keywords and all else, and so do permissions
+and symbolic links. A file that is read-only, or not XMP, is left alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LISTS = (  # of keywords: namespace and name
 CONTAINERS = ("Bag", "Seq", "Alt")
 SUFFIXES = (".xmp", ".XMP")
 MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
-# What a reader would not give back as it stands (XML 1.0, sections 2.4, 2.11 and 3.3.3)
+# What an XML parser would not return unchanged (XML 1.0, sections 2.4, 2.11 and 3.3.3)
 IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 IN_ATTRIBUTE = IN_TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
 EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -47,7 +47,7 @@ EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 
 
 def sidecar_of(image: Path) -> Path:
-    """Return the XMP file of an image: the one there is, or the one to make."""
+    """Return the XMP file of an image: the existing one, or the one to create."""
     own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
     shared = [image.with_suffix(suffix) for suffix in SUFFIXES]
     found = [path for path in own if os.path.lexists(path)] or [
@@ -67,14 +67,14 @@ def write_sidecar(rows: Sequence[Row]) -> bool:
     """Add the tags among one image's rows to its sidecar; return whether that changed it.
 
     Raises:
-        InputError: the sidecar is read-only or no XMP; it is left as it is.
+        InputError: the sidecar is read-only or not XMP; it is left as it is.
         OSError: it cannot be read or written.
     """
     keywords = [row.label for row in rows if row.is_tag]
     if not keywords:
         return False
     path = sidecar_of(Path(rows[0].image))
-    is_there = os.path.lexists(path)  # so is a link to nowhere: reading it tells the user
+    is_there = os.path.lexists(path)  # also a dangling link: reading it raises the error
     try:
         after = add_keywords(path.read_bytes() if is_there else EMPTY.encode(), keywords)
         if after is not None:
@@ -85,7 +85,7 @@ def write_sidecar(rows: Sequence[Row]) -> bool:
 
 
 def _rewrite(path: Path, data: bytes) -> None:
-    """Replace what a file says; its permissions stay, and so does a link to it."""
+    """Replace the content of a file; its permissions and a link to it stay."""
     file = path.resolve()
     mode = stat.S_IMODE(file.stat().st_mode)
     if not mode & 0o222 or not os.access(file, os.W_OK):  # the mode, as root may write to any file
@@ -148,7 +148,7 @@ def _parse(xmp: bytes) -> Document:
 
 
 def _check_harmless(xmp: bytes) -> None:
-    """Refuse entities, with which a small file fills the memory, and what minidom cannot walk."""
+    """Refuse entities, with which a small file fills the memory, and too deep nesting."""
     depth = 0
 
     def refuse_doctype(*_: object) -> None:
@@ -177,7 +177,7 @@ def _description(document: Document) -> Element:
         made = document.createElementNS(RDF, _prefixed(root, "Description"))
         made.setAttributeNS(RDF, _prefixed(root, "about"), "")
         return root.appendChild(made)
-    raise InputError("holds no rdf:RDF, so it is no XMP")
+    raise InputError("contains no rdf:RDF, so it is not XMP")
 
 
 def _new_subject(document: Document, description: Element) -> Element:
@@ -187,7 +187,7 @@ def _new_subject(document: Document, description: Element) -> Element:
 
 
 def _container(document: Document, element: Element) -> Element:
-    """Return the bag in a keyword list, a new one where it has none."""
+    """Return the bag in a keyword list; create it where there is none."""
     for kind in CONTAINERS:
         for found in _children(element, kind):
             return found
@@ -211,5 +211,5 @@ def _text(element: Element) -> str:
 
 
 def _printable(text: str) -> str:
-    """Leave out the few characters that XML cannot hold (section 2.2)."""
+    """Drop the few characters that XML cannot hold (section 2.2)."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

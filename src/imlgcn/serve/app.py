@@ -25,7 +25,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI:
     """Return an ASGI application that tags images with ``tagger``.
 
-    The engine starts with the application and ends with it, after what was taken in is answered.
+    The engine starts and stops with the application; accepted images are answered first.
     """
     settings = settings or ServeSettings()
     service = Service(tagger, settings)
@@ -33,7 +33,7 @@ def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.open()
-        # what the page asks for first; the tagger's files are read once
+        # the page asks for it first, and the scores take a second to read
         await asyncio.to_thread(lambda: service.model)
         yield
         await asyncio.to_thread(service.close)
@@ -68,7 +68,7 @@ def _serve(asset: Asset) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _names(settings: ServeSettings) -> set[str]:
-    """Return the names this server answers to, beside any address."""
+    """Return the host names this server answers to, besides any address."""
     names = {"localhost", settings.host, *settings.allow_hosts}
     if settings.host not in LOOPBACK:
         names.add(socket.gethostname())

@@ -36,7 +36,7 @@ class Asset(NamedTuple):
 
 
 def load_assets() -> dict[str, Asset]:
-    """Return every file by its path in the address."""
+    """Return every file by its URL path."""
     folder = files("imlgcn.serve") / "static"
     content = {
         f"/static/{file.name}": file.read_bytes()

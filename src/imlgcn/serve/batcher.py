@@ -1,7 +1,7 @@
-"""Images of many requests are decoded side by side and scored together.
+"""Decode images of many requests in parallel and score them together.
 
 A thread pool decodes; as many threads as the engine has streams each take what is ready, up to a
-batch, and score it. Knows nothing of the web or of taggers: it is given the two functions.
+batch, and score it. It knows neither HTTP nor taggers: both functions are passed in.
 Shapes: B batch, L labels.
 """
 
@@ -26,11 +26,11 @@ Score = Callable[[Pixels, Sequence[Known]], Row]  # (B, S, S, 3) and B known row
 
 
 class QueueFullError(Exception):
-    """More images were handed in than the queue holds."""
+    """More images were submitted than the queue holds."""
 
 
 class ClosedError(Exception):
-    """The batcher takes nothing in any more."""
+    """The batcher accepts no more images."""
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class _Item:
 
 
 class Batcher:
-    """Scores images that come one by one as if they came in batches.
+    """Scores images that arrive one by one in batches.
 
     A batch is closed when it is full, when ``max_wait_ms`` have passed since its first image was
     ready, or when no other image is being decoded: a lone image never waits.
@@ -65,7 +65,7 @@ class Batcher:
         self._changed = threading.Condition()  # guards the four below
         self._ready: deque[_Item] = deque()
         self._decoding = 0
-        self._taken_in = 0
+        self._accepted = 0
         self._closed = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._threads = [
@@ -76,34 +76,34 @@ class Batcher:
             thread.start()
 
     @property
-    def taken_in(self) -> int:
-        """How many images are reserved for and not answered yet."""
-        return self._taken_in
+    def accepted(self) -> int:
+        """How many images have room reserved and are not answered yet."""
+        return self._accepted
 
     @contextmanager
     def reserve(self, images: int) -> Iterator[None]:
-        """Hold room for some images while the block runs.
+        """Reserve room for some images while the block runs.
 
         Raises:
-            QueueFullError: there is not that much room; nothing is held then.
+            QueueFullError: there is not that much room; nothing is reserved then.
             ClosedError: the batcher is closed.
         """
         with self._changed:
             if self._closed:
                 raise ClosedError
-            if self._taken_in + images > self._queue:
+            if self._accepted + images > self._queue:
                 raise QueueFullError
-            self._taken_in += images
+            self._accepted += images
         try:
             yield
         finally:
             with self._changed:
-                self._taken_in -= images
+                self._accepted -= images
 
     def submit(self, data: bytes, known: Known = None) -> Future[Row]:
-        """Decode and score one image; the future has its probabilities or why there are none.
+        """Decode and score one image; the future holds its probabilities or the error.
 
-        A future that is cancelled before its turn costs nothing more.
+        A future that is cancelled before its turn is skipped.
         """
         item = _Item(data, known)
         with self._changed:
@@ -112,7 +112,7 @@ class Batcher:
         return item.future
 
     def close(self) -> None:
-        """Finish everything that was submitted, then end the threads."""
+        """Finish every submitted image, then end the threads."""
         with self._changed:
             self._closed = True
         self._pool.shutdown()
@@ -141,7 +141,7 @@ class Batcher:
                 self._score_batch(batch)
 
     def _take(self) -> list[_Item] | None:
-        """Wait for images and return some; None when closed and nothing can come any more."""
+        """Wait for images and return some; None when closed and empty."""
         with self._changed:
             while not self._ready:
                 if self._closed and not self._decoding:

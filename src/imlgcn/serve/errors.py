@@ -1,7 +1,7 @@
-"""One JSON shape for everything that goes wrong: ``{"error": {"code", "message"}}``.
+"""One JSON shape for every error: ``{"error": {"code", "message"}}``.
 
-A message is a sentence for the person who asked. It never holds a path of this machine or a trace;
-those go to the server's own log.
+A message is a sentence for the user. It never contains a path of this machine or a traceback; those
+go to the server's log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOG = logging.getLogger("imlgcn.serve")
 
 
 class ApiError(Exception):
-    """An answer that is an error: HTTP status, a code for programs, a sentence for people."""
+    """An error response: HTTP status, a code for programs, a sentence for people."""
 
     def __init__(
         self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
@@ -33,30 +33,30 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, str]:
-        """Return what stands under ``error``."""
+        """Return the content of ``error``."""
         return {"code": self.code, "message": self.message}
 
     def response(self) -> Response:
-        """Return the whole answer."""
+        """Return the whole response."""
         return json_response({"error": self.body()}, self.status, self.headers)
 
 
 def json_response(
     content: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return ``content`` as JSON; a value that is not finite is our own mistake."""
+    """Return ``content`` as JSON; a value that is not finite is a bug."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(text, status, dict(headers or {}), media_type="application/json")
 
 
 def internal(scope: Scope, error: Exception) -> ApiError:
-    """Log a mistake of ours and return what is said of it."""
+    """Log a bug and return the response for it."""
     LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
-    return ApiError(500, "internal", "the server made a mistake; its log says more")
+    return ApiError(500, "internal", "an internal error; the server's log has the details")
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error in the one shape; `Guard` sees to our own mistakes."""
+    """Answer every error in the one shape; `Guard` handles bugs."""
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
@@ -75,14 +75,19 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         path, method = request.url.path, request.method
         known = {
-            404: ("not_found", f"there is nothing at {path}; /docs lists what there is"),
-            405: ("method_not_allowed", f"{path} does not take {method}; /docs lists what it does"),
+            404: ("not_found", f"there is nothing at {path}; /docs lists the addresses"),
+            405: (
+                "method_not_allowed",
+                f"{path} does not support {method}; /docs lists what it does",
+            ),
         }
         code, message = known.get(error.status_code, ("bad_request", str(error.detail)))
         return ApiError(error.status_code, code, message, error.headers).response()
 
     async def of_leaving(request: Request, error: Exception) -> Response:
-        return ApiError(400, "cut_off", "the sender left before the request was whole").response()
+        return ApiError(
+            400, "cut_off", "the client disconnected before the request was complete"
+        ).response()
 
     app.add_exception_handler(ApiError, ours)
     app.add_exception_handler(InputError, of_input)

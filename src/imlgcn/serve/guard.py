@@ -1,4 +1,4 @@
-"""Keeps other sites' pages out, and tells the browser how little our own page may do.
+"""Refuse requests of other sites' pages, and restrict what the browser allows our own page.
 
 A page on the web can make a browser send requests to this machine, or give its own name this
 machine's address (DNS rebinding). So a request must name this server as its host, and one that a
@@ -52,7 +52,7 @@ class Guard:
         monitor: Monitor,
         trusted: Collection[str] = (),
     ) -> None:
-        """Answer to ``names``; ``trusted`` ones may also stand before a proxy, as an origin."""
+        """Answer to ``names``; behind a proxy, ``trusted`` ones may also be the origin."""
         self.app, self.monitor = app, monitor
         self.names = {name.lower() for name in names}
         self.trusted = {name.lower() for name in trusted}
@@ -79,7 +79,7 @@ class Guard:
         try:
             await (refusal.response() if refusal else self.app)(scope, receive, send_guarded)
         except Exception as error:
-            if answered:  # half of an answer is out: the connection can only be closed
+            if answered:  # a part was sent: the connection can only be closed
                 raise
             await internal(scope, error).response()(scope, receive, send_guarded)
 
@@ -90,7 +90,7 @@ class Guard:
                 403,
                 "foreign_host",
                 f"this server does not answer to the name {host!r}; start it with "
-                "--allow-host NAME if it should",
+                "that name as an allowed host if it should",
             )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         visit = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
@@ -103,7 +103,7 @@ class Guard:
     def _is_ours(self, host: str) -> bool:
         """Return whether a Host header is an address or a name of ours.
 
-        Any address will do: who rebinds a name still sends the name.
+        Any address is accepted: an attacker who rebinds a name still sends the name.
         """
         name = _name(host)
         if name in self.names:
@@ -116,8 +116,10 @@ class Guard:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
-        path = getattr(route, "path", "other")  # never what was asked: that would be unbounded
-        self.monitor.requests.add(path=path, status=str(status))
+        path = getattr(
+            route, "path", "other"
+        )  # never the path as requested: its values are unbounded
+        self.monitor.requests.labels(path, str(status)).inc()
         if path == "/v1/tags":
             self.monitor.seconds.observe(seconds)
 

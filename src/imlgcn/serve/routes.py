@@ -1,4 +1,4 @@
-"""What can be asked, and what is answered."""
+"""The addresses of the API: requests and responses."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ async def tags(
 ) -> Response:
     """Return the labels at or above their thresholds.
 
-    A request with one image is answered with that image's error when it cannot be used; among
-    several, the error stands in the image's place and the others are tagged.
+    A single image that cannot be used makes the response an error; among several, the error is
+    the result of that image and the others are tagged.
     """
     service = service_of(request)
     given = service.known_row(known)
-    # another goal reads the validation scores and fits on them: not while everybody waits
-    limits = await asyncio.to_thread(service.limits, threshold)
-    async with taken_in(request, service) as uploads:
+    # fitting to another operating point takes time: not in the event loop
+    thresholds = await asyncio.to_thread(service.thresholds, threshold)
+    async with accepted(request, service) as uploads:
         results = await asyncio.gather(*(service.score(upload, given) for upload in uploads))
     if len(results) == 1 and isinstance(results[0], ApiError):
         raise results[0]
     images = [
-        service.answer(upload, result, limits, with_all)
+        service.answer(upload, result, thresholds, with_all)
         for upload, result in zip(uploads, results, strict=True)
     ]
     return json_response({"images": images})
@@ -83,13 +83,13 @@ async def maps(
         list[str] | None, Query(description="only these labels; may be given several times")
     ] = None,
 ) -> Response:
-    """Return how strongly each place of one image speaks for each label, from 0 to 1.
+    """Return the activation map of each label for one image, from 0 to 1.
 
-    What the numbers mean depends on the head, and `meaning` says it.
+    What the numbers mean depends on the head; `meaning` explains it.
     """
     service = service_of(request)
     chosen = service.map_labels(label)
-    async with taken_in(request, service) as uploads:
+    async with accepted(request, service) as uploads:
         if len(uploads) > 1:
             raise ApiError(422, "too_many_images", "maps are for one image at a time")
         content = await service.maps(uploads[0], chosen)
@@ -97,11 +97,11 @@ async def maps(
 
 
 @asynccontextmanager
-async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upload]]:
-    """Yield the images of a request, with room held for them and the time limit running.
+async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upload]]:
+    """Yield the images of a request, with room reserved for them and the time limit running.
 
-    Room for the first is held before the body is read, and for the body's bytes as they come, so
-    that a crowd of senders is turned away before it fills the memory.
+    Room for the first is reserved before the body is read, and for the body's bytes as they arrive,
+    so that many clients at once are refused before they fill the memory.
     """
     settings, batcher = service.settings, service.batcher
     assert batcher is not None
@@ -113,10 +113,10 @@ async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upl
                 except QueueFullError:
                     await discard_body(request, settings)
                     raise
-                take = room.enter_context(service.held.share())
+                take = room.enter_context(service.held.reserve())
                 uploads = await read_uploads(request, settings, take)
                 if len(uploads) > settings.queue:
-                    message = f"this server takes {settings.queue} images at once; send fewer"
+                    message = f"this server accepts {settings.queue} images at once; send fewer"
                     raise ApiError(422, "too_many_images", message)
                 room.enter_context(batcher.reserve(len(uploads) - 1))
                 yield uploads
@@ -128,7 +128,9 @@ async def taken_in(request: Request, service: Service) -> AsyncIterator[list[Upl
             message = "the server is stopping; try again when it is back"
             raise ApiError(503, "stopping", message, {"retry-after": RETRY_AFTER}) from None
         except TimeoutError:
-            message = f"not done in {settings.timeout:g} seconds; send fewer images or try again"
+            message = (
+                f"not finished in {settings.timeout:g} seconds; send fewer images or try again"
+            )
             raise ApiError(504, "too_slow", message) from None
 
 
@@ -145,51 +147,51 @@ async def labels(request: Request) -> Response:
 
 @router.get(
     "/v1/thresholds",
-    summary="What other thresholds would cost",
+    summary="The precision-recall trade-off",
     response_model=None,
     responses={200: {"model": Facts}, **errors(404)},
 )
 async def thresholds(request: Request) -> Response:
-    """Return thresholds from finding more to being surer, and what each comes to.
+    """Return thresholds from high recall to high precision, and what each reaches.
 
-    They are fitted on validation images and judged on test images, where there are scores of some.
+    They are fitted on validation images and evaluated on test images, where there are scores.
     """
-    return _if_there(service_of(request).trade, "validation scores")
+    return _or_404(service_of(request).tradeoff, "validation scores")
 
 
 @router.get(
     "/v1/graph",
-    summary="Which labels go together",
+    summary="Which labels occur together",
     response_model=None,
     responses={200: {"model": Facts}, **errors(404)},
 )
 async def graph(request: Request) -> Response:
-    """Return P(target given source) as counted in the training data, and places for a drawing."""
-    return _if_there(service_of(request).graph, "label graph")
+    """Return P(target given source) counted on the training images, and positions for a drawing."""
+    return _or_404(service_of(request).graph, "label graph")
 
 
 @router.get(
     "/v1/model",
-    summary="What the tagger is and can",
+    summary="The tagger and what it can do",
     response_model=None,
     responses={200: {"model": Facts}},
 )
 async def model(request: Request) -> Response:
-    """Return parts, measured quality, versions, abilities and limits."""
+    """Return backbone and head, metrics, versions, capabilities and limits."""
     return json_response(service_of(request).model)
 
 
-@router.get("/healthz", summary="Whether the process lives", response_model=None)
+@router.get("/healthz", summary="Whether the process is alive", response_model=None)
 async def health(request: Request) -> Response:
     """Answer 200 as long as the server answers at all."""
     return json_response({"status": "ok"})
 
 
 @router.get(
-    "/readyz", summary="Whether it takes images", response_model=None, responses=errors(503)
+    "/readyz", summary="Whether it accepts images", response_model=None, responses=errors(503)
 )
 async def ready(request: Request) -> Response:
-    """Answer 200 when an image sent now would be taken in."""
+    """Answer 200 when an image sent now would be accepted."""
     service = service_of(request)
     assert service.batcher is not None
     try:
@@ -211,7 +213,7 @@ async def metrics(request: Request) -> Response:
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
-def _if_there(content: dict[str, Any] | None, what: str) -> Response:
+def _or_404(content: dict[str, Any] | None, what: str) -> Response:
     if content is None:
         message = f"this tagger has no {what}: it was exported or imported, or its folder lacks it"
         raise ApiError(404, "not_there", message)

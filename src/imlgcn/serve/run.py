@@ -1,4 +1,4 @@
-"""Run the server in this process until it is told to stop."""
+"""Run the server in this process until a signal stops it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from imlgcn.tagger import Tagger
 GRACE = 5  # seconds beyond the time limit of a request
 
 
-def serve(
+def run_server(
     tagger: Tagger,
     settings: ServeSettings | None = None,
     *,
     open_page: bool = False,
     progress: Progress = SILENT,
 ) -> None:
-    """Answer requests until SIGTERM or SIGINT; what was taken in by then is answered first.
+    """Answer requests until SIGTERM or SIGINT; images accepted by then are answered first.
 
     Raises:
         InputError: the address cannot be used, or the tagger cannot be run.
     """
     import uvicorn
+    from prometheus_client import disable_created_metrics
+
+    # the times when each count began would be as many series again
+    disable_created_metrics()  # type: ignore[no-untyped-call]
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
@@ -40,7 +44,7 @@ def serve(
             timeout_graceful_shutdown=int(settings.timeout) + GRACE,
         )
         engine = tagger.engine.name  # opened while a signal still ends the process at once
-        # uvicorn handles the signals, and when it is done raises them again: for us that is all
+        # uvicorn handles the signals and raises them again when it is done: ignore them then
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         address = _address(listening, settings)
@@ -48,14 +52,14 @@ def serve(
         progress.say(
             f"{name}, {len(tagger.labels)} labels, engine {engine}: {address} (Ctrl+C stops)"
         )
-        if open_page:  # whoever connects before the server is up waits for it
+        if open_page:  # a browser that connects before the server is up waits for it
             webbrowser.open(address)
         server = uvicorn.Server(config)
         server.run(sockets=[listening])
     if server.force_exit:
-        progress.say("stopped at once, as asked twice; some images may not have been answered")
+        progress.say("stopped at once by a second signal; some images may not have been answered")
     else:
-        progress.say("stopped; every image that was taken in was answered")
+        progress.say("stopped; every accepted image was answered")
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
@@ -63,15 +67,17 @@ def _listen(settings: ServeSettings) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(address[:2], family=family, backlog=1024)
-        # what it accepts inherits this: without it an answer's second part, its body, waits 40 ms
-        # for the first to be confirmed (asyncio only sees to sockets made with IPPROTO_TCP)
+        # connections inherit this: without it the second part of a response, its body, waits 40 ms
+        # for the first to be confirmed (asyncio sets it only on sockets made with IPPROTO_TCP)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except socket.gaierror:
-        raise InputError(f"there is no address {host!r} here; give 127.0.0.1 or 0.0.0.0") from None
+        raise InputError(
+            f"this machine has no address {host!r}; give 127.0.0.1 or 0.0.0.0"
+        ) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is in use by another program; give another --port"
+            message = f"port {port} of {host} is in use by another program; give another port"
             raise InputError(message) from None
         raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
 

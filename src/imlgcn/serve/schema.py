@@ -1,4 +1,4 @@
-"""The shapes of the answers, for the API's description: what is sent is built by hand, faster."""
+"""Schemas of the responses, for the API's description only: responses are built by hand, faster."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ErrorAnswer(BaseModel):
 
 
 class TagItem(BaseModel):
-    """A label at or above its threshold; both numbers are shares of 1."""
+    """A label at or above its threshold; both numbers are fractions."""
 
     label: str
     probability: float = Field(description="calibrated")
@@ -68,7 +68,7 @@ class TagsAnswer(BaseModel):
 
 
 class LabelItem(BaseModel):
-    """A label, its threshold, and the validation images with it that the threshold rests on."""
+    """A label, its threshold, and its number of positive validation images."""
 
     label: str
     threshold: float
@@ -76,7 +76,7 @@ class LabelItem(BaseModel):
 
 
 class LabelsAnswer(BaseModel):
-    """All labels; this order holds wherever there is one value per label."""
+    """All labels, in the order of every array with one value per label."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -87,7 +87,7 @@ class LabelsAnswer(BaseModel):
 
 
 class MapsAnswer(BaseModel):
-    """Where the tagger looks in one image."""
+    """The activation maps of one image."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -103,14 +103,14 @@ class MapsAnswer(BaseModel):
     kind: str
     meaning: str
     region: list[float] = Field(
-        description="left, top, right, bottom of the image in the square that the maps cover"
+        description="left, top, right, bottom of the image within what the maps cover"
     )
     maps: dict[str, list[list[float]]] = Field(description="label -> rows, 0 to 1")
     where: dict[str, str] = Field(description="label -> where its map is strong, in words")
 
 
 class Facts(BaseModel):
-    """A JSON object; its example shows what it holds."""
+    """A JSON object."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -121,19 +121,19 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 ERRORS = {
-    400: "A body that is not what its header says.",
-    404: "The tagger has not got this.",
+    400: "A body that does not match its content type.",
+    404: "The tagger does not have this.",
     413: "Too many bytes.",
     415: "Not an image of a known format.",
-    422: "A damaged image, too many pixels or images, or a parameter that does not fit.",
+    422: "A damaged image, too many pixels or images, or an invalid parameter.",
     503: "Busy or stopping; try again after the seconds in Retry-After.",
-    504: "Not done in time.",
+    504: "Not finished in time.",
 }
 IMAGE = {"schema": {"type": "string", "format": "binary"}}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or one or many as the files of a form.",
+        "description": "One image as the body, or one or more as the files of a form.",
         "content": {
             "multipart/form-data": {
                 "schema": {

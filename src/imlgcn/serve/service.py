@@ -1,6 +1,6 @@
-"""A tagger at work for many: its engine behind the batcher, and what it knows, asked once.
+"""One tagger for many clients: its engine behind the batcher, its facts computed once.
 
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from imlgcn.metrics.thresholds import parse_operating_point
 from imlgcn.serve import knowledge
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
-from imlgcn.serve.monitor import Gauge, Monitor
+from imlgcn.serve.monitor import Monitor
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
 
-REMEMBERED_GOALS = 64
+CACHED_GOALS = 64
 
 
 class Service:
@@ -40,18 +40,18 @@ class Service:
 
     def __init__(self, tagger: Tagger, settings: ServeSettings) -> None:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
-        self.thresholds_for = lru_cache(REMEMBERED_GOALS)(tagger.thresholds_for)
+        self.thresholds_for = lru_cache(CACHED_GOALS)(tagger.thresholds_for)
         self.batcher: Batcher | None = None
         self.held = HeldBytes(settings.max_held)
-        # apart from the batcher, and no more at once than there are cores: each has its own image
+        # not in the batcher, and as many at once as there are cores: each decodes its own image
         self._mapping = ThreadPoolExecutor(cores(), thread_name_prefix="maps")
         self._engine = ExitStack()
 
     def open(self) -> None:
-        """Start the engine and run it once, so that the first request finds it warm."""
-        engine, side = self.tagger.engine, self.tagger.info.image.size
+        """Start the engine and run it once, so that the first request is not slower."""
+        engine, size = self.tagger.engine, self.tagger.info.image.size
         streams = self._engine.enter_context(engine.streaming())
-        self.tagger.probabilities(np.zeros((1, side, side, 3), np.uint8))
+        self.tagger.probabilities(np.zeros((1, size, size, 3), np.uint8))
         options = self.settings
         self.batcher = Batcher(
             self._decode,
@@ -63,15 +63,10 @@ class Service:
             queue=options.queue,
             on_batch=self.monitor.on_batch,
         )
-        waiting = Gauge(
-            "imlgcn_queue_images",
-            "Images taken in and not answered yet.",
-            lambda: self.batcher.taken_in if self.batcher else 0,
-        )
-        self.monitor.gauges.append(waiting)
+        self.monitor.queue.set_function(lambda: self.batcher.accepted if self.batcher else 0)
 
     def close(self) -> None:
-        """Finish what was taken in, then let the engine go."""
+        """Finish the accepted images, then close the engine."""
         if self.batcher is not None:
             self.batcher.close()
         self._mapping.shutdown(cancel_futures=True)
@@ -83,21 +78,19 @@ class Service:
         try:
             row = await asyncio.wrap_future(self.batcher.submit(upload.data, known))
         except InputError as error:
-            self.monitor.images.add(outcome="refused")
+            self.monitor.images.labels("refused").inc()
             return await asyncio.to_thread(image_refusal, error, upload, self.settings)
-        self.monitor.images.add(outcome="tagged")
+        self.monitor.images.labels("tagged").inc()
         return row
 
     def map_labels(self, names: Sequence[str] | None) -> list[int]:
-        """Return the places of the labels whose maps are wanted: all without ``names``.
+        """Return the indices of the labels whose maps are wanted: all without ``names``.
 
         Raises:
             ApiError: 404, the tagger has no maps; 422, no such label.
         """
         if self.tagger.engine.map_kind is None:
-            message = (
-                "this tagger's head, or its exported file, cannot say where a label comes from"
-            )
+            message = "this tagger's head, or its exported file, has no activation maps"
             raise ApiError(404, "no_maps", message)
         labels = self.tagger.labels
         if missing := [name for name in names or () if name not in labels]:
@@ -122,10 +115,10 @@ class Service:
         found = self.tagger.maps(self.tagger.load_input(image)[None], [image.size])
         ((maps, region),) = found  # (L, h, w)
         rows, where = {}, {}
-        for place in chosen:
-            name = self.tagger.labels[place]
-            rows[name] = strength(maps[place], found.kind).round(3).tolist()
-            where[name] = where_strong(maps[place], region, found.kind)
+        for index in chosen:
+            name = self.tagger.labels[index]
+            rows[name] = strength(maps[index], found.kind).round(3).tolist()
+            where[name] = where_strong(maps[index], region, found.kind)
         return {
             "kind": found.kind,
             "meaning": MEANING[found.kind],
@@ -135,9 +128,13 @@ class Service:
         }
 
     def answer(
-        self, upload: Upload, result: Row | ApiError, limits: NDArray[np.float64], with_all: bool
+        self,
+        upload: Upload,
+        result: Row | ApiError,
+        thresholds: NDArray[np.float64],
+        with_all: bool,
     ) -> dict[str, Any]:
-        """Return what is said about one image."""
+        """Return the result of one image as JSON."""
         if isinstance(result, ApiError):
             return {"name": upload.name, "error": result.body()}
         tags = [
@@ -146,18 +143,18 @@ class Service:
                 "probability": round(tag.probability, knowledge.DIGITS),
                 "threshold": round(tag.threshold, knowledge.DIGITS),
             }
-            for tag in self.tagger.tags(result, limits)
+            for tag in self.tagger.tags(result, thresholds)
         ]
         content: dict[str, Any] = {"name": upload.name, "tags": tags}
         if with_all:
             content["probabilities"] = result.round(knowledge.DIGITS).tolist()
         return content
 
-    def limits(self, goal: str | None) -> NDArray[np.float64]:
-        """Return the thresholds (L,) for a goal.
+    def thresholds(self, goal: str | None) -> NDArray[np.float64]:
+        """Return the thresholds (L,) for an operating point.
 
         Raises:
-            ApiError: 422, there is no such goal, or the tagger has no scores to reach it with.
+            ApiError: 422, unknown operating point, or no scores to fit thresholds on.
         """
         try:
             if goal is not None:
@@ -175,7 +172,7 @@ class Service:
         """Return known labels given as a JSON object as a row (L,).
 
         Raises:
-            ApiError: 422, not such an object, no such label, or a head that cannot use them.
+            ApiError: 422, no such object, unknown label, or a head that cannot use known labels.
         """
         try:
             given = json.loads(text) if text else {}
@@ -195,7 +192,7 @@ class Service:
 
     @cached_property
     def labels(self) -> dict[str, Any]:
-        """All labels in their order."""
+        """All labels, in the order of every array."""
         return {"labels": knowledge.labels(self.tagger)}
 
     @cached_property
@@ -204,13 +201,13 @@ class Service:
         return knowledge.graph(self.tagger)
 
     @cached_property
-    def trade(self) -> dict[str, Any] | None:
-        """Thresholds and their price, where the tagger has validation scores."""
-        return knowledge.trade(self.tagger)
+    def tradeoff(self) -> dict[str, Any] | None:
+        """The precision-recall trade-off, where the tagger has validation scores."""
+        return knowledge.tradeoff(self.tagger)
 
     @cached_property
     def model(self) -> dict[str, Any]:
-        """What the tagger is, what it can do, and what this server takes."""
+        """The tagger, what it can do, and the limits of this server."""
         info, options = self.tagger.info, self.settings
         return {
             "name": self.tagger.path.resolve().name,
@@ -226,7 +223,7 @@ class Service:
                 "known": self.tagger.engine.takes_known,
                 "maps": self.tagger.engine.map_kind is not None,
                 "graph": self.graph is not None,
-                "thresholds": self.trade is not None,
+                "thresholds": self.tradeoff is not None,
             },
             "limits": {
                 "bytes": options.max_bytes,

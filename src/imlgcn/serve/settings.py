@@ -1,4 +1,4 @@
-"""What a server may be told, with the reason for each default."""
+"""The settings of a server, with the reason for each default."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from imlgcn.config import Settings
 class ServeSettings(Settings):
     """Limits and sizes of one server."""
 
-    host: str = "127.0.0.1"  # this machine alone: whoever reaches the port may use the tagger
+    host: str = "127.0.0.1"  # this machine only: whoever reaches the port may use the tagger
     port: int = Field(8000, ge=0, le=65535)  # 0 = any that is free
-    allow_hosts: tuple[str, ...] = ()  # names, beside addresses and localhost, it answers to
+    allow_hosts: tuple[str, ...] = ()  # host names, besides localhost and addresses
     max_batch: int = Field(4, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
-    max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # for images that are being decoded
-    queue: int = Field(256, ge=1)  # images taken in and not yet answered; 503 beyond it
+    max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # that a batch waits for images being decoded
+    queue: int = Field(256, ge=1)  # images accepted and not yet answered; 503 beyond it
     max_bytes: int = Field(64_000_000, ge=1)  # of one request's body
     max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
     max_files: int = Field(64, ge=1)  # images of one request
-    max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies held at once; 503 beyond
-    timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its answer
+    max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
+    timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

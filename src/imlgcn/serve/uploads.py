@@ -1,4 +1,4 @@
-"""Images out of a request's body, within its limits. No part of a request names a file here."""
+"""Read the images of a request within the limits. Nothing in a request names a file here."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from imlgcn.serve.settings import ServeSettings
 
 
 class Upload(NamedTuple):
-    """One image as it came; the name is what the sender calls it."""
+    """One image as received, with the name that the client gave it."""
 
     name: str
     data: bytes
 
 
 class HeldBytes:
-    """Counts the bytes of all bodies that are held, so that a crowd cannot fill the memory."""
+    """Limits the bytes of all bodies in memory, however many clients send at once."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
     @contextmanager
-    def share(self) -> Iterator[Callable[[int], bool]]:
-        """Yield what takes room for so many bytes more and says whether there was any.
+    def reserve(self) -> Iterator[Callable[[int], bool]]:
+        """Yield a function that reserves a number of bytes and returns whether they fit.
 
-        The room is given back when the block ends.
+        They are released when the block ends.
         """
         taken = 0
 
@@ -57,10 +57,10 @@ async def read_uploads(
 ) -> list[Upload]:
     """Return the images of a body: the parts of a form that are files, or else the whole body.
 
-    ``take`` takes room for each piece's bytes before it is kept.
+    ``take`` reserves room for the bytes of each chunk before it is kept.
 
     Raises:
-        ApiError: 413 too many bytes, 422 too many images or none, 400 a form that is none.
+        ApiError: 413 too many bytes, 422 too many images or none, 400 a malformed form.
         QueueFullError: there is no room.
     """
     kind = request.headers.get("content-type", "")
@@ -88,7 +88,9 @@ async def _read_form(
         form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            message = f"a request takes {settings.max_files} images at most; send several requests"
+            message = (
+                f"a request may have at most {settings.max_files} images; send several requests"
+            )
             raise ApiError(422, "too_many_images", message) from None
         raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
     try:
@@ -110,10 +112,10 @@ async def _stream(
             if (size := size + len(chunk)) > most:
                 break
             fits = fits and take(len(chunk))
-            if fits:  # else the rest is read all the same: or the sender sees no answer
+            if fits:  # else the rest is read and dropped: a client cut off sees no response
                 yield chunk
     if not fits:
-        raise QueueFullError("the server holds as many bytes of images as it may")
+        raise QueueFullError("the server's memory for uploads is full")
     if size > most:
         raise ApiError(
             413,
@@ -123,13 +125,13 @@ async def _stream(
 
 
 async def discard_body(request: Request, settings: ServeSettings) -> None:
-    """Read a body and keep none of it: a sender that is cut off while sending sees no answer."""
+    """Read and drop a body: a client that is cut off while sending sees no response."""
     async for _ in _stream(request, settings.max_bytes, lambda count: True):
         pass
 
 
 def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) -> ApiError:
-    """Return the answer for an image that could not be decoded."""
+    """Return the error for an image that could not be decoded."""
     name = upload.name or "image"
     try:
         info = image_info(upload.data)
@@ -141,7 +143,7 @@ def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) ->
             422,
             "too_many_pixels",
             f"{name}: {info.width} x {info.height} pixels are more than the "
-            f"{settings.max_pixels / 1e6:g} megapixels this server takes; make the image smaller",
+            f"{settings.max_pixels / 1e6:g} megapixels this server accepts; make the image smaller",
         )
     reason = str(error).removeprefix("image: ")
     return ApiError(422, "damaged_image", f"{name}: cannot be decoded ({reason})")

@@ -26,7 +26,7 @@ from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
-from imlgcn.metrics.thresholds import fit_thresholds, parse_operating_point
+from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
 from imlgcn.tagger.folder import MODEL, WEIGHTS, TaggerFolder
 from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.network import load_classifier, save_weights, without_maps
@@ -134,16 +134,21 @@ class Tagger:
         """
         if goal is None or goal == self.info.scale.goal:
             return self.thresholds
-        if parse_operating_point(goal).kind == "fixed":
-            return np.full(len(self.labels), parse_operating_point(goal).value)
+        point = parse_operating_point(goal)
+        if point.kind == "fixed":
+            return np.full(len(self.labels), point.value)
         if self.info.origin or self.path.is_file():
             kind = "exported file" if self.path.is_file() else "imported checkpoint"
             raise InputError(
                 f"an {kind} has no validation scores to fit thresholds on; give a number, such as "
                 "threshold=0.5"
             )
+        return self._threshold_fit.thresholds(point)
+
+    @cached_property
+    def _threshold_fit(self) -> ThresholdFit:
         scored = self.folder.scores.split("val")
-        return fit_thresholds(scored.probabilities, scored.targets, goal)
+        return ThresholdFit(scored.probabilities, scored.targets)
 
     @cached_property
     def engine(self) -> Engine:

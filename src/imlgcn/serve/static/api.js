@@ -1,5 +1,5 @@
-// The server's answers; an error is always an Error with the server's own sentence, and `refused`
-// where the image is at fault: asking again would not help.
+// Requests to the server. A failure is an Error with the server's own message, and `refused` where
+// the image is at fault: trying again would not help.
 
 const ATTEMPTS = 30; // of an image while the queue is full
 const REFUSALS = [400, 413, 415, 422];

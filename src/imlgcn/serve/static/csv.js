@@ -1,4 +1,4 @@
-// Tables that `imlgcn train` and `imlgcn check` read. No page needed: pure functions.
+// Tables that `imlgcn train` and `imlgcn check` read; pure functions apart from `download`.
 
 const quote = (cell) => (/[",;\t\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 const table = (rows) => rows.map((row) => `${row.map(quote).join(",")}\n`).join("");
@@ -10,31 +10,31 @@ export function tagsTable(items, labels, found) {
       ["image", ...labels],
       ...items.map((item) => {
         const tags = new Set(found(item));
-        return [item.name, ...labels.map((_, place) => (tags.has(place) ? "1" : "0"))];
+        return [item.name, ...labels.map((_, index) => (tags.has(index) ? "1" : "0"))];
       }),
     ]);
   }
-  const rows = items.map((item) => [item.name, found(item).map((place) => labels[place]).join(";")]);
+  const rows = items.map((item) => [item.name, found(item).map((index) => labels[index]).join(";")]);
   return table([["image", "labels"], ...rows]);
 }
 
 /**
- * Corrections: a column for each label that was judged on some image, with 1 (yes), 0 (no) or ?
- * (nobody has said). A column of ? alone would teach nothing.
+ * Corrections: a column for each label that was answered for some image, with 1 (yes), 0 (no) or ?
+ * (unknown). A column of ? alone would be useless for training.
  */
 export function correctionsTable(items, labels) {
-  const judged = items.filter((item) => item.corrections.size);
-  const places = [...labels.keys()].filter((place) => judged.some((item) => item.corrections.has(place)));
+  const corrected = items.filter((item) => item.corrections.size);
+  const indices = [...labels.keys()].filter((index) => corrected.some((item) => item.corrections.has(index)));
   return table([
-    ["image", ...places.map((place) => labels[place])],
-    ...judged.map((item) => [
+    ["image", ...indices.map((index) => labels[index])],
+    ...corrected.map((item) => [
       item.name,
-      ...places.map((place) => String(item.corrections.get(place) ?? "?")),
+      ...indices.map((index) => String(item.corrections.get(index) ?? "?")),
     ]),
   ]);
 }
 
-/** The names that do not lead to one file: {shared: of several images, pasted: of no file}. */
+/** The names that do not identify one file: {shared: by several images, pasted: no file}. */
 export function unclearNames(items) {
   const [seen, shared] = [new Set(), new Set()];
   for (const { name } of items) (seen.has(name) ? shared : seen).add(name);

@@ -1,21 +1,21 @@
-// The chosen image: large, with a label's activation map over it, a bar for each label, and yes / no.
+// The selected image: large, with an activation map over it, a bar for each label, and yes / no.
 
 import { byId, make, percent } from "./dom.js";
 import { paint } from "./heat.js";
 import { correct, isFound, mapsOf, order, store } from "./store.js";
 
-const SHOWN = 8; // bars at least, before all are asked for
-const MOST = 200; // bars at most: thousands of labels are found by their names
+const SHOWN = 8; // bars at least, until all are requested
+const MOST = 200; // bars at most: thousands of labels are searched by name
 
 const MEANS = {
-  score: "Yellow speaks most for it, violet little, grey not at all.",
-  winner: "The coloured places decided on it: they had the highest scores.",
-  attention: "Yellow is where the head looks for it; it may speak for or against it.",
+  score: "Yellow contributes most, violet little, grey nothing.",
+  winner: "The coloured positions decided: they had the highest scores.",
+  attention: "Yellow is where the head attends: evidence for or against the label.",
 };
 
 let all = false;
 let pinned = null; // label whose map stays, chosen by a click or a tap
-let address = null; // of the image shown, given back when the next one comes
+let address = null; // of the image shown, revoked when the next one is
 
 export function show() {
   store.addEventListener("selected", ({ detail }) => open(detail));
@@ -59,7 +59,7 @@ function renew() {
   const problem = byId("problem");
   problem.hidden = !item.error;
   problem.textContent = item.error ?? "";
-  byId("judge").hidden = byId("map-hint").hidden = !item.probabilities;
+  byId("answers").hidden = byId("map-hint").hidden = !item.probabilities;
   if (item.probabilities) bars(item);
 }
 
@@ -78,7 +78,7 @@ function bars(item) {
   more.textContent = all ? "Show fewer labels" : `Show all ${store.labels.length} labels`;
 }
 
-/** A label that was answered with yes stands among the tags, however improbable. */
+/** A label answered with yes is among the tags, however improbable. */
 const foundFirst = (item, labels) =>
   [true, false].flatMap((wanted) => labels.filter((label) => isFound(item, label) === wanted));
 
@@ -102,7 +102,7 @@ function bar(item, label) {
       title: worth(label),
     },
     make("span", { class: "label-name" }, name),
-    " ", // one word would else begin where the other ends, for those who hear the page
+    " ", // for screen readers: else the two words run together
     make("span", { class: "value" }, percent(probability)),
     track,
   );
@@ -120,14 +120,14 @@ function bar(item, label) {
   return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
 }
 
-/** What the threshold of a label gets on the images that judge it, where that is known. */
+/** Precision and recall of a label at its threshold, where they are known. */
 function worth(label) {
   if (!store.step) return null;
-  const { per_label: shares, positives, judges, fitted } = store.step;
+  const { per_label: measured, positives, evaluatedOn, fitted } = store.step;
   return (
-    `At this threshold ${percent(shares.precision[label])} of the tags “${store.labels[label]}” are ` +
-    `right, ${percent(shares.recall[label])} of the images with it are found: ` +
-    `${positives[label].toLocaleString("en")} of ${judges}` +
+    `At this threshold ${percent(measured.precision[label])} of the tags “${store.labels[label]}” are ` +
+    `correct (precision), ${percent(measured.recall[label])} of the images with it are found (recall): ` +
+    `${positives[label].toLocaleString("en")} of ${evaluatedOn}` +
     `${fitted ? " that the thresholds were fitted on; expect less" : ""}.`
   );
 }
@@ -164,7 +164,7 @@ function backToPinned() {
   else showMap(store.selected, pinned);
 }
 
-let shown = null; // what the map should show now: answers may come late
+let shown = null; // the label whose map is wanted now: responses may be late
 
 async function showMap(item, label) {
   shown = label;
@@ -193,9 +193,9 @@ function hideMap() {
   saysMap("");
 }
 
-/** Words on the map are read out; the hint in their place is not, or it would be at every step. */
+/** Text on the map is read aloud; the hint in its place is not, or it would be at every step. */
 function saysMap(text) {
   byId("map-says").textContent = text;
   byId("map-hint").textContent =
-    text || !store.model.can.maps ? "" : "Point at a label, or step to it, to see where it comes from.";
+    text || !store.model.can.maps ? "" : "Point at a label, or step to it, to see its activation map.";
 }

@@ -27,7 +27,7 @@ function section(path, method, operation) {
   }
   const answers = Object.entries(operation.responses).filter(([status]) => status !== "200");
   const example = exampleOf(operation.responses["200"]);
-  if (example) parts.push(make("h3", {}, "Answer"), make("pre", { tabindex: "0" }, example));
+  if (example) parts.push(make("h3", {}, "Response"), make("pre", { tabindex: "0" }, example));
   const errors = answers.filter(([, answer]) => answer.description !== "Validation Error");
   if (errors.length) {
     parts.push(make("h3", {}, "Errors"), list(errors.map(([status, answer]) => [status, answer.description])));

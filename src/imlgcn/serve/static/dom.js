@@ -25,7 +25,7 @@ function fill(element, attributes, children) {
 
 let unheard = [];
 
-/** Say something to those who hear the page; what is said in the same turn is said together. */
+/** Announce something to screen readers; announcements of the same turn are joined. */
 export function say(text) {
   unheard.push(text);
   if (unheard.length > 1) return;
@@ -35,7 +35,7 @@ export function say(text) {
   });
 }
 
-/** Say something to everybody; nothing takes back what was said before. */
+/** Show a notice and announce it; an empty one clears it. */
 export function notice(text) {
   byId("notice").textContent = text;
   if (text) say(text);
@@ -43,5 +43,5 @@ export function notice(text) {
 
 export const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
-export const percent = (share) =>
-  share === null ? "–" : `${share > 0 && share < 0.01 ? "<1" : Math.round(100 * share)} %`;
+export const percent = (fraction) =>
+  fraction === null ? "–" : `${fraction > 0 && fraction < 0.01 ? "<1" : Math.round(100 * fraction)} %`;

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 
 const IMAGE = /\.(jpe?g|jpe|jfif|mpo|a?png|webp|gif|bmp|dib|tiff?|p[pgbn]m|avif|hei[cf]|hif)$/i;
 
-/** Call `take` with every list of files that a user hands in. */
+/** Call `take` with every list of files that a user adds. */
 export function listen(take) {
   const input = byId("files");
   byId("choose").addEventListener("click", () => input.click());
@@ -24,7 +24,7 @@ export function listen(take) {
 
 function listenForDrops(take) {
   const curtain = byId("curtain");
-  let depth = 0; // every element under the pointer enters and leaves by itself
+  let depth = 0; // each element under the pointer has its own enter and leave
   const show = (change) => {
     depth = Math.max(0, depth + change);
     curtain.classList.toggle("shown", depth > 0);
@@ -43,12 +43,12 @@ function listenForDrops(take) {
 
 /** Return the dropped files, and the images in dropped folders. */
 async function dropped(transfer) {
-  const items = [...transfer.items].filter((item) => item.kind === "file"); // not the words beside them
+  const items = [...transfer.items].filter((item) => item.kind === "file"); // not the text beside them
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
   const files = [...transfer.files];
   const found = [];
-  for (const [place, file] of files.entries()) {
-    if (entries[place]?.isDirectory) found.push(...(await within(entries[place])));
+  for (const [index, file] of files.entries()) {
+    if (entries[index]?.isDirectory) found.push(...(await within(entries[index])));
     else found.push(file);
   }
   return found;
@@ -59,7 +59,7 @@ async function within(folder) {
   const reader = folder.createReader();
   for (;;) {
     const entries = await new Promise((done) => reader.readEntries(done, () => done([])));
-    if (!entries.length) return found; // a reader hands out a hundred at a time
+    if (!entries.length) return found; // a reader returns a hundred at a time
     for (const entry of entries) {
       if (entry.isDirectory) found.push(...(await within(entry)));
       else if (IMAGE.test(entry.name)) {
@@ -70,7 +70,7 @@ async function within(folder) {
   }
 }
 
-/** A pasted image is always called image.png: give each its time. It lies in no folder. */
+/** A pasted image is always called image.png: give each its time. It is in no folder. */
 function named(file) {
   if (file.name !== "image.png") return file;
   const time = new Date().toISOString().slice(11, 23).replace(/[:.]/g, "-");

@@ -1,4 +1,4 @@
-// One card per image: thumbnail, name, tags. Two hundred of them must not stop the page.
+// One card per image: thumbnail, name, tags. Two hundred of them must not block the page.
 
 import { byId, make } from "./dom.js";
 import { found, select, store } from "./store.js";
@@ -64,8 +64,8 @@ function words(item) {
   const labels = found(item);
   if (!labels.length) return [make("span", { class: "tag none" }, "no tag")];
   const shown = labels.slice(0, TAGS).map((label) => {
-    const judged = item.corrections.has(label) ? " judged" : "";
-    return make("span", { class: `tag${judged}` }, store.labels[label]);
+    const corrected = item.corrections.has(label) ? " corrected" : "";
+    return make("span", { class: `tag${corrected}` }, store.labels[label]);
   });
   const left = labels.length - TAGS;
   return left > 0 ? [...shown, make("span", { class: "tag none" }, `+${left}`)] : shown;
@@ -83,23 +83,23 @@ function mark(item) {
 
 function move(event) {
   const last = store.items.length - 1;
-  const place = store.items.indexOf(store.selected);
+  const index = store.items.indexOf(store.selected);
   const targets = {
-    ArrowRight: () => place + 1,
-    ArrowLeft: () => place - 1,
-    ArrowDown: () => place + columns(),
-    ArrowUp: () => place - columns(),
+    ArrowRight: () => index + 1,
+    ArrowLeft: () => index - 1,
+    ArrowDown: () => index + columns(),
+    ArrowUp: () => index - columns(),
     Home: () => 0,
     End: () => last,
   };
-  const target = targets[event.key]?.() ?? place;
-  if (target === place || target < 0 || target > last) return;
+  const target = targets[event.key]?.() ?? index;
+  if (target === index || target < 0 || target > last) return;
   event.preventDefault();
   select(store.items[target]);
   cards.get(store.selected).button.focus();
 }
 
-/** How many cards stand in a row: all of them where the gallery is one row that scrolls. */
+/** How many cards are in a row: all of them where the gallery is one row that scrolls. */
 function columns() {
   const rows = [...byId("gallery").children];
   const below = rows.findIndex((row) => row.offsetTop > rows[0].offsetTop);
@@ -117,7 +117,7 @@ function decode() {
   }
 }
 
-/** Draw a small copy; what is sent to the server is always the file itself. */
+/** Draw a thumbnail; the server always gets the file itself. */
 async function thumbnail(item) {
   const parts = cards.get(item);
   if (!parts) return;

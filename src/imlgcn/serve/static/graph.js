@@ -1,4 +1,4 @@
-// The label graph, with the labels of the chosen image lit.
+// The label graph, with the labels of the selected image highlighted.
 
 import { byId, count, draw, make, percent } from "./dom.js";
 import { found, store } from "./store.js";
@@ -28,8 +28,8 @@ export function show(graph) {
 
 function drawing(graph) {
   const [width, height] = graph.size;
-  const place = new Map(graph.nodes.map((node) => [node.label, node]));
-  const drawn = graph.edges.filter((edge) => place.has(edge.source) && place.has(edge.target));
+  const position = new Map(graph.nodes.map((node) => [node.label, node]));
+  const drawn = graph.edges.filter((edge) => position.has(edge.source) && position.has(edge.target));
   const both = new Set(drawn.map((edge) => `${edge.target}\n${edge.source}`));
   const box = [-MARGIN, -MARGIN, width + 2 * MARGIN, height + 2 * MARGIN];
   const svg = draw("svg", { viewBox: box.join(" "), role: "img", "aria-labelledby": "graph-title graph-says" });
@@ -37,7 +37,7 @@ function drawing(graph) {
   svg.append(arrowheads());
   for (const edge of drawn) {
     const mutual = both.has(`${edge.source}\n${edge.target}`);
-    const element = line(place.get(edge.source), place.get(edge.target), mutual, edge);
+    const element = line(position.get(edge.source), position.get(edge.target), mutual, edge);
     edges.push({ element, ...edge });
     svg.append(element);
   }
@@ -59,7 +59,7 @@ function line(from, to, mutual, edge) {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = Math.hypot(dx, dy) || 1;
   const [ux, uy] = [dx / length, dy / length];
-  const bend = mutual ? Math.min(14, length / 5) : 0; // two arrows between the same two are bent
+  const bend = mutual ? Math.min(14, length / 5) : 0; // two arrows between the same nodes are bent
   const [x1, y1] = [from.x + ux * from.radius, from.y + uy * from.radius];
   const [x2, y2] = [to.x - ux * (to.radius + 3), to.y - uy * (to.radius + 3)];
   const middle = [(x1 + x2) / 2 - uy * bend, (y1 + y2) / 2 + ux * bend];
@@ -94,8 +94,8 @@ function inWords({ edges: all }) {
   byId("arrows-title").textContent =
     all.length > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
   const items = all.slice(0, MOST).map(({ source, target, probability, images }) => {
-    const share = `${percent(probability)} of the images with ${source}`;
-    return make("li", {}, `${share} also show ${target}: ${count(images, "image")}`);
+    const given = `${percent(probability)} of the images with ${source}`;
+    return make("li", {}, `${given} also show ${target}: ${count(images, "image")}`);
   });
   byId("arrows-list").replaceChildren(...items);
 }
@@ -107,7 +107,7 @@ function isolated(names) {
     nodes.set(name, chip);
     return chip;
   });
-  return [make("p", { class: "note" }, "Without a partner:"), make("ul", { class: "chips" }, ...chips)];
+  return [make("p", { class: "note" }, "Labels without an arrow:"), make("ul", { class: "chips" }, ...chips)];
 }
 
 function light(graph) {
@@ -122,25 +122,25 @@ function light(graph) {
   byId("graph-frame").firstElementChild?.classList.toggle("some-lit", lit.length > 0);
   const says = [
     legend(graph),
-    lit.length > 0 && `Lit for this image: ${lit.join(", ")}.`,
+    lit.length > 0 && `Highlighted for this image: ${lit.join(", ")}.`,
     others.length > 0 && `Found as well, but not drawn: ${others.join(", ")}.`,
-    names.size === 0 && "Labels found in the chosen image light up.",
+    names.size === 0 && "Labels found in the selected image are highlighted.",
   ];
   byId("graph-says").textContent = says.filter(Boolean).join(" ");
 }
 
 function legend(graph) {
-  const [share, images] = [percent(graph.threshold), graph.images.toLocaleString("en")];
+  const [threshold, images] = [percent(graph.threshold), graph.images.toLocaleString("en")];
   if (!graph.nodes.length) {
-    return `No label is in ${share} or more of another’s images, as counted in ${images} training images.`;
+    return `No label is in ${threshold} or more of another’s images, as counted in ${images} training images.`;
   }
   const linked = new Set(graph.edges.flatMap(({ source, target }) => [source, target])).size;
   const left =
     linked > graph.nodes.length
-      ? ` ${graph.nodes.length} of ${linked} labels are drawn: those whose arrows rest on most images.`
+      ? ` ${graph.nodes.length} of ${linked} labels are drawn: those whose arrows count most images.`
       : "";
   return (
-    `An arrow from A to B: at least ${share} of the images with A also show B, ` +
+    `An arrow from A to B: at least ${threshold} of the images with A also show B, ` +
     `as counted in ${images} training images.${left}`
   );
 }

@@ -1,4 +1,4 @@
-// Ties the parts together: what is asked first, what comes in, what goes out.
+// Connect the parts: the first requests, images in, tables out.
 
 import { get } from "./api.js";
 import { correctionsTable, download, tagsTable, unclearNames } from "./csv.js";
@@ -8,7 +8,7 @@ import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
 import { add, clear, found, isBusy, isUnsaved, remove, retry, setThresholds, store } from "./store.js";
-import * as trade from "./trade.js";
+import * as tradeoff from "./tradeoff.js";
 
 async function start() {
   try {
@@ -28,7 +28,7 @@ async function start() {
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
   const { can } = store.model;
-  if (can.thresholds) trade.show(await get("/v1/thresholds").catch(() => null));
+  if (can.thresholds) tradeoff.show(await get("/v1/thresholds").catch(() => null));
   if (can.graph) graph.show(await get("/v1/graph").catch(() => null));
 }
 
@@ -40,7 +40,7 @@ function introduce(model) {
   const parts = [`${model.labels} labels`, `${model.head} on ${model.backbone}`, ...quality, model.engine];
   byId("facts").textContent = parts.join(" · ");
   byId("known-says").textContent = model.can.known
-    ? "A yes or no goes to the server, and the head weighs it for the other labels."
+    ? "A yes or no is sent to the server: the head takes it into account for the other labels."
     : "A yes or no corrects the tags here and in the CSV files.";
 }
 
@@ -58,7 +58,7 @@ function tools() {
   }
   byId("retry").addEventListener("click", () => {
     retry();
-    byId("gallery").querySelector("[aria-current]").focus(); // the button goes, the focus should not
+    byId("gallery").querySelector("[aria-current]").focus(); // the button disappears, the focus must not
   });
   byId("clear").addEventListener("click", () => {
     if (!mayLose(store.items)) return;
@@ -81,7 +81,7 @@ function tools() {
 }
 
 function announce() {
-  let expected = false; // images were added or tried again: it will be said that they are done
+  let expected = false; // images were added or tried again: announce when they are done
   for (const what of ["added", "asked"]) store.addEventListener(what, () => (expected = true));
   store.addEventListener("scored", ({ detail: item }) => {
     if (item === store.selected) say(summary(item));
@@ -96,11 +96,11 @@ function announce() {
 const summary = (item) =>
   item.error ?? `${item.name}: ${found(item).map((label) => store.labels[label]).join(", ") || "no tag"}`;
 
-/** Corrections are work: ask before they are thrown away. */
+/** Corrections are work: ask before they are discarded. */
 function mayLose(items) {
   const unsaved = items.filter(isUnsaved).length;
   if (!unsaved) return true;
-  return confirm(`The corrections of ${count(unsaved, "image")} were not downloaded. Throw them away?`);
+  return confirm(`The corrections of ${count(unsaved, "image")} were not downloaded. Discard them?`);
 }
 
 const done = () => store.items.filter((item) => item.state === "done");
@@ -108,17 +108,17 @@ const done = () => store.items.filter((item) => item.state === "done");
 function saveTags() {
   download("tags.csv", tagsTable(done(), store.labels, found));
   const why = reasons();
-  notice(why && `In tags.csv some names do not lead to one file. ${why}`);
+  notice(why && `In tags.csv some names do not identify one file. ${why}`);
 }
 
-/** What is trained on must be beyond doubt: rows whose name does not lead to one file are left out. */
+/** Training data must be unambiguous: rows whose name does not identify one file are left out. */
 function saveCorrections() {
   const { shared, pasted } = unclearNames(store.items);
-  const judged = done().filter((item) => item.corrections.size);
-  const rows = judged.filter((item) => ![...shared, ...pasted].includes(item.name));
+  const corrected = done().filter((item) => item.corrections.size);
+  const rows = corrected.filter((item) => ![...shared, ...pasted].includes(item.name));
   if (rows.length) download("corrections.csv", correctionsTable(rows, store.labels));
   for (const item of rows) item.saved = true;
-  const left = judged.length - rows.length;
+  const left = corrected.length - rows.length;
   notice(left ? `Left out of corrections.csv: ${count(left, "image")}. ${reasons()}` : "");
 }
 
@@ -126,7 +126,7 @@ function reasons() {
   const { shared, pasted } = unclearNames(store.items);
   const parts = [
     shared.length &&
-      `Several images have one name (${some(shared)}): drop their folders, and paths become the names.`,
+      `Several images share a name (${some(shared)}): drop their folders, and their paths become the names.`,
     pasted.length && `Pasted images have no file (${some(pasted)}).`,
   ];
   return parts.filter(Boolean).join(" ");

@@ -1,14 +1,14 @@
-// All that the page knows. Parts listen for what changed; only the functions here change anything.
+// The state of the page. Parts listen for changes; only the functions here make them.
 
 import * as api from "./api.js";
 
-const SENDING = 4; // images on their way at once: the server batches them, the page stays quick
+const SENDING = 4; // requests at once: the server batches them, the page stays responsive
 
 export const store = Object.assign(new EventTarget(), {
   model: null,
   labels: [], // names, in the order of every array
   thresholds: [],
-  step: null, // of the slider: what these thresholds got, and on which images
+  step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
   selected: null,
 });
@@ -16,9 +16,9 @@ export const store = Object.assign(new EventTarget(), {
 const waiting = [];
 let sending = 0;
 
-const tell = (what, detail) => store.dispatchEvent(new CustomEvent(what, { detail }));
+const emit = (what, detail) => store.dispatchEvent(new CustomEvent(what, { detail }));
 
-/** Take in what is new and try again what failed; return both, and how many were there already. */
+/** Add new files and try failed ones again; return both, and how many were there already. */
 export function add(files) {
   const known = new Map(store.items.map((item) => [identity(item), item]));
   const [added, again] = [[], []];
@@ -31,7 +31,7 @@ export function add(files) {
     added.push(item);
   }
   store.items.push(...added);
-  if (added.length) tell("added", added);
+  if (added.length) emit("added", added);
   if (!store.selected && added.length) select(added[0]);
   request(added);
   retry(again);
@@ -43,21 +43,21 @@ const makeItem = (file) => ({
   file,
   state: "waiting", // then done or failed, and removed in the end
   probabilities: null,
-  revision: 0, // counts what was asked: an answer to an earlier question is too late
-  error: null, // why there is no answer to the last question
-  refused: false, // the server cannot use the image; else it may be tried again
-  corrections: new Map(), // place of the label -> 1 yes, 0 no
+  revision: 0, // counts requests: the response to an earlier one is outdated
+  error: null, // why the last request has no response
+  refused: false, // the server cannot use the image; otherwise it may be tried again
+  corrections: new Map(), // index of the label -> 1 yes, 0 no
   saved: false, // these corrections were downloaded
   maps: null,
 });
 
-/** Ask again for images without an answer, or with one that knows nothing of the last correction. */
+/** Send images again that have no response, or none to the last correction. */
 export function retry(items = store.items.filter((item) => item.error)) {
   for (const item of items) {
     item.state = item.probabilities ? "done" : "waiting";
     item.error = null;
   }
-  if (items.length) tell("asked", items);
+  if (items.length) emit("asked", items);
   request(items);
 }
 
@@ -67,21 +67,21 @@ const identity = ({ name, file }) => `${name}\n${file.size}\n${file.lastModified
 
 export function select(item) {
   store.selected = item;
-  tell("selected", item);
+  emit("selected", item);
 }
 
 export function remove(item) {
-  const place = store.items.indexOf(item);
-  store.items.splice(place, 1);
+  const index = store.items.indexOf(item);
+  store.items.splice(index, 1);
   item.state = "removed";
-  tell("removed", item);
-  if (store.selected === item) select(store.items[Math.min(place, store.items.length - 1)] ?? null);
+  emit("removed", item);
+  if (store.selected === item) select(store.items[Math.min(index, store.items.length - 1)] ?? null);
 }
 
 export function clear() {
   for (const item of [...store.items]) {
     item.state = "removed";
-    tell("removed", item);
+    emit("removed", item);
   }
   store.items.length = waiting.length = 0;
   select(null);
@@ -90,15 +90,15 @@ export function clear() {
 export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
   store.step = step;
-  tell("thresholds");
+  emit("thresholds");
 }
 
-/** Answer yes (1), no (0) or nothing (null) to a label; heads that can use it score again. */
+/** Answer yes (1), no (0) or nothing (null) to a label; heads that can use it score the image again. */
 export function correct(item, label, value) {
   if (value === null) item.corrections.delete(label);
   else item.corrections.set(label, value);
   item.saved = false;
-  tell("corrected", item);
+  emit("corrected", item);
   if (store.model.can.known) request([item], "first");
 }
 
@@ -118,7 +118,7 @@ export function found(item) {
 export const order = (item) =>
   [...store.labels.keys()].sort((a, b) => item.probabilities[b] - item.probabilities[a]);
 
-/** Ask for an item's maps once, or once more after a failure. */
+/** Request an item's activation maps once, and again after a failure. */
 export function mapsOf(item) {
   item.maps ??= api.maps(item.file).catch((error) => {
     item.maps = null;
@@ -145,7 +145,7 @@ function work() {
     score(item).finally(() => {
       sending -= 1;
       work();
-      tell("progress");
+      emit("progress");
     });
   }
 }
@@ -155,23 +155,23 @@ async function score(item) {
   const known = Object.fromEntries([...item.corrections].map(([k, v]) => [store.labels[k], v]));
   const given = store.model.can.known && item.corrections.size ? known : null;
   const answer = await ask(item, given).catch((error) => error);
-  if (item.state === "removed" || item.revision !== revision) return; // a newer answer is to come
+  if (item.state === "removed" || item.revision !== revision) return; // a newer response is to come
   if (answer instanceof Error) fail(item, answer);
   else Object.assign(item, { state: "done", probabilities: answer, error: null });
-  tell("scored", item);
+  emit("scored", item);
 }
 
 async function ask(item, known) {
   const limit = store.model.limits.bytes;
   if (item.file.size <= limit) return api.tag(item.file, known);
-  throw api.refusal(`${item.name} is larger than the ${Math.round(limit / 1e6)} MB the server takes.`);
+  throw api.refusal(`${item.name} is larger than the ${Math.round(limit / 1e6)} MB that the server accepts.`);
 }
 
-/** What was known before stays: only the image that never had an answer has failed. */
+/** Earlier probabilities stay: only an image that never had any has failed. */
 function fail(item, error) {
   const reason = error.message.replace(/^image: /, "");
   item.refused = error.refused === true;
   item.error = item.refused ? reason : `${reason} It is not the image’s fault: try again.`;
-  if (item.probabilities) item.error = `The head has not weighed the last answer. ${item.error}`;
+  if (item.probabilities) item.error = `The head has not used the last answer. ${item.error}`;
   else item.state = "failed";
 }
