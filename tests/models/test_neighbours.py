@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from imlgcn.config import InputError
+from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import HEADS, create_head
 
 IN_CHANNELS = 12
@@ -119,3 +121,32 @@ def test_a_head_without_a_graph_says_so(name, labels):
     for call in (lambda: head.neighbours(None, 0), lambda: head.without_graph(None)):
         with pytest.raises(InputError, match=f"{type(head).__name__} has no label graph"):
             call()
+
+
+def test_few_edges_of_the_graph_are_said_with_what_gives_more_where_something_does(labels):
+    """a always comes with b, b in one of three images with a; nothing else occurs together."""
+    rows = np.eye(5, dtype=np.int8)[[0, 1, 1, 2, 3]]
+    rows[0, 1] = 1
+    few = LabelContext.from_targets(labels.names, rows, labels.embeddings)
+    (said,) = create_head("iml_gcn", IN_CHANNELS, few).notes()
+    assert said.startswith("the label graph has 1 edge for 5 labels, little for a graph head to")
+    assert "--set head_options.threshold" in said
+    assert create_head("iml_gcn", IN_CHANNELS, few, graph="identity").notes() == ()
+    for diagonal in (True, False):  # an edge to itself is none
+        (said,) = create_head("ssgrl", IN_CHANNELS, few, zero_diagonal=diagonal).notes()
+        assert "has 2 edges for 5 labels" in said
+        assert "threshold" not in said  # it has none
+
+
+def test_a_head_with_a_loss_of_its_own_says_so(labels):
+    said = {name: create_head(name, IN_CHANNELS, labels).notes() for name in HEADS}
+    assert [name for name, notes in said.items() if any("is trained by" in n for n in notes)] == [
+        "cnn_rnn"
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name, h in HEADS.items() if h.feature_levels == 1])
+def test_a_head_of_one_map_refuses_several(name, labels):
+    head, maps = build(name, {}, labels), torch.randn(1, IN_CHANNELS, 2, 2)
+    with pytest.raises(InputError, match="takes one feature map; 2 given"):
+        head((maps, maps))
