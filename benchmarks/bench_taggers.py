@@ -33,7 +33,7 @@ def _save(folder: Path, backbone: str, size: int) -> None:
     from imlgcn.data.dataset import load_dataset
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
-    from imlgcn.tagger import LabelScale, Part, TaggerInfo, save_tagger
+    from imlgcn.tagger import LabelCalibration, Part, TaggerInfo, save_tagger
 
     torch.manual_seed(0)
     known = load_dataset("openclipart").names
@@ -46,7 +46,7 @@ def _save(folder: Path, backbone: str, size: int) -> None:
         backbone=Part(name=backbone),
         head=Part(name="linear"),
         image=body.image_settings.model_copy(update={"size": size}),
-        scale=LabelScale(
+        calibration=LabelCalibration(
             slope=[1.0] * LABELS,
             intercept=[0.0] * LABELS,
             threshold=[0.5] * LABELS,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.comparison.environment import describe
-from imlgcn.evaluation import evaluate_split, fit_scale
+from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.labels.context import LabelContext
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
@@ -92,9 +92,13 @@ def make_tagger(folder: Path, images: int, labels: int) -> Tagger:
     folder.mkdir(parents=True, exist_ok=True)
     names = tuple(f"label {index}" for index in range(labels))
     splits = {"val": draw(images // 4, labels, seed=1), "test": draw(images, labels, seed=2)}
-    scale = fit_scale(*splits["val"])
-    metrics = {"split": "test", "head": "linear", **evaluate_split(*splits["test"], names, scale)}
-    metrics["control"] = {"head": "linear", **evaluate_split(*splits["test"], names, scale)}
+    calibration = fit_label_calibration(*splits["val"])
+    metrics = {
+        "split": "test",
+        "head": "linear",
+        **evaluate_split(*splits["test"], names, calibration),
+    }
+    metrics["control"] = {"head": "linear", **evaluate_split(*splits["test"], names, calibration)}
     metrics["difference_to_control"] = {"mAP": 0.4, "low": -0.3, "high": 1.1}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     context = LabelContext.from_targets(names, draw(2 * images, labels, seed=3)[1])
@@ -107,7 +111,7 @@ def make_tagger(folder: Path, images: int, labels: int) -> Tagger:
         backbone=Part(name="efficientnet_lite0"),
         head=Part(name="linear"),
         image=backbone.image_settings,
-        scale=scale,
+        calibration=calibration,
         versions=library_versions(),
     )
     tagger = save_tagger(folder, MultiLabelClassifier(backbone, head), context, info)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
-from imlgcn.tagger.info import LabelScale, Part, TaggerInfo
+from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo
 
 LABELS = ("cat", "dog", "tree")
 THRESHOLDS = np.array([0.5, 0.25, 0.9])
@@ -33,7 +33,7 @@ class ColourTagger:
             backbone=Part(name="none"),
             head=Part(name="none"),
             image=ImageSettings(),
-            scale=LabelScale(
+            calibration=LabelCalibration(
                 slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5, 0.25, 0.9], positives=[1] * 3
             ),
             sha256={"model.safetensors": "0123456789abcdef"},

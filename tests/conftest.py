@@ -152,7 +152,7 @@ def untrained(tmp_path):
 
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
-    from imlgcn.tagger import LabelScale, Part, Tagger, TaggerInfo, save_tagger
+    from imlgcn.tagger import LabelCalibration, Part, Tagger, TaggerInfo, save_tagger
 
     def make(head: str, names=LABELS, **options) -> Tagger:
         L, rng = len(names), np.random.default_rng(0)
@@ -174,7 +174,9 @@ def untrained(tmp_path):
             backbone=Part(name=BACKBONE),
             head=Part(name=head, options=options),
             image=backbone.image_settings,
-            scale=LabelScale(slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L),
+            calibration=LabelCalibration(
+                slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L
+            ),
         )
         path = tmp_path / f"untrained-{head}"
         path.mkdir()

@@ -9,10 +9,10 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.evaluation import evaluate, evaluate_split, fit_scale
+from imlgcn.evaluation import evaluate, evaluate_split, fit_label_calibration
 from imlgcn.metrics import PUBLISHED, raw_probabilities, score_published
 from imlgcn.metrics.ranking import average_precision
-from imlgcn.tagger import LabelScale
+from imlgcn.tagger import LabelCalibration
 from imlgcn.tagger.scores import Scores
 
 
@@ -102,13 +102,13 @@ def test_the_protocol_is_named_and_changes_the_number(tagger, shapes):
 @pytest.mark.parametrize("protocol", PUBLISHED)
 def test_a_papers_scoring_judges_raw_logits_whatever_the_calibration(protocol):
     logits, targets = random_scores(0, 200)
-    scale = fit_scale(logits, targets)
-    assert scale.slope != [1, 1, 1]
-    found = evaluate_split(logits, targets, ("a", "b", "c"), scale, protocol)
+    calibration = fit_label_calibration(logits, targets)
+    assert calibration.slope != [1, 1, 1]
+    found = evaluate_split(logits, targets, ("a", "b", "c"), calibration, protocol)
     expected = score_published(raw_probabilities(logits, protocol), targets, protocol)
     assert found["OF1"] == pytest.approx(100 * expected.six["OF1"])
     assert found["mAP"] == pytest.approx(100 * expected.mean_average_precision)
-    other = LabelScale(**{**scale.__dict__, "slope": [9.0] * 3, "threshold": [0.1] * 3})
+    other = LabelCalibration(**{**calibration.__dict__, "slope": [9.0] * 3, "threshold": [0.1] * 3})
     assert evaluate_split(logits, targets, ("a", "b", "c"), other, protocol) == found
 
 
@@ -195,30 +195,30 @@ def random_scores(seed: int, count: int = 4000):
 
 def test_calibration_of_distorted_scores_is_mended_on_other_images():
     logits, targets = random_scores(0)
-    scale = fit_scale(logits, targets)
+    calibration = fit_label_calibration(logits, targets)
     fresh_logits, fresh_targets = random_scores(1)
-    found = evaluate_split(fresh_logits, fresh_targets, ("a", "b", "c"), scale)
+    found = evaluate_split(fresh_logits, fresh_targets, ("a", "b", "c"), calibration)
     before = found["before_calibration"]
     assert found["ECE"] < 3 < 20 < before["ECE"]
     assert found["log_loss"] < before["log_loss"]
     assert found["OF1"] > before["OF1"]
-    assert scale.positives == targets.sum(axis=0).tolist()
-    assert scale.goal == "f1"
+    assert calibration.positives == targets.sum(axis=0).tolist()
+    assert calibration.operating_point == "f1"
 
 
 def test_calibration_changes_no_ranking():
     logits, targets = random_scores(0)
-    scale = fit_scale(logits, targets, "recall=0.9")
-    found = evaluate_split(logits, targets, ("a", "b", "c"), scale)
+    calibration = fit_label_calibration(logits, targets, "recall=0.9")
+    found = evaluate_split(logits, targets, ("a", "b", "c"), calibration)
     expected = 100 * average_precision(logits, targets)
     assert [found["per_label"][n]["AP"] for n in "abc"] == pytest.approx(expected.tolist())
     assert found["OR"] >= 88
-    assert scale.goal == "recall=0.9"
+    assert calibration.operating_point == "recall=0.9"
 
 
 def test_metrics_are_json_even_when_undefined():
     logits, targets = random_scores(0, 6)
-    scale = fit_scale(logits, np.full_like(targets, -1))
-    found = evaluate_split(logits, np.full_like(targets, -1), ("a", "b", "c"), scale)
+    calibration = fit_label_calibration(logits, np.full_like(targets, -1))
+    found = evaluate_split(logits, np.full_like(targets, -1), ("a", "b", "c"), calibration)
     assert found["mAP"] is None
     json.dumps(found, allow_nan=False)

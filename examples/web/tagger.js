@@ -34,7 +34,7 @@ export async function tag({ session, info }, pixels) {
   }
   const { probabilities } = await session.run(given);
   return info.labels
-    .map((label, i) => ({ label, probability: probabilities.data[i], threshold: info.scale.threshold[i] }))
+    .map((label, i) => ({ label, probability: probabilities.data[i], threshold: info.calibration.threshold[i] }))
     .filter((found) => found.probability >= found.threshold)
     .sort((a, b) => b.probability - a.probability);
 }

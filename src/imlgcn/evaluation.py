@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
-from imlgcn.metrics.calibration import Calibration, fit_platt, sigmoid
+from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.papers import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.protocol import evaluate_scores, evaluate_uncalibrated
 from imlgcn.metrics.thresholds import fit_thresholds
 from imlgcn.progress import SILENT, Progress
-from imlgcn.tagger import LabelScale, Tagger
+from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.folder import SPLIT
 from imlgcn.tagger.scores import ScoredSplit
 
 
-def fit_scale(
-    logits: NDArray[np.float32], targets: NDArray[np.int8], goal: str = "f1"
-) -> LabelScale:
-    """Fit Platt calibration, then thresholds for ``goal``, on validation ``(N, L)``."""
+def fit_label_calibration(
+    logits: NDArray[np.float32], targets: NDArray[np.int8], operating_point: str = "f1"
+) -> LabelCalibration:
+    """Fit Platt calibration, then thresholds for an operating point, on validation ``(N, L)``."""
     calibration = fit_platt(logits, targets)
-    thresholds = fit_thresholds(calibration.apply(logits), targets, goal)
-    return LabelScale(
+    thresholds = fit_thresholds(calibration.apply(logits), targets, operating_point)
+    return LabelCalibration(
         slope=calibration.slope.tolist(),
         intercept=calibration.intercept.tolist(),
         threshold=thresholds.tolist(),
-        goal=goal,
+        operating_point=operating_point,
         positives=calibration.positives.tolist(),
     )
 
@@ -44,12 +44,12 @@ def evaluate_split(
     logits: NDArray[np.float32],
     targets: NDArray[np.int8],
     names: tuple[str, ...],
-    scale: LabelScale,
+    calibration: LabelCalibration,
     protocol: str = "default",
 ) -> dict[str, Any]:
     """Return all metrics of calibrated scores, in percent, and those before calibration.
 
-    A published protocol evaluates the raw logits at the paper's threshold and ignores ``scale``.
+    A published protocol evaluates the raw logits at the paper's threshold, without ``calibration``.
 
     Shape:
         - logits, targets ``(N, L)``
@@ -57,14 +57,11 @@ def evaluate_split(
     if protocol in PUBLISHED:
         probabilities = raw_probabilities(logits, protocol)
         return evaluate_scores(probabilities, targets, names, protocol=protocol)
-    calibration = Calibration(
-        np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
-    )
     metrics = evaluate_scores(
-        calibration.apply(logits),
+        calibration.platt.apply(logits),
         targets,
         names,
-        thresholds=np.array(scale.threshold),
+        thresholds=np.array(calibration.threshold),
         protocol=protocol,
     )
     metrics["before_calibration"] = evaluate_uncalibrated(sigmoid(logits), targets)
@@ -134,7 +131,9 @@ def evaluate(
     if not len(table.rows):
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
-    metrics = evaluate_split(table.features, targets, tagger.labels, tagger.info.scale, protocol)
+    metrics = evaluate_split(
+        table.features, targets, tagger.labels, tagger.info.calibration, protocol
+    )
     metrics["split"] = split or "all"
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
     metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]

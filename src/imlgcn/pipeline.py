@@ -21,14 +21,13 @@ from imlgcn.data.ready import (
 )
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
-from imlgcn.evaluation import evaluate_split, fit_scale
+from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.files import write_atomic
-from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
 from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT
-from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, library_versions
+from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import ScoredSplit, write_predictions
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 from imlgcn.training.resolve import plan_run
@@ -119,15 +118,15 @@ def train(
     if trained.failed:
         progress.say(f"{len(trained.failed)} images could not be read and were left out")
 
-    scale, metrics = _judge(trained, options, progress)
-    write_predictions(out / SCORES, dataset.names, _scored(trained, scale))
+    calibration, metrics = _evaluate(trained, options, progress)
+    write_predictions(out / SCORES, dataset.names, _scored(trained, calibration))
     write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
     info = TaggerInfo(
         labels=list(dataset.names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),
         head=Part(name=options.head, options=trained.options),
         image=backbone.image_settings,
-        scale=scale,
+        calibration=calibration,
         metrics={key: metrics[key] for key in HEADLINE},
         versions=library_versions(),
     )
@@ -183,22 +182,22 @@ def _backbone(options: TrainSettings, start: Path | None) -> Any:
     return backbone, begin
 
 
-def _judge(
+def _evaluate(
     trained: Any, options: TrainSettings, progress: Progress
-) -> tuple[LabelScale, dict[str, Any]]:
-    """Fit on validation; return metrics of test (or validation) with the control beside them."""
+) -> tuple[LabelCalibration, dict[str, Any]]:
+    """Calibrate on validation; return metrics of test (or validation), the control beside them."""
     dataset = trained.dataset
     targets = {name: dataset.split(name).targets for name in trained.scores}
-    scale = fit_scale(trained.scores["val"], targets["val"], options.threshold)
+    calibration = fit_label_calibration(trained.scores["val"], targets["val"], options.threshold)
     split = "test" if "test" in trained.scores else "val"
-    final = evaluate_split(trained.scores[split], targets[split], dataset.names, scale)
+    final = evaluate_split(trained.scores[split], targets[split], dataset.names, calibration)
     metrics: dict[str, Any] = {"split": split, **final, "head": options.head}
     if split != "val":
         metrics["validation"] = evaluate_split(
-            trained.scores["val"], targets["val"], dataset.names, scale
+            trained.scores["val"], targets["val"], dataset.names, calibration
         )
     if trained.control is not None:
-        own = fit_scale(trained.control["val"], targets["val"], options.threshold)
+        own = fit_label_calibration(trained.control["val"], targets["val"], options.threshold)
         control = evaluate_split(trained.control[split], targets[split], dataset.names, own)
         note = FINE_TUNED_NOTE if options.fine_tune else CONTROL_NOTE
         metrics["control"] = {"head": CONTROL, "note": note, **control}
@@ -216,19 +215,16 @@ def _judge(
                 interval="95 %, paired bootstrap",
             )
     metrics["failed_images"] = trained.failed
-    return scale, metrics
+    return calibration, metrics
 
 
-def _scored(trained: Any, scale: LabelScale) -> list[ScoredSplit]:
-    calibration = Calibration(
-        np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
-    )
+def _scored(trained: Any, calibration: LabelCalibration) -> list[ScoredSplit]:
     parts = []
     for name, logits in trained.scores.items():
         part = trained.dataset.split(name)
         images = tuple(record.name for record in part.records)
         control = None if trained.control is None else trained.control[name]
-        probabilities = calibration.apply(logits)
+        probabilities = calibration.platt.apply(logits)
         parts.append(
             ScoredSplit(name, images, logits, probabilities, part.targets, control=control)
         )

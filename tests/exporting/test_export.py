@@ -61,7 +61,7 @@ def test_the_onnx_file_gives_calibrated_probabilities_and_says_all_about_itself(
     np.testing.assert_allclose(probabilities, tagger.calibration.apply(logits), atol=1e-5)
     info = json.loads(session.get_modelmeta().custom_metadata_map["imlgcn"])
     assert info["labels"] == list(tagger.labels)
-    assert info["scale"]["threshold"] == tagger.thresholds.tolist()
+    assert info["calibration"]["threshold"] == tagger.thresholds.tolist()
     assert info["image"] == tagger.info.image.model_dump(mode="json")
 
 

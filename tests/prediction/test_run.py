@@ -343,7 +343,7 @@ def test_predicting_needs_no_torch():
 def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
-    from imlgcn.tagger import LabelScale, Part, Tagger, TaggerInfo, save_tagger
+    from imlgcn.tagger import LabelCalibration, Part, Tagger, TaggerInfo, save_tagger
 
     random = np.random.default_rng(0)
     paths = [tmp_path / f"{i}.png" for i in range(5)]
@@ -358,7 +358,7 @@ def test_a_saved_tagger_predicts_what_it_says_of_single_images(tmp_path):
         backbone=Part(name="test_efficientnet"),
         head=Part(name="linear"),
         image=backbone.image_settings.model_copy(update={"size": 64}),
-        scale=LabelScale(
+        calibration=LabelCalibration(
             slope=[1.0, 2.0, 3.0], intercept=[0.1, 0.0, 4.0], threshold=[0.1] * 3, positives=[1] * 3
         ),
     )

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from imlgcn.config import ImageSettings
-from imlgcn.evaluation import evaluate_split, fit_scale
+from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.report import write_report
@@ -38,14 +38,19 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
     L = len(labels)
     _, train = draw_split("train", 3 * num_images, L, seed=1)
     splits = {name: draw_split(name, num_images, L, seed=2) for name in {"val", judged}}
-    scale = fit_scale(*splits["val"])
+    calibration = fit_label_calibration(*splits["val"])
     calibration = Calibration(
-        np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
+        np.array(calibration.slope),
+        np.array(calibration.intercept),
+        np.array(calibration.positives),
     )
     metrics = {"split": judged, "head": "iml_gcn", "failed_images": {}}
-    metrics |= evaluate_split(*splits[judged], labels, scale)
+    metrics |= evaluate_split(*splits[judged], labels, calibration)
     if control:
-        metrics["control"] = {"head": "linear", **evaluate_split(*splits[judged], labels, scale)}
+        metrics["control"] = {
+            "head": "linear",
+            **evaluate_split(*splits[judged], labels, calibration),
+        }
         metrics["difference_to_control"] = {"mAP": 1.25, "low": -0.5, "high": 3.5}
     (path / "metrics.json").write_text(json.dumps(metrics))
     scored = [
@@ -76,7 +81,9 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
         "versions": {"imlgcn": "0.1.0", "torch": "2.15.0"},
         "sha256": {"model.safetensors": "f00d"},
     } | info
-    full = TaggerInfo(labels=list(labels), image=ImageSettings(), scale=scale, **content)
+    full = TaggerInfo(
+        labels=list(labels), image=ImageSettings(), calibration=calibration, **content
+    )
     return Tagger(path, full)
 
 

@@ -9,7 +9,7 @@ from imlgcn.evaluation import Evaluation, evaluate_split
 from imlgcn.metrics.calibration import expected_calibration_error, sigmoid
 from imlgcn.report import write_evaluation_report
 from imlgcn.report.run import read_run_folder, with_evaluation
-from imlgcn.tagger import LabelScale, Tagger
+from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.scores import Scores
 
 
@@ -17,7 +17,7 @@ from imlgcn.tagger.scores import Scores
 def evaluation(tagger):
     """The test split again, as `imlgcn evaluate` scores it: without a control."""
     scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
-    metrics = evaluate_split(scored.logits, scored.targets, tagger.labels, tagger.info.scale)
+    metrics = evaluate_split(scored.logits, scored.targets, tagger.labels, tagger.info.calibration)
     return Evaluation({**metrics, "split": "test"}, replace(scored, control=None), {})
 
 
@@ -64,7 +64,7 @@ def page_of(tagger, protocol, folder, read_page):
     """Write and read the report on other images, with the scores of the test split."""
     scored = Scores(tagger.path / "predictions.parquet", tagger.labels).split("test")
     metrics = evaluate_split(
-        scored.logits, scored.targets, tagger.labels, tagger.info.scale, protocol
+        scored.logits, scored.targets, tagger.labels, tagger.info.calibration, protocol
     )
     scored = replace(scored, control=None, probabilities=tagger.calibration.apply(scored.logits))
     scored = replace(scored, images=tuple(f"other/{name}" for name in scored.images))
@@ -82,11 +82,15 @@ def drawing(page, begin):
 def imported(tagger):
     """The small tagger, as if it were a published checkpoint."""
     L = len(tagger.labels)
-    scale = LabelScale(
-        slope=[1.0] * L, intercept=[0.0] * L, threshold=[0.8] * L, goal="0.8", positives=[0] * L
+    calibration = LabelCalibration(
+        slope=[1.0] * L,
+        intercept=[0.0] * L,
+        threshold=[0.8] * L,
+        operating_point="0.8",
+        positives=[0] * L,
     )
     origin = {"system": "asl", "file": "a.pth", "sha256": "beef"}
-    info = tagger.info.model_copy(update={"scale": scale, "origin": origin})
+    info = tagger.info.model_copy(update={"calibration": calibration, "origin": origin})
     return Tagger(tagger.path, info)
 
 
@@ -136,7 +140,9 @@ def page_without_desserts(tagger, evaluation, protocol, folder, read_page):
     scored = evaluation.scored
     targets = scored.targets.copy()
     targets[:, 1] = -1
-    metrics = evaluate_split(scored.logits, targets, tagger.labels, tagger.info.scale, protocol)
+    metrics = evaluate_split(
+        scored.logits, targets, tagger.labels, tagger.info.calibration, protocol
+    )
     found = Evaluation({**metrics, "split": "test"}, replace(scored, targets=targets), {})
     write_evaluation_report(tagger, found, folder / "page.html", data="data.csv")
     return read_page(folder / "page.html")

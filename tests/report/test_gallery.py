@@ -56,7 +56,7 @@ def test_every_tile_shows_the_square_that_the_network_sees(run):
 
 
 def test_the_tags_of_a_tile_are_those_of_the_scores(run):
-    thresholds, scored = np.array(run.info.scale.threshold), run.scored
+    thresholds, scored = np.array(run.info.calibration.threshold), run.scored
     for tile in tiles(gallery(run)):
         row = scored.images.index(tile.name)
         wanted = {}

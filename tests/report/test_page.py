@@ -51,14 +51,15 @@ def test_every_label_has_a_row_with_its_numbers(tagger, read):
     assert set(rows) == set(LABELS)
     for index, name in enumerate(LABELS[:-1]):
         own = metrics["per_label"][name]
-        scale = tagger.info.scale
+        calibration = tagger.info.calibration
         expected = [
             f"{own['AP']:.1f}",
             str(own["positives"]),
-            f"{scale.threshold[index]:.2f}",
+            f"{calibration.threshold[index]:.2f}",
             *(f"{own[key]:.1f}" for key in ("precision", "recall", "F1")),
             f"{100 * errors[index]:.1f}",
-            ("few" if scale.positives[index] < 10 else "") + str(scale.positives[index]),
+            ("few" if calibration.positives[index] < 10 else "")
+            + str(calibration.positives[index]),
         ]
         assert rows[name] == expected
     assert rows["never tested"][0] == "–"  # no average precision, and not 0.0

@@ -22,7 +22,7 @@ from imlgcn.files import sha256_file
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
 from imlgcn.tagger import (
-    LabelScale,
+    LabelCalibration,
     Part,
     Tag,
     Tagger,
@@ -88,7 +88,7 @@ def test_the_description_is_complete(tagger, weights):
     assert info["sha256"]["model.safetensors"] == sha256_file(tagger.path / "model.safetensors")
     assert info["metrics"]["protocol"] == "default"
     assert info["versions"].keys() >= {"imlgcn", "torch", "timm"}
-    assert sum(info["scale"]["positives"]) > 0
+    assert sum(info["calibration"]["positives"]) > 0
 
 
 def test_the_weights_hold_graph_embeddings_and_counts_of_the_training_split(tagger, shapes):
@@ -159,7 +159,7 @@ def test_an_unreadable_image_is_an_error_that_names_it(tagger, tmp_path):
 
 def test_the_stored_goal_gives_the_stored_thresholds(tagger):
     np.testing.assert_array_equal(tagger.thresholds_for(None), tagger.thresholds)
-    np.testing.assert_array_equal(tagger.thresholds_for("f1"), tagger.info.scale.threshold)
+    np.testing.assert_array_equal(tagger.thresholds_for("f1"), tagger.info.calibration.threshold)
 
 
 @pytest.mark.parametrize("goal", ["0.3", "1", "0"])
@@ -288,13 +288,15 @@ def test_a_head_that_can_use_known_labels_returns_them_and_moves_the_others(tmp_
     context = replace(context, names=names)
     backbone = create_backbone("test_efficientnet", pretrained=False, size=32)
     head = create_head("c_tran", backbone.out_channels, context)
-    scale = LabelScale(slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5] * 3, positives=[1] * 3)
+    calibration = LabelCalibration(
+        slope=[1.0] * 3, intercept=[0.0] * 3, threshold=[0.5] * 3, positives=[1] * 3
+    )
     info = TaggerInfo(
         labels=list(names),
         backbone=Part(name="test_efficientnet"),
         head=Part(name="c_tran"),
         image=ImageSettings(size=32),
-        scale=scale,
+        calibration=calibration,
     )
     tagger = save_tagger(tmp_path, MultiLabelClassifier(backbone, head), context, info)
     inputs = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
-from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, terminal
-from imlgcn.data.source import DataSource
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +42,8 @@ def compare(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
     device: Device = "auto",
 ) -> None:
     """Train heads on the same frozen features, images and grid, and print their table.
@@ -54,7 +55,7 @@ def compare(
     from imlgcn.comparison import compare as run
 
     found = run(
-        DataSource(data, reader, variant, delimiter),
+        source_of(data, reader, variant, delimiter, images, fields),
         heads,
         out,
         backbone=backbone,

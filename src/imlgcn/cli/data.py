@@ -42,6 +42,20 @@ Variant = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Images = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER", help="Folder of the images (default: looked for).", rich_help_panel=HOW
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column that is no label; may be repeated (default: found).",
+        rich_help_panel=HOW,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -57,6 +71,8 @@ def check(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
 ) -> None:
     """Look for what would harm training; exit code 1 when something does.
 
@@ -66,7 +82,8 @@ def check(
 
     progress = terminal()
     report = check_dataset(
-        _load(DataSource(data, reader, variant, delimiter), progress), progress=progress
+        _load(source_of(data, reader, variant, delimiter, images, fields), progress),
+        progress=progress,
     )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=1))
@@ -94,6 +111,8 @@ def split(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
 ) -> None:
     """Split images so that every label has its share, and write a CSV that `train` reads.
 
@@ -106,8 +125,8 @@ def split(
     if out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = terminal()
-    fields = (group_by,) if group_by else ()
-    dataset = _load(DataSource(data, reader, variant, delimiter), progress, fields)
+    fields = [*(fields or ()), *([group_by] if group_by else ())]
+    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
     if keep_test:
         splits, table = split_around_test(
             dataset, val=val, seed=seed, group_by=group_by, progress=progress
@@ -135,6 +154,8 @@ def graph(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
 ) -> None:
     """Print the label graph: edges, isolated labels and the strongest rules.
 
@@ -144,7 +165,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(DataSource(data, reader, variant, delimiter), terminal())
+    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), terminal())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -162,7 +183,19 @@ def graph(
         show.graph(context, edges[:rules], len(edges), isolated, threshold)
 
 
-def _load(source: DataSource, progress: TerminalProgress, fields: tuple[str, ...] = ()) -> Dataset:
-    dataset = source.load(progress, fields=fields)
+def source_of(
+    data: str,
+    reader: str | None,
+    variant: str | None,
+    delimiter: str | None,
+    images: str | None,
+    fields: list[str] | None,
+) -> DataSource:
+    """Return the data that a command names."""
+    return DataSource(data, reader, variant, delimiter, images, tuple(fields or ()))
+
+
+def _load(source: DataSource, progress: TerminalProgress) -> Dataset:
+    dataset = source.load(progress)
     progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
     return dataset

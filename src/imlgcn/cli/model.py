@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
-from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, terminal
 from imlgcn.config import InputError
-from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 
@@ -44,6 +43,8 @@ def evaluate(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
     device: Device = "auto",
 ) -> None:
     """Score a split with a tagger and print its metrics.
@@ -58,7 +59,7 @@ def evaluate(
     progress = terminal()
     # before the data: a wrong path is the likelier mistake
     opened = Tagger.load(tagger, device=device)
-    dataset = DataSource(data, reader, variant, delimiter).load(progress)
+    dataset = source_of(data, reader, variant, delimiter, images, fields).load(progress)
     chosen = None if split == "all" else split
     found = evaluation.evaluate(opened, dataset, split=chosen, protocol=protocol, progress=progress)
     if json_file is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from imlgcn.cli import show
-from imlgcn.cli.data import Data, Delimiter, Reader, Variant
+from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant
 from imlgcn.cli.options import Device, terminal
 from imlgcn.config import merge_settings, parse_setting
 
@@ -159,6 +159,8 @@ def train(
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
+    images: Images = None,
+    fields: Fields = None,
     device: Device = "auto",
     strict: Annotated[
         bool,
@@ -195,6 +197,8 @@ def train(
         "delimiter": delimiter,
         "reader": reader,
         "variant": variant,
+        "images": images,
+        "fields": fields or None,
         "device": None if device == "auto" else device,  # the settings file may name one
     }
     named = {key: value for key, value in arguments.items() if value is not None}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imlgcn.comparison.cells import Cell
 from imlgcn.config import CONTROL
-from imlgcn.evaluation import evaluate_split, fit_scale
+from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.metrics.protocol import paired_bootstrap
 
 ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
@@ -58,7 +58,7 @@ def make_row(
     """
     val_targets, wanted = targets if split == "test" else (targets[0], targets[0])
     judged = [
-        evaluate_split(scores(c, split), wanted, names, fit_scale(c.val, val_targets))
+        evaluate_split(scores(c, split), wanted, names, fit_label_calibration(c.val, val_targets))
         for c in cells
     ]
     maps = [found["mAP"] for found in judged]

@@ -138,14 +138,17 @@ def load_dataset(
 
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
     """
+    format_, why = find_format(data, reader)
     options = ReadOptions(
         variant=variant,
         delimiter=delimiter,
         images=None if images is None else Path(images).absolute(),
         fields=tuple(fields),
         progress=progress,
+        why=why,
+        find=find_format,
     )
-    source = find_format(data, reader).read(data, options)
+    source = format_.read(data, options)
     check_variant(variant, source)
     return Dataset.from_source(source)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,43 +17,51 @@ class DataSource:
 
     Attributes:
         path: a CSV, JSON, folder or zip, or ``openclipart``.
-        reader, variant, delimiter: as for :func:`imlgcn.data.dataset.load_dataset`.
+        reader, variant, delimiter, images, fields: as for
+            :func:`imlgcn.data.dataset.load_dataset`.
     """
 
     path: str
     reader: str | None = None
     variant: str | None = None
     delimiter: str | None = None
+    images: str | None = None
+    fields: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: str | Path | DataSource, **how: str | None) -> DataSource:
+    def of(cls, data: str | Path | DataSource, **how: Any) -> DataSource:
         """Return ``data`` itself, or the source at that path, read as ``how`` says."""
-        return data if isinstance(data, DataSource) else cls(str(data), **how)
+        if isinstance(data, DataSource):
+            return data
+        given = {key: value for key, value in how.items() if value is not None}
+        if "fields" in given:
+            given["fields"] = tuple(given["fields"])
+        return cls(str(data), **given)
 
     @classmethod
     def from_config(cls, content: Mapping[str, Any]) -> DataSource | None:
         """Return the source that a ``config.yaml`` names; None where it names no path."""
         if not isinstance(content.get("data"), str):
             return None
-        return cls(content["data"], *(content.get(key) for key in HOW))
+        return cls.of(content["data"], **{key: content.get(key) for key in HOW})
 
-    def to_config(self) -> dict[str, str]:
+    def to_config(self) -> dict[str, Any]:
         """Return the keys of ``config.yaml``; what is found out is left out.
 
         >>> DataSource("photos.csv", delimiter=";").to_config()
         {'data': 'photos.csv', 'delimiter': ';'}
         """
-        keys = {"data": self.path} | {key: getattr(self, key) for key in HOW}
-        return {key: value for key, value in keys.items() if value is not None}
+        how = {key: getattr(self, key) for key in HOW}
+        how["fields"] = list(self.fields)
+        return {"data": self.path} | {key: value for key, value in how.items() if value}
 
-    def load(self, progress: Progress = SILENT, *, fields: Sequence[str] = ()) -> Dataset:
-        """Read the records; images are not opened. ``fields`` are columns that are no labels.
+    def load(self, progress: Progress = SILENT) -> Dataset:
+        """Read the records; images are not opened.
 
         Raises:
             InputError: there is no such data, or it cannot be read as asked.
         """
-        how = {key: getattr(self, key) for key in HOW}
-        return load_dataset(self.path, fields=fields, progress=progress, **how)
+        return load_dataset(self.path, progress=progress, **{k: getattr(self, k) for k in HOW})
 
 
-HOW = ("reader", "variant", "delimiter")
+HOW = ("reader", "variant", "delimiter", "images", "fields")

@@ -20,7 +20,7 @@ from imlgcn.labels.known_names import NAMES, label_names
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, save_tagger
-from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, library_versions
+from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
 
 if TYPE_CHECKING:
     from imlgcn.models import Backbone, Head, MultiLabelClassifier
@@ -230,11 +230,11 @@ def _save(
         backbone=Part(name=trunk.name, weights=trunk.weights_id),
         head=Part(name=source.head, options=head_options(source.head, "paper", **options)),
         image=trunk.image_settings,
-        scale=LabelScale(
+        calibration=LabelCalibration(
             slope=[1.0] * L,
             intercept=[0.0] * L,
             threshold=[source.threshold] * L,
-            goal=str(source.threshold),
+            operating_point=str(source.threshold),
             positives=[0] * L,
         ),
         versions=library_versions(),

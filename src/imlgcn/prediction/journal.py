@@ -32,7 +32,9 @@ SUFFIX = ".partial"
 
 def fingerprint(tagger: Tagger, *settings: object) -> str:
     """Return a hash of everything that decides what the rows of an image are."""
-    parts = tagger.info.model_dump(mode="json", include={"labels", "image", "scale", "sha256"})
+    parts = tagger.info.model_dump(
+        mode="json", include={"labels", "image", "calibration", "sha256"}
+    )
     if tagger.path.is_file():  # the hashes are those of the folder that it was exported from
         parts["file"] = sha256_file(tagger.path)
     text = json.dumps([parts, tagger.engine.name, *settings], sort_keys=True)

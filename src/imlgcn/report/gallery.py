@@ -81,7 +81,7 @@ def gallery(run: RunFolder, draw: Draw | None = None) -> Gallery | None:
     """
     if run.scored is None:
         return None
-    chosen = choose_examples(run.scored, np.array(run.info.scale.threshold))
+    chosen = choose_examples(run.scored, np.array(run.info.calibration.threshold))
     examples = [example for kind in chosen for example in kind]
     pictures = {example.row: _read(run, run.scored.images[example.row]) for example in examples}
     maps, meaning = _maps(examples, pictures, draw)
@@ -146,7 +146,7 @@ def _tile(
 def _tags(run: RunFolder, scored: ScoredSplit, example: Example) -> list[TileTag]:
     """Return what was tagged or missed; first what the tile is shown for, then by probability."""
     p, target = scored.probabilities[example.row], scored.targets[example.row]
-    tagged = p >= np.array(run.info.scale.threshold)
+    tagged = p >= np.array(run.info.calibration.threshold)
     listed = np.flatnonzero(tagged | (target == 1)).tolist()
     listed.sort(key=lambda label: (label != example.label, -p[label]))
     tags = []

@@ -52,8 +52,8 @@ def label_rows(run: RunFolder) -> list[LabelRow]:
     rows = []
     for index, name in enumerate(run.info.labels):
         values = per_label.get(name, {})
-        fitted_on = None if run.imported else run.info.scale.positives[index]
-        own = None if run.paper else run.info.scale.threshold[index]  # not on a paper's scale
+        fitted_on = None if run.imported else run.info.calibration.positives[index]
+        own = None if run.paper else run.info.calibration.threshold[index]  # not on a paper's scale
         row = LabelRow(
             name=name,
             curve=_curve(run.scored, index, name, values),

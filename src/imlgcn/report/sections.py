@@ -145,7 +145,7 @@ def provenance(run: RunFolder) -> list[tuple[str, str]]:
         ("input", f"{info.image.size} × {info.image.size} pixels, {info.image.fit}"),
         ("preset", config.get("preset")),
         ("seed", config.get("seed")),
-        ("thresholds for", info.scale.goal),
+        ("thresholds for", info.calibration.operating_point),
         ("scored by engine", info.engine),
         ("versions", _listing(info.versions, " ")),
         ("SHA-256 of model.safetensors", weights),

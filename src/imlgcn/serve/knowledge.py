@@ -27,7 +27,7 @@ PRECISIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 
 def labels(tagger: Tagger) -> list[dict[str, Any]]:
     """Return each label with its threshold and its number of positive validation images."""
-    positives = tagger.info.scale.positives
+    positives = tagger.info.calibration.positives
     return [
         {"label": name, "threshold": round(float(t), DIGITS), "positives": int(count)}
         for name, t, count in zip(tagger.labels, tagger.thresholds, positives, strict=True)
@@ -90,7 +90,7 @@ def tradeoff(tagger: Tagger) -> dict[str, Any] | None:
     fitted = _scored(tagger, "val")
     if fitted is None:
         return None
-    middle = _step(tagger, fitted, tagger.info.scale.goal)
+    middle = _step(tagger, fitted, tagger.info.calibration.operating_point)
     by_recall = [_step(tagger, fitted, f"recall={value}") for value in RECALLS]
     by_precision = [_step(tagger, fitted, f"precision={value}") for value in PRECISIONS]
     steps = [*_improving(reversed(by_recall), middle, "recall")[::-1], middle]

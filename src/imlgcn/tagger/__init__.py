@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imlgcn.tagger.info import LabelScale, Part, TaggerInfo
+    from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo
     from imlgcn.tagger.network import load_classifier
     from imlgcn.tagger.tagger import ImageLike, Tag, Tagger, save_tagger
 
 _HOMES = {
     "ImageLike": "tagger",
-    "LabelScale": "info",
+    "LabelCalibration": "info",
     "Part": "info",
     "Tag": "tagger",
     "Tagger": "tagger",
@@ -28,7 +28,7 @@ _HOMES = {
 
 __all__ = [
     "ImageLike",
-    "LabelScale",
+    "LabelCalibration",
     "Part",
     "Tag",
     "Tagger",

@@ -31,7 +31,7 @@ CHECKPOINTS = "checkpoints"  # a folder
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT)
 # in config.yaml besides the settings: what was trained on
-ORIGIN = ("data", "reader", "variant", "delimiter", "from")
+ORIGIN = ("data", "reader", "variant", "delimiter", "images", "fields", "from")
 
 STORED = "labels."  # prefix of what the weights file holds of the labels
 HEAD = "head."  # prefix of what it holds of the head

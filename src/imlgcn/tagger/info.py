@@ -7,12 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from imlgcn.config import ImageSettings, InputError, Settings
+from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import MODEL
 
-FORMAT = 1
+FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
 
 
 class Part(Settings):
@@ -23,14 +25,19 @@ class Part(Settings):
     weights: str | None = None  # where the backbone's pretrained weights came from
 
 
-class LabelScale(Settings):
+class LabelCalibration(Settings):
     """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
 
     slope: list[float]
     intercept: list[float]
     threshold: list[float]
-    goal: str = "f1"  # what the thresholds are for
+    operating_point: str = "f1"  # what the thresholds were chosen for
     positives: list[int]  # validation images with the label
+
+    @property
+    def platt(self) -> Calibration:
+        """The Platt scaling, as arrays."""
+        return Calibration(np.array(self.slope), np.array(self.intercept), np.array(self.positives))
 
 
 class TaggerInfo(Settings):
@@ -41,7 +48,7 @@ class TaggerInfo(Settings):
     backbone: Part
     head: Part
     image: ImageSettings
-    scale: LabelScale
+    calibration: LabelCalibration
     metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
     versions: dict[str, str] = Field(default_factory=dict)
     engine: str = "torch"  # what scored validation and test
@@ -51,8 +58,10 @@ class TaggerInfo(Settings):
     @model_validator(mode="after")
     def _one_value_per_label(self) -> TaggerInfo:
         for name in ("slope", "intercept", "threshold", "positives"):
-            if (found := len(getattr(self.scale, name))) != len(self.labels):
-                raise ValueError(f"scale.{name} has {found} values for {len(self.labels)} labels")
+            if (found := len(getattr(self.calibration, name))) != len(self.labels):
+                raise ValueError(
+                    f"calibration.{name} has {found} values for {len(self.labels)} labels"
+                )
         return self
 
 
@@ -91,13 +100,32 @@ def parse_info(text: str, file: Path) -> TaggerInfo:
     """
     try:
         content = json.loads(text)
-        if isinstance(content, dict) and content.get("format") != FORMAT:
-            raise InputError(
-                f"{file} has format {content.get('format')!r}; this version reads {FORMAT}: "
-                "install the imlgcn version named in it"
-            )
+        if isinstance(content, dict):
+            content = upgrade_info(content, file)
         return TaggerInfo.model_validate(content)
     except (json.JSONDecodeError, ValidationError) as error:
         lines = str(error).splitlines()  # of pydantic: how many errors, where, what
         first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
         raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None
+
+
+def upgrade_info(content: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return the content of a ``model.json`` of any version in the form of this one.
+
+    Raises:
+        InputError: a version that this one does not know.
+    """
+    version = content.get("format")
+    if version == FORMAT:
+        return content
+    if version != 1:
+        raise InputError(
+            f"{file} has format {version!r}; this version reads 1 and {FORMAT}: install the imlgcn "
+            "version named in it"
+        )
+    content = {**content, "format": FORMAT}
+    scale = content.pop("scale", None)
+    if isinstance(scale, dict):
+        names = {"goal": "operating_point"}
+        content["calibration"] = {names.get(key, key): value for key, value in scale.items()}
+    return content

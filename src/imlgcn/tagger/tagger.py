@@ -28,13 +28,21 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
 from imlgcn.tagger.folder import MODEL, WEIGHTS, TaggerFolder
-from imlgcn.tagger.info import LabelScale, Part, TaggerInfo, parse_info, read_info
+from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.network import load_classifier, save_weights, without_maps
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
-__all__ = ["LabelScale", "Part", "Tag", "Tagger", "TaggerInfo", "load_classifier", "save_tagger"]
+__all__ = [
+    "LabelCalibration",
+    "Part",
+    "Tag",
+    "Tagger",
+    "TaggerInfo",
+    "load_classifier",
+    "save_tagger",
+]
 ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
@@ -117,22 +125,19 @@ class Tagger:
     @property
     def thresholds(self) -> NDArray[np.float64]:
         """Thresholds on calibrated probabilities (L,), as fitted on validation."""
-        return np.array(self.info.scale.threshold)
+        return np.array(self.info.calibration.threshold)
 
     @property
     def calibration(self) -> Calibration:
         """Platt scaling per label."""
-        scale = self.info.scale
-        return Calibration(
-            np.array(scale.slope), np.array(scale.intercept), np.array(scale.positives)
-        )
+        return self.info.calibration.platt
 
     def thresholds_for(self, goal: str | None) -> NDArray[np.float64]:
         """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
 
         Any goal but the stored one is fitted on the validation scores in ``predictions.parquet``.
         """
-        if goal is None or goal == self.info.scale.goal:
+        if goal is None or goal == self.info.calibration.operating_point:
             return self.thresholds
         point = parse_operating_point(goal)
         if point.kind == "fixed":
@@ -204,8 +209,8 @@ class Tagger:
 
         folded = fold_classifier(self.classifier())
         if calibrated:
-            scale = (self.calibration.slope, self.calibration.intercept)
-            pair = [torch.tensor(values, dtype=torch.float32) for values in scale]
+            platt = (self.calibration.slope, self.calibration.intercept)
+            pair = [torch.tensor(values, dtype=torch.float32) for values in platt]
             folded.head = scale_logits(folded.head, *pair)
         return folded
 

@@ -20,7 +20,7 @@ REPLACED = ".replaced"  # holds the earlier run until the one that replaces it i
 def open_run_folder(
     out: Path,
     settings: TrainSettings,
-    origin: Mapping[str, str | None],
+    origin: Mapping[str, Any],
     *,
     resume: bool = False,
     replace: bool = False,

@@ -82,7 +82,7 @@ class Plan:
         progress.say(f"preset {chosen!r} for {images} training images (preset= chooses)")
         return chosen
 
-    def to_config(self) -> dict[str, str]:
+    def to_config(self) -> dict[str, Any]:
         """Return the keys of ``config.yaml`` that say what the run was trained on."""
         start = {} if self.start is None else {"from": str(self.start)}
         return self.data.to_config() | start
@@ -118,9 +118,8 @@ def plan_run(
     _check_backbone(old, both)
     head = both.get("head", old.get("head"))
     layers = [_device_defaults(device), *(_for_head(layer, head) for layer in (old, file)), given]
-    how = {key: both.get(key) for key in HOW}
     return Plan(
-        data=data if isinstance(data, DataSource) else DataSource(str(data), **how),
+        data=DataSource.of(data, **{key: both.get(key) for key in HOW}),
         start=None if start is None else Path(start),
         preset=both.get("preset"),
         device=device,

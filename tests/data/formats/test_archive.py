@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from imlgcn.config import InputError
+from imlgcn.data import unpack as archive
 from imlgcn.data.dataset import load_dataset
-from imlgcn.data.formats import archive
 from imlgcn.files import cache_dir
 
 

@@ -55,8 +55,8 @@ __all__ = [
 ]
 
 
-def find_format(source: Path | str, reader: str | None = None) -> Format:
-    """Return the reader called ``reader``, or the first that recognises ``source``.
+def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, str]:
+    """Return the reader called ``reader``, or the first that recognises ``source``, and why it.
 
     Raises:
         InputError: no such reader, no such path, or no reader recognises it.
@@ -64,16 +64,16 @@ def find_format(source: Path | str, reader: str | None = None) -> Format:
     if reader is not None and reader not in FORMATS:
         raise unknown_name("reader", reader, FORMATS)
     path = Path(source)
-    embedded = openclipart.recognise(source) is not None
+    embedded = openclipart.recognise(source)
     if not embedded and not path.exists():
         raise InputError(_no_such_path(path))
     if reader is not None:
-        return FORMATS[reader]
+        return FORMATS[reader], FORMATS[reader].recognise(source) or "asked for"
     if not embedded and (path / "labels.csv").is_file():
-        return folder  # a file that somebody wrote overrides what the layout suggests
+        return folder, "it holds labels.csv"  # what somebody wrote overrides what the layout says
     for candidate in FORMATS.values():
-        if candidate.recognise(source) is not None:
-            return candidate
+        if why := candidate.recognise(source):
+            return candidate, why
     raise InputError(
         f"{path}: no reader knows this file; give a .csv, a COCO instances .json, a folder, a .zip "
         "or openclipart, or name its format (reader=)"

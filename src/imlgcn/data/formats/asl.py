@@ -47,7 +47,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         for name, present, part in zip(images, labels, splits, strict=True)
     ]
     names = sorted({name for present in labels for name in present})
-    reason = f"{NAME}: {recognise(path) or 'asked for'}"
+    reason = f"{NAME}: {options.why}"
     if "test" in splits and not keep_val:
         reason += "; its val is the test split (variant=keep-val: validation)"
     published = "NUS-WIDE, ASL's list" if len(names) == NUM_CONCEPTS else ""

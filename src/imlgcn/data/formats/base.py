@@ -66,6 +66,14 @@ class ReadOptions:
     images: Path | None = None  # folder of the images; None = searched in the usual ones
     fields: Sequence[str] = ()  # columns that are not labels (one column per label)
     progress: Progress = SILENT
+    why: str = "asked for"  # why this reader was chosen, as it said when it recognised the data
+    find: Callable[[Path], tuple[Format, str]] | None = None  # a reader for what is inside
+
+    def read_inside(self, path: Path) -> Source:
+        """Read what a reader found inside its source, by the reader that recognises it."""
+        assert self.find is not None, "load_dataset gives find_format"
+        reader, why = self.find(path)
+        return reader.read(path, replace(self, why=why))
 
 
 class Format(Protocol):

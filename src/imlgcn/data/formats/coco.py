@@ -75,7 +75,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if year and choices["val"] == "val-as-test":
         split_of = {file: "test" if split == "val" else split for file, split in split_of.items()}
     names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "categories")
-    reason = f"{NAME}: {recognise(path) or 'asked for'}"
+    reason = f"{NAME}: {options.why}"
     if choices["images"] == "labelled":
         reason += f"; {sum(not r.labels for r in records)} images without a label are left out"
         records = [record for record in records if record.labels]

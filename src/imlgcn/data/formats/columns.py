@@ -79,7 +79,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         return labels, records
 
     names, records = join_files(files, read_part, "labels")
-    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
+    return Source(names, records, NAME, f"{NAME}: {options.why}")
 
 
 def _roboflow_files(folder: Path) -> list[Path]:

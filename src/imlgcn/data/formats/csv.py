@@ -126,7 +126,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         )
     ]
     columns_used = ["image"] + ["labels"] * (labels is not None) + ["split"] * (split is not None)
-    reason = f"{NAME}: {recognise(path) or 'asked for'} and has the columns {_list(columns_used)}"
+    reason = f"{NAME}: {options.why} and has the columns {_list(columns_used)}"
     return Source(names, records, NAME, f"{reason}; {how}")
 
 

@@ -40,24 +40,28 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a folder: its labels.csv, or the tags of its images, or its only list."""
     folder = unwrap(Path(source))
     if (table := folder / "labels.csv").is_file():
-        return _found(table.name, csv.read(table, options))
+        return _read_list(table, csv, csv.recognise(table) or "it is called labels.csv", options)
     files = sorted(_visible(folder))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     tagged = _tag_files(images, set(files))
     if tagged:
         return _read_tags(folder, tagged, len(images), options)
-    lists = [file for file in files if file.parent == folder and _format(file)]
-    if len(lists) == 1 and (found := _format(lists[0])):
-        return _found(lists[0].name, found.read(lists[0], options))
-    raise InputError(_nothing_found(folder, len(images), lists))
+    lists = [found for file in files if file.parent == folder and (found := _as_list(file))]
+    if len(lists) == 1:
+        return _read_list(*lists[0], options)
+    raise InputError(_nothing_found(folder, len(images), [file for file, _, _ in lists]))
 
 
-def _format(file: Path) -> Format | None:
-    return next((known for known in LISTS if known.recognise(file)), None)
+def _as_list(file: Path) -> tuple[Path, Format, str] | None:
+    for known in LISTS:
+        if why := known.recognise(file):
+            return file, known, why
+    return None
 
 
-def _found(what: str, source: Source) -> Source:
-    return replace(source, reason=f"{NAME}: it holds {what}; {source.reason}")
+def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:
+    source = reader.read(file, replace(options, why=why))
+    return replace(source, reason=f"{NAME}: it holds {file.name}; {source.reason}")
 
 
 def _visible(folder: Path) -> list[Path]:

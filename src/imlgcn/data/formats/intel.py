@@ -51,7 +51,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         raise InputError(f"{path}: holds no train.json and val.json with classes and images")
     split_of = {file: split_of_name(file) if path.is_dir() else None for file in files}
     names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "classes")
-    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
+    return Source(names, records, NAME, f"{NAME}: {options.why}")
 
 
 def _begins_with_pairs(inside: bytes) -> bool:

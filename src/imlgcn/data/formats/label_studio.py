@@ -57,7 +57,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         agreed, any_answer = set.intersection(*answers), set.union(*answers)
         unknown = tuple(sorted(any_answer - agreed))
         records.append(Record(address, file, tuple(sorted(agreed)), unknown))
-    reason = f"{NAME}: {recognise(path) or 'asked for'}"
+    reason = f"{NAME}: {options.why}"
     if len(records) < len(tasks):
         reason += f"; {len(tasks) - len(records)} tasks without a finished annotation are left out"
     return Source(names, records, NAME, reason)

@@ -56,7 +56,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     records = [
         Record(name, root / name, tuple(labels), split=split) for name, labels, split in kept
     ]
-    reason = f"{NAME}: {recognise(source) or 'asked for'}"
+    reason = f"{NAME}: {options.why}"
     if labelled:
         reason += f"; {len(rows) - len(kept)} images with no concept are left out"
     published = f"NUS-WIDE, {'labelled' if labelled else 'all'} images"

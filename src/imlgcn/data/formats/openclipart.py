@@ -22,5 +22,5 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Unpack the data set on first use and read its CSV."""
     table = openclipart.unpack(progress=options.progress) / "labels.csv"
     inner = csv.read(table, ReadOptions())
-    reason = f"{NAME}: {recognise(source) or 'asked for'}, in {table.parent}"
+    reason = f"{NAME}: {options.why}, in {table.parent}"
     return Source(inner.labels, inner.records, NAME, reason)

@@ -81,7 +81,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     ]
     missing = sum(number for _, number in read)
     reason = (
-        f"{NAME}: {recognise(path) or 'asked for'}; {missing} missing images and "
+        f"{NAME}: {options.why}; {missing} missing images and "
         f"{len(known - shown)} labels without a positive are left out; unverified ones are unknown"
     )
     return Source(sorted(names.values()), records, NAME, reason)

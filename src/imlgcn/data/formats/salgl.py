@@ -65,7 +65,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         Record(image, root / image, labels, split=split_of_name(file) if path.is_dir() else None)
         for file, image, labels in rows
     ]
-    return Source(names, records, NAME, f"{NAME}: {recognise(path) or 'asked for'}")
+    return Source(names, records, NAME, f"{NAME}: {options.why}")
 
 
 def _files(folder: Path) -> list[Path]:

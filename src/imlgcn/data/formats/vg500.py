@@ -60,7 +60,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             )
     if not any(record.name in where for record in records):
         raise no_images(folder, [record.name for record in records], folders)
-    reason = f"{NAME}: {recognise(source) or 'asked for'}; the names of the labels are not public"
+    reason = f"{NAME}: {options.why}; the names of the labels are not public"
     return Source(names, records, NAME, reason, "VG-500")
 
 

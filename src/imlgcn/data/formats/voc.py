@@ -84,7 +84,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         _record(image, where[image], labels, split, difficult)
         for image, (split, labels) in found.items()
     ]
-    reason = f"{NAME}: {recognise(source) or 'asked for'}; difficult objects are {difficult}"
+    reason = f"{NAME}: {options.why}; difficult objects are {difficult}"
     return Source(names, records, NAME, reason + left_out, _published(folder, names, difficult))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imlgcn.data.formats import archive
+from imlgcn.data import unpack as archives
 from imlgcn.progress import SILENT, Progress
 
 ARCHIVE = Path(__file__).with_name("openclipart.zip")
@@ -12,4 +12,4 @@ ARCHIVE = Path(__file__).with_name("openclipart.zip")
 
 def unpack(*, progress: Progress = SILENT) -> Path:
     """Return the folder with ``labels.csv`` and ``images/``, unpacked to the cache on first use."""
-    return archive.unpack(ARCHIVE, progress=progress)
+    return archives.unpack(ARCHIVE, progress=progress)
