@@ -194,6 +194,8 @@ tagger, (images, out, tasks) = ColourTagger(), map(Path, sys.argv[2:])
 score = tagger.probabilities
 def probabilities(inputs, known=None):
     if sum(tagger.batches) == 6:
+        while out.with_name(out.name + ".partial").read_bytes().count(b"\\n") < 1 + 6:
+            time.sleep(0.01)
         print("six are scored", flush=True)
         time.sleep(60)
     return score(inputs)

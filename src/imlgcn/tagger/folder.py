@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
@@ -71,6 +70,8 @@ class TaggerFolder:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The content of ``config.yaml``; empty where it cannot be read."""
+        import yaml
+
         try:
             content = yaml.safe_load(self.config_text)
         except yaml.YAMLError:
@@ -193,6 +194,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"no file {path}; expected a YAML file of settings")
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
