@@ -17,6 +17,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.official.systems import System
 from imlgcn.tagger import Tag, Tagger
+from imlgcn.tagger.folder import METRICS, REPORT
 
 if TYPE_CHECKING:
     from imlgcn.comparison import Row
@@ -141,8 +142,8 @@ def next_steps(folder: Path, *, own_data: bool = False) -> None:
     """Say where the results are and what to type next."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Tagger:  {folder}")
-    console.print(f"Metrics: {folder / 'metrics.json'}")
-    console.print(f"Report:  {folder / 'report.html'}")
+    console.print(f"Metrics: {folder / METRICS}")
+    console.print(f"Report:  {folder / REPORT}")
     console.print("Next, tag your own images:")
     console.print(f"  imlgcn predict {folder} PATH/TO/IMAGES --out tags.csv")
     if own_data:
@@ -292,4 +293,4 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     console.print(
         "In brackets: 95 % interval over images. An interval that holds 0: no difference."
     )
-    console.print(f"Report: {out / 'report.html'}; as text: compare.md, compare.csv")
+    console.print(f"Report: {out / REPORT}; as text: compare.md, compare.csv")
