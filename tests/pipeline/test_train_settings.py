@@ -56,7 +56,7 @@ def config_of(tagger: Tagger) -> dict:
         ({"head_options": {"embedding": "image_pcs"}}, "did you mean 'image_pca'"),
         ({"head_options": {"graph": "identiti"}}, "did you mean 'identity'"),
         ({"head_options": {"pooling": "sum"}}, "unknown pooling 'sum'"),
-        ({"embedding": {"dimension": 100}}, "dimension 100 was asked for; take 1 to 4"),
+        ({"embedding": {"dimension": 100}}, "dimension must be 1 to 4, or none for all; got 100"),
         ({"preset": "big"}, "unknown preset 'big'"),
         ({"linear": {"learning_rate": 1e30}}, "."),
         ({"backbone": "test_vit", "size": 100, "weights": None}, "divisible by 16; 100 given"),
