@@ -35,6 +35,15 @@ def test_the_test_split_gives_the_numbers_that_training_wrote(tagger, shapes, st
     assert without_ties_to_the_run(found).keys() == without_ties_to_the_run(stored).keys()
 
 
+def test_an_evaluation_is_its_metrics_and_keeps_the_scores_behind_them(tagger, shapes):
+    found = evaluate(tagger, shapes)
+    assert json.loads(json.dumps(found)) == dict(found), "a dictionary, ready for JSON"
+    again = average_precision(found.scored.probabilities, found.scored.targets)
+    assert found["mAP"] == 100 * np.nanmean(again)
+    assert list(found.images) == list(found.scored.images)
+    assert all(path.is_file() for path in found.images.values())
+
+
 def test_validation_gives_the_numbers_that_training_wrote(tagger, shapes, stored):
     found = evaluate(tagger.path, str(shapes), split="val")
     assert found["mAP"] == pytest.approx(stored["validation"]["mAP"], abs=1e-3)

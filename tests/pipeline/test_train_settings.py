@@ -56,7 +56,10 @@ def config_of(tagger: Tagger) -> dict:
         ({"head_options": {"embedding": "image_pcs"}}, "did you mean 'image_pca'"),
         ({"head_options": {"graph": "identiti"}}, "did you mean 'identity'"),
         ({"head_options": {"pooling": "sum"}}, "unknown pooling 'sum'"),
-        ({"label_embeddings": {"dimension": 100}}, "dimension 100 was asked for; take 1 to 4"),
+        (
+            {"label_embeddings": {"dimension": 100}},
+            "dimension must be 1 to 4, or none for all; got 100",
+        ),
         ({"preset": "big"}, "unknown preset 'big'"),
         ({"linear_training": {"learning_rate": 1e30}}, "."),
         ({"backbone": "test_vit", "size": 100, "weights": None}, "divisible by 16; 100 given"),

@@ -15,7 +15,6 @@ from imlgcn.metrics.papers import (
     PublishedScores,
     raw_probabilities,
     score_published,
-    unshown_mean_average_precision,
 )
 from imlgcn.metrics.protocol import (
     evaluate_published,
@@ -60,5 +59,4 @@ __all__ = [
     "predict_labels",
     "raw_probabilities",
     "score_published",
-    "unshown_mean_average_precision",
 ]

@@ -18,7 +18,7 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
 from imlgcn.metrics.inputs import check_inputs
-from imlgcn.metrics.ranking import PROTOCOLS, average_precision, mean_average_precision
+from imlgcn.metrics.ranking import PROTOCOLS, average_precision
 
 TOP_K = 3
 SIX = ("OP", "OR", "OF1", "CP", "CR", "CF1")  # in the order of ML-GCN's code
@@ -222,24 +222,6 @@ def score_published(
         per_image = dict(zip(("ACC", "HA", "ebF1"), example_scores(predicted, truth), strict=True))
     mean = float(values.mean()) if len(values) else float("nan")
     return PublishedScores(mean, values, _six(counts, rules), top3, per_image, counts)
-
-
-def unshown_mean_average_precision(
-    probabilities: ArrayLike, targets: ArrayLike, known: ArrayLike
-) -> float:
-    """Return C-Tran's mAP for a model that received some labels of each image as known.
-
-    ``known`` is -1 where the label was not given: only those entries are ranked, and labels without
-    a positive among them are left out, unlike in its mAP without known labels.
-
-    Shape:
-        - probabilities, targets, known ``(N, L)``
-
-    >>> unshown_mean_average_precision([[0.9], [0.8], [0.7]], [[0], [1], [0]], [[0], [-1], [-1]])
-    1.0
-    """
-    hidden = np.where(np.asarray(known) == -1, np.asarray(targets), -1)
-    return mean_average_precision(probabilities, hidden)[0]
 
 
 def _resolve(targets: NDArray[np.int8], unknown: Unknown) -> NDArray[np.int8]:

@@ -57,27 +57,31 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if not files:
         raise InputError(f"{path}: holds no CSV with the columns {', '.join(COLUMNS)}")
     splits = splits_of_names(files)
-    there = _image_files(files[0].absolute().parent, options.images)
-    read = [_read_file(file, there) for file in files]
-    known = {code for verified, _ in read for said in verified.values() for code in said}
+    files_of = _image_files(files[0].absolute().parent, options.images)
+    read = [_read_file(file, files_of) for file in files]
+    known = {code for verified, _ in read for answers in verified.values() for code in answers}
     shown = {
-        code for verified, _ in read for said in verified.values() for code in said if said[code]
+        code
+        for verified, _ in read
+        for answers in verified.values()
+        for code in answers
+        if answers[code]
     }
     if not known:
-        raise InputError(f"{path}: none of the images it lists was found: {_looked(there)}")
+        raise InputError(f"{path}: none of the images it lists was found: {_looked(files_of)}")
     names = _label_names(files[0].absolute().parent, sorted(shown))
     records = [
         Record(
-            there[image].name,
-            there[image],
-            tuple(names[code] for code, present in said.items() if present),
+            files_of[image].name,
+            files_of[image],
+            tuple(names[code] for code, present in answers.items() if present),
             split=split,
             absent=tuple(
-                names[c] for c, present in said.items() if present is False and c in shown
+                names[c] for c, present in answers.items() if present is False and c in shown
             ),
         )
         for (verified, _), split in zip(read, splits, strict=True)
-        for image, said in verified.items()
+        for image, answers in verified.items()
     ]
     missing = sum(number for _, number in read)
     reason = (
@@ -95,36 +99,36 @@ def _image_files(folder: Path, images: Path | None) -> dict[str, Path]:
     """Return the image files by their names without suffix."""
     places = [folder, folder / "images"]
     places += [base / name for base in places for name in SPLIT_SPELLINGS]
-    there: dict[str, Path] = {}
+    files_of: dict[str, Path] = {}
     for place in [images] if images else places:
         for entry in os.scandir(place) if place.is_dir() else ():
             stem, suffix = os.path.splitext(entry.name)
             if suffix.lower() in IMAGE_SUFFIXES:
-                there.setdefault(stem, place / entry.name)
-    if not there:
+                files_of.setdefault(stem, place / entry.name)
+    if not files_of:
         raise InputError(
             f"{images or folder}: holds no images; looked next to the CSV, in images/ and in "
             "train/, validation/, test/; say which folder holds them (images=FOLDER)"
         )
-    return there
+    return files_of
 
 
-def _looked(there: dict[str, Path]) -> str:
-    return f"found {len(there)} others, such as {next(iter(there.values()))}"
+def _looked(files_of: dict[str, Path]) -> str:
+    return f"found {len(files_of)} others, such as {next(iter(files_of.values()))}"
 
 
-def _read_file(path: Path, there: dict[str, Path]) -> tuple[Verified, int]:
+def _read_file(path: Path, files_of: dict[str, Path]) -> tuple[Verified, int]:
     """Return the verified labels of the images that exist, and the number of missing images."""
     verified: Verified = defaultdict(dict)
     missing = set()
     for image, code, confidence in _rows(path):
-        if image not in there:
+        if image not in files_of:
             missing.add(image)
             continue
-        said = verified[image]  # kept even if no label is verified, with all unknown
+        answers = verified[image]  # kept even if no label is verified, with all unknown
         if confidence in (0.0, 1.0):
             present = confidence == 1
-            said[code] = present if said.get(code, present) == present else None
+            answers[code] = present if answers.get(code, present) == present else None
     return verified, len(missing)
 
 

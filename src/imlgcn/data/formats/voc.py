@@ -110,13 +110,13 @@ def _one_year(path: Path) -> Path:
 def _lists(folder: Path, *, keep_val: bool) -> list[tuple[str, str]]:
     """Return the splits and their lists (file names without .txt)."""
     main = folder / "ImageSets" / "Main"
-    there = [n for n in ("train", "val", "trainval", "test") if (main / f"{n}.txt").is_file()]
-    whole = ["trainval"] if "trainval" in there else [n for n in ("train", "val") if n in there]
+    names = [n for n in ("train", "val", "trainval", "test") if (main / f"{n}.txt").is_file()]
+    whole = ["trainval"] if "trainval" in names else [n for n in ("train", "val") if n in names]
     if not whole:
         raise InputError(f"{main}: has none of train.txt, val.txt, trainval.txt")
-    test = [("test", "test")] if "test" in there else []
+    test = [("test", "test")] if "test" in names else []
     has_test = bool(test) and _is_labelled(folder, "test", read_lines(main / "test.txt"))
-    if (has_test and not keep_val) or not {"train", "val"} <= set(there):
+    if (has_test and not keep_val) or not {"train", "val"} <= set(names):
         return [*(("train", name) for name in whole), *test]
     return [("train", "train"), ("val", "val"), *test]
 
@@ -214,8 +214,8 @@ def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict
     """Return the file of each image; if missing a .jpg, for the check to report."""
     root = root or folder.absolute() / "JPEGImages"
     entries = sorted(root.iterdir()) if root.is_dir() else []
-    there = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
-    files = {image: there.get(image, root / f"{image}.jpg") for image in images}
+    by_stem = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
+    files = {image: by_stem.get(image, root / f"{image}.jpg") for image in images}
     find_root([file.name for file in files.values()], [root], folder, None)
     return files
 
