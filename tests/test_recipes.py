@@ -166,7 +166,9 @@ def test_a_system_names_the_recipe_that_names_it(system, table):
 def test_the_commands_are_those_of_the_command_line_and_name_this_recipe(path, table):
     comments = table.read_comments(path)
     train = parse(comments["train"][0])
-    assert (train["config"], train["out"]) == (Path("recipes", path.name), Path("runs", path.stem))
+    # typer before 0.29 leaves it to the command to make paths of them
+    found = Path(train["config"]), Path(train["out"])
+    assert found == (Path("recipes", path.name), Path("runs", path.stem))
     assert bool(train["words"]) == (settings_of(path).head in ("ml_gcn", "ssgrl", "kggr"))
     evaluate = parse(comments["evaluate"][0])
     assert (evaluate["tagger"], evaluate["data"]) == (train["out"], train["data"])

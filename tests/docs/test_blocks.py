@@ -151,7 +151,7 @@ class Reader:
         found = self.cli(*arguments)
         assert found.code == 0, f"imlgcn {' '.join(arguments)}\n{found.err}"
         for out in (context.params.get("out"), context.params.get("json_file")):
-            assert out is None or out.exists()
+            assert out is None or Path(out).exists()
 
     def serve(self, options):
         """Start what `imlgcn serve` starts; a page that starts two ends the first."""
