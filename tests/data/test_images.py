@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image, features
 
@@ -198,6 +199,8 @@ def test_floating_point_pixels_are_refused():
 @pytest.mark.parametrize("mode", ["1", "L", "CMYK", "YCbCr"])
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_other_colour_spaces_become_rgb(mode, kind):
+    if (mode, kind) == ("YCbCr", "TIFF") and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow before 13 refuses an uncompressed YCbCr TIFF as truncated")
     image = picture().convert(mode)
     found = open_image(encode(image, kind))
     assert difference(found, image.convert("RGB")).mean() < 4
