@@ -230,3 +230,22 @@ def test_a_finished_run_is_replaced_only_when_asked(train, tmp_path):
     train().assert_refused("is not empty", "--overwrite")
     assert train("--overwrite").code == 0
     assert Tagger.load(tmp_path / "run").info.head.name == "iml_gcn"
+
+
+def test_the_command_line_and_python_make_the_same_run(train, shapes, weights, tmp_path):
+    """The same words, as flags, as arguments and as keys of a file: the same settings and bits."""
+    from imlgcn import train as train_in_python
+
+    words = {"backbone": BACKBONE, "weights": str(weights), "size": 64, "head": "ml_gcn"}
+    words |= {"graph": "identity", "embedding": "onehot", "epochs": 2, "seed": 3}
+    flags = [part for key, value in words.items() for part in (f"--{key}", value)]
+    assert train(*flags, out=tmp_path / "flags", tiny=False).code == 0
+    train_in_python(shapes, tmp_path / "arguments", **words)
+    (tmp_path / "words.yaml").write_text(yaml.safe_dump(words))
+    train_in_python(shapes, tmp_path / "file", config=tmp_path / "words.yaml")
+    runs = [Tagger.load(tmp_path / name) for name in ("flags", "arguments", "file")]
+    first = runs[0]
+    assert first.folder.config["head_options"]["graph"] == "identity"
+    for run in runs[1:]:
+        assert run.folder.config == first.folder.config
+        assert run.info.sha256 == first.info.sha256
