@@ -1,4 +1,4 @@
-"""One place chooses the device: the same names, and the same refusals, wherever one is asked for."""
+"""One place chooses the device: the same names and refusals wherever one is asked for."""
 
 from __future__ import annotations
 

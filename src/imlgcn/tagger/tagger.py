@@ -73,9 +73,11 @@ class Tagger:
     ) -> None:
         self.path = path
         self.info = info
-        # only torch runs on other devices than the CPU
-        self._wanted = engine or (None if device in ("auto", "cpu") else "torch")
-        self._latency, self._device = latency, device
+        if device not in ("auto", "cpu"):  # where only torch runs
+            if engine not in (None, "auto", "torch"):
+                raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
+            engine = "torch"
+        self._wanted, self._latency, self._device = engine, latency, device
 
     @classmethod
     def load(
