@@ -9,47 +9,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from imlgcn.config import train_settings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.models import HEADS, head_options
 from imlgcn.tagger import Tagger
-from imlgcn.tagger.scores import Scores
-
-TUNED = {
-    "fine_tune": True,
-    "head_options": {"hidden": 32},
-    "fine_tuning": {
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 3e-3,
-        "ema_decay": 0.3,
-        "workers": 0,
-    },
-}
-
-
-def metrics_of(tagger: Tagger) -> dict:
-    return json.loads((tagger.path / "metrics.json").read_text())
-
-
-def log_of(tagger: Tagger) -> list[dict]:
-    return [json.loads(line) for line in (tagger.path / "log.jsonl").read_text().splitlines()]
-
-
-def config_of(tagger: Tagger) -> dict:
-    return yaml.safe_load((tagger.path / "config.yaml").read_text())
-
-
-def scores_of(tagger: Tagger, split: str = "test", names=None) -> np.ndarray:
-    path = tagger.path / "predictions.parquet"
-    return Scores(path, names or tagger.labels).split(split).logits
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(train_tiny, tmp_path_factory):
-    return train_tiny(tmp_path_factory.mktemp("whole") / "run", **TUNED)
+from runs import config_of, log_of, metrics_of, scores_of
 
 
 def test_a_frozen_run_trains_a_linear_head_then_a_graph_head(tagger):
@@ -108,10 +73,10 @@ def test_every_other_head_runs_through_the_same_stages_and_loads_back(
     np.testing.assert_allclose(again, scores_of(found), atol=2e-2, rtol=2e-3)  # maps are halves
 
 
-def test_fine_tuning_runs_each_stage_frozen_first_and_moves_the_backbone(uninterrupted, weights):
+def test_fine_tuning_runs_each_stage_frozen_first_and_moves_the_backbone(fine_tuned, weights):
     from safetensors.torch import load_file
 
-    found = uninterrupted
+    found = fine_tuned
     rows = log_of(found)
     assert list(dict.fromkeys(row["stage"] for row in rows)) == [
         "linear head",

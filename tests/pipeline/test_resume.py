@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
@@ -11,26 +10,7 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.tagger import Tagger
-
-TUNED = {
-    "fine_tune": True,
-    "head_options": {"hidden": 32},
-    "fine_tuning": {
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 3e-3,
-        "ema_decay": 0.3,
-        "workers": 0,
-    },
-}
-
-
-def metrics_of(tagger: Tagger) -> dict:
-    return json.loads((tagger.path / "metrics.json").read_text())
-
-
-def log_of(tagger: Tagger) -> list[dict]:
-    return [json.loads(line) for line in (tagger.path / "log.jsonl").read_text().splitlines()]
+from runs import TUNED, log_of, metrics_of
 
 
 class Stop(Exception):  # noqa: N818
@@ -56,11 +36,6 @@ def stop_after(monkeypatch):
     return arm
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(train_tiny, tmp_path_factory):
-    return train_tiny(tmp_path_factory.mktemp("whole") / "run", **TUNED)
-
-
 @pytest.mark.parametrize(
     ("stage", "epoch"),
     [
@@ -70,7 +45,7 @@ def uninterrupted(train_tiny, tmp_path_factory):
     ],
 )
 def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
-    train_tiny, tmp_path, uninterrupted, stop_after, stage, epoch
+    train_tiny, tmp_path, fine_tuned, stop_after, stage, epoch
 ):
     out = tmp_path / "run"
     stop_after(stage, epoch)
@@ -84,13 +59,13 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
     for name in ("linear", "graph"):
         one, two = (
             (tagger.path / "checkpoints" / f"{name}.safetensors").read_bytes()
-            for tagger in (resumed, uninterrupted)
+            for tagger in (resumed, fine_tuned)
         )
         assert one == two, f"the checkpoint of the {name} stage"
-    assert resumed.info.sha256 == uninterrupted.info.sha256
-    assert metrics_of(resumed) == metrics_of(uninterrupted)
+    assert resumed.info.sha256 == fine_tuned.info.sha256
+    assert metrics_of(resumed) == metrics_of(fine_tuned)
     epochs = {(row["stage"], row.get("epoch")) for row in log_of(resumed)}
-    assert epochs == {(row["stage"], row.get("epoch")) for row in log_of(uninterrupted)}
+    assert epochs == {(row["stage"], row.get("epoch")) for row in log_of(fine_tuned)}
 
 
 def test_a_head_on_maps_is_trained_on_the_frozen_backbone_then_with_it_and_resumes(

@@ -7,24 +7,13 @@ import csv
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from imlgcn.config import InputError
-from imlgcn.tagger import Tagger
-from imlgcn.tagger.scores import Scores
+from runs import config_of, scores_of
 
 STILL = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}  # trains without moving anything
 STAY = {"linear": STILL, "graph": STILL}
-
-
-def config_of(tagger: Tagger) -> dict:
-    return yaml.safe_load((tagger.path / "config.yaml").read_text())
-
-
-def scores_of(tagger: Tagger, split: str = "test", names=None) -> np.ndarray:
-    path = tagger.path / "predictions.parquet"
-    return Scores(path, names or tagger.labels).split(split).logits
 
 
 def test_going_on_without_moving_scores_as_before(tagger, train_tiny, tmp_path):

@@ -14,26 +14,10 @@ from imlgcn.data.check import check_dataset
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import say_what_is_thin, with_learnable_labels, with_splits
 from imlgcn.evaluation import evaluate
-from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger
+from runs import Said
 
 JUDGED = ("blue", "circle", "dark", "red", "square")
-
-
-class Said(Progress):
-    """Remembers what it is told."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    def about(self, start):
-        """Return the one line that begins so, or nothing."""
-        found = [line for line in self.lines if line.startswith(start)]
-        assert len(found) <= 1, found
-        return found[0] if found else None
 
 
 @pytest.fixture(scope="module")

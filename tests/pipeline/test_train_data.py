@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -12,50 +11,8 @@ import yaml
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger, load_classifier
-from imlgcn.tagger.scores import Scores
-
-TUNED = {
-    "fine_tune": True,
-    "head_options": {"hidden": 32},
-    "fine_tuning": {
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 3e-3,
-        "ema_decay": 0.3,
-        "workers": 0,
-    },
-}
-
-
-class Said(Progress):
-    """Remembers what it is told."""
-
-    def __init__(self):
-        self.lines, self.stages = [], []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    @contextmanager
-    def bar(self, stage, total, unit="images"):
-        self.stages.append(stage)
-        yield lambda count: None
-
-
-def metrics_of(tagger: Tagger) -> dict:
-    return json.loads((tagger.path / "metrics.json").read_text())
-
-
-def log_of(tagger: Tagger) -> list[dict]:
-    return [json.loads(line) for line in (tagger.path / "log.jsonl").read_text().splitlines()]
-
-
-def scores_of(tagger: Tagger, split: str = "test", names=None) -> np.ndarray:
-    path = tagger.path / "predictions.parquet"
-    return Scores(path, names or tagger.labels).split(split).logits
-
+from runs import TUNED, Said, log_of, metrics_of, scores_of
 
 # splits
 

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-
 import pytest
-import yaml
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.pipeline import demo
-from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger
-
-
-class Said(Progress):
-    """Remembers what it is told."""
-
-    def __init__(self):
-        self.lines, self.stages = [], []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    @contextmanager
-    def bar(self, stage, total, unit="images"):
-        self.stages.append(stage)
-        yield lambda count: None
-
-
-def metrics_of(tagger: Tagger) -> dict:
-    return json.loads((tagger.path / "metrics.json").read_text())
-
-
-def config_of(tagger: Tagger) -> dict:
-    return yaml.safe_load((tagger.path / "config.yaml").read_text())
+from runs import Said, config_of, metrics_of
 
 
 @pytest.mark.parametrize(

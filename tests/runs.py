@@ -1,0 +1,219 @@
+"""Runs that many tests share, made once: tiny weights, trained taggers, and how to read a run.
+
+A plugin of `conftest.py`. When pytest-xdist runs the suite, its workers share the folders made by
+`once`: the first that needs one makes it, the others wait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from filelock import FileLock
+
+from imlgcn.progress import Progress
+
+BACKBONE = "test_efficientnet"
+LABELS = ("blue", "circle", "dark", "red", "square")
+QUICK = {"linear_training": {"epochs": 4}, "head_training": {"epochs": 4, "learning_rate": 0.01}}
+TUNED = {
+    "fine_tune": True,
+    "head_options": {"hidden": 32},
+    "fine_tuning": {
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "ema_decay": 0.3,
+        "workers": 0,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function that makes a folder by name, once in a run, whatever the workers."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all workers
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        place, made = root / name, root / f"{name}.made"
+        with FileLock(root / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(place, ignore_errors=True)  # left by a worker that failed
+                place.mkdir()
+                make(place)
+                made.touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(once) -> Path:
+    """Random weights of the tiny backbone, as a file."""
+    import torch
+    from safetensors.torch import save_file
+
+    from imlgcn.models import create_backbone
+
+    def make(folder: Path) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            backbone = create_backbone(BACKBONE, pretrained=False, size=64)
+        save_file(backbone.model.state_dict(), folder / "tiny.safetensors")
+
+    return once("weights", make) / "tiny.safetensors"
+
+
+@pytest.fixture(scope="session")
+def train_tiny(shapes, weights):
+    """Return `train` with the tiny backbone and few epochs; the data are the shapes by default.
+
+    Unless `whole`, the interval of the control rests on few samples and no report is written: the
+    two take most of the time.
+    """
+    import imlgcn.report
+    from imlgcn import pipeline
+    from imlgcn.config import merge_settings
+
+    tiny = {"backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
+    names = ("preset", "resume", "replace", "progress", "reader", "variant", "delimiter")
+    bootstrap = partial(pipeline.paired_bootstrap, samples=20)
+
+    def run(out, data=shapes, *, start=None, whole=False, **options):
+        base = {} if start else tiny
+        others = {key: options.pop(key) for key in names if key in options}
+        with pytest.MonkeyPatch.context() as patch:
+            if not whole:
+                patch.setattr(pipeline, "paired_bootstrap", bootstrap)
+                patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
+            settings = merge_settings(base, options)
+            return pipeline.train(data, out, start=start, **others, **settings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tagger(once, train_tiny):
+    """A trained IML-GCN tagger; read only."""
+    from imlgcn.tagger import Tagger
+
+    return Tagger.load(once("tagger", lambda folder: train_tiny(folder, whole=True)))
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(once, train_tiny):
+    """A fine-tuned IML-GCN tagger, of the settings `TUNED`; read only."""
+    from imlgcn.tagger import Tagger
+
+    return Tagger.load(once("fine_tuned", lambda folder: train_tiny(folder, **TUNED)))
+
+
+@pytest.fixture(scope="session")
+def linear_tagger(once, train_tiny):
+    """A trained linear tagger; read only."""
+    from imlgcn.tagger import Tagger
+
+    return Tagger.load(once("linear", lambda folder: train_tiny(folder, head="linear")))
+
+
+@pytest.fixture
+def own_tagger(tagger, tmp_path):
+    """A copy of the trained tagger's folder that a test may damage."""
+    return Path(shutil.copytree(tagger.path, tmp_path / "copy"))
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    """Return a function that saves a tagger with any head on the tiny backbone, all at random."""
+    import torch
+
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.tagger import LabelCalibration, Part, Tagger, TaggerInfo, save_tagger
+
+    def make(head: str, names=LABELS, **options) -> Tagger:
+        L, rng = len(names), np.random.default_rng(0)
+        targets = (rng.random((40, L)) < 0.4).astype(np.int8)
+        targets[:, 0] |= targets[:, 1]  # one edge at least
+        vectors = {
+            k: rng.standard_normal((L, 6)).astype(np.float32) for k in ("words", "image_pca")
+        }
+        context = LabelContext.from_targets(names, targets, vectors)
+        torch.manual_seed(0)
+        backbone = create_backbone(BACKBONE, pretrained=False, size=64)
+        built = create_head(head, backbone.channels(HEADS[head].feature_levels), context, **options)
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.normal_(std=0.3)
+        ones, halves = [1.0] * L, [0.5] * L
+        info = TaggerInfo(
+            labels=list(names),
+            backbone=Part(name=BACKBONE),
+            head=Part(name=head, options=options),
+            image=backbone.image_settings,
+            calibration=LabelCalibration(
+                slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L
+            ),
+        )
+        path = tmp_path / f"untrained-{head}"
+        path.mkdir()
+        return save_tagger(path, MultiLabelClassifier(backbone, built), context, info)
+
+    return make
+
+
+# what a run left
+
+
+def metrics_of(tagger) -> dict:
+    """Return what `metrics.json` holds."""
+    return json.loads((tagger.path / "metrics.json").read_text())
+
+
+def log_of(tagger) -> list[dict]:
+    """Return the rows of `log.jsonl`."""
+    return [json.loads(line) for line in (tagger.path / "log.jsonl").read_text().splitlines()]
+
+
+def config_of(tagger) -> dict:
+    """Return what `config.yaml` holds."""
+    return yaml.safe_load((tagger.path / "config.yaml").read_text())
+
+
+def scores_of(tagger, split: str = "test", names=None) -> np.ndarray:
+    """Return the logits (N, L) that the run stored, in the order of ``names``."""
+    from imlgcn.tagger.scores import Scores
+
+    path = tagger.path / "predictions.parquet"
+    return Scores(path, names or tagger.labels).split(split).logits
+
+
+class Said(Progress):
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.lines, self.stages = [], []
+
+    def say(self, text):
+        self.lines.append(text)
+
+    def about(self, start):
+        """Return the one line that begins so, or nothing."""
+        found = [line for line in self.lines if line.startswith(start)]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    @contextmanager
+    def bar(self, stage, total, unit="images"):
+        self.stages.append(stage)
+        yield lambda count: None
