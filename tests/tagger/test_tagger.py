@@ -77,7 +77,7 @@ def test_no_file_of_the_folder_is_a_pickle_or_an_archive(tagger):
 
 def test_the_description_is_complete(tagger, weights):
     info = json.loads((tagger.path / "model.json").read_text())
-    assert info["format"] == 1
+    assert info["format"] == 2
     assert info["labels"] == ["blue", "circle", "dark", "red", "square"]
     assert info["backbone"]["name"] == "test_efficientnet"
     assert info["backbone"]["weights"] == f"file:{sha256_file(weights)}"
@@ -212,7 +212,7 @@ def test_no_folder_and_an_unfinished_one_are_told_apart(own_tagger, tmp_path):
     with pytest.raises(InputError, match="no tagger at"):
         Tagger.load(tmp_path / "nowhere")
     (own_tagger / "model.json").unlink()
-    with pytest.raises(InputError, match=r"holds no model\.json.*--resume"):
+    with pytest.raises(InputError, match=r"holds no model\.json.*resume=True"):
         Tagger.load(own_tagger)
 
 
@@ -227,7 +227,7 @@ def test_a_damaged_description_is_one_sentence(own_tagger, content):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 2}, "format 2; this version reads 1"),
+        ({"format": 3}, "format 3; this version reads 1 and 2"),
         ({"labels": ["a", "b"]}, "5 values for 2 labels"),
         ({"image": {"size": 3}}, "damaged"),
         ({"surprise": 1}, "damaged"),
