@@ -1,4 +1,4 @@
-"""The tagger folder has one owner: it alone spells the files' names, and reads each of them once."""
+"""The tagger folder has one owner: it alone spells the file names, and reads each file once."""
 
 from __future__ import annotations
 
