@@ -41,7 +41,7 @@ print(len(paths) / (time.perf_counter() - started))
 """
 PAGE = ("/", "/static/colours.css", "/static/style.css", "/static/page.js", "/static/api.js")
 PAGE += tuple(f"/static/{name}.js" for name in ("csv", "detail", "dom", "files", "gallery"))
-PAGE += ("/static/graph.js", "/static/heat.js", "/static/store.js", "/static/trade.js")
+PAGE += ("/static/graph.js", "/static/heat.js", "/static/numbers.js", "/static/store.js")
 PAGE += ("/v1/model", "/v1/labels", "/v1/thresholds", "/v1/graph")
 SAMPLES = 20  # of memory, over a loop
 FIRST = 20  # single images

@@ -24,6 +24,7 @@ from imlgcn.data.split import write_split_csv
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.files import write_atomic
 from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
 from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT
@@ -83,7 +84,10 @@ def train(
     plan = plan_run(data, settings, config=config, start=start)
     seed = plan.settings().seed  # a wrong setting is refused before any work
     dataset = plan.data.load(progress)
-    progress.say(f"data: {len(dataset)} images, {len(dataset.names)} labels ({dataset.reason})")
+    progress.say(
+        f"data: {plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')} "
+        f"({dataset.reason})"
+    )
     old_split = plan.start / SPLIT if plan.start else None
     whole, own_split = with_splits(dataset, seed, progress, old=old_split)
     dataset = with_learnable_labels(whole, progress)
@@ -116,7 +120,7 @@ def train(
             discard_run(out, folder=not existed)
         raise
     if trained.failed:
-        progress.say(f"{len(trained.failed)} images could not be read and were left out")
+        progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
 
     calibration, metrics = _evaluate(trained, options, progress)
     write_predictions(out / SCORES, dataset.names, _scored(trained, calibration))

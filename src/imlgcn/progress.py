@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imlgcn.numbers import number
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn
@@ -93,12 +95,19 @@ class TerminalProgress(Progress):
             if now - last >= self.interval and done < total:
                 last, rate = now, done / (now - started)
                 left = (total - done) / rate
-                self.say(f"{stage}: {done}/{total} {unit}, {rate:.0f} {unit}/s, {left:.0f} s left")
+                self.say(
+                    f"{stage}: {number(done, 0)}/{number(total, 0)} {unit}, {number(rate, 0)} "
+                    f"{unit}/s, "
+                    f"{number(left, 0)} s left"
+                )
 
         yield advance
         seconds = time.monotonic() - started
         if seconds >= 1:
-            self.say(f"{stage}: {done} {unit} in {seconds:.1f} s ({done / seconds:.0f} {unit}/s)")
+            self.say(
+                f"{stage}: {number(done, 0)} {unit} in {number(seconds)} s "
+                f"({number(done / seconds, 0)} {unit}/s)"
+            )
 
 
 def _rate_column(unit: str) -> ProgressColumn:
@@ -108,7 +117,7 @@ def _rate_column(unit: str) -> ProgressColumn:
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text(f"{speed:.0f} {unit}/s" if speed else f"- {unit}/s", style="dim")
+            return Text(f"{number(speed, 0)} {unit}/s" if speed else f"- {unit}/s", style="dim")
 
     return Rate()
 

@@ -14,10 +14,9 @@ from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
 from imlgcn.explanation import explain
 from imlgcn.explanation.explanation import margin_part, place_in_words
-from imlgcn.explanation.words import describe, signed, where_strong
+from imlgcn.explanation.words import describe, logit_in_words, where_strong
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
-from imlgcn.views.numbers import percent
 
 WITH_MAPS = [name for name in HEADS if name != "cnn_rnn"]
 
@@ -217,12 +216,5 @@ def test_even_attention_is_nowhere_in_particular():
     assert where_strong(even, TOP_HALF, "attention") == "nowhere in particular"
 
 
-def test_numbers_in_words_do_not_round_to_certainty():
-    assert [percent(p) for p in (0.0, 0.004, 0.5, 0.996, 1.0)] == [
-        "0 %",
-        "<1 %",
-        "50 %",
-        ">99 %",
-        "100 %",
-    ]
-    assert [signed(x) for x in (1.0, -0.5, 0.0049)] == ["+1.00", "−0.50", "0.00"]
+def test_logits_have_two_decimals_and_their_sign():
+    assert [logit_in_words(x) for x in (1.0, -0.5, 0.0049)] == ["+1.00", "−0.50", "0.00"]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from imlgcn.numbers import number, plural, signed
 from imlgcn.report.wording import caution, verdict
-from imlgcn.views.numbers import number, plural, signed
 
 
 def compared(mean, low, high):

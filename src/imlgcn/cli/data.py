@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
 from imlgcn.data.source import DataSource
+from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
 
 HOW = "How the data is read"
@@ -197,5 +198,7 @@ def source_of(
 
 def _load(source: DataSource, progress: TerminalProgress) -> Dataset:
     dataset = source.load(progress)
-    progress.say(f"{len(dataset)} images, {len(dataset.names)} labels; {dataset.reason}")
+    progress.say(
+        f"{plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')}; {dataset.reason}"
+    )
     return dataset

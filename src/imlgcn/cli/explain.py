@@ -105,7 +105,7 @@ def _lines(explanation: Explanation, label: LabelExplanation) -> RenderableType:
     from rich.text import Text
 
     from imlgcn.explanation import words
-    from imlgcn.views.numbers import percent
+    from imlgcn.numbers import percent
 
     verdict = "a tag" if label.is_tag else "not a tag"
     text = Text(label.label, style="bold")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import terminal
+from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:
     from imlgcn.exporting import Exported
@@ -90,13 +91,13 @@ def _show(done: Exported) -> None:
     """Print what was written and how it was proven."""
     console = Console(highlight=False, soft_wrap=True)
     agreed = done.agreement
-    console.print(f"{done.path}: {done.size / 1e6:.1f} MB", markup=False)
+    console.print(f"{done.path}: {number(done.size / 1e6)} MB", markup=False)
     console.print(
         f"compared with the trained network on {done.origin}, at batch 1 and 3:", markup=False
     )
     console.print(
         f"  logits differ by {agreed.difference:.1e} at most (the largest is "
-        f"{agreed.largest:.1f}); the {agreed.tags} tags are identical"
+        f"{number(agreed.largest)}); the {plural(agreed.tags, 'tag')} are identical"
     )
     if done.maps is not None:
         console.print(
@@ -104,9 +105,10 @@ def _show(done: Exported) -> None:
         )
     if (int8 := done.int8) is not None:
         console.print(
-            f"then in 8-bit integers, ranges from {int8.calibrated} training images:\n"
-            f"  size {int8.size_before / 1e6:.1f} to {done.size / 1e6:.1f} MB\n"
-            f"  speed {int8.rate_before:.1f} to {int8.rate:.1f} images/s here "
-            f"({int8.rate / int8.rate_before:.2f} times as fast)\n"
-            f"  mAP {int8.map_before:.2f} to {int8.map:.2f} on {int8.images} validation images"
+            f"then in 8-bit integers, ranges from {plural(int8.calibrated, 'training image')}:\n"
+            f"  size {number(int8.size_before / 1e6)} to {number(done.size / 1e6)} MB\n"
+            f"  speed {number(int8.rate_before)} to {number(int8.rate)} images/s here "
+            f"({number(int8.rate / int8.rate_before, 2)} times as fast)\n"
+            f"  mAP {number(int8.map_before, 2)} to {number(int8.map, 2)} on "
+            f"{plural(int8.images, 'validation image')}"
         )

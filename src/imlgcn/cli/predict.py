@@ -10,6 +10,7 @@ import typer
 
 from imlgcn.cli.options import Device, terminal
 from imlgcn.config import InputError
+from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -92,23 +93,26 @@ def predict(
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
     rates = tagger.engine_rates()
-    measured = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
+    measured = ", ".join(f"{name} {number(rate, 0)}" for name, rate in rates.items())
     progress.say(f"engine: {tagger.engine.name} (images/s measured here: {measured})")
 
 
 def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
     read = summary.images - summary.failed
+    sidecars = plural(summary.sidecars, "sidecar")
     progress.say(
-        f"{read} images read, {summary.tags} tags"
-        f"{f'; {summary.untagged} without any' if summary.untagged else ''}"
-        f"{f'; {summary.sidecars} sidecars written' if xmp else ''}"
+        f"{plural(read, 'image')} read, {plural(summary.tags, 'tag')}"
+        f"{f'; {number(summary.untagged, 0)} without any' if summary.untagged else ''}"
+        f"{f'; {sidecars} written' if xmp else ''}"
     )
     for error in summary.errors:
         progress.say(f"not done: {error}")
     if summary.failed:
-        progress.say(f"{summary.failed} of {summary.images} files could not be read")
+        progress.say(
+            f"{number(summary.failed, 0)} of {plural(summary.images, 'file')} could not be read"
+        )
     if summary.sidecars_failed:
-        progress.say(f"{summary.sidecars_failed} sidecars could not be written")
+        progress.say(f"{plural(summary.sidecars_failed, 'sidecar')} could not be written")
 
 
 def _refuse_to_overwrite(out: Path | None) -> None:

@@ -15,6 +15,7 @@ from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
+from imlgcn.numbers import number, percent, plural, signed
 from imlgcn.official.systems import System
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
@@ -50,14 +51,14 @@ def metrics(found: dict[str, Any]) -> None:
     )
     for name, key in rows:
         columns = [found, control] if control else [found]
-        table.add_row(name, *(_percent(column[key]) for column in columns))
+        table.add_row(name, *(number(column[key]) for column in columns))
     console.print(table)
     if difference := found.get("difference_to_control"):
         low, high = difference["low"], difference["high"]
         verdict = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
         console.print(
-            f"Difference to the control: {difference['mAP']:+.1f} mAP, 95 % interval "
-            f"{low:+.1f} to {high:+.1f}: {verdict}."
+            f"Difference to the control: {signed(difference['mAP'])} mAP, 95 % interval "
+            f"{signed(low)} to {signed(high)}: {verdict}."
         )
     _warnings(console, found)
 
@@ -80,10 +81,7 @@ def _published(found: dict[str, Any]) -> None:
         if key in found:
             table.add_row(
                 PAPER_TERMS.get(key, key),
-                *(
-                    "" if key not in column else _percent(column[key])
-                    for column in columns.values()
-                ),
+                *("" if key not in column else number(column[key]) for column in columns.values()),
             )
     console.print(table)
     for line in _paper_notes(found):
@@ -106,18 +104,25 @@ def _paper_notes(found: dict[str, Any]) -> list[str]:
 
 
 def _judged(found: dict[str, Any]) -> str:
-    return f"{found['split']} split, {found['num_images']} images, protocol {found['protocol']}"
+    return (
+        f"{found['split']} split, {plural(found['num_images'], 'image')}, protocol "
+        f"{found['protocol']}"
+    )
 
 
 def _warnings(console: Console, found: dict[str, Any]) -> None:
     if found["num_images"] < FEW_IMAGES:
-        console.print(f"Only {found['num_images']} images: these numbers can be far off.")
+        console.print(f"Only {plural(found['num_images'], 'image')}: these numbers can be far off.")
     if ignored := found.get("ignored_labels"):
-        console.print(f"{len(ignored)} labels of the data are unknown to the tagger and ignored.")
+        console.print(
+            f"Ignored, unknown to the tagger: {plural(len(ignored), 'label')} of the data."
+        )
     if left_out := found.get("left_out"):
         console.print(f"Left out of mAP, no positive image: {', '.join(left_out)}")
     if failed := found.get("failed_images"):
-        console.print(f"{len(failed)} images could not be read: {', '.join(list(failed)[:3])}")
+        console.print(
+            f"Could not be read: {plural(len(failed), 'image')}, {', '.join(list(failed)[:3])}"
+        )
 
 
 def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
@@ -129,7 +134,7 @@ def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
     for name, truth, tags in rows:
         found = Text(", ").join(
             Text(
-                f"{tag.label} {tag.probability:.0%}",
+                f"{tag.label} {percent(tag.probability)}",
                 style="green" if tag.label in truth else "yellow",
             )
             for tag in tags
@@ -155,10 +160,10 @@ def next_steps(folder: Path, *, own_data: bool = False) -> None:
 def parameters(head: str, backbone: str, labels: int, counts: dict[str, int]) -> None:
     """Print a parameter count."""
     console = Console(highlight=False)
-    console.print(f"{head} on {backbone}, {labels} labels")
+    console.print(f"{head} on {backbone}, {plural(labels, 'label')}")
     for name, count in counts.items():
         note = "  with batch norms in their convolutions" if name == "deployed" else ""
-        console.print(f"  {name:<9}{count:>13,}{note}")
+        console.print(f"  {name:<9}{number(count, 0):>13}{note}")
 
 
 def check(report: CheckReport) -> None:
@@ -184,21 +189,21 @@ def check(report: CheckReport) -> None:
     if report.harmful:
         console.print("Training on this data would be harmed: mend the errors first.")
     else:
-        warned = len(report.problems)
-        console.print(f"Ready to train{f'; {warned} warnings' if warned else ''}.")
+        warnings = plural(len(report.problems), "warning")
+        console.print(f"Ready to train{f'; {warnings}' if report.problems else ''}.")
 
 
 def split(table: SplitTable) -> None:
     """Print what each part was to get and got, for images and for every label."""
     console = Console(highlight=False)
     parts = list(table.images.got)
-    title = f"Got (wanted); {table.num_groups} groups by {table.grouped_by}"
+    title = f"Got (wanted); {plural(table.num_groups, 'group')} by {table.grouped_by}"
     sheet = Table(title=title, title_justify="left", title_style="bold")
     sheet.add_column("")
     for part in parts:
         sheet.add_column(part, justify="right")
     for row in (table.images, *table.labels):
-        cells = [f"{row.got[part]} ({row.wanted[part]:.1f})" for part in parts]
+        cells = [f"{number(row.got[part], 0)} ({number(row.wanted[part])})" for part in parts]
         sheet.add_row(Text(row.name), *cells, end_section=row is table.images)
     console.print(sheet)
 
@@ -214,7 +219,8 @@ def graph(
     console = Console(highlight=False, soft_wrap=True)
     L = context.num_labels
     console.print(
-        f"{L} labels in {context.num_images} images; {num_edges} edges with P(j|i) >= {threshold}"
+        f"{plural(L, 'label')} in {plural(context.num_images, 'image')}; "
+        f"{plural(num_edges, 'edge')} with P(j|i) >= {threshold}"
     )
     if num_edges < L:
         console.print(
@@ -231,7 +237,10 @@ def graph(
 def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
     """Print the comparison: ours counted here, the rest as published."""
     console = Console(highlight=False)
-    title = f"Systems with {labels} labels; published: COCO 2014, 80 labels, not measured here"
+    title = (
+        f"Systems with {plural(labels, 'label')}; published: COCO 2014, 80 labels, not measured "
+        "here"
+    )
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("system", overflow="fold")
     table.add_column("built as", overflow="fold")
@@ -241,21 +250,17 @@ def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
     for system, total in rows:
         built = " ".join([f"{system.head} on {system.backbone}", *_options(system)])
         published = (system.published_params, system.published_map)
-        cells = ["-" if value is None else f"{value:g}" for value in published]
+        cells = [number(value) for value in published]
         mark = f"{notes.index(system.note) + 1}" if system.note else ""
-        table.add_row(system.name, built, f"{total:,}", *cells, mark)
+        table.add_row(system.name, built, number(total, 0), *cells, mark)
     console.print(table)
-    for number, note in enumerate(notes, start=1):
-        console.print(f"{number}  {note}")
+    for index, note in enumerate(notes, start=1):
+        console.print(f"{index}  {note}")
     console.print("How each would be trained: recipes/ of the repository; --json names the file.")
 
 
 def _options(system: System) -> list[str]:
     return [f"{key}={value}" for key, value in system.options.items()]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
 
 
 def imported(tagger: Tagger) -> None:
@@ -275,7 +280,7 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     from imlgcn.comparison.table import difference
 
     console = Console(highlight=False)
-    title = f"{split} split, protocol default, mean of {seeds} seed{'s' if seeds > 1 else ''}"
+    title = f"{split} split, protocol default, mean of {plural(seeds, 'seed')}"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("head", overflow="fold")
     for column in ("mAP", "difference", "OF1", "parameters", "train s"):
@@ -283,11 +288,11 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     for row in rows:
         table.add_row(
             row.entry,
-            f"{row.map:.1f} ± {row.map_std:.1f}",
+            f"{number(row.map)} ± {number(row.map_std)}",
             difference(row),
-            f"{row.of1:.1f}",
-            f"{row.folded:,}",
-            f"{row.seconds:.1f}",
+            number(row.of1),
+            number(row.folded, 0),
+            number(row.seconds),
         )
     console.print(table)
     console.print(

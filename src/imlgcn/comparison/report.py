@@ -20,8 +20,8 @@ from imlgcn.config import CONTROL
 from imlgcn.files import write_atomic
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.models import HEADS
+from imlgcn.numbers import number, signed
 from imlgcn.report import render
-from imlgcn.views.numbers import number, signed
 from imlgcn.views.svg import inline_svg
 
 NAME = "report.html"

@@ -33,6 +33,7 @@ from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS, Backbone, create_backbone, head_options
+from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import load_classifier
 from imlgcn.training.extract import extract_features, extract_maps, weights_hash
@@ -262,7 +263,7 @@ def _run_entry(
             best = (value, training, text)
     assert best is not None
     value, training, text = best
-    say(f"{entry.name}: validation mAP {100 * value:.1f} with {text}")
+    say(f"{entry.name}: validation mAP {number(100 * value)} with {text}")
     return [run(training=training, seed=seed) for seed in range(seeds)], text
 
 

@@ -17,6 +17,7 @@ from imlgcn.comparison.cells import Cell
 from imlgcn.config import CONTROL
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.numbers import number, signed
 
 ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
 
@@ -116,10 +117,11 @@ def as_markdown(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         lines.append(
-            f"| {row.entry} | {row.map:.1f} ± {row.map_std:.1f} | {difference(row)} | "
-            f"{row.cf1:.1f} | {row.of1:.1f} | {row.ece:.2f} | {row.log_loss:.2f} | "
-            f"{row.parameters:,} | {row.folded:,} | "
-            f"{row.seconds:.1f} | {row.milliseconds:.3f} | {row.chosen} |"
+            f"| {row.entry} | {number(row.map)} ± {number(row.map_std)} | {difference(row)} | "
+            f"{number(row.cf1)} | {number(row.of1)} | {number(row.ece, 2)} | "
+            f"{number(row.log_loss, 2)} | "
+            f"{number(row.parameters, 0)} | {number(row.folded, 0)} | "
+            f"{number(row.seconds)} | {number(row.milliseconds, 3)} | {row.chosen} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -128,4 +130,4 @@ def difference(row: Row) -> str:
     """Return the difference to the control with its interval, or a dash for the control."""
     if row.difference is None:
         return "-"
-    return f"{row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f})"
+    return f"{signed(row.difference)} ({signed(row.low)} to {signed(row.high)})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from imlgcn.data.dataset import Dataset
+from imlgcn.numbers import number
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,19 @@ def compare(dataset: Dataset) -> Comparison | None:
         ("images", dataset.splits, counts.images),
         ("labels present", present, counts.present),
     ):
-        for splits, number in expected.items():
+        for splits, published in expected.items():
             parts = [name for name in splits.split("+") if name in found]
             if not parts:
                 continue  # a split that the data lacks, such as test
             total = sum(found[name] for name in parts)
             where = " and ".join(parts)
-            if total == number:
-                same.append(f"{total:,} {what} in {where}")
+            if total == published:
+                same.append(f"{number(total, 0)} {what} in {where}")
             else:
-                different.append(f"{total:,} {what} in {where} instead of the published {number:,}")
+                different.append(
+                    f"{number(total, 0)} {what} in {where} instead of the published "
+                    f"{number(published, 0)}"
+                )
     if not same and not different:
         return None
     return Comparison(dataset.published, tuple(same), tuple(different))

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.files import cache_dir, sha256_file
+from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress
 
 UNPACKED_SUFFIXES = IMAGE_SUFFIXES | {".txt", ".csv", ".tsv", ".json", ".xml"}
@@ -59,10 +60,13 @@ def _extract(archive: zipfile.ZipFile, path: Path, folder: Path, progress: Progr
     members = _safe_members(archive, path)
     size = sum(info.file_size for _, info in members)
     if size > SMALL and size > MAX_RATIO * path.stat().st_size:
-        raise InputError(f"{path}: would unpack to {size / path.stat().st_size:.0f} times its size")
+        raise InputError(
+            f"{path}: would unpack to {number(size / path.stat().st_size, 0)} times its size"
+        )
     if size > (free := shutil.disk_usage(folder).free):
         raise InputError(
-            f"{path}: unpacks to {size / 1e9:.1f} GB and {folder.parent} has {free / 1e9:.1f} GB "
+            f"{path}: unpacks to {number(size / 1e9)} GB and {folder.parent} has "
+            f"{number(free / 1e9)} GB "
             "left; set IMLGCN_CACHE to a folder with more room"
         )
     with progress.bar(f"Unpacking {path.name}", len(members), "files") as advance:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
+from imlgcn.numbers import percent
 
 
 @dataclass(frozen=True)
@@ -174,4 +175,4 @@ def place_in_words(strengths: NDArray[np.float32]) -> str:
     row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
     column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
     place = PLACES[min(int(3 * row), 2)][min(int(3 * column), 2)]
-    return f"{place}, {strong.mean():.0%} of the image".replace("%", " %")
+    return f"{place}, {percent(strong.mean())} of the image"

@@ -15,9 +15,9 @@ from PIL import Image
 
 from imlgcn.explanation.explanation import Explanation, GraphEffect, LabelExplanation, Neighbour
 from imlgcn.explanation.heat_map import HALF, VIRIDIS, heat, tint
-from imlgcn.explanation.words import describe, margin_in_words, signed, sum_of_score
+from imlgcn.explanation.words import describe, logit_in_words, margin_in_words, sum_of_score
 from imlgcn.files import atomic_path
-from imlgcn.views.numbers import percent
+from imlgcn.numbers import percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def _enlarged(image: Image.Image) -> Image.Image:
 
 def _header(sheet: Sheet, explanation: Explanation) -> None:
     tags = int((explanation.probabilities >= explanation.thresholds).sum())
-    count = {0: "no tag", 1: "one tag"}.get(tags, f"{tags} tags")
+    count = plural(tags, "tag") if tags else "no tag"
     sheet.text(GAP, 0.2, _plain(explanation.image, 70), LARGE, weight="bold")
     sheet.text(GAP, 0.48, f"{count} from {explanation.head}", SMALL, color=MUTED)
 
@@ -163,7 +163,7 @@ def _neighbours(
     left, top = corner
     sheet.text(left, top - 0.32, "Through the label graph", weight="bold")
     cut = "what the logit loses when the edge is cut"
-    own = cut if graph.own is None else f"its own node {signed(graph.own)}"
+    own = cut if graph.own is None else f"its own node {logit_in_words(graph.own)}"
     sheet.text(left, top - 0.08, own, SMALL, color=MUTED)
     shown = _visible(graph)
     axes = sheet.axes(left + NAMES, top + 0.12, TILE - NAMES - 0.2, ROW * NEIGHBOURS)
@@ -177,7 +177,7 @@ def _neighbours(
         axes.barh(row, effect, height=0.6, color=FOR if effect > 0 else AGAINST)
         side = {"ha": "left" if effect > 0 else "right", "va": "center", "color": MUTED}
         shift = 0.03 * wide if effect > 0 else -0.03 * wide
-        axes.text(effect + shift, row, signed(effect), fontsize=SMALL, **side)  # type: ignore[arg-type]
+        axes.text(effect + shift, row, logit_in_words(effect), fontsize=SMALL, **side)  # type: ignore[arg-type]
     if shown:
         axes.plot([0, 0], [-0.5, len(shown) - 0.5], color=INK, linewidth=0.8)
     more = len(graph.neighbours) - len(shown)

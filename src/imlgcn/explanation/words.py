@@ -8,20 +8,16 @@ from numpy.typing import NDArray
 from imlgcn.activation_maps import MapKind, Region, inside
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, place_in_words
 from imlgcn.explanation.heat_map import HALF, heat, strength
-from imlgcn.views.numbers import percent
+from imlgcn.numbers import percent, signed
 
 FINE = 96  # places along a side on which "where" is judged
 FEW = 4  # neighbours named in a sentence
 SHARE = 0.05  # of the map's score: less from the margin is not worth a word
 
 
-def signed(value: float) -> str:
-    """Return logits with their sign, the minus as long as the plus.
-
-    >>> signed(0.254), signed(-1.9), signed(-0.001)
-    ('+0.25', '−1.90', '0.00')
-    """
-    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+def logit_in_words(value: float) -> str:
+    """Return a logit, or a part of one, with its sign: two decimals."""
+    return signed(value, 2)
 
 
 def where(explanation: Explanation, label: LabelExplanation) -> str:
@@ -50,9 +46,15 @@ def sum_of_score(label: LabelExplanation) -> str:
     if label.bias is None:
         if label.linear is None:
             return ""
-        return f"logit {signed(label.logit)}; the linear path alone {signed(label.linear)}"
+        return (
+            f"logit {logit_in_words(label.logit)}; the linear path alone "
+            f"{logit_in_words(label.linear)}"
+        )
     seen = label.logit - label.bias
-    return f"logit {signed(label.logit)} = map {signed(seen)}, bias {signed(label.bias)}"
+    return (
+        f"logit {logit_in_words(label.logit)} = map {logit_in_words(seen)}, bias "
+        f"{logit_in_words(label.bias)}"
+    )
 
 
 def margin_in_words(label: LabelExplanation) -> str:
@@ -60,7 +62,7 @@ def margin_in_words(label: LabelExplanation) -> str:
     seen = 0.0 if label.bias is None else label.logit - label.bias
     if label.margin is None or abs(label.margin) < SHARE * abs(seen):
         return ""
-    return f"of the map, {signed(label.margin)} lies on the white margin"
+    return f"of the map, {logit_in_words(label.margin)} lies on the white margin"
 
 
 def graph_in_words(label: LabelExplanation) -> str:
@@ -68,10 +70,10 @@ def graph_in_words(label: LabelExplanation) -> str:
     graph = label.graph
     if graph is None:
         return ""
-    named = ", ".join(f"{n.label} {signed(n.effect)}" for n in graph.neighbours[:FEW])
+    named = ", ".join(f"{n.label} {logit_in_words(n.effect)}" for n in graph.neighbours[:FEW])
     more = len(graph.neighbours) - FEW
     others = f" and {more} more" if more > 0 else ""
-    own = "" if graph.own is None else f"own node {signed(graph.own)}; "
+    own = "" if graph.own is None else f"own node {logit_in_words(graph.own)}; "
     brought = f"neighbours {named}{others}" if named else "no neighbours"
     return f"{own}{brought}; without the graph {percent(graph.probability)}"
 

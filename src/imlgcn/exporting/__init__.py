@@ -23,6 +23,7 @@ from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, judge_int8
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
 from imlgcn.tagger.folder import MODEL, exported_name
@@ -106,7 +107,7 @@ def export(
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
-            progress.say(f"calibrating on {len(images)} training images")
+            progress.say(f"calibrating on {plural(len(images), 'training image')}")
             quantize(whole, file, images)
             report = judge_int8(
                 whole, file, data, max_drop, len(images), progress, tuple(chosen.runtimes)
@@ -198,7 +199,8 @@ def _prove(
             raise ExportRefused(
                 f"the file run by {runtime} disagrees with the trained network on "
                 f"{samples.origin}: logits differ by up to {agreed.difference:.2g} (largest: "
-                f"{agreed.largest:.2g}), {agreed.other_tags} tags of {agreed.tags}, and maps by "
+                f"{agreed.largest:.2g}), {number(agreed.other_tags, 0)} of "
+                f"{plural(agreed.tags, 'tag')}, and maps by "
                 f"{agreed.maps:.2g} of the largest value; nothing was written"
             )
         worst = max(worst, agreed)

@@ -17,6 +17,7 @@ from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.images import ImageError
 from imlgcn.data.source import DataSource
 from imlgcn.data.transforms import load_input
+from imlgcn.numbers import plural
 from imlgcn.tagger import Tagger
 
 IMAGES = 8
@@ -85,7 +86,7 @@ def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None)
         with suppress(ImageError):
             found.append(load_input(path, settings))
         if len(found) == IMAGES:
-            return Samples(np.stack(found), f"{IMAGES} images of {origin}")
+            return Samples(np.stack(found), f"{plural(IMAGES, 'image')} of {origin}")
     raise InputError(
         f"an export is compared on {IMAGES} images; {origin} has {len(found)} that can be read: "
         "name data with more (calibration=)"

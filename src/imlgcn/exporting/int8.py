@@ -20,6 +20,7 @@ from imlgcn.engines import installed
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting.agreement import ExportRefused
 from imlgcn.exporting.quantize import Pixels
+from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger
 
@@ -115,15 +116,16 @@ def _judge(
     drop = scores[0] - scores[1]
     if drop > max_drop:
         raise ExportRefused(
-            f"in 8-bit integers, run by {runtime}, mAP falls by {drop:.2f} points "
-            f"({scores[0]:.2f} to {scores[1]:.2f} on {len(held_out)} validation images), more than "
+            f"in 8-bit integers, run by {runtime}, mAP falls by {number(drop, 2)} points "
+            f"({number(scores[0], 2)} to {number(scores[1], 2)} on "
+            f"{plural(len(held_out), 'validation image')}), more than "
             f"max_drop={max_drop:g}; nothing was written"
         )
     rates = measure([whole.engine, small.engine], whole.info.image.size)
     if rates[1] <= rates[0]:
         raise ExportRefused(
             f"in 8-bit integers, run by {runtime}, the network is not faster on this machine: "
-            f"{rates[1]:.1f} images/s against {rates[0]:.1f}; nothing was written"
+            f"{number(rates[1])} images/s against {number(rates[0])}; nothing was written"
         )
     return Int8Report(
         before.stat().st_size, rates[1], rates[0], scores[1], scores[0], len(held_out), calibrated

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from imlgcn.numbers import plural
+
 
 class SemanticAttention(nn.Module):
     r"""One vector per label: the positions, weighted by how well they fit the label's vector.
@@ -133,5 +135,5 @@ def few_edges(adjacency: Tensor) -> tuple[str, ...]:
     edges = int(linked.sum() - linked.diagonal().sum())
     if not 0 < edges < labels:
         return ()
-    counted = f"{edges} edge{'' if edges == 1 else 's'} for {labels} labels"
+    counted = f"{plural(edges, 'edge')} for {plural(labels, 'label')}"
     return (f"the label graph has {counted}, little for a graph head to use",)

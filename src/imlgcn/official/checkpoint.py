@@ -18,6 +18,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import FloatArray
 from imlgcn.labels.known_names import NAMES, label_names
 from imlgcn.labels.word_vectors import word_embeddings
+from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, save_tagger
 from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
@@ -90,7 +91,9 @@ def import_checkpoint(
     head = _head(chosen, settings, trunk, context, converted, file)
     classifier = MultiLabelClassifier(trunk, head)
     tagger = _save(out, classifier, context, chosen, settings, _origin(source, file), replace)
-    progress.say(f"{source}: {trunk.name}, {len(names)} labels, input {size or chosen.size} pixels")
+    progress.say(
+        f"{source}: {trunk.name}, {plural(len(names), 'label')}, input {size or chosen.size} pixels"
+    )
     if chosen.note:
         progress.say(f"note: {chosen.note}")
     return tagger
@@ -125,7 +128,8 @@ def _check_count(names: Sequence[str], converted: StateDict, source: Source, fil
     entry, axis = source.count
     if entry in converted and (found := converted[entry].shape[axis]) != len(names):
         raise InputError(
-            f"{file} was trained on {found} labels, but {len(names)} names are given; give its own "
+            f"{file} was trained on {plural(found, 'label')}, but {plural(len(names), 'name')} "
+            "are given; give its own "
             "(data_names=), in its own order"
         )
 
@@ -173,7 +177,8 @@ def _trunk(
     if found is None:
         some = ", ".join(list(entries)[:3]) or "none"
         raise InputError(
-            f"{file} has no trunk that is known here ({len(entries)} entries beside the head: "
+            f"{file} has no trunk that is known here ({plural(len(entries), 'entry', 'entries')} "
+            "beside the head: "
             f"{some}); if timm has it, name it with backbone="
         )
     trunk = create_backbone(found, pretrained=False, size=size or source.size)

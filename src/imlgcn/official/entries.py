@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from imlgcn.config import InputError
+from imlgcn.numbers import plural
 
 State = Mapping[str, Tensor]
 
@@ -35,7 +36,8 @@ def head_entries(state: State, anchor: str, system: str) -> dict[str, Tensor]:
         some = ", ".join(list(state)[:3])
         raise InputError(
             f"not a checkpoint of {system}: no entry is named {anchor}; "
-            f"it has {len(state)} entries ({some}{', ...' if len(state) > 3 else ''})"
+            f"it has {plural(len(state), 'entry', 'entries')} "
+            f"({some}{', ...' if len(state) > 3 else ''})"
         )
     prefix = found[0].removesuffix(anchor)
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

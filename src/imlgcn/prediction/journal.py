@@ -21,6 +21,7 @@ import numpy as np
 
 from imlgcn.config import InputError
 from imlgcn.files import sha256_file
+from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.progress import Progress
 
@@ -144,13 +145,13 @@ def open_journal(out: Path, made_by: str, *, resume: bool, progress: Progress) -
         )
     journal = Journal(path, made_by, resume=resume)
     if journal.count:
-        progress.say(f"{journal.count} images are already done")
+        progress.say(f"already done: {plural(journal.count, 'image')}")
     with closing(journal):
         try:
             yield journal
         except BaseException:
             if journal.count:
-                kept = f"{journal.count} images are kept in {path}"
+                kept = f"{plural(journal.count, 'image')} kept in {path}"
                 progress.say(f"{kept}; repeat with resume=True to continue")
             else:
                 path.unlink()

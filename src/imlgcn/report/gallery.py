@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from imlgcn.data.images import ImageError
+from imlgcn.numbers import percent
 from imlgcn.report.examples import Example, choose_examples
 from imlgcn.report.overlays import Draw, Overlaid, Picture, read_picture
 from imlgcn.report.run import RunFolder
@@ -153,7 +154,7 @@ def _tags(run: RunFolder, scored: ScoredSplit, example: Example) -> list[TileTag
     for label in listed:
         kind = SAID[int(target[label])] if tagged[label] else "missed"
         chosen = label == example.label
-        tags.append(TileTag(run.info.labels[label], _percent(p[label]), kind, chosen))
+        tags.append(TileTag(run.info.labels[label], percent(p[label]), kind, chosen))
     return tags
 
 
@@ -164,15 +165,3 @@ def data_uri(picture: Image.Image) -> str:
     file = io.BytesIO()
     small.save(file, format="WEBP", quality=QUALITY, method=4)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _percent(probability: float) -> str:
-    """Whole percent, but never 0 or 100: no tag is certain.
-
-    >>> _percent(0.004), _percent(0.123), _percent(0.9999)
-    ('<1 %', '12 %', '>99 %')
-    """
-    percent = 100 * probability
-    if percent < 1:
-        return "<1 %"
-    return ">99 %" if percent > 99 else f"{percent:.0f} %"

@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from imlgcn import views as figures
 from imlgcn.labels.graph import conditional_probability
+from imlgcn.numbers import number, percent, plural
 from imlgcn.report.run import RunFolder
 from imlgcn.views.context_check import Pair, check_context, context_verdict
 from imlgcn.views.cooccurrence import ordered_cooccurrence
 from imlgcn.views.label_graph import GraphSummary, summarise_graph
-from imlgcn.views.numbers import number, plural
 from imlgcn.views.plane import label_plane, neighbours
 from imlgcn.views.svg import inline_svg
 
@@ -54,8 +54,10 @@ def cooccurrence(run: RunFolder) -> dict[str, Any] | None:
     strong = int((matrix.conditional >= DEFAULT_THRESHOLD).sum())
     some = int((matrix.conditional > 0).sum())
     description = (
-        f"Heat map of P(column | row) for {plural(n, 'label')}. {some:,} of {n * (n - 1):,} pairs "
-        f"occur together at least once, {strong:,} with a probability of {DEFAULT_THRESHOLD:g} or "
+        f"Heat map of P(column | row) for {plural(n, 'label')}. {number(some, 0)} of "
+        f"{plural(n * (n - 1), 'pair')} "
+        f"occur together at least once, {number(strong, 0)} with a probability of "
+        f"{DEFAULT_THRESHOLD:g} or "
         "more. The strongest are in the list of rules above."
     )
     figure = inline_svg(figures.heat_map_figure(matrix), "heatmap", description)
@@ -75,7 +77,7 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
     examples = "; ".join(f"{name}: {near[0]}" for name, near in listed[:5])
     description = (
         f"{plural(len(names), 'label')} in the plane of the first two principal components, which "
-        f"hold {number(100 * drawn.explained, 0)} % of the variance. Nearest neighbours, for "
+        f"hold {percent(drawn.explained)} of the variance. Nearest neighbours, for "
         f"example: {examples}. The list below the figure holds all."
     )
     return {
@@ -106,8 +108,8 @@ def context_check(run: RunFolder) -> dict[str, Any] | None:
 
 def _pair_words(pair: Pair) -> str:
     return (
-        f"{pair.label} with {pair.partner} {pair.together.tagger:.1f}, without "
-        f"{pair.apart.tagger:.1f}"
+        f"{pair.label} with {pair.partner} {number(pair.together.tagger)}, without "
+        f"{number(pair.apart.tagger)}"
     )
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from markupsafe import Markup
 
 from imlgcn.metrics.calibration import label_calibration_errors
+from imlgcn.numbers import number
 from imlgcn.report.run import RunFolder
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import PrecisionRecall, precision_recall
-from imlgcn.views.numbers import number
 
 FEW = 10  # validation positives below which threshold and calibration are marked
 MOST_CURVES = 1000  # labels; a curve takes up to 1 kB, and the page is to stay under 5 MB

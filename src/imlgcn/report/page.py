@@ -108,8 +108,8 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
+    from imlgcn import numbers
     from imlgcn.report.labels_table import FEW, MOST_CURVES
-    from imlgcn.views import numbers
     from imlgcn.views.palette import DARK, LIGHT, css_variables
 
     # label and file names come from others: everything is escaped unless it is our own Markup

@@ -15,12 +15,12 @@ from imlgcn.metrics.calibration import (
     log_loss_per_image,
     sigmoid,
 )
+from imlgcn.numbers import number
 from imlgcn.report.run import RunFolder
 from imlgcn.report.wording import caution, verdict
 from imlgcn.tagger.folder import WEIGHTS
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import reliability
-from imlgcn.views.numbers import number
 from imlgcn.views.svg import inline_svg
 
 # key, name, what it means, decimals

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imlgcn.config import CONTROL
-from imlgcn.views.numbers import number, plural, signed
+from imlgcn.numbers import number, plural, signed
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from imlgcn.numbers import plural
 from imlgcn.serve import errors
 from imlgcn.serve.assets import Asset, load_assets
 from imlgcn.serve.guard import Guard
@@ -40,7 +41,7 @@ def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI
 
     app = FastAPI(
         title="imlgcn",
-        summary=f"Tags images with {len(tagger.labels)} labels.",
+        summary=f"Tags images with {plural(len(tagger.labels), 'label')}.",
         version=version("imlgcn"),
         docs_url=None,  # FastAPI's own page loads its scripts from another site
         redoc_url=None,

@@ -8,6 +8,7 @@ import socket
 import webbrowser
 
 from imlgcn.config import InputError
+from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.app import create_app
 from imlgcn.serve.settings import ServeSettings
@@ -50,7 +51,8 @@ def run_server(
         address = _address(listening, settings)
         name = tagger.path.resolve().name
         progress.say(
-            f"{name}, {len(tagger.labels)} labels, engine {engine}: {address} (Ctrl+C stops)"
+            f"{name}, {plural(len(tagger.labels), 'label')}, engine {engine}: {address} (Ctrl+C "
+            "stops)"
         )
         if open_page:  # a browser that connects before the server is up waits for it
             webbrowser.open(address)

@@ -26,6 +26,7 @@ from imlgcn.files import cache_dir
 from imlgcn.models import Backbone, Head, PixelInput
 from imlgcn.models.folding import fold_batch_norms
 from imlgcn.models.layers import POOLINGS, pool
+from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 
 Inputs = Tensor | tuple[Tensor, ...]  # one row an image
@@ -94,7 +95,10 @@ def extract_features(
     failed = {dataset.records[row].name: why for row, why in table.failed.items()}
     if failed and (strict or not len(table.rows)):
         first = next(iter(table.failed.values()))
-        raise InputError(f"{len(failed)} of {len(dataset)} images cannot be read; first: {first}")
+        raise InputError(
+            f"{number(len(failed), 0)} of {plural(len(dataset), 'image')} cannot be read; first: "
+            f"{first}"
+        )
     return ImageFeatures(dataset.select(table.rows), table.features, failed)
 
 

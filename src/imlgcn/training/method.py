@@ -20,6 +20,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.models.layers import FoldedHead
+from imlgcn.numbers import percent
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
@@ -212,7 +213,7 @@ def _agree(run: _Run, head: Head, linear: Head, features: ImageFeatures) -> None
     vectors = features.split("train")[1].pooled(head.pooling).to(device)
     left = warm_start(head.to(device), linear, vectors)
     run.log({"stage": "warm start", "difference": left})
-    run.progress.say(f"the head starts from the linear one's scores (off by {left:.1%})")
+    run.progress.say(f"the head starts from the linear one's scores (off by {percent(left, 1)})")
 
 
 def _fine_tune(

@@ -23,6 +23,7 @@ from imlgcn.config import (
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.source import HOW, DataSource
 from imlgcn.engines.device import check_device, choose_device
+from imlgcn.numbers import plural
 from imlgcn.progress import Progress
 from imlgcn.tagger.folder import read_config, read_settings, upgrade_settings
 
@@ -79,7 +80,7 @@ class Plan:
             return self.preset
         images = dataset.splits["train"]
         chosen = "small" if images < SMALL_DATA else "paper"
-        progress.say(f"preset {chosen!r} for {images} training images (preset= chooses)")
+        progress.say(f"preset {chosen!r} for {plural(images, 'training image')} (preset= chooses)")
         return chosen
 
     def to_config(self) -> dict[str, Any]:

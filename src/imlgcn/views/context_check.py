@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.metrics.ranking import average_precision
+from imlgcn.numbers import number, plural, signed
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.axes import FONT, new_axes, plain
-from imlgcn.views.numbers import plural, signed
 from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ def context_verdict(check: ContextCheck) -> str:
         for sides in zip(*((pair.together, pair.apart) for pair in check.pairs), strict=True)
     )
     opening = (
-        f"Over {plural(len(check.pairs), 'label')} the mean AP is {together:.1f} with the partner "
-        f"and {apart:.1f} without it."
+        f"Over {plural(len(check.pairs), 'label')} the mean AP is {number(together)} with the "
+        "partner "
+        f"and {number(apart)} without it."
     )
     if check.gain_together is None or check.gain_apart is None:
         return f"{opening} There is no control to compare this with."

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from imlgcn.config import InputError
 from imlgcn.models.heads.csra import TEMPERATURES
+from imlgcn.numbers import plural
 from imlgcn.official.entries import State
 
 BLOCK = re.compile(r"(?:.*\.)?multi_head\.(\d+)\.head\.weight")
@@ -29,7 +30,7 @@ def convert(state: State) -> dict[str, Tensor]:
     if not blocks:
         raise InputError(
             "not a checkpoint of CSRA: no entry is named multi_head.0.head.weight or head.weight; "
-            f"it has {len(state)} entries ({', '.join(list(state)[:3])}, ...)"
+            f"it has {plural(len(state), 'entry', 'entries')} ({', '.join(list(state)[:3])}, ...)"
         )
     return {"weight": torch.stack([state[key].flatten(1) for key in blocks])}  # (T, L, C)
 

@@ -1,7 +1,8 @@
 // The selected image: large, with an activation map over it, a bar for each label, and yes / no.
 
-import { byId, make, percent } from "./dom.js";
+import { byId, make } from "./dom.js";
 import { paint } from "./heat.js";
+import { number, percent, plural } from "./numbers.js";
 import { correct, isFound, mapsOf, order, store } from "./store.js";
 
 const SHOWN = 8; // bars at least, until all are requested
@@ -75,7 +76,7 @@ function bars(item) {
   if (focused) byId("bars").querySelector(`[data-key="${focused}"]`)?.focus();
   const more = byId("more");
   more.hidden = Boolean(wanted) || store.labels.length <= least;
-  more.textContent = all ? "Show fewer labels" : `Show all ${store.labels.length} labels`;
+  more.textContent = all ? "Show fewer labels" : `Show all ${plural(store.labels.length, "label")}`;
 }
 
 /** A label answered with yes is among the tags, however improbable. */
@@ -127,7 +128,7 @@ function worth(label) {
   return (
     `At this threshold ${percent(measured.precision[label])} of the tags “${store.labels[label]}” are ` +
     `correct (precision), ${percent(measured.recall[label])} of the images with it are found (recall): ` +
-    `${positives[label].toLocaleString("en")} of ${evaluatedOn}` +
+    `${number(positives[label], 0)} of ${evaluatedOn}` +
     `${fitted ? " that the thresholds were fitted on; expect less" : ""}.`
   );
 }

@@ -40,8 +40,3 @@ export function notice(text) {
   byId("notice").textContent = text;
   if (text) say(text);
 }
-
-export const count = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
-
-export const percent = (fraction) =>
-  fraction === null ? "–" : `${fraction > 0 && fraction < 0.01 ? "<1" : Math.round(100 * fraction)} %`;

@@ -1,6 +1,7 @@
 // The label graph, with the labels of the selected image highlighted.
 
-import { byId, count, draw, make, percent } from "./dom.js";
+import { byId, draw, make } from "./dom.js";
+import { number, percent, plural } from "./numbers.js";
 import { found, store } from "./store.js";
 
 const LONGEST = 22; // letters of a name in the drawing
@@ -76,7 +77,7 @@ function circle(node) {
   });
   name.textContent = cut;
   const title = draw("title");
-  title.textContent = `${node.label}: ${node.images} training images`;
+  title.textContent = `${node.label}: ${plural(node.images, "training image")}`;
   const group = draw(
     "g",
     { class: "node" },
@@ -90,12 +91,12 @@ function circle(node) {
 
 /** All arrows as a list, for those who cannot see the drawing. */
 function inWords({ edges: all }) {
-  const arrows = count(all.length, "arrow");
+  const arrows = plural(all.length, "arrow");
   byId("arrows-title").textContent =
     all.length > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
   const items = all.slice(0, MOST).map(({ source, target, probability, images }) => {
     const given = `${percent(probability)} of the images with ${source}`;
-    return make("li", {}, `${given} also show ${target}: ${count(images, "image")}`);
+    return make("li", {}, `${given} also show ${target}: ${plural(images, "image")}`);
   });
   byId("arrows-list").replaceChildren(...items);
 }
@@ -130,17 +131,17 @@ function light(graph) {
 }
 
 function legend(graph) {
-  const [threshold, images] = [percent(graph.threshold), graph.images.toLocaleString("en")];
+  const [threshold, images] = [percent(graph.threshold), plural(graph.images, "training image")];
   if (!graph.nodes.length) {
-    return `No label is in ${threshold} or more of another’s images, as counted in ${images} training images.`;
+    return `No label is in ${threshold} or more of another’s images, as counted in ${images}.`;
   }
   const linked = new Set(graph.edges.flatMap(({ source, target }) => [source, target])).size;
   const left =
     linked > graph.nodes.length
-      ? ` ${graph.nodes.length} of ${linked} labels are drawn: those whose arrows count most images.`
+      ? ` ${number(graph.nodes.length, 0)} of ${plural(linked, "label")} are drawn: those whose arrows count most images.`
       : "";
   return (
     `An arrow from A to B: at least ${threshold} of the images with A also show B, ` +
-    `as counted in ${images} training images.${left}`
+    `as counted in ${images}.${left}`
   );
 }

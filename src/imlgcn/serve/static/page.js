@@ -3,10 +3,11 @@
 import { get } from "./api.js";
 import { correctionsTable, download, tagsTable, unclearNames } from "./csv.js";
 import * as detail from "./detail.js";
-import { byId, count, notice, say } from "./dom.js";
+import { byId, notice, say } from "./dom.js";
 import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
+import { number, plural } from "./numbers.js";
 import { add, clear, found, isBusy, isUnsaved, remove, retry, setThresholds, store } from "./store.js";
 import * as tradeoff from "./tradeoff.js";
 
@@ -36,8 +37,8 @@ function introduce(model) {
   document.title = `${model.name} · imlgcn`;
   byId("name").textContent = model.name;
   const { mAP, split, protocol } = model.metrics;
-  const quality = mAP === undefined ? [] : [`mAP ${mAP.toFixed(1)} (${split ?? "test"}, ${protocol})`];
-  const parts = [`${model.labels} labels`, `${model.head} on ${model.backbone}`, ...quality, model.engine];
+  const quality = mAP === undefined ? [] : [`mAP ${number(mAP)} (${split ?? "test"}, ${protocol})`];
+  const parts = [plural(model.labels, "label"), `${model.head} on ${model.backbone}`, ...quality, model.engine];
   byId("facts").textContent = parts.join(" · ");
   byId("known-says").textContent = model.can.known
     ? "A yes or no is sent to the server: the head takes it into account for the other labels."
@@ -46,10 +47,10 @@ function introduce(model) {
 
 function take(chosen) {
   const { added, again, rest } = add(chosen);
-  if (added.length) say(`${count(added.length, "image")} added`);
-  if (again.length) say(`${count(again.length, "image")} tried again`);
+  if (added.length) say(`${plural(added.length, "image")} added`);
+  if (again.length) say(`${plural(again.length, "image")} tried again`);
   if (!chosen.length) notice("There is no image in it.");
-  else notice(rest ? `Already there: ${count(rest, "image")}.` : "");
+  else notice(rest ? `Already there: ${plural(rest, "image")}.` : "");
 }
 
 function tools() {
@@ -89,7 +90,7 @@ function announce() {
   store.addEventListener("progress", () => {
     if (isBusy() || !expected) return;
     expected = false;
-    if (store.items.length > 1) say(`All ${count(store.items.length, "image")} are done`);
+    if (store.items.length > 1) say(`All ${plural(store.items.length, "image")} are done`);
   });
 }
 
@@ -100,7 +101,7 @@ const summary = (item) =>
 function mayLose(items) {
   const unsaved = items.filter(isUnsaved).length;
   if (!unsaved) return true;
-  return confirm(`The corrections of ${count(unsaved, "image")} were not downloaded. Discard them?`);
+  return confirm(`The corrections of ${plural(unsaved, "image")} were not downloaded. Discard them?`);
 }
 
 const done = () => store.items.filter((item) => item.state === "done");
@@ -119,7 +120,7 @@ function saveCorrections() {
   if (rows.length) download("corrections.csv", correctionsTable(rows, store.labels));
   for (const item of rows) item.saved = true;
   const left = corrected.length - rows.length;
-  notice(left ? `Left out of corrections.csv: ${count(left, "image")}. ${reasons()}` : "");
+  notice(left ? `Left out of corrections.csv: ${plural(left, "image")}. ${reasons()}` : "");
 }
 
 function reasons() {

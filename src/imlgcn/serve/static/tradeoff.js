@@ -1,6 +1,7 @@
 // The slider: thresholds from high recall to high precision, with what each reaches on test images.
 
-import { byId, count, draw, make, percent } from "./dom.js";
+import { byId, draw, make } from "./dom.js";
+import { percent, plural } from "./numbers.js";
 import { setThresholds } from "./store.js";
 
 const WIDTH = 220;
@@ -15,7 +16,7 @@ export function show(tradeoff) {
   slider.max = steps.length - 1;
   slider.value = tradeoff.default;
   const tested = tradeoff.split === "test";
-  const evaluatedOn = count(tradeoff.images, tested ? "test image" : "validation image");
+  const evaluatedOn = plural(tradeoff.images, tested ? "test image" : "validation image");
   const dot = curve(steps, evaluatedOn);
   const renew = () => {
     const step = steps[Number(slider.value)];
