@@ -37,7 +37,7 @@ def test_a_gpu_that_is_not_there_is_refused_with_what_is(gpus):
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps"])
 def test_without_a_gpu_the_cpu_is_chosen_and_others_are_refused(name):
     assert choose_device("auto").type == choose_device("cpu").type == "cpu"
-    with pytest.raises(InputError, match="give device='auto' or 'cpu'"):
+    with pytest.raises(InputError, match="give device='auto'"):
         choose_device(name)
 
 

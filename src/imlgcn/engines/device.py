@@ -39,10 +39,10 @@ def choose_device(name: str = "auto") -> torch.device:
         found = torch.cuda.device_count()
         raise InputError(
             f"device={name!r}: torch sees {found or 'no'} CUDA GPU{'' if found == 1 else 's'} "
-            "here; give device='auto' or 'cpu'"
+            "here; give device='auto'"
         )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device='mps': torch sees no Apple GPU here; give device='auto' or 'cpu'")
+        raise InputError("device='mps': torch sees no Apple GPU here; give device='auto'")
     return torch.device(name)
 
 
