@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from imlgcn.progress import Progress
 BACKBONE = "test_efficientnet"
 LABELS = ("blue", "circle", "dark", "red", "square")
 QUICK = {"linear_training": {"epochs": 4}, "head_training": {"epochs": 4, "learning_rate": 0.01}}
+SAMPLES = 20  # of a bootstrap
 TUNED = {
     "fine_tune": True,
     "head_options": {"hidden": 32},
@@ -35,6 +36,31 @@ TUNED = {
         "workers": 0,
     },
 }
+
+
+@contextmanager
+def quick():
+    """Within it no training writes a report, and intervals of differences rest on few samples.
+
+    The two take most of the time of a tiny training.
+    """
+    import imlgcn.report
+    from imlgcn import pipeline
+    from imlgcn.comparison import table
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (pipeline, table):
+            few = partial(module.paired_bootstrap, samples=SAMPLES)
+            patch.setattr(module, "paired_bootstrap", few)
+        patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
+        yield
+
+
+@pytest.fixture
+def quick_runs():
+    """The test's trainings are quick."""
+    with quick():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -78,25 +104,19 @@ def weights(once) -> Path:
 def train_tiny(shapes, weights):
     """Return `train` with the tiny backbone and few epochs; the data are the shapes by default.
 
-    Unless `whole`, the interval of the control rests on few samples and no report is written: the
-    two take most of the time.
+    Unless `whole`, the run is `quick`.
     """
-    import imlgcn.report
     from imlgcn import pipeline
     from imlgcn.config import merge_settings
 
     tiny = {"backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
     names = ("preset", "resume", "replace", "progress", "reader", "variant", "delimiter")
-    bootstrap = partial(pipeline.paired_bootstrap, samples=20)
 
     def run(out, data=shapes, *, start=None, whole=False, **options):
         base = {} if start else tiny
         others = {key: options.pop(key) for key in names if key in options}
-        with pytest.MonkeyPatch.context() as patch:
-            if not whole:
-                patch.setattr(pipeline, "paired_bootstrap", bootstrap)
-                patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
-            settings = merge_settings(base, options)
+        settings = merge_settings(base, options)
+        with nullcontext() if whole else quick():
             return pipeline.train(data, out, start=start, **others, **settings)
 
     return run

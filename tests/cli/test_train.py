@@ -8,16 +8,12 @@ import pytest
 import yaml
 
 from imlgcn.tagger import Tagger
-
-BACKBONE = "test_efficientnet"
+from runs import BACKBONE
 
 
 @pytest.fixture
-def train(cli, shapes, weights, tmp_path, train_tiny, monkeypatch):
+def train(cli, shapes, weights, tmp_path, quick_runs):
     """Return a function that trains with the tiny backbone through the command line."""
-    import imlgcn.report
-
-    monkeypatch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
 
     def run(*arguments, data=shapes, out=tmp_path / "run", tiny=True):
         base = ["--backbone", BACKBONE, "--weights", weights, "--size", 64] if tiny else []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from imlgcn.comparison import cells as cells_module
-from imlgcn.comparison import compare, parse_entries
+from imlgcn.comparison import compare, parse_entries, table
 from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.run import GRID
 from imlgcn.config import InputError
@@ -18,6 +19,15 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS
 
 HEADS_COMPARED = "mlp,iml_gcn:graph=identity:hidden=8,csra"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_samples():
+    """Most of the time of a tiny comparison is its intervals."""
+    with pytest.MonkeyPatch.context() as patch:
+        few = partial(table.paired_bootstrap, samples=50)
+        patch.setattr(table, "paired_bootstrap", few)
+        yield
 
 
 @pytest.fixture(scope="module")

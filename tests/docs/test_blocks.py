@@ -2,9 +2,9 @@
 
 So that this takes seconds, four things are other than what a reader has, and nothing else is: the
 embedded data are 72 small drawings, a backbone that a command trains is tiny and at 64 pixels,
-every training lasts one epoch, and it writes no report. A server answers in this process. A block
-with ``title="needs ..."`` is for data or a machine that a test does not have: its commands must be
-ones that the command line knows.
+every training lasts one epoch, and it is `quick`. A server answers in this process. A block with
+``title="needs ..."`` is for data or a machine that a test does not have: its commands must be ones
+that the command line knows.
 """
 
 from __future__ import annotations
@@ -76,10 +76,9 @@ def place(drawings, trained, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small(monkeypatch, weights, place):
+def small(monkeypatch, weights, place, quick_runs):
     """Make every training small: see the head of this file."""
     import imlgcn.data.dataset
-    import imlgcn.report
     from imlgcn import pipeline
 
     whole, load = pipeline.train, pipeline.load_dataset
@@ -94,9 +93,7 @@ def small(monkeypatch, weights, place):
         for key, value in changes.items():
             settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
         settings["tuning"]["workers"] = 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(imlgcn.report, "write_report", lambda tagger, **options: None)
-            return whole(here(data), out, start=start, **settings)
+        return whole(here(data), out, start=start, **settings)
 
     def load_dataset(data, **options):
         return load(here(data), **options)

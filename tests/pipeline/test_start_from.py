@@ -46,10 +46,10 @@ def test_going_on_matches_labels_by_name_when_their_order_differs(
 
 @pytest.mark.parametrize("old_head", ["linear", "iml_gcn"])
 def test_going_on_with_other_labels_keeps_what_is_known_of_those_that_stay(
-    tagger, train_tiny, tmp_path, rewrite, old_head
+    tagger, linear_tagger, train_tiny, tmp_path, rewrite, old_head
 ):
     """`blue` becomes `aqua`, and `aqua` sorts where `blue` stood: the count is the same."""
-    start = tagger if old_head == "iml_gcn" else train_tiny(tmp_path / "old", head="linear")
+    start = tagger if old_head == "iml_gcn" else linear_tagger
     data = rewrite(lambda row: (row[0], row[1].replace("blue", "zebra"), row[2]))
     again = train_tiny(tmp_path / "again", data, start=start.path, head="linear", **STAY)
     assert again.labels == ("circle", "dark", "red", "square", "zebra")
@@ -82,9 +82,9 @@ def test_the_label_graph_is_that_of_the_new_data_and_options(tagger, train_tiny,
     ("old", "new"), [("linear", "iml_gcn"), ("iml_gcn", "mlp"), ("iml_gcn", "linear")]
 )
 def test_going_on_with_another_head_takes_that_head_s_own_options(
-    tagger, train_tiny, tmp_path, old, new
+    tagger, linear_tagger, train_tiny, tmp_path, old, new
 ):
-    start = tagger if old == "iml_gcn" else train_tiny(tmp_path / "old", head=old)
+    start = tagger if old == "iml_gcn" else linear_tagger
     again = train_tiny(tmp_path / "again", start=start.path, head=new)
     assert again.info.head.name == new
     fresh = train_tiny(tmp_path / "fresh", head=new)

@@ -118,11 +118,11 @@ def test_from_says_plainly_which_labels_the_new_tagger_has_lost(
 
 
 def test_from_keeps_the_classifiers_of_the_labels_that_are_corrected(
-    corrections, train_tiny, tmp_path
+    corrections, linear_tagger, train_tiny, tmp_path
 ):
     """After a change of the page only judged labels have columns."""
     still = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}
-    old = train_tiny(tmp_path / "old", head="linear")
+    old = linear_tagger
     said = Said()
     data = corrections(labels=("square", "blue"))
     new = train_tiny(tmp_path / "new", data, start=old.path, linear=still, progress=said)
