@@ -17,7 +17,10 @@ from imlgcn.tagger import Tagger
     ("options", "message"),
     [
         ({"format": "onnx"}, "needs images to fit its ranges on: name data"),
-        ({"format": "torch", "calibration": "openclipart"}, "for --format onnx and openvino"),
+        (
+            {"format": "torch", "calibration": "openclipart"},
+            "for format='onnx' and format='openvino'",
+        ),
     ],
 )
 def test_what_int8_needs_is_asked_for_before_any_work(tagger, options, message, tmp_path):
@@ -61,7 +64,7 @@ def test_a_file_that_loses_little_and_is_faster_is_kept(judge):
 
 
 def test_a_file_that_loses_more_than_allowed_is_refused(judge):
-    with pytest.raises(ExportRefused, match=r"falls by 0.60 points .* more than --max-drop 0.5"):
+    with pytest.raises(ExportRefused, match=r"falls by 0.60 points .* more than max_drop=0.5"):
         judge((60.0, 59.4), (10.0, 12.0))
     assert judge((60.0, 59.4), (10.0, 12.0), max_drop=0.7).map == 59.4
     with pytest.raises(ExportRefused, match="--max-drop 0;"):

@@ -10,7 +10,6 @@ from safetensors.numpy import save_file
 from imlgcn.config import ImageSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.labels.context import LabelContext
-from imlgcn.metrics.calibration import Calibration
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo
 from imlgcn.tagger.scores import ScoredSplit, write_predictions
@@ -39,11 +38,6 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
     _, train = draw_split("train", 3 * num_images, L, seed=1)
     splits = {name: draw_split(name, num_images, L, seed=2) for name in {"val", judged}}
     calibration = fit_label_calibration(*splits["val"])
-    calibration = Calibration(
-        np.array(calibration.slope),
-        np.array(calibration.intercept),
-        np.array(calibration.positives),
-    )
     metrics = {"split": judged, "head": "iml_gcn", "failed_images": {}}
     metrics |= evaluate_split(*splits[judged], labels, calibration)
     if control:
@@ -58,7 +52,7 @@ def write_tagger(path, labels=LABELS, *, judged="test", control=True, num_images
             n,
             tuple(f"{i}.jpg" for i in range(len(t))),
             x,
-            calibration.apply(x),
+            calibration.platt.apply(x),
             t,
             control=x[::-1] if control else None,
         )

@@ -30,7 +30,7 @@ def test_a_curve_says_its_area_and_its_dot_in_words(tagger):
     dog = {"AP": 61.25, "threshold": 0.414, "precision": 70.0, "recall": 55.5}
     curve = ElementTree.fromstring(rows_with(tagger, dog=dog)["dog"].curve)
     assert curve.get("aria-label") == (
-        "dog: average precision 61.2 %; at the threshold 0.41 precision 70.0 % and recall 55.5 %"
+        "dog: average precision 61.3 %; at the threshold 0.41 precision 70.0 % and recall 55.5 %"
     )
 
 

@@ -190,9 +190,9 @@ def test_rules_read_from_the_first_label_to_the_second(tagger, read):
 
 
 def test_the_diagram_shows_the_plain_sigmoid_as_before(tagger, monkeypatch):
-    drawn, draw = [], sections.figures.reliability_figure
+    drawn, draw = [], sections.views.reliability_figure
     monkeypatch.setattr(
-        sections.figures, "reliability_figure", lambda *pair: drawn.append(pair) or draw(*pair)
+        sections.views, "reliability_figure", lambda *pair: drawn.append(pair) or draw(*pair)
     )
     write_report(tagger)
     metrics = json.loads((tagger.path / "metrics.json").read_text())

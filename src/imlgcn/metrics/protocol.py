@@ -62,7 +62,7 @@ def evaluate_scores(
         )
     if protocol in PUBLISHED:
         if thresholds is not None:
-            raise InputError(f"protocol {protocol!r} has its own threshold: leave out thresholds=")
+            raise InputError(f"protocol {protocol!r} has its own threshold: give no other")
         return evaluate_published(probabilities, targets, names, protocol)
     thresholds = 0.5 if thresholds is None else thresholds
     per_label = average_precision(probabilities, targets, protocol)  # (L,)
