@@ -1,7 +1,6 @@
-"""Class activation maps: where a tagger looks, one map per label over the network's input.
+"""Class activation maps: one map per label over the network input. No torch.
 
-Numbers only, no torch: what a network gives, what a page or a report shows. Shapes: B batch,
-L labels, h w map, S image side.
+Shapes: B batch, L labels, h w map.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ MapKind = Literal["score", "winner", "attention"]
 NeighbourEffect = Literal["parts", "edges"]
 
 MEANING: dict[MapKind, str] = {
-    "score": "what each place adds to the label's score: the mean over the square, plus the "
+    "score": "what each position adds to the label's score: the mean over the input, plus the "
     "label's bias, is the logit",
-    "winner": "what the places that won the maximum add to the label's score: the mean over the "
-    "square, plus the label's bias, is the logit",
-    "attention": "how the head shares its attention for the label over the places: it says where "
-    "the head looks, not whether what it sees speaks for the label",
+    "winner": "what the positions that won the maximum add to the label's score: the mean over the "
+    "input, plus the label's bias, is the logit",
+    "attention": "how the head's attention for the label is distributed over positions: where the "
+    "head looks, not whether that is evidence for or against the label",
 }
 
 
 class Region(NamedTuple):
-    """The part of the square that shows the image and not the padding, in shares of its side."""
+    """The part of the network input that shows the image, not padding; fractions of its size."""
 
     left: float = 0.0
     top: float = 0.0
@@ -38,13 +37,13 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ActivationMaps:
-    """Logits and maps of a batch; what a map says :data:`MEANING` tells by ``kind``.
+    """Logits and maps of a batch; the meaning of a map is :data:`MEANING` of ``kind``.
 
     Attributes:
         logits: float32 ``(B, L)``, not calibrated.
-        maps: float32 ``(B, L, h, w)`` over the whole square, padding included.
+        maps: float32 ``(B, L, h, w)`` over the whole input, padding included.
         kind: what the maps are.
-        regions: B, where the image is in its square.
+        regions: B, where each input shows the image.
     """
 
     logits: NDArray[np.float32]
@@ -58,7 +57,7 @@ class ActivationMaps:
 
 
 def inside(region: Region, height: int, width: int) -> NDArray[np.float64]:
-    """Return the share of each cell ``(height, width)`` that lies in the image.
+    """Return the fraction of each cell ``(height, width)`` that lies in the image.
 
     >>> inside(Region(0.0, 0.25, 1.0, 0.75), 2, 1)
     array([[0.5],
@@ -70,6 +69,6 @@ def inside(region: Region, height: int, width: int) -> NDArray[np.float64]:
 
 
 def _covered(start: float, end: float, cells: int) -> NDArray[np.float64]:
-    """Return the share of each of the cells of an axis (n,) between two places on it."""
+    """Return the fraction of each of the cells of an axis (n,) between two positions on it."""
     edges = np.clip(np.arange(cells + 1) / cells, start, end)
     return np.asarray(np.diff(edges) * cells)

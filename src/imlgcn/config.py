@@ -1,4 +1,4 @@
-"""Settings that say what they are for, and the one kind of error that is meant for the user.
+"""Settings with the reasons for their defaults, and the one error meant for users.
 
 Every settings class is frozen, refuses unknown keys and names the nearest known one.
 This module imports no torch.
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 
 class InputError(ValueError):
-    """What was expected, what came, and what to do next: one sentence a user can act on."""
+    """What was expected, what was given, and what to do next, in one sentence."""
 
 
 CONTROL = "linear"  # the head that every other is trained beside and compared with
@@ -50,7 +50,7 @@ class Settings(BaseModel):
 class ImageSettings(Settings):
     """How an image becomes network input; comes from the backbone and is stored in the tagger."""
 
-    size: int = Field(224, ge=16, le=4096, description="side of the square input in pixels")
+    size: int = Field(224, ge=16, le=4096, description="network input size in pixels")
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
@@ -87,8 +87,8 @@ class FineTuning(Settings):
     # batch-norm statistics of small data are noise: None freezes them below SMALL_DATA images
     freeze_batch_norm: bool | None = None
     rand_augment: int = Field(9, ge=0, le=30)  # magnitude; 0 switches it off
-    cutout: float = Field(0.5, ge=0, le=1)  # largest side of the box as a share of the image
-    flip: float = Field(0.5, ge=0, le=1)  # chance of a horizontal mirror image
+    cutout: float = Field(0.5, ge=0, le=1)  # largest side of the box, fraction of the image
+    flip: float = Field(0.5, ge=0, le=1)  # probability of a horizontal flip
     workers: int = Field(2, ge=0)  # processes that decode and augment
 
 
@@ -137,7 +137,7 @@ def train_settings(*layers: Mapping[str, Any], preset: str = "small") -> TrainSe
     merged: dict[str, Any] = dict(PRESETS[preset])
     for layer in layers:
         if _loss_name(layer) not in (None, _loss_name(merged) or LossSettings().name):
-            merged.pop("loss", None)  # another loss does not take the options of the last
+            merged.pop("loss", None)  # options belong to one loss
         merged = merge_settings(merged, layer)
     merged["preset"] = preset
     try:

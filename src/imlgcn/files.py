@@ -1,4 +1,4 @@
-"""Files that are never half-written: atomic writes, content hashes, and the cache folder."""
+"""Atomic writes, content hashes, and the cache folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.platform != "win32":
 
 
 def cache_dir() -> Path:
-    """Return the folder for what can be made again: ``$IMLGCN_CACHE`` or the user's cache."""
+    """Return the folder for what can be recomputed: ``$IMLGCN_CACHE`` or the user's cache."""
     if given := os.environ.get("IMLGCN_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "win32":

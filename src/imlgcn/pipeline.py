@@ -1,4 +1,4 @@
-"""From data to a tagger folder: training, judging and the report joined; and the demo.
+"""From data to a tagger folder: training, evaluation and report; and the demo.
 
 Shapes: N images, L labels.
 """
@@ -64,8 +64,8 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-        replace: put this run in the place of an earlier one in ``out``, once it is finished.
-        progress: receives what happens.
+        replace: replace an earlier run in ``out`` once this one is finished.
+        progress: receives bars and messages.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, or the short
             names that the command line has as flags: ``graph``, ``embedding``, ``words``,
             ``epochs`` (of every stage), ``preset`` (``small`` or ``paper``; by default chosen by
@@ -74,7 +74,7 @@ def train(
             :func:`imlgcn.data.dataset.load_dataset`.
 
     Raises:
-        InputError: the data, a setting or the folder cannot be used; nothing is half-written.
+        InputError: the data, a setting or the folder cannot be used; nothing is left half-written.
     """
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
@@ -96,7 +96,9 @@ def train(
     backbone, begin = _backbone(options, plan.start)
     probe = check_settings(options, backbone, len(dataset.names))
     if options.label_embeddings.words and options.head_options.get("embedding") != "words":
-        progress.say(f"the vectors of words= are not used: {options.head} has other nodes or none")
+        progress.say(
+            f"the vectors of words= are not used: {options.head} does not use word vectors"
+        )
     if begin is not None:
         dataset = in_old_order(dataset, begin.context.names, progress)
     existed = out.exists()
@@ -115,7 +117,7 @@ def train(
             log=RunLog(out, keep=resume),
             progress=progress,
         )
-    except InputError:  # what the run was given cannot be used: going on with it is no use either
+    except InputError:  # the input cannot be used: there is nothing to resume
         if not resume:
             discard_run(out, folder=not existed)
         raise
@@ -141,7 +143,7 @@ def train(
 
 
 class Demo(NamedTuple):
-    """What the demo made: the tagger, and six test images with their true and found tags."""
+    """The result of the demo: the tagger, and six test images with their true and found tags."""
 
     tagger: Tagger
     examples: list[tuple[str, list[str], list[Tag]]]
@@ -165,7 +167,7 @@ def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settin
 
 
 def _backbone(options: TrainSettings, start: Path | None) -> Any:
-    """Return the backbone to train and, when going on from a tagger, that tagger's network."""
+    """Return the backbone to train and, when continuing from a tagger, its network."""
     import torch
 
     from imlgcn.models import create_backbone
@@ -174,7 +176,9 @@ def _backbone(options: TrainSettings, start: Path | None) -> Any:
 
     begin = None
     if start is None:
-        with torch.random.fork_rng(devices=[]):  # what is drawn is replaced by the weights
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # initial weights are replaced by the pretrained ones
             backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
     else:
         classifier, context = load_classifier(start)

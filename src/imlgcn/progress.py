@@ -1,7 +1,7 @@
-"""Progress that people can read: a bar on a terminal, plain lines elsewhere, silence by default.
+"""Progress: a bar on a terminal, plain lines elsewhere, silence by default.
 
-The library never prints; whoever calls it hands in a :class:`Progress`. Rich is imported when it is
-used: the command line starts without it.
+The library never prints; its caller passes a :class:`Progress`. Rich is imported on first use: the
+command line starts without it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TerminalProgress(Progress):
 
     @cached_property
     def console(self) -> Console:
-        """Where it writes: standard error, if not said otherwise."""
+        """Where it writes: standard error by default."""
         from rich.console import Console
 
         return self._given or Console(stderr=True, highlight=False)

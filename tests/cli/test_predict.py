@@ -21,7 +21,7 @@ def test_predict_prints_json_lines_of_the_tags(cli, tagger, shapes):
     assert [row["label"] for row in rows] == [tag.label for tag in expected]
     assert {row["image"] for row in rows} == {str(image)}
     assert rows[0]["probability"] == pytest.approx(expected[0].probability, abs=1e-5)
-    assert "1 images read, 5 tags" in found.err
+    assert "1 image read, 5 tags" in found.err
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
@@ -118,7 +118,7 @@ def test_predict_writes_sidecars_and_pre_annotations(cli, tagger, shapes, tmp_pa
     image.write_bytes((shapes.parent / "00.png").read_bytes())
     tasks = tmp_path / "tasks.json"
     found = cli("predict", tagger.path, image, "--threshold", 0, "--xmp", "--label-studio", tasks)
-    assert "1 images read, 5 tags; 1 sidecars written" in found.err
+    assert "1 image read, 5 tags; 1 sidecar written" in found.err
     assert (tmp_path / "image.png.xmp").read_text().count("<rdf:li>") == 5
     assert len(json.loads(tasks.read_text())) == 1
     (tmp_path / "image.png.xmp").write_text("no xml")

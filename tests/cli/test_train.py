@@ -204,7 +204,7 @@ def test_one_corrupt_image_is_counted_or_with_strict_refused(train, tmp_path, re
     data = rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]) if r[0] == "03.png" else r)
     found = train(data=data, out=tmp_path / "a")
     assert found.code == 0
-    assert "1 images could not be read and were left out" in found.err
+    assert "left out, could not be read: 1 image" in found.err
     train("--strict", data=data, out=tmp_path / "b").assert_refused("1 of 72", "bad.png")
     assert not (tmp_path / "b").exists()
 

@@ -165,11 +165,11 @@ def test_an_interrupted_run_says_how_to_continue_and_counts_each_image_once(tmp_
             said.append(text)
 
     interrupt(images, tmp_path / "tags.csv", 5, progress=Saying())
-    assert "5 images are kept in" in said[-1]
+    assert "5 images kept in" in said[-1]
     assert "resume=True" in said[-1]
     interrupt(images, tmp_path / "tags.csv", 2, progress=Saying(), resume=True)
-    assert said[-2] == "5 images are already done"
-    assert "7 images are kept in" in said[-1]
+    assert said[-2] == "already done: 5 images"
+    assert "7 images kept in" in said[-1]
 
 
 def test_pre_annotations_hold_the_images_of_both_runs(tmp_path, images):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from imlgcn.numbers import number, plural, signed
 from imlgcn.report.wording import caution, verdict
 
 
@@ -55,11 +54,3 @@ def test_only_numbers_of_the_validation_split_get_a_caution():
     assert "no test split" in caution({"split": "val"})
     assert caution({"split": "test"}) is None
     assert caution({}) is None
-
-
-def test_numbers_are_printed_for_readers():
-    assert number(float("nan")) == number(None) == "–"
-    assert number(-3.251, 2) == "−3.25"
-    assert number(12345.6, 0) == "12,346"
-    assert signed(-0.01) == signed(0.01) == "0.0"
-    assert plural(0, "label") == "0 labels"

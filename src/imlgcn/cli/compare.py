@@ -11,6 +11,8 @@ from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, terminal
 
+METHOD, TRAINING = "Method", "Training"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -19,25 +21,65 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write, or to go on with.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write, or to continue."),
+    ],
     heads: Annotated[
-        str, typer.Option(help="linear,iml_gcn,iml_gcn:graph=identity,...; all = every head.")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="linear,iml_gcn,iml_gcn:graph=identity,...; all: every head.",
+            rich_help_panel=METHOD,
+        ),
     ] = "all",
     backbone: Annotated[
-        str, typer.Option(help="Any timm model, several joined by +, or a tagger's folder.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Any timm model, several joined by +, or a tagger's folder.",
+            rich_help_panel=METHOD,
+        ),
     ] = "efficientnet_lite0",
     weights: Annotated[
-        Path | None, typer.Option(help="Pretrained weights in a local file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Pretrained weights (default: the installed ones, or timm's hub).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
-    preset: Annotated[str, typer.Option(help="small or paper.")] = "small",
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the network input (default: what the weights were trained on).",
+            rich_help_panel=METHOD,
+        ),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="small or paper.", rich_help_panel=TRAINING)
+    ] = "small",
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs of every training (default: the preset's).")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Epochs of every training (default: the preset's).",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds of every head.")] = 3,
-    split: Annotated[str, typer.Option(help="What to report: test or val.")] = "test",
+    seeds: Annotated[
+        int,
+        typer.Option(metavar="N", help="Trainings of every head.", rich_help_panel=TRAINING),
+    ] = 3,
+    split: Annotated[str, typer.Option(metavar="NAME", help="To report: test or val.")] = "test",
     words: Annotated[
-        Path | None, typer.Option(help="Vectors of the label names: GloVe text, or any encoder's.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Vectors of the label names, GloVe text or any encoder's (default: GloVe 50-d).",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
@@ -46,9 +88,10 @@ def compare(
     fields: Fields = None,
     device: Device = "auto",
 ) -> None:
-    """Train heads on the same frozen features, images and grid, and print their table.
+    """Train heads on the same frozen features and print their table.
 
-    What is in --out already is not trained again: an interrupted comparison goes on.
+    All have the same images and grid. What is in --out already is not trained
+    again: an interrupted comparison continues.
 
     Example: imlgcn compare openclipart --heads linear,mlp,iml_gcn --out runs/compare
     """

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
-from imlgcn.cli.options import terminal
+from imlgcn.cli.options import Json, terminal
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
@@ -19,7 +19,9 @@ from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
 
 HOW = "How the data is read"
-Data = Annotated[str, typer.Argument(help="CSV, COCO JSON, folder, zip, or `openclipart`.")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="CSV, COCO JSON, folder, zip, or `openclipart`.")
+]
 Delimiter = Annotated[
     str | None,
     typer.Option(
@@ -57,7 +59,7 @@ Fields = Annotated[
         rich_help_panel=HOW,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+PARTS = "Splits"
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +77,9 @@ def check(
     images: Images = None,
     fields: Fields = None,
 ) -> None:
-    """Look for what would harm training; exit code 1 when something does.
+    """Look for what would harm training.
+
+    Exit code 1 when something does.
 
     Example: imlgcn check photos.csv
     """
@@ -96,18 +100,40 @@ def check(
 
 def split(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")],
-    train: Annotated[float, typer.Option(help="Share of images.")] = 0.8,
-    val: Annotated[float, typer.Option(help="Share of images.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Share of images.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .csv file to write.")
+    ],
+    train: Annotated[
+        float,
+        typer.Option(
+            metavar="FRACTION",
+            help="For training; the three sum to 1.",
+            rich_help_panel=PARTS,
+        ),
+    ] = 0.8,
+    val: Annotated[
+        float,
+        typer.Option(metavar="FRACTION", help="For validation.", rich_help_panel=PARTS),
+    ] = 0.1,
+    test: Annotated[
+        float, typer.Option(metavar="FRACTION", help="For the test.", rich_help_panel=PARTS)
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.", rich_help_panel=PARTS)] = 0,
     group_by: Annotated[
         str | None,
-        typer.Option(help="Column whose equal values stay together (default: near duplicates)."),
+        typer.Option(
+            metavar="COLUMN",
+            help="Images with the same value stay in one split (default: near duplicates do).",
+            rich_help_panel=PARTS,
+        ),
     ] = None,
     keep_test: Annotated[
         bool,
-        typer.Option(help="Leave the data's own test split; --val is a share of the others."),
+        typer.Option(
+            "--keep-test",
+            help="Keep the data's own test split; --val is a fraction of the others.",
+            rich_help_panel=PARTS,
+        ),
     ] = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
@@ -115,7 +141,9 @@ def split(
     images: Images = None,
     fields: Fields = None,
 ) -> None:
-    """Split images so that every label has its share, and write a CSV that `train` reads.
+    """Split images, each label in proportion, and write a CSV.
+
+    `imlgcn train` reads it.
 
     Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
     """
@@ -149,8 +177,10 @@ def split(
 
 def graph(
     data: Data,
-    threshold: Annotated[float, typer.Option(help="Smallest P(j|i) of an edge.")] = 0.4,
-    rules: Annotated[int, typer.Option(help="How many rules to print.")] = 20,
+    threshold: Annotated[
+        float, typer.Option(metavar="P", help="Smallest P(j|i) of an edge, 0 to 1.")
+    ] = 0.4,
+    rules: Annotated[int, typer.Option(metavar="N", help="Rules to print.")] = 20,
     as_json: Json = False,
     delimiter: Delimiter = None,
     reader: Reader = None,
@@ -158,9 +188,10 @@ def graph(
     images: Images = None,
     fields: Fields = None,
 ) -> None:
-    """Print the label graph: edges, isolated labels and the strongest rules.
+    """Print the label graph: edges, isolated labels, strongest rules.
 
-    It is counted on the training split where there is one, as `train` does.
+    It is counted on the training split if there is one, as in `imlgcn train`.
+
     Example: imlgcn graph openclipart
     """
     from imlgcn.labels.context import LabelContext

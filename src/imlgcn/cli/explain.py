@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device
+from imlgcn.cli.options import Device, Json
 from imlgcn.config import InputError
 
 if TYPE_CHECKING:
@@ -28,19 +28,34 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     tagger: Annotated[
-        Path, typer.Argument(help="Folder that `imlgcn train` wrote, or a file with maps.")
+        Path,
+        typer.Argument(
+            metavar="TAGGER", help="Folder that `imlgcn train` wrote, or a file with maps."
+        ),
     ],
-    image: Annotated[Path, typer.Argument(help="The image.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image file.")],
     label: Annotated[
-        list[str] | None, typer.Option(help="A label to explain, tag or not; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A label to explain, tag or not; may be repeated (default: up to 4 tags).",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Draw it: a .png, .svg or .pdf file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Also draw it, as .png, .svg or .pdf (default: no file).",
+        ),
     ] = None,
     device: Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Say why an image has its tags: where each score comes from, which labels shaped it.
+    """Say why an image has its tags.
+
+    Where each score comes from, and which labels shaped it.
 
     Example: imlgcn explain runs/demo photo.jpg --label dog --out why.png
     """

@@ -10,11 +10,14 @@ import typer
 from rich.console import Console
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.cli.options import terminal
+from imlgcn.cli.options import TaggerFolder, terminal
 from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:
     from imlgcn.exporting import Exported
+
+
+INT8 = "Proof and 8-bit integers"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,46 +26,61 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    tagger: Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")],
+    tagger: TaggerFolder,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="onnx, openvino or torch.")
+        str, typer.Option("--format", "-f", metavar="NAME", help="onnx, openvino or torch.")
     ] = "onnx",
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
+            metavar="FILE",
             help="The file to write: .onnx, .openvino or .pt2 (default: into TAGGER).",
         ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="Side of the images in pixels (default: the tagger's).")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of the network input (default: the tagger's)."),
     ] = None,
     maps: Annotated[
         bool | None,
         typer.Option(
             "--maps/--no-maps",
-            help="Say where each score comes from, for explain and serve (default: in TAGGER).",
+            help="With activation maps, for explain and serve (default: only into TAGGER).",
         ),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Compute in 8-bit integers; needs --calibration.")
+        bool,
+        typer.Option(
+            "--int8",
+            help="Compute in 8-bit integers; needs --calibration.",
+            rich_help_panel=INT8,
+        ),
     ] = False,
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="Data whose images the file is compared on (default: what the tagger was trained "
-            "on, or openclipart); --int8 is fitted on its split train and judged on val."
+            metavar="DATA",
+            help="Images to compare the file on; --int8 is fitted on its split train and evaluated "
+            "on val (default: the training data, or openclipart).",
+            rich_help_panel=INT8,
         ),
     ] = None,
     max_drop: Annotated[
-        float, typer.Option(help="Points of mAP that --int8 may cost, or no file is written.")
+        float,
+        typer.Option(
+            metavar="POINTS",
+            help="mAP that --int8 may cost, in points; if it costs more, nothing is written.",
+            rich_help_panel=INT8,
+        ),
     ] = 0.5,
 ) -> None:
-    """Write a tagger as one file that needs no imlgcn. Exit code 4 when the file is not equal.
+    """Write a tagger as one file that needs no imlgcn.
 
-    It is kept only if its logits and tags are those of the tagger. Without --out, `imlgcn predict`
-    and `imlgcn serve` use an .onnx or .openvino file from then on.
+    It is kept only if its logits and tags are those of the tagger: else exit
+    code 4. Without --out, predict and serve use the .onnx or .openvino file
+    from then on.
 
     Example: imlgcn export runs/demo --format onnx --out demo.onnx
     """

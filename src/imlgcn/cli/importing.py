@@ -11,6 +11,8 @@ from imlgcn.cli import show
 from imlgcn.cli.options import terminal
 from imlgcn.config import merge_settings, parse_setting
 
+PARTS = "What the file does not say"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -18,35 +20,77 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="The checkpoint: .pth, .pth.tar, .safetensors.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The checkpoint: .pth, .pth.tar, .safetensors.")
+    ],
     source: Annotated[
         str,
-        typer.Option("--from", help="asl, ml_decoder, ml_gcn, ssgrl, c_tran, query2label or csra."),
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="asl, ml_decoder, ml_gcn, ssgrl, c_tran, query2label or csra.",
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; empty or new.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write; empty or new.")
+    ],
     data_names: Annotated[
         str | None,
         typer.Option(
+            metavar="NAMES",
             help="coco, voc, vg500, or a text file with a label name on each line, in the "
-            "checkpoint's order (default: the names stored in it)."
+            "checkpoint's order (default: the names stored in it).",
+            rich_help_panel=PARTS,
         ),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="timm's name of the trunk (default: read from the entries).")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="timm's name of the backbone (default: recognised by its entries).",
+            rich_help_panel=PARTS,
+        ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option(help="Side of the input in pixels (default: as published).")
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the network input (default: as published).",
+            rich_help_panel=PARTS,
+        ),
     ] = None,
     words: Annotated[
-        Path | None, typer.Option(help="Label vectors of ML-GCN and SSGRL: GloVe text or .npy.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Label vectors of ML-GCN and SSGRL, GloVe text or .npy (default: none).",
+            rich_help_panel=PARTS,
+        ),
     ] = None,
-    graph: Annotated[Path | None, typer.Option(help="SSGRL's matrix of P(j|i), .npy.")] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="SSGRL's matrix of P(j|i), .npy (default: none).",
+            rich_help_panel=PARTS,
+        ),
+    ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the head, as lam=0.1 (CSRA).")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option of the head, as lam=0.1 for CSRA; may be repeated (default: none).",
+            rich_help_panel=PARTS,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
+    ] = False,
 ) -> None:
-    """Make a tagger of a published checkpoint; its logits are those of the published code.
+    """Make a tagger of a published checkpoint.
+
+    Its logits are those of the published code.
 
     Example: imlgcn import TResNet_L_448_86.6.pth --from asl --data-names coco --out runs/asl
     """

@@ -11,12 +11,10 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
-from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.options import Device, Json, TaggerFolder, terminal
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
-
-TaggerFolder = Annotated[Path, typer.Argument(help="Folder that `imlgcn train` wrote.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,17 +26,26 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     tagger: TaggerFolder,
     data: Data,
-    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
+    split: Annotated[str, typer.Option(metavar="NAME", help="train, val, test, or all.")] = "test",
     protocol: Annotated[
         str,
         typer.Option(
+            metavar="NAME",
             help="How mAP is computed: default, rank, voc07, voc12 or sklearn. Or score as a "
-            "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn."
+            "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn.",
         ),
     ] = "default",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics.")] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Also write all metrics as JSON (default: no file)."
+        ),
+    ] = None,
     report_file: Annotated[
-        Path | None, typer.Option("--report", help="Write a report to look at (HTML).")
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="Also write a report, .html (default: no file)."
+        ),
     ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
@@ -72,7 +79,7 @@ def evaluate(
 
 
 def report(tagger: TaggerFolder) -> None:
-    """Write report.html into a tagger's folder again, from what the folder holds.
+    """Write a tagger's report.html again, from what its folder holds.
 
     Example: imlgcn report runs/demo
     """
@@ -85,15 +92,27 @@ def report(tagger: TaggerFolder) -> None:
 
 def params(
     head: Annotated[
-        str, typer.Option(help="iml_gcn, linear, mlp, csra, ...: the README lists all.")
+        str,
+        typer.Option(
+            metavar="NAME", help="iml_gcn, linear, mlp, csra, ...; `imlgcn systems` lists all."
+        ),
     ] = "iml_gcn",
-    backbone: Annotated[str, typer.Option(help="Any timm model.")] = "tresnet_m",
-    labels: Annotated[int, typer.Option(help="Number of labels.")] = 80,
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="Any timm model.")] = "tresnet_m",
+    labels: Annotated[
+        int, typer.Option(metavar="N", help="Number of labels; COCO has 80.")
+    ] = COCO_LABELS,
     embedding: Annotated[
-        str | None, typer.Option(help="image_pca, image, onehot, random or words.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Nodes of a graph head: image_pca, image, onehot, random or words "
+            "(default: the head's).",
+        ),
     ] = None,
-    preset: Annotated[str, typer.Option(help="paper or small.")] = "paper",
-    folded: Annotated[bool, typer.Option("--folded", help="As deployed, head folded.")] = False,
+    preset: Annotated[str, typer.Option(metavar="NAME", help="paper or small.")] = "paper",
+    folded: Annotated[
+        bool, typer.Option("--folded", help="Count the head as deployed: folded.")
+    ] = False,
 ) -> None:
     """Print how many parameters a system has.
 
@@ -106,10 +125,12 @@ def params(
 
 
 def systems(
-    labels: Annotated[int, typer.Option(help="Number of labels; COCO has 80.")] = COCO_LABELS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    labels: Annotated[
+        int, typer.Option(metavar="N", help="Number of labels; COCO has 80.")
+    ] = COCO_LABELS,
+    as_json: Json = False,
 ) -> None:
-    """Print every system of the comparison: our parameter count beside the published numbers.
+    """Print every system's parameters beside its published numbers.
 
     Example: imlgcn systems
     """
@@ -127,6 +148,6 @@ def systems(
 
 
 def _refuse_other_than_html(file: Path | None) -> None:
-    """A report in the place of somebody's table would be a loss that no message makes good."""
+    """Refuse a file that is not a page: a mistyped name must not cost somebody's table."""
     if file is not None and file.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--report writes a page: give a file that ends in .html, not {file}")
+        raise InputError(f"--report writes a page: give a file that ends in .html; got {file}")

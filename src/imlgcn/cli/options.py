@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,14 @@ import typer
 from imlgcn.cli.flags import in_flags
 from imlgcn.progress import TerminalProgress
 
+TaggerFolder = Annotated[
+    Path, typer.Argument(metavar="TAGGER", help="Folder that `imlgcn train` wrote.")
+]
+TaggerOrFile = Annotated[
+    Path,
+    typer.Argument(metavar="TAGGER", help="Folder that `imlgcn train` wrote, or an exported file."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Device = Annotated[
     str,
     typer.Option(

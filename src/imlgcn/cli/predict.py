@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.options import Device, TaggerOrFile, terminal
 from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
@@ -18,49 +18,85 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 
+ALSO, HOW = "Further files", "How it is computed"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
     app.command()(predict)
 
 
 def predict(
-    tagger: Annotated[
-        Path, typer.Argument(help="Folder that `imlgcn train` wrote, or an exported file.")
+    tagger: TaggerOrFile,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATHS", help="Files, folders, globs; - reads a list.")
     ],
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs; - reads a list.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .jsonl, .csv or .parquet file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="A .jsonl, .csv or .parquet file (default: CSV, printed).",
+        ),
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(help="f1, 0.5, precision=0.9 or recall=0.9.")
+        str | None,
+        typer.Option(
+            metavar="VALUE",
+            help="f1, a probability such as 0.5, precision=0.9 or recall=0.9 "
+            "(default: the tagger's own thresholds).",
+        ),
     ] = None,
     known: Annotated[
-        str | None, typer.Option(help="Labels already known, for a c_tran head: dog=1,cat=0.")
+        str | None,
+        typer.Option(
+            metavar="LABELS",
+            help="Labels already known, for a c_tran head: dog=1,cat=0 (default: none).",
+        ),
     ] = None,
-    all_labels: Annotated[bool, typer.Option("--all", help="Every label, not only tags.")] = False,
+    all_labels: Annotated[
+        bool, typer.Option("--all", help="Every label, not only the tags.")
+    ] = False,
     engine: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="onnxruntime, openvino, torch, or auto: the fastest here, measured once "
-            "(default: an exported file if there is one)."
+            "(default: an exported file if there is one).",
+            rich_help_panel=HOW,
         ),
     ] = None,
     device: Device = "auto",
     latency: Annotated[
-        bool, typer.Option("--latency", help="All cores on one image at a time.")
+        bool,
+        typer.Option(
+            "--latency", help="Use all cores on one image at a time.", rich_help_panel=HOW
+        ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an --out that was interrupted.")
+        bool, typer.Option("--resume", help="Continue an --out that was interrupted.")
     ] = False,
     xmp: Annotated[
-        bool, typer.Option("--xmp", help="Also add the tags to XMP sidecars beside the images.")
+        bool,
+        typer.Option(
+            "--xmp",
+            help="Also add the tags to XMP sidecars beside the images.",
+            rich_help_panel=ALSO,
+        ),
     ] = False,
     label_studio: Annotated[
         Path | None,
-        typer.Option(help="Also write Label Studio pre-annotations to this .json file."),
+        typer.Option(
+            metavar="FILE",
+            help="Also write Label Studio pre-annotations, .json (default: no file).",
+            rich_help_panel=ALSO,
+        ),
     ] = None,
 ) -> None:
-    """Tag images; one row per image and label. Exit code 3 when a file could not be read.
+    """Tag images: one row per image and label.
+
+    Exit code 3 when a file could not be read.
 
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.options import Device, TaggerOrFile, terminal
 from imlgcn.config import InputError
 
-TaggerPath = Annotated[
-    Path, typer.Argument(help="Folder that `imlgcn train` wrote, or an exported file.")
-]
+ADDRESS, LOAD = "Address", "Load"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,23 +19,54 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    tagger: TaggerPath,
-    host: Annotated[str, typer.Option(help="Address; 0.0.0.0 is every one here.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes one that is free.")] = 8000,
+    tagger: TaggerOrFile,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0: for other machines too.",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(metavar="N", help="Port; 0: any that is free.", rich_help_panel=ADDRESS),
+    ] = 8000,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     engine: Annotated[
-        str, typer.Option(help="onnxruntime, openvino, torch, or auto: the fastest here.")
+        str,
+        typer.Option(
+            metavar="NAME", help="onnxruntime, openvino, torch, or auto: the fastest here."
+        ),
     ] = "auto",
     device: Device = "auto",
-    max_batch: Annotated[int, typer.Option(help="Images scored at once, at most.")] = 4,
+    max_batch: Annotated[
+        int,
+        typer.Option(metavar="N", help="Images scored at once, at most.", rich_help_panel=LOAD),
+    ] = 4,
     max_wait_ms: Annotated[
-        float, typer.Option(help="How long a batch waits for images being decoded.")
+        float,
+        typer.Option(
+            metavar="MS",
+            help="Milliseconds that a batch waits for images being decoded, at most.",
+            rich_help_panel=LOAD,
+        ),
     ] = 2.0,
     queue: Annotated[
-        int, typer.Option(help="Images taken in and not yet answered; beyond it: 503.")
+        int,
+        typer.Option(
+            metavar="N",
+            help="Images accepted and not yet answered; beyond it, status 503.",
+            rich_help_panel=LOAD,
+        ),
     ] = 256,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A further name the server answers to.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further host name to answer to; may be repeated (default: none).",
+            rich_help_panel=ADDRESS,
+        ),
     ] = None,
 ) -> None:
     """Serve a tagger: a page to try it on, and an API.

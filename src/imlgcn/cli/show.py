@@ -288,7 +288,7 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
     for row in rows:
         table.add_row(
             row.entry,
-            f"{number(row.map)} ± {number(row.map_std)}",
+            f"{number(row.mAP)} ± {number(row.mAP_std)}",
             difference(row),
             number(row.of1),
             number(row.folded, 0),

@@ -1,4 +1,4 @@
-"""Heads compared on equal terms: the same images, features, budget and grid for each."""
+"""Heads compared on equal terms: the same images, features, budget and grid."""
 
 from imlgcn.comparison.entries import Entry, parse_entries
 from imlgcn.comparison.run import Comparison, compare

@@ -1,4 +1,4 @@
-"""One training of a comparison, kept in a file so that it is never run again.
+"""One training of a comparison, kept in a file so that it is not repeated.
 
 Shapes: N images of the split, L labels.
 """
@@ -36,7 +36,7 @@ REPEATS = 5  # the median of so many
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What every cell of a comparison shares."""
+    """The inputs that every cell of a comparison shares."""
 
     train: ImageFeatures
     val: ImageFeatures
@@ -49,7 +49,7 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """What one training left: logits, and what it cost."""
+    """The result of one training: logits and costs."""
 
     val: NDArray[np.float32]  # (N, L)
     test: NDArray[np.float32]  # (N, L)
@@ -99,7 +99,7 @@ def _read(path: Path) -> Cell | None:
         with np.load(path, allow_pickle=False) as file:
             numbers = {key: file[key].item() for key in file.files if file[key].ndim == 0}
             if numbers.pop("made_by", version("imlgcn")) != version("imlgcn"):
-                return None  # another version may train otherwise
+                return None  # another version may train differently
             return Cell(val=file["val"], test=file["test"], **numbers)
     except (
         ValueError,
@@ -108,7 +108,7 @@ def _read(path: Path) -> Cell | None:
         KeyError,
         TypeError,
         BadZipFile,
-    ):  # damaged: as if it were not there
+    ):  # damaged: trained again
         return None
 
 

@@ -1,4 +1,4 @@
-"""What is compared: a head with options, as written on the command line."""
+"""The entries of a comparison: heads with options, as on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imlgcn.config import CONTROL, InputError, merge_settings, parse_setting, un
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a comparison: a head and what differs from its preset."""
+    """One row of a comparison: a head and the options that differ from its preset."""
 
     head: str
     options: Mapping[str, Any] = field(default_factory=dict)

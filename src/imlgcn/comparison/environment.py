@@ -1,4 +1,4 @@
-"""What a result was measured on: every table carries these lines."""
+"""The environment of a result: every table carries these lines."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ def cost_figure(rows: Sequence[Row]) -> Figure:
     """Draw one line for each head, best mAP on top: mAP on the left, parameters on the right.
 
     The bar is the 95 % interval of the difference to the control, drawn around the control's mAP:
-    where it crosses the dashed line there is no difference to be seen.
+    where it crosses the dashed line there is no measurable difference.
     """
     from matplotlib.figure import Figure
 
-    ordered = sorted(rows, key=lambda row: row.map)
+    ordered = sorted(rows, key=lambda row: row.mAP)
     figure = Figure(figsize=(8.2, 1.1 + ROW * len(rows)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for axes in (left, right):
@@ -41,13 +41,13 @@ def cost_figure(rows: Sequence[Row]) -> Figure:
 
 def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
     control = next(row for row in rows if row.entry == CONTROL)
-    axes.axvline(control.map, color=LIGHT["control"], linewidth=1, dashes=(4, 3))
+    axes.axvline(control.mAP, color=LIGHT["control"], linewidth=1, dashes=(4, 3))
     for y, row in enumerate(rows):
         colour = LIGHT["control" if row is control else "tagger"]
         if row.low is not None and row.high is not None:
-            ends = [control.map + row.low, control.map + row.high]
+            ends = [control.mAP + row.low, control.mAP + row.high]
             axes.plot(ends, [y, y], color=colour, linewidth=2.4, alpha=0.45)
-        axes.plot(row.map, y, "s" if row is control else "o", color=colour, markersize=7)
+        axes.plot(row.mAP, y, "s" if row is control else "o", color=colour, markersize=7)
     axes.set_xlabel(f"mAP in percent, 95 % interval of the\ndifference to {CONTROL}")
 
 

@@ -20,7 +20,7 @@ from imlgcn.config import CONTROL
 from imlgcn.files import write_atomic
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.models import HEADS
-from imlgcn.numbers import number, signed
+from imlgcn.numbers import number, plural, signed
 from imlgcn.report import render
 from imlgcn.views.svg import inline_svg
 
@@ -38,7 +38,7 @@ class LabelChange(NamedTuple):
 
 
 class HeadNote(NamedTuple):
-    """What is said of one entry beside its row."""
+    """The note on one entry."""
 
     entry: str
     kind: str  # one line on the head
@@ -86,7 +86,7 @@ def write_report(
         "note": note.replace("`", ""),  # it is Markdown
         "notes": notes,
         "enough": ENOUGH,
-        "best": max(rows, key=lambda row: row.map),
+        "best": max(rows, key=lambda row: row.mAP),
         "figure": _figure(rows),
         "facts": [(key, value.strip("`")) for key, _, value in facts],
     }
@@ -102,16 +102,17 @@ def verdict(row: Row) -> str:
         return f"{interval}: better than the control on these images."
     if row.high < 0:
         return f"{interval}: worse than the control on these images."
-    return f"{interval}: no difference to the control can be seen on these images."
+    return f"{interval}: no measurable difference to the control on these images."
 
 
 def _figure(rows: Sequence[Row]) -> Markup:
-    best = max(rows, key=lambda row: row.map)
+    best = max(rows, key=lambda row: row.mAP)
     better = sum(row.low is not None and row.low > 0 for row in rows)
     worse = sum(row.high is not None and row.high < 0 for row in rows)
     description = (
-        f"mAP of {len(rows)} heads with the interval of the difference to {CONTROL}, beside "
-        f"their parameters. Highest: {best.entry} with {number(best.map)} %. Intervals above zero: "
+        f"mAP of {plural(len(rows), 'head')} with the interval of the difference to {CONTROL}, "
+        "beside "
+        f"their parameters. Highest: {best.entry} with {number(best.mAP)} %. Intervals above zero: "
         f"{better}, below: {worse}. The table below holds all numbers."
     )
     return inline_svg(cost_figure(rows), "comparison", description)
@@ -129,8 +130,8 @@ def _head_note(
     row: Row, change: NDArray[np.float64], names: Sequence[str], positives: NDArray[np.int64]
 ) -> HeadNote:
     head, _, options = row.entry.partition(":")
-    judged = np.flatnonzero(positives >= ENOUGH)
-    order = judged[np.argsort(-change[judged], kind="stable")]
+    enough = np.flatnonzero(positives >= ENOUGH)
+    order = enough[np.argsort(-change[enough], kind="stable")]
 
     def listed(labels: NDArray[np.intp], sign: int) -> list[LabelChange]:
         return [

@@ -1,4 +1,4 @@
-"""The comparison itself: features once, a small grid on validation, then every seed.
+"""The comparison: features once, a small grid on validation, then every seed.
 
 Shapes: N images, C channels, L labels.
 """
@@ -33,7 +33,7 @@ from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS, Backbone, create_backbone, head_options
-from imlgcn.numbers import number
+from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import load_classifier
 from imlgcn.training.extract import extract_features, extract_maps, weights_hash
@@ -46,7 +46,7 @@ GRID = ((1.0, 1.0), (1 / 3, 1.0), (3.0, 1.0))
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The rows of the table and the cells they rest on: entry -> one cell for each seed."""
+    """The rows of the table and their cells: entry -> one cell for each seed."""
 
     rows: tuple[Row, ...]
     cells: dict[str, list[Cell]]
@@ -92,16 +92,16 @@ def compare(
         label_embeddings: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
         grid: factors of learning rate and weight decay.
         device: as for :func:`imlgcn.engines.device.choose_device`.
-        progress: told what is trained.
+        progress: receives bars and messages.
 
     Raises:
         InputError: an unknown head, a missing split, or a folder that cannot be written.
     """
     entries = parse_entries(heads) if isinstance(heads, str) else tuple(heads)
     if split not in ("val", "test"):
-        raise InputError(f"a comparison reports the split 'val' or 'test', not {split!r}")
+        raise InputError(f"split= takes 'val' or 'test'; got {split!r}")
     if seeds < 1 or (epochs is not None and epochs < 1):
-        raise InputError(f"seeds and epochs are 1 or more; {seeds} and {epochs} given")
+        raise InputError(f"seeds and epochs are 1 or more; got {seeds} and {epochs}")
     dataset = data if isinstance(data, Dataset) else DataSource.of(data).load()
     dataset, _ = with_splits(dataset, 0, progress)
     dataset = with_learnable_labels(dataset, progress)
@@ -115,11 +115,11 @@ def compare(
         )
     given = {**(label_embeddings or {}), "words": str(words) if words else None}
     settings = train_settings({"label_embeddings": given}).label_embeddings
-    trunk = _open_backbone(backbone, weights, size)
-    trunk.image_settings = trunk.image_settings.model_copy(
+    network = _open_backbone(backbone, weights, size)
+    network.image_settings = network.image_settings.model_copy(
         update={"fit": train_settings(preset=preset).fit}
     )
-    material = prepare(dataset, trunk, entries, settings, preset, progress, device)
+    material = prepare(dataset, network, entries, settings, preset, progress, device)
     folder = Path(out) / "cells"
     cells, chosen = {}, {}
     for entry in entries:
@@ -145,13 +145,17 @@ def compare(
         )
         for entry in entries
     )
-    judged = (material.test if split == "test" else material.val).dataset
+    scored = (material.test if split == "test" else material.val).dataset
     note = (
-        f"{dataset.reader or 'data'}: {trunk.name} frozen at side {trunk.image_settings.size}, "
-        f"{len(judged)} images of the split {split!r}, {len(dataset.names)} labels, "
-        f"mean of {seeds} seeds (± their standard deviation), preset `{preset}`, mAP with protocol "
+        f"{dataset.reader or 'data'}: {network.name}, frozen, input size "
+        f"{network.image_settings.size}, "
+        f"{plural(len(scored), 'image')} of the split {split!r}, "
+        f"{plural(len(dataset.names), 'label')}, "
+        f"mean of {plural(seeds, 'seed')} (± their standard deviation), preset `{preset}`, mAP "
+        "with protocol "
         '"default"; metrics in percent, calibration and thresholds from validation. The interval '
-        "resamples images, paired. Times are of this machine, ms per image of the head alone."
+        "resamples images, paired. Times were measured on this machine, ms per image of the head "
+        "alone."
     )
     environment = describe()
     _write(Path(out), rows, f"{note}\n\n{environment}\n\n")
@@ -159,7 +163,7 @@ def compare(
         Path(out) / NAME,
         rows,
         cells,
-        judged.targets,
+        scored.targets,
         dataset.names,
         split=split,
         note=note,
@@ -176,12 +180,12 @@ def _open_backbone(
     if not Path(backbone).is_dir():
         return create_backbone(backbone, weights=weights, size=size)
     if weights is not None:
-        raise InputError(f"{backbone} is a tagger and brings its weights; leave weights= out")
-    trunk = load_classifier(Path(backbone))[0].backbone
+        raise InputError(f"{backbone} is a tagger with its own weights; leave weights= out")
+    network = load_classifier(Path(backbone))[0].backbone
     if size is not None:
-        trunk.check_size(size)
-        trunk.image_settings = trunk.image_settings.model_copy(update={"size": size})
-    return trunk
+        network.check_size(size)
+        network.image_settings = network.image_settings.model_copy(update={"size": size})
+    return network
 
 
 def prepare(

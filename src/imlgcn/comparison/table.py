@@ -17,7 +17,7 @@ from imlgcn.comparison.cells import Cell
 from imlgcn.config import CONTROL
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.metrics.protocol import paired_bootstrap
-from imlgcn.numbers import number, signed
+from imlgcn.numbers import MISSING, number, signed
 
 ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
 
@@ -27,8 +27,8 @@ class Row:
     """The results of one entry; metrics in percent, mean over seeds, on the split scored."""
 
     entry: str
-    map: float
-    map_std: float  # over seeds
+    mAP: float  # noqa: N815 - the field's name
+    mAP_std: float  # noqa: N815 - over seeds
     difference: float | None  # to the control, in mAP points; None: the control itself
     low: float | None  # 95 % interval, paired bootstrap over images
     high: float | None
@@ -53,16 +53,16 @@ def make_row(
     *,
     split: str,
 ) -> Row:
-    """Judge the cells of one entry, one for each seed; ``targets`` are those of val and test.
+    """Evaluate the cells of one entry, one per seed; ``targets`` are those of val and test.
 
     Calibration and thresholds are fitted on validation.
     """
     val_targets, wanted = targets if split == "test" else (targets[0], targets[0])
-    judged = [
+    evaluated = [
         evaluate_split(scores(c, split), wanted, names, fit_label_calibration(c.val, val_targets))
         for c in cells
     ]
-    maps = [found["mAP"] for found in judged]
+    maps = [found["mAP"] for found in evaluated]
     difference: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
     if cells is not control:
         difference = paired_bootstrap(
@@ -73,12 +73,12 @@ def make_row(
         )
 
     def mean(metric: str) -> float:
-        return float(np.mean([found[metric] for found in judged]))
+        return float(np.mean([found[metric] for found in evaluated]))
 
     return Row(
         entry=entry,
-        map=float(np.mean(maps)),
-        map_std=float(np.std(maps)),
+        mAP=float(np.mean(maps)),
+        mAP_std=float(np.std(maps)),
         difference=difference[0],
         low=difference[1],
         high=difference[2],
@@ -109,7 +109,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """Return the table for people."""
+    """Return the table as Markdown."""
     lines = [
         f"| head | mAP | difference to {CONTROL} (95 % interval) | CF1 | OF1 | ECE | log-loss | "
         "parameters | folded | training s | ms per image | chosen |",
@@ -117,7 +117,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         lines.append(
-            f"| {row.entry} | {number(row.map)} ± {number(row.map_std)} | {difference(row)} | "
+            f"| {row.entry} | {number(row.mAP)} ± {number(row.mAP_std)} | {difference(row)} | "
             f"{number(row.cf1)} | {number(row.of1)} | {number(row.ece, 2)} | "
             f"{number(row.log_loss, 2)} | "
             f"{number(row.parameters, 0)} | {number(row.folded, 0)} | "
@@ -127,7 +127,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 
 def difference(row: Row) -> str:
-    """Return the difference to the control with its interval, or a dash for the control."""
+    """Return the difference to the control with its interval, a dash for the control."""
     if row.difference is None:
-        return "-"
+        return MISSING
     return f"{signed(row.difference)} ({signed(row.low)} to {signed(row.high)})"

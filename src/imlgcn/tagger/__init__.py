@@ -1,4 +1,4 @@
-"""The thing you keep: a folder with a network, its labels, calibration and thresholds.
+"""A tagger: a folder with a network, its labels, calibration and thresholds.
 
 `folder` owns its file names; `info` is ``model.json``, `network` is ``model.safetensors``, `scores`
 is ``predictions.parquet``, and `tagger` is the object that tags images with them. Names are

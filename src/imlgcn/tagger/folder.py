@@ -1,4 +1,4 @@
-"""The tagger folder: the one owner of its file names, and of what is read from them, once each.
+"""The tagger folder: the one owner of its file names; reads each file once.
 
 Only this module spells the names. A file that is missing or damaged reads as empty where it is only
 shown (report, page) and is an :class:`InputError` where work depends on it. Letters: L labels.
@@ -29,11 +29,11 @@ SPLIT = "split.csv"
 CHECKPOINTS = "checkpoints"  # a folder
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT)
-# in config.yaml besides the settings: what was trained on
+# in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = ("data", "reader", "variant", "delimiter", "images", "fields", "from")
 
-STORED = "labels."  # prefix of what the weights file holds of the labels
-HEAD = "head."  # prefix of what it holds of the head
+STORED = "labels."  # prefix of the label context in the weights file
+HEAD = "head."  # prefix of the head's entries
 GRAPH = f"{HEAD}adjacency"  # (L, L), of a head with a label graph
 LABEL_VECTORS = "label_vectors"  # in its metadata: which entry (L, D) is one vector per label
 LOGGED = ("loss", "val_mAP")
@@ -85,12 +85,12 @@ class TaggerFolder:
 
     @cached_property
     def curves(self) -> Curves:
-        """What ``log.jsonl`` tells of training; a stage begun twice keeps its later lines."""
+        """The training curves in ``log.jsonl``; of a repeated epoch the later line counts."""
         return _curves(_text(self.path / LOG))
 
     @cached_property
     def context(self) -> LabelContext | None:
-        """What the weights file holds of the labels; None without one."""
+        """The label context in the weights file; None without one."""
         stored = {
             key.removeprefix(STORED): array
             for key, array in self._arrays.items()
@@ -156,7 +156,7 @@ def read_settings(tagger: Path) -> dict[str, Any]:
     """
     config = tagger / CONFIG
     if not config.is_file():
-        raise InputError(f"{config} is missing: start= takes the folder of a trained tagger")
+        raise InputError(f"{config} is missing: start= takes the folder that training wrote")
     return {key: value for key, value in read_config(config).items() if key not in ORIGIN}
 
 

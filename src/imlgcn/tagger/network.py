@@ -1,4 +1,4 @@
-"""The network of a tagger folder, as it was trained: what ``model.safetensors`` holds."""
+"""The trained network of a tagger folder: ``model.safetensors``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_classifier(
     path: Path, info: TaggerInfo | None = None
 ) -> tuple[MultiLabelClassifier, LabelContext]:
-    """Return the trained network and what is known about its labels.
+    """Return the trained network and its label context.
 
     Raises:
         InputError: the weights are missing or are not those that ``model.json`` was written with.
@@ -33,7 +33,7 @@ def load_classifier(
     if not weights.is_file() or sha256_file(weights) != info.sha256.get(WEIGHTS):
         raise InputError(
             f"{weights} is missing or changed since the tagger was written; copy the whole folder "
-            "again, or train anew"
+            "again, or train again"
         )
     tensors = load_file(weights)
     arrays = {
@@ -55,7 +55,7 @@ def load_classifier(
 
 
 def save_weights(path: Path, classifier: MultiLabelClassifier, context: LabelContext) -> None:
-    """Write what :func:`load_classifier` reads, but for ``model.json``."""
+    """Write ``model.safetensors``, which :func:`load_classifier` reads."""
     from safetensors.numpy import save_file
 
     tensors = {
@@ -70,16 +70,14 @@ def save_weights(path: Path, classifier: MultiLabelClassifier, context: LabelCon
 
 
 def without_maps(info: TaggerInfo, path: Path) -> InputError:
-    """Return the error for a network that cannot say where in the image it looks."""
+    """Return the error for a network without activation maps."""
     if path.is_file():
         return InputError(
-            f"{path} holds no activation maps; write a file that does with "
-            "export(TAGGER, maps=True), or explain with the tagger's folder"
+            f"{path} holds no activation maps; export with maps=True, or use the tagger's folder"
         )
     from imlgcn.models.heads import HEADS, Head
 
     able = [n for n, head in HEADS.items() if head.activation_maps is not Head.activation_maps]
     return InputError(
-        f"the head {info.head.name!r} does not say where in the image it looks; these do: "
-        f"{', '.join(able)}"
+        f"the head {info.head.name!r} has no activation maps; these have: {', '.join(able)}"
     )

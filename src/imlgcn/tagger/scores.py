@@ -1,4 +1,4 @@
-"""The scores a tagger was judged by, as one Parquet file: one row per image and label.
+"""The scores a tagger was evaluated on, as one Parquet file: one row per image and label.
 
 Columns: ``image, split, label, target, logit, probability``, and ``control``, the logit of the
 control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
@@ -103,7 +103,7 @@ class Scores:
             raise InputError(f"{self.path} is damaged ({first}); train again") from None
 
 
-class _Missing(Exception):  # noqa: N818  # names of labels, not a mistake of its own
+class _Missing(Exception):  # noqa: N818  # holds the names of labels
     pass
 
 

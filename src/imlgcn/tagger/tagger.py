@@ -1,8 +1,8 @@
-"""The thing you keep: a folder with a network, its labels, thresholds and calibration.
+"""The tagger: a folder with a network, its labels, calibration and thresholds.
 
-``model.json`` says everything about ``model.safetensors``; it is written last, so a folder that has
+``model.json`` describes ``model.safetensors`` and is written last, so a folder that has
 it is complete. Loading needs no training dependency, and torch only when the engine is torch.
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
 class Tag(NamedTuple):
-    """One label of one image; ``probability`` is calibrated, both are shares of 1."""
+    """One label of one image; ``probability`` is calibrated, ``threshold`` is on the same scale, 0 to 1."""
 
     label: str
     probability: float
@@ -93,8 +93,9 @@ class Tagger:
         Args:
             path: the folder, or a ``.onnx`` or ``.openvino`` file.
             engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
-                the fastest here, measured on first use and remembered; None the first there is.
-            latency: one image at a time is to be fast, not many.
+                the fastest here, measured on first use and remembered; None takes the first
+                available.
+            latency: optimise for one image at a time, not for throughput.
             device: where torch runs, as for :func:`imlgcn.engines.device.choose_device`; the other
                 engines run on the CPU.
 
@@ -134,14 +135,15 @@ class Tagger:
         """Platt scaling per label."""
         return self.info.calibration.platt
 
-    def thresholds_for(self, goal: str | None) -> NDArray[np.float64]:
+    def thresholds_for(self, operating_point: str | None) -> NDArray[np.float64]:
         """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
 
-        Any goal but the stored one is fitted on the validation scores in ``predictions.parquet``.
+        Any operating point but the stored one is fitted on the validation scores in
+        ``predictions.parquet``.
         """
-        if goal is None or goal == self.info.calibration.operating_point:
+        if operating_point in (None, self.info.calibration.operating_point):
             return self.thresholds
-        point = parse_operating_point(goal)
+        point = parse_operating_point(operating_point)
         if point.kind == "fixed":
             return np.full(len(self.labels), point.value)
         if self.info.origin or self.path.is_file():
@@ -159,7 +161,7 @@ class Tagger:
 
     @cached_property
     def engine(self) -> Engine:
-        """What runs the folded network; which one `load` says."""
+        """The runtime of the folded network, as `load` was asked for."""
         openers, name = self._openers(), self._wanted
         if name is None or name == "auto":
             name = next(iter(self.engine_rates() if name == "auto" else openers))
@@ -200,9 +202,9 @@ class Tagger:
         return load_classifier(self.path, self.info)[0]
 
     def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:
-        """Return the network with all that does not depend on the image computed once.
+        """Return the network with everything that does not depend on the image computed once.
 
-        Batch norms are part of their convolutions. ``calibrated`` puts the calibration into the
+        Batch norms are folded into convolutions. ``calibrated`` folds the calibration into the
         last layer: the sigmoid of the logits is then the probability that `probabilities` returns.
         """
         import torch
@@ -217,7 +219,7 @@ class Tagger:
         return folded
 
     def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
-        """Open one image and fit it into the network's square of pixels ``(S, S, 3)``.
+        """Open one image and make the network input ``(S, S, 3)`` of it.
 
         Raises:
             ImageError: the image cannot be read; the message names the file.
@@ -232,8 +234,8 @@ class Tagger:
     ) -> NDArray[np.float64]:
         """Return calibrated probabilities ``(B, L)`` of images ``(B, S, S, 3)`` as loaded.
 
-        ``known`` from :meth:`known_row`, ``(L,)`` for all of them or ``(B, L)``, is returned as 1
-        or 0 where it is known, and the head takes it into account for the rest.
+        ``known`` from :meth:`known_row`, ``(L,)`` for all of them or ``(B, L)``, sets those
+        probabilities to 1 or 0, and the head conditions the others on them.
         """
         if known is None:
             return self.calibration.apply(self.engine.logits(inputs))
@@ -242,7 +244,7 @@ class Tagger:
         return np.where(rows >= 0, rows, scores)
 
     def region(self, size: tuple[int, int]) -> Region:
-        """Return where in the square an image of ``size`` (width, height) lies: pad adds white."""
+        """Return the region of the network input that shows an image of ``size`` (width, height)."""
         return EvalTransform(self.info.image).region(size)
 
     def maps(
@@ -253,8 +255,8 @@ class Tagger:
     ) -> ActivationMaps:
         """Return where each label's logit comes from, for images ``(B, S, S, 3)`` as loaded.
 
-        ``sizes`` are the (width, height) of the images: with them the regions of the result say
-        where each is in its square. ``known`` as in `probabilities`.
+        ``sizes`` are the (width, height) of the images: with them the result has the region
+        of the network input that shows each image. ``known`` as in `probabilities`.
 
         Raises:
             InputError: the head, or the exported file, has no maps.
@@ -270,7 +272,7 @@ class Tagger:
 
     @cached_property
     def _map_engine(self) -> Engine:
-        """The engine, or torch where the exported file that runs has no maps and weights exist."""
+        """The engine, or torch where the exported file has no maps and the folder has weights."""
         if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
             return self._open_torch()
         return self.engine
@@ -315,14 +317,16 @@ class Tagger:
         if not self.engine.takes_known:
             raise InputError(
                 f"the head {self.info.head.name!r} cannot use known labels; leave them out, or "
-                "take a tagger whose head can"
+                "use a tagger whose head can"
             )
         row = np.full(len(self.labels), -1, np.int8)
         for name, value in known.items():
             if name not in self.labels:
                 raise unknown_name("label", name, self.labels)
             if value not in (0, 1):
-                raise InputError(f"known label {name!r} is 1 (present) or 0 (absent); got {value}")
+                raise InputError(
+                    f"a known label is 1 (present) or 0 (absent); got {name!r}: {value}"
+                )
             row[self.labels.index(name)] = value
         return row
 

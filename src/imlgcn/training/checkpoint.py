@@ -1,7 +1,7 @@
 """Checkpoints without pickle: tensors and a JSON state in one safetensors file, written atomically.
 
-A checkpoint holds everything an interrupted fine-tuning needs to end as if it had not been
-interrupted: model, average, optimizer, schedule and epoch. Random numbers are drawn anew from
+A fine-tuning that is resumed from a checkpoint ends with the weights of an uninterrupted one. It
+holds model, average, optimizer, schedule and epoch. Random numbers are drawn anew from
 (seed, epoch) in every epoch, so none are stored.
 """
 
@@ -41,8 +41,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"checkpoint {path} is damaged ({error}); delete it, and resume=True starts its stage "
-            "again"
+            f"checkpoint {path} is damaged ({error}); delete it: resume=True then repeats its stage"
         ) from None
     return tensors, state
 
@@ -69,7 +68,7 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def optimizer_groups(optimizer: Optimizer) -> list[dict[str, Any]]:
-    """Return the present rate, betas and decay of every group: the schedule moves them."""
+    """Return the current rate, betas and decay of every group: the schedule changes them."""
     groups = optimizer.state_dict()["param_groups"]
     return [{key: value for key, value in group.items() if key != "params"} for group in groups]
 
@@ -77,10 +76,10 @@ def optimizer_groups(optimizer: Optimizer) -> list[dict[str, Any]]:
 def restore_optimizer(
     optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Undo :func:`optimizer_tensors` and :func:`optimizer_groups`.
+    """Load what :func:`optimizer_tensors` and :func:`optimizer_groups` returned.
 
-    Moments are laid out in memory as their parameters are (channels last, say): the fused step goes
-    through both by address and would else pair the wrong numbers.
+    Moments get the memory layout of their parameters (such as channels last): the fused step pairs
+    both by address.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}

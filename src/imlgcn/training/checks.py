@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything is read or trained."""
+"""Validate settings before any data is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
     """Return the head that ``settings`` ask for, built on zeros.
 
     Raises:
-        InputError: a goal, a loss or a head that cannot be, or no word vectors for a head of words.
+        InputError: an operating point, loss or head that is not possible, or missing word vectors.
     """
     parse_operating_point(settings.threshold)
     if settings.loss.options.get("reduction") == "none":

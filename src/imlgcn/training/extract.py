@@ -1,6 +1,6 @@
-"""Frozen backbone, once over all images: features from the cache or from the network.
+"""Features of a frozen backbone, from the cache or computed once.
 
-Shapes: B batch, C channels, S image side, N images.
+Shapes: B batch, C channels, S input size, N images.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 
-Inputs = Tensor | tuple[Tensor, ...]  # one row an image
+Inputs = Tensor | tuple[Tensor, ...]  # one row per image
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,9 @@ def extract_maps(
             stage="feature maps",
         )
     if table.failed:
-        raise InputError(f"images vanished during training; first: {min(table.failed.values())}")
+        raise InputError(
+            f"images became unreadable during training; first: {min(table.failed.values())}"
+        )
     shapes = [level.shape[1:] for level in compute(np.zeros((1, side, side, 3), np.uint8))]
     ends = np.cumsum([shape.numel() for shape in shapes])[:-1]
     parts = np.split(table.features, ends, axis=1)
@@ -157,21 +159,21 @@ def pooling_extractor(
 
     The backbone's batch norms are folded into its convolutions, in a copy.
     """
-    place = choose_device(device)
-    network: Backbone = backbone.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    target = choose_device(device)
+    network: Backbone = backbone.eval().to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
     lock = threading.Lock()
 
     @cache
     def folded() -> nn.Module:  # only when there is an image to extract: it takes a second
         return fold_batch_norms(network, backbone.image_settings.size)
 
-    normalize = PixelInput(backbone.image_settings).to(place)
+    normalize = PixelInput(backbone.image_settings).to(target)
 
     @torch.inference_mode()
     def extract(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with lock:
             fast = folded()
-        features = fast(normalize(torch.from_numpy(pixels).to(place)))
+        features = fast(normalize(torch.from_numpy(pixels).to(target)))
         both = torch.stack([pool(features, how) for how in POOLINGS], dim=1)  # (B, 2, C)
         result: NDArray[np.float32] = both.float().cpu().numpy()
         return result

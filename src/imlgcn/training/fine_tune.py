@@ -1,8 +1,9 @@
-"""Training backbone and head together, with augmentation, a weight average and resume.
+"""Training backbone and head together, with augmentation, a weight average and resuming.
 
 The recipe is that of ASL (https://arxiv.org/abs/2009.14119): RandAugment, cut-out, OneCycle, weight
-decay on matrices only, an average of the weights. Differs from it: AdamW for Adam, a warm-up of
-the average, batch-norm statistics kept on small data, the best epoch chosen on validation data.
+decay on matrices only, an exponential moving average (EMA) of the weights. Differs from it: AdamW
+for Adam, a warm-up of the EMA, frozen batch-norm statistics on small data, the best epoch chosen on
+validation.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingState:
-    """All that changes during fine-tuning, and what an interruption must not lose."""
+    """Everything that changes during fine-tuning: the content of a checkpoint."""
 
     classifier: MultiLabelClassifier
     average: ModelEmaV3
     optimizer: Optimizer
     scheduler: OneCycleLR
-    best: dict[str, Tensor]  # weights best on validation so far
+    best: dict[str, Tensor]  # best weights on validation so far
     value: float  # their mAP, percent
     epoch: int = 0  # epochs done
 
@@ -80,7 +81,7 @@ class TrainingState:
         save_checkpoint(path, tensors, state)
 
     def restore(self, path: Path) -> None:
-        """Go back to a checkpoint."""
+        """Restore a checkpoint."""
         tensors, state = load_checkpoint(path)
         self.classifier.load_state_dict(part("model", tensors))
         self.average.module.load_state_dict(part("average", tensors))
@@ -103,11 +104,11 @@ def fine_tune(
     progress: Progress = SILENT,
     stage: str = "fine-tune",
 ) -> None:
-    """Train ``classifier`` in place and leave it with the weights best on validation.
+    """Train ``classifier`` in place and leave it with the best weights on validation.
 
-    The candidates are the weights it came with and the average after each epoch, so fine-tuning
-    never ends below its start. If ``checkpoint`` exists, training continues from it and ends with
-    the same weights as without the interruption.
+    The candidates are the initial weights and the average after each epoch, so fine-tuning never
+    ends below its start on validation. If ``checkpoint`` exists, training continues from it and
+    ends with the same weights as without the interruption.
 
     On a CPU that other programs use as well, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is
     imported, as the command line does: threads that spin while they wait for each other made
@@ -124,17 +125,17 @@ def fine_tune(
     state = TrainingState(classifier, average, wrapped.optimizer, scheduler, {}, -1.0)
     criterion = create_loss(loss.name, **loss.options)
 
-    def judge(mean_loss: float | None) -> None:
+    def validate(mean_loss: float | None) -> None:
         value = validation_map(average.module, val, image, progress, f"{stage}, validation")
         log({"stage": stage, "epoch": state.epoch, "loss": mean_loss, "val_mAP": value})
-        if value > state.value or not state.best:  # a value may be NaN: nothing to judge by
+        if value > state.value or not state.best:  # NaN: no label has a positive
             state.value, state.best = value, _copy(average.module)
 
     if checkpoint.is_file():
         state.restore(checkpoint)
-        progress.say(f"{stage}: goes on after epoch {state.epoch} of {settings.epochs}")
+        progress.say(f"{stage}: continues after epoch {state.epoch} of {settings.epochs}")
     else:
-        judge(None)
+        validate(None)
 
     while state.epoch < settings.epochs:
         model.train()
@@ -152,7 +153,7 @@ def fine_tune(
                 after_step=_Averager(average, classifier, scheduler, advance),
             )
         state.epoch += 1
-        judge(mean_loss)
+        validate(mean_loss)
         state.save(checkpoint)
     classifier.load_state_dict(state.best)
     classifier.eval()

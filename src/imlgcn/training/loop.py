@@ -71,7 +71,7 @@ def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:
 def score_features(
     head: nn.Module, inputs: Inputs, *, batch_size: int | None = None
 ) -> NDArray[Any]:
-    """Return the logits ``(N, L)`` of a head on cached features, one row an image."""
+    """Return the logits ``(N, L)`` of a head on cached features, one row per image."""
     head.eval()
     first = inputs[0] if isinstance(inputs, tuple) else inputs
     size = batch_size or (4096 if first.shape[-1] == 1 else 128)  # vectors or maps

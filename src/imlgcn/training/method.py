@@ -36,7 +36,7 @@ Scores = dict[str, NDArray[np.float32]]  # split -> logits (N, L)
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """An existing tagger to go on from; the data may have other labels: they match by name."""
+    """An existing tagger to continue from; the data may have other labels: they match by name."""
 
     classifier: MultiLabelClassifier
     context: LabelContext
@@ -44,7 +44,7 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What the three stages leave behind."""
+    """The results of the three stages."""
 
     classifier: MultiLabelClassifier
     context: LabelContext
@@ -82,8 +82,8 @@ def train_method(
     """Run the stages that ``settings.head`` needs and return the classifier with its scores.
 
     Stage 1 trains a linear head (and, to fine-tune, the backbone). Stage 2 computes the label
-    embeddings from its features. Stage 3 trains the head on them; to fine-tune, it starts the head
-    where the linear one stands and trains it with the backbone. ``probe`` is what
+    embeddings from its features. Stage 3 trains the head on them; to fine-tune, it fits the head to
+    the linear one's scores and trains it with the backbone. ``probe`` is what
     :func:`imlgcn.training.checks.check_settings` returned for these settings.
     """
     run = _Run(settings, create_fabric(device), device, checkpoints, log, progress)
@@ -93,9 +93,9 @@ def train_method(
         dataset = frozen.dataset
         context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].targets)
         options = head_options(settings.head, settings.preset, **settings.head_options)
-        # a head on maps cannot start where the linear one stands: it gets a trunk of its own
-        trunk = copy.deepcopy(backbone) if probe.pooling is None else backbone
-        linear, features = _stage_one(run, trunk, context, options, frozen, start)
+        # a head on maps has no warm start from the linear one: the two need separate backbones
+        own = copy.deepcopy(backbone) if probe.pooling is None else backbone
+        linear, features = _stage_one(run, own, context, options, frozen, start)
         scores = _score(linear, features)
         if settings.head == CONTROL:
             classifier = MultiLabelClassifier(backbone, linear)
@@ -145,19 +145,21 @@ def _stage_three(
     head = create_head(settings.head, channels, context, **options)
     for note in head.notes():
         run.progress.say(f"{settings.head}: {note}")
-    goes_on = start is not None and _go_on(head, start, context.names)
-    if start is not None and not goes_on:
+    continues = start is not None and _continue(head, start, context.names)
+    if start is not None and not continues:
         run.progress.say(
-            f"start=: the {settings.head} head starts anew, because its labels or options differ; "
-            "the backbone and the linear head's classifiers of labels with the same name go on "
-            f"(head={CONTROL!r} keeps to these)"
+            f"start=: the {settings.head} head is trained from scratch, because its labels or "
+            "options differ; "
+            "the backbone, and the linear head's classifiers of labels with the same name, are "
+            "kept "
+            f"(head={CONTROL!r} trains only these)"
         )
     maps = head.pooling is None
     if maps:
         features = _with_maps(run, backbone, head, features, use_cache=True)
-    if not settings.fine_tune or (maps and not goes_on):
+    if not settings.fine_tune or (maps and not continues):
         _train_head(run, "graph", head, features)
-    elif not goes_on:
+    elif not continues:
         _agree(run, head, linear, features)
     if settings.fine_tune:
         features = _fine_tune(run, "graph", backbone, head, features)
@@ -207,13 +209,15 @@ def _train_head(run: _Run, stage: str, head: Head, features: ImageFeatures) -> N
 
 
 def _agree(run: _Run, head: Head, linear: Head, features: ImageFeatures) -> None:
-    """Start the head where the linear head stands."""
+    """Fit the head to the linear head's scores."""
     assert head.pooling is not None
     device = run.fabric.device  # where the linear head is
     vectors = features.split("train")[1].pooled(head.pooling).to(device)
-    left = warm_start(head.to(device), linear, vectors)
-    run.log({"stage": "warm start", "difference": left})
-    run.progress.say(f"the head starts from the linear one's scores (off by {percent(left, 1)})")
+    difference = warm_start(head.to(device), linear, vectors)
+    run.log({"stage": "warm start", "difference": difference})
+    run.progress.say(
+        f"warm start: the head gives the linear head's scores, off by {percent(difference, 1)}"
+    )
 
 
 def _fine_tune(
@@ -233,7 +237,7 @@ def _fine_tune(
         progress=run.progress,
         stage=f"fine-tuning, {stage} head",
     )
-    # what follows must not depend on how many epochs ran just now: a resumed run ran fewer
+    # random numbers after this must not depend on how many epochs ran: a resumed run ran fewer
     torch.manual_seed(run.settings.seed)
     return extract_features(
         backbone,
@@ -256,7 +260,7 @@ def _describe_labels(
     kind = options.get("embedding")
     old = start.context if start is not None and start.context.names == context.names else None
     if old is not None and kind in old.embeddings:
-        return context.with_embeddings(**old.embeddings)  # the old weights were learnt on them
+        return context.with_embeddings(**old.embeddings)  # the old weights were trained on them
     if kind == "words":
         return add_words(context, run.settings.label_embeddings.words, run.progress)
     if kind in ("image", "image_pca"):
@@ -283,7 +287,7 @@ def _take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
             state[key][ours] = value[theirs]
 
 
-def _go_on(head: Head, start: Start, names: tuple[str, ...]) -> bool:
+def _continue(head: Head, start: Start, names: tuple[str, ...]) -> bool:
     """Give the head an older one's weights if they are for the same labels; say whether they were.
 
     The label graph stays that of the new data and options.

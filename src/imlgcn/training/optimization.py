@@ -1,4 +1,4 @@
-"""What moves the weights: AdamW on matrices, OneCycle, and batch norms that may stand still."""
+"""Optimiser and schedule: AdamW with decay on matrices, OneCycle, frozen batch norms."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Group(NamedTuple):
 def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, OneCycleLR]:
     """Return AdamW and a OneCycle schedule of ``steps`` steps for the modules of ``groups``.
 
-    Weight decay acts on matrices and kernels only: vectors are biases and norms, which set where a
-    function stands, not how rough it is (ASL's recipe). The rate rises over the first fifth.
+    Weight decay acts on matrices and kernels only: biases and norm parameters are not decayed
+    (ASL's recipe). The rate rises over the first fifth.
     """
     parameters: list[dict[str, Any]] = []
     for module, rate, decay in groups:
@@ -43,7 +43,7 @@ def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, On
 
 
 def freeze_batch_norm(module: nn.Module) -> None:
-    """Keep running statistics as they are; scale and shift go on learning."""
+    """Freeze running statistics; scale and shift are still trained."""
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             part.eval()

@@ -27,11 +27,11 @@ def open_run_folder(
 ) -> None:
     """Make ``out`` ready and write ``config.yaml``: ``origin`` (keys of ORIGIN), then settings.
 
-    ``resume`` goes on with an unfinished run of the same settings; ``replace`` sets an earlier run
+    ``resume`` continues an unfinished run with the same settings; ``replace`` sets an earlier run
     aside (only the files a run writes) until :func:`close_run_folder`.
 
     Raises:
-        InputError: ``out`` is a file, or not empty, or was begun with other settings.
+        InputError: ``out`` is a file, or not empty, or was started with other settings.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"out= takes a folder; {out} is a file")
@@ -43,7 +43,7 @@ def open_run_folder(
         changed = [k for k in {**begun, **content} if begun.get(k) != content.get(k)]
         if changed:
             raise InputError(
-                f"{out} was begun with other settings ({', '.join(changed)}): give the same ones "
+                f"{out} was started with other settings ({', '.join(changed)}): give the same ones "
                 "to resume it, or another out="
             )
         return
@@ -53,8 +53,8 @@ def open_run_folder(
         if replace:
             _restore(out)
             raise InputError(
-                f"the output folder {out} is not empty: it holds files that are not a run's, which "
-                "replace=True leaves alone; give another out="
+                f"the output folder {out} is not empty: it holds files that no run "
+                "wrote, and replace=True keeps those; give another out="
             )
         hint = "it holds an unfinished run: add resume=True to continue it, or "
         unfinished = config.is_file() and not (out / MODEL).is_file()
@@ -77,7 +77,7 @@ def remove_run(out: Path) -> None:
 def _set_aside(out: Path) -> None:
     present = [out / name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
     finished = (out / MODEL).is_file()
-    if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaces nothing
+    if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaced nothing
         close_run_folder(out)
         (out / REPLACED).mkdir()
         for path in present:
@@ -98,9 +98,9 @@ def close_run_folder(out: Path) -> None:
 
 
 def discard_run(out: Path, *, folder: bool) -> None:
-    """Delete what a run that cannot go on has written; an earlier run comes back.
+    """Delete what a run that cannot continue has written; an earlier run is restored.
 
-    With ``folder``, an empty folder goes as well.
+    With ``folder``, an empty folder is deleted as well.
     """
     remove_run(out)
     _restore(out)

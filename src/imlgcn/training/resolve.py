@@ -1,8 +1,8 @@
-"""What a run is to do, resolved once: one merge of all that has a say in its settings.
+"""The settings of a run, resolved once: one merge of all their sources.
 
-In rising order: preset < the head's own training values < the device's defaults < the run it starts
-from < the settings file < the arguments. The command line and Python come through here with the
-same words, so the same words give the same run.
+Later ones win: preset < the head's own training values < the device's defaults < the run it starts
+from < the settings file < the arguments. The command line and Python pass the
+same names through here, so the same names give the same run.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ SHORT = {
     "words": ("label_embeddings", "words"),
 }
 STAGES = ("linear_training", "head_training", "fine_tuning")  # what `epochs` sets at once
-OF_A_HEAD = ("head_options", "head_training")  # what another head was given is not for this one
-BESIDES = ("preset", "device", *HOW)  # names beside the settings
+OF_A_HEAD = ("head_options", "head_training")  # not taken over from another head
+BESIDES = ("preset", "device", *HOW)  # other arguments of a run
 ONLY_IN_FILES = ("data", "from")  # arguments of their own for a caller
 
 
@@ -96,7 +96,7 @@ def plan_run(
     config: str | Path | None = None,
     start: str | Path | None = None,
 ) -> Plan:
-    """Return the plan of a run from what its caller says; nothing but small files is read.
+    """Return the plan of a run from its arguments; only small files are read.
 
     Args:
         data: what to train on.

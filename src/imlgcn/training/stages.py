@@ -49,7 +49,7 @@ def train_head(
     """Train ``head`` in place on features that do not change (stages 1 and 3, frozen backbone).
 
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
-    images choosing the best epoch would mostly choose luck. Validation mAP is logged.
+    images the best epoch would be the best by chance. Validation mAP is logged.
     """
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
@@ -62,7 +62,7 @@ def train_head(
     model.mark_forward_method("loss")
     criterion = create_loss(loss.name, **loss.options)
 
-    # a step on vectors is too small to share: a second thread would mostly wait for the first
+    # a step on vectors is too small for two threads: the second would mostly wait
     threads = torch_threads(1) if head.pooling else nullcontext()
     with threads, progress.bar(stage, settings.epochs * len(targets)) as advance:
         for epoch in range(settings.epochs):
@@ -104,10 +104,12 @@ def embed_labels(
 
 
 def add_words(context: LabelContext, path: str | None, progress: Progress) -> LabelContext:
-    """Add word vectors of the label names; says which names have none."""
+    """Add word vectors of the label names; report the names without one."""
     vectors, missing = word_embeddings(context.names, path, progress=progress)
     if missing:
-        progress.say(f"no word vector for: {', '.join(missing)} (the mean of the others is used)")
+        progress.say(
+            f"no word vector for: {', '.join(missing)} (replaced by the mean of the others)"
+        )
     return context.with_embeddings(words=vectors)
 
 

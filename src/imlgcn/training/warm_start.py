@@ -1,8 +1,8 @@
-"""Starting a head where the linear head of stage 1 stands, before both are fine-tuned.
+"""Warm start: a head is fitted to the scores of the linear head before both are fine-tuned.
 
 Features of a fine-tuned backbone are too easy on the images it was tuned on: a head trained on
-them from scratch learns them by heart (on Open Clip Art it lost 14 mAP). So nothing is learnt from
-labels here; the head is made to agree with the linear head.
+them from scratch overfits (on Open Clip Art it lost 14 mAP). So no labels are used here; the head
+is fitted to the linear head.
 Shapes: N images, C channels, L labels.
 """
 
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from imlgcn.models import Head
 
-STEPS = 300  # of L-BFGS; L * C numbers are matched to well under a per cent in a second or two
+STEPS = 300  # of L-BFGS; L * C weights are matched to well under 1 % in a second or two
 
 
 def warm_start(head: Head, linear: Head, features: Tensor) -> float:
-    """Make ``head`` score like ``linear``; return what is left of the difference, as a share.
+    """Make ``head`` score like ``linear``; return the relative difference that remains.
 
     A head that is linear in the image vector as well (its ``linear_form``) is fitted to the linear
     head's weights and takes its bias; any other is fitted to its logits on ``features``
