@@ -146,6 +146,32 @@ def linear_tagger(once, train_tiny):
     return Tagger.load(once("linear", lambda folder: train_tiny(folder, head="linear")))
 
 
+@pytest.fixture(scope="session")
+def onnx_file(once, tagger) -> Path:
+    """The trained tagger as an ONNX file without maps; read only."""
+    from imlgcn.exporting import export
+
+    folder = once("onnx_file", lambda folder: export(tagger, "onnx", folder / "small.onnx"))
+    return folder / "small.onnx"
+
+
+@pytest.fixture(scope="session")
+def onnx_folder(once, tagger) -> Path:
+    """A copy of the trained tagger's folder with its own `model.onnx`, maps and all; read only."""
+    from imlgcn.exporting import export
+
+    def make(folder: Path) -> None:
+        export(shutil.copytree(tagger.path, folder, dirs_exist_ok=True), "onnx")
+
+    return once("onnx_folder", make)
+
+
+@pytest.fixture
+def own_onnx_folder(onnx_folder, tmp_path) -> Path:
+    """A copy of `onnx_folder` that a test may damage."""
+    return Path(shutil.copytree(onnx_folder, tmp_path / "copy"))
+
+
 @pytest.fixture
 def own_tagger(tagger, tmp_path):
     """A copy of the trained tagger's folder that a test may damage."""

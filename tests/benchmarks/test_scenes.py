@@ -148,13 +148,11 @@ def test_a_law_helps_evidence_that_is_weak_and_nothing_helps_where_there_is_none
             assert linear.share is None
 
 
-def test_the_whole_benchmark_runs(source, weights, tmp_path, monkeypatch):
+def test_the_whole_benchmark_runs(scenes, weights, tmp_path, monkeypatch):
     tiny = create_backbone("test_efficientnet", weights=weights, size=64)
     monkeypatch.setattr("benchmarks.scenes.create_backbone", lambda name: tiny)
     monkeypatch.setattr("benchmarks.scenes.SAMPLES", 20)
-    counts = {"train": 40, "val": 40, "test": 40}
-    scenes = {s: make_scenes(source, s, counts, folder=tmp_path) for s in (0.0, 1.0)}
-    arguments = Namespace(backbone="", epochs=1, seeds=2, heads="mlp:hidden=4", test=40)
+    arguments = Namespace(backbone="", epochs=1, seeds=2, heads="mlp:hidden=4", test=30)
     arguments.work = tmp_path / "work"
     tables = run([0.0, 1.0], scenes, arguments, progress=SILENT)
     assert [line.name for line in tables[1.0]] == ["linear", "mlp:hidden=4"]
@@ -166,7 +164,7 @@ def test_the_whole_benchmark_runs(source, weights, tmp_path, monkeypatch):
     arguments.work = tmp_path / "one"
     one = run([1.0], scenes, arguments, progress=SILENT)[1.0][0]
     assert (one.alone, one.law_adds) == (tables[1.0][0].alone, tables[1.0][0].law_adds)
-    text = report(tables, scenes, counts, 2)
+    text = report(tables, scenes, COUNTS, 2)
     assert text.count("| mlp:hidden=4 |") == 2
     assert "3.43 times as often as by chance" in text
     draw_sheet(scenes, tmp_path / "sheet.png")

@@ -88,10 +88,10 @@ def test_predict_refuses_what_it_cannot_do_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_reader_of_our_output_may_go_away(tagger, shapes):
+def test_the_reader_of_our_output_may_go_away(onnx_file, shapes):
     """As in `imlgcn predict ... | head -1`."""
     script = "from imlgcn.cli import main; main()"
-    arguments = ["predict", str(tagger.path), str(shapes.parent), "--all"]
+    arguments = ["predict", str(onnx_file), str(shapes.parent), "--all"]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

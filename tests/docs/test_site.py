@@ -33,11 +33,13 @@ def generator():
 
 
 @pytest.fixture(scope="module")
-def site(generator, tmp_path_factory):
+def site(generator, once):
     """The built site."""
-    folder = tmp_path_factory.mktemp("build") / "site"
-    assert generator["build"].build(folder) == 0
-    return folder
+
+    def make(folder):
+        assert generator["build"].build(folder / "site") == 0
+
+    return once("docs", make) / "site"
 
 
 class Asked(HTMLParser):

@@ -12,7 +12,6 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.base import cores
-from imlgcn.exporting import export
 from imlgcn.tagger import Tagger
 
 pytest.importorskip("onnxscript")
@@ -21,9 +20,9 @@ RUNTIMES = ["onnxruntime", "openvino"]
 over_runtimes = pytest.mark.parametrize("runtime", RUNTIMES)
 
 
-@pytest.fixture(scope="module")
-def file(tagger, tmp_path_factory):
-    return export(tagger, "onnx", tmp_path_factory.mktemp("onnx") / "small.onnx").path
+@pytest.fixture
+def file(onnx_file):
+    return onnx_file
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +124,12 @@ def test_auto_measures_the_engines_of_a_file(file, monkeypatch):
     assert measured == [["onnxruntime", "openvino"]]
 
 
-def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(own_tagger, monkeypatch):
-    export(own_tagger, "onnx")
+def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(onnx_folder, monkeypatch):
     speeds = {"onnxruntime": 2.0, "openvino": 1.0, "torch": 3.0}
     monkeypatch.setattr(
         "imlgcn.engines.choose._measure",
         lambda openers, size, batch: {n: speeds[n] for n in openers},
     )
-    tagger = Tagger.load(own_tagger, engine="auto")
+    tagger = Tagger.load(onnx_folder, engine="auto")
     assert list(tagger.engine_rates()) == ["torch", "onnxruntime", "openvino"]
     assert tagger.engine.name == "torch"

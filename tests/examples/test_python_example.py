@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.exporting import export
-
 pytest.importorskip("onnxscript")
 SCRIPT = Path(__file__).parents[2] / "examples" / "python" / "tag.py"
 
@@ -22,10 +20,9 @@ def test_the_example_needs_numpy_pillow_and_onnxruntime_only():
     assert names - set(sys.stdlib_module_names) == {"numpy", "onnxruntime", "PIL"}
 
 
-def test_the_example_prints_the_tags_of_the_tagger(tagger, shapes, tmp_path):
-    file = export(tagger, "onnx", tmp_path / "small.onnx").path
+def test_the_example_prints_the_tags_of_the_tagger(tagger, onnx_file, shapes):
     photos = [shapes.parent / f"{number:02}.png" for number in range(4)]
-    command = [sys.executable, str(SCRIPT), str(file), *map(str, photos)]
+    command = [sys.executable, str(SCRIPT), str(onnx_file), *map(str, photos)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     lines = done.stdout.splitlines()
     assert len(lines) == len(photos)

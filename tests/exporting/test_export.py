@@ -94,12 +94,11 @@ def test_without_out_the_folder_gets_the_file_and_its_hash(own_tagger):
     assert Tagger.load(own_tagger, engine="torch").engine.name == "torch"
 
 
-def test_a_file_that_changed_since_it_was_exported_is_not_run(own_tagger):
-    export(own_tagger)
-    file = own_tagger / "model.onnx"
+def test_a_file_that_changed_since_it_was_exported_is_not_run(own_onnx_folder):
+    file = own_onnx_folder / "model.onnx"
     file.write_bytes(file.read_bytes() + b"\0")
     with pytest.raises(InputError, match="changed since it was exported"):
-        _ = Tagger.load(own_tagger).engine
+        _ = Tagger.load(own_onnx_folder).engine
 
 
 @pytest.fixture

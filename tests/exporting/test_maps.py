@@ -15,7 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine
 from imlgcn.explanation import explain
-from imlgcn.exporting import ExportRefused, export
+from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.exporting.agreement import compare_maps
 from imlgcn.files import sha256_file
 from imlgcn.models import HEADS
@@ -40,12 +40,6 @@ def file(tagger, tmp_path_factory):
     assert done.maps == "score"
     assert 0 < done.agreement.maps < 1e-4
     return done.path
-
-
-@pytest.fixture(scope="module")
-def plain(tagger, tmp_path_factory):
-    """The trained tagger as an ONNX file without maps."""
-    return export(tagger, "onnx", tmp_path_factory.mktemp("plain") / "plain.onnx").path
 
 
 @pytest.fixture
@@ -97,16 +91,16 @@ def test_an_archive_holds_maps_too(tagger, pixels, tmp_path):
     )
 
 
-def test_a_file_without_maps_says_how_to_get_them(plain, pixels):
+def test_a_file_without_maps_says_how_to_get_them(onnx_file, pixels):
     with pytest.raises(InputError, match=r"holds no activation maps; .*export TAGGER --maps"):
-        Tagger.load(plain).maps(pixels)
+        Tagger.load(onnx_file).maps(pixels)
 
 
-def test_a_folder_whose_file_has_no_maps_gives_those_of_the_network(own_tagger, plain, pixels):
+def test_a_folder_whose_file_has_no_maps_gives_those_of_the_network(own_tagger, onnx_file, pixels):
     expected = Tagger.load(own_tagger).maps(pixels)
-    shutil.copy(plain, own_tagger / "model.onnx")
+    shutil.copy(onnx_file, own_tagger / "model.onnx")
     content = json.loads((own_tagger / "model.json").read_text())
-    content["sha256"]["model.onnx"] = sha256_file(plain)
+    content["sha256"]["model.onnx"] = sha256_file(onnx_file)
     (own_tagger / "model.json").write_text(json.dumps(content))
     tagger = Tagger.load(own_tagger, engine="onnxruntime")
     assert tagger.engine.map_kind is None
@@ -119,7 +113,9 @@ def test_a_head_without_maps_is_exported_only_without(untrained, tmp_path):
     assert list(tmp_path.glob("*.onnx")) == []
 
 
-def test_maps_that_disagree_are_refused(tagger, tmp_path, monkeypatch):
+def test_maps_that_disagree_are_refused(tagger, file, tmp_path, monkeypatch):
+    written = FORMATS["onnx"]._replace(write=lambda network, path, _: shutil.copy(file, path))
+    monkeypatch.setattr(exporting, "FORMATS", {"onnx": written})
     monkeypatch.setattr(exporting, "compare_maps", lambda *_: 0.01)
     with pytest.raises(ExportRefused, match=r"maps by 0\.01 of the largest value"):
         export(tagger, "onnx", tmp_path / "a.onnx", maps=True)

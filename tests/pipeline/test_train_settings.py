@@ -91,7 +91,9 @@ def test_every_stage_shows_its_progress(train_tiny, tmp_path):
     assert "csv" in said.lines[0], "the reader that was chosen"
 
 
-def test_the_demo_trains_and_shows_six_test_images(tmp_path, monkeypatch, shapes, weights):
+def test_the_demo_trains_and_shows_six_test_images(
+    tmp_path, monkeypatch, shapes, weights, quick_runs
+):
     monkeypatch.setattr("imlgcn.pipeline.load_dataset", lambda *a, **k: load_dataset(shapes))
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
     settings |= {"linear_training": {"epochs": 1}, "head_training": {"epochs": 1}}

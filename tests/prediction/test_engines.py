@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 
@@ -12,13 +11,12 @@ from PIL import Image
 from imlgcn.prediction import predict_rows
 
 
-def test_the_whole_path_from_file_to_tags_is_the_same_in_every_engine(tmp_path, tagger, shapes):
+def test_the_whole_path_from_file_to_tags_is_the_same_in_every_engine(
+    tmp_path, onnx_folder, shapes
+):
     """Logits of each engine on the files as they are: decoding, fitting, network, head."""
-    from imlgcn.exporting import export
     from imlgcn.tagger import Tagger
 
-    folder = shutil.copytree(tagger.path, tmp_path / "tagger")
-    export(folder, "onnx", calibration=shapes)
     paths = sorted(shapes.parent.glob("*.png"))[:6]
     for number, size in enumerate([(640, 480), (1500, 2000), (300, 400)]):
         photo = Image.open(paths[number]).convert("RGB").resize(size, Image.Resampling.BICUBIC)
@@ -26,7 +24,7 @@ def test_the_whole_path_from_file_to_tags_is_the_same_in_every_engine(tmp_path, 
         photo.save(paths[-1], quality=90)
     logits, tags = {}, {}
     for engine in ("torch", "onnxruntime", "openvino"):
-        opened = Tagger.load(folder, engine=engine)
+        opened = Tagger.load(onnx_folder, engine=engine)
         assert opened.engine.name == engine
         pixels = np.stack([opened.load_input(path) for path in paths])
         logits[engine] = opened.engine.logits(pixels)
@@ -37,15 +35,11 @@ def test_the_whole_path_from_file_to_tags_is_the_same_in_every_engine(tmp_path, 
         assert tags[engine] == tags["torch"]
 
 
-def test_predict_on_an_exported_file_starts_without_torch(tmp_path, tagger, shapes):
-    from imlgcn.exporting import export
-
-    file = tmp_path / "model.onnx"
-    export(tagger.path, "onnx", file, calibration=shapes)
+def test_predict_on_an_exported_file_starts_without_torch(tagger, onnx_file, shapes):
     image = shapes.parent / "00.png"
     code = (
         "import sys\n"
-        f"sys.argv = ['imlgcn', 'predict', {str(file)!r}, {str(image)!r}, '--all']\n"
+        f"sys.argv = ['imlgcn', 'predict', {str(onnx_file)!r}, {str(image)!r}, '--all']\n"
         "from imlgcn.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "heavy = {'torch', 'lightning', 'timm', 'pyarrow', 'yaml', 'sklearn', 'matplotlib'}\n"

@@ -252,9 +252,8 @@ def test_changed_weights_are_refused_before_they_are_used(own_tagger, photo, dam
         tagger(photo)
 
 
-def test_weights_of_another_tagger_are_refused(own_tagger, train_tiny, tmp_path, photo):
-    other = train_tiny(tmp_path / "other", head="linear")
-    shutil.copy(other.path / "model.safetensors", own_tagger)
+def test_weights_of_another_tagger_are_refused(own_tagger, linear_tagger, photo):
+    shutil.copy(linear_tagger.path / "model.safetensors", own_tagger)
     with pytest.raises(InputError, match="changed"):
         Tagger.load(own_tagger)(photo)
 
