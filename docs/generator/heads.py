@@ -64,8 +64,8 @@ def measured(name: str) -> str:
     with COMPARED.open(newline="", encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if row["entry"] == name)
     text = (
-        f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) on "
-        "the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
+        f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
+        "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
         f"{number(float(row['seconds']), 0)} s on features in the cache. "
     )
     if row["difference"]:

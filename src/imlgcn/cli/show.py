@@ -176,14 +176,19 @@ def check(report: CheckReport) -> None:
         table.add_column(name, justify="right")
     for label in report.labels:
         counts = [label.by_split.get(name, 0) for name in splits]
-        table.add_row(Text(label.name), *map(str, (label.present, *counts, label.unknown)))
+        table.add_row(
+            Text(label.name),
+            *(number(count, 0) for count in (label.present, *counts, label.unknown)),
+        )
     console.print(table)
     if report.published:
         console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
         style = "bold red" if problem.level == "error" else "yellow"
         line = Text(f"{problem.level}: ", style=style)
-        console.print(line + Text(in_flags(f"{problem.count} {problem.message}"), style="default"))
+        console.print(
+            line + Text(in_flags(f"{number(problem.count, 0)} {problem.message}"), style="default")
+        )
         for example in problem.examples:
             console.print(Text(f"    {example}", style="dim"), soft_wrap=True)
     if report.harmful:

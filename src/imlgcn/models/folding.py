@@ -76,7 +76,7 @@ class ScaledHead(Scorer):
 
 @torch.no_grad()
 def scale_logits(head: Scorer, slope: Tensor, intercept: Tensor) -> Scorer:
-        """Return the scaled logits and maps that sum to them; attention is not scaled."""
+    """Return a head with logits :math:`a_l y_l + b_l`; a linear head stays one linear layer."""
     if not isinstance(head, FoldedHead):
         return ScaledHead(head, slope, intercept)
     bias = intercept if head.linear.bias is None else slope * head.linear.bias + intercept
