@@ -14,6 +14,7 @@ from imlgcn.activation_maps import MEANING
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.counting import count_system
 from imlgcn.models.heads import HEADS, create_head, head_options
+from imlgcn.numbers import number, signed
 from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
@@ -63,15 +64,15 @@ def measured(name: str) -> str:
     with COMPARED.open(newline="", encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if row["entry"] == name)
     text = (
-        f"{float(row['map']):.1f} ± {float(row['map_std']):.1f} mAP (protocol `default`) on the "
-        "embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
-        f"{float(row['seconds']):.0f} s on features in the cache. "
+        f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
+        "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
+        f"{number(float(row['seconds']), 0)} s on features in the cache. "
     )
     if row["difference"]:
         low, high = float(row["low"]), float(row["high"])
         text += (
-            f"Against the linear head {float(row['difference']):+.1f} (95 % interval {low:+.1f} to "
-            f"{high:+.1f}{', so not told apart' if low < 0 < high else ''}). "
+            f"Against the linear head {signed(float(row['difference']))} (95 % interval "
+            f"{signed(low)} to {signed(high)}{', so not told apart' if low < 0 < high else ''}). "
         )
     return f"{text}Command, machine and all heads: [All heads]({PAGE})."
 

@@ -71,12 +71,12 @@ def test_the_numbers_of_a_row_are_those_of_its_cells(found, shapes):
     for row in comparison.rows:
         cells = comparison.cells[row.entry]
         values = [100 * mean_average_precision(cell.test, targets)[0] for cell in cells]
-        assert row.map == pytest.approx(np.mean(values))
-        assert row.map_std == pytest.approx(np.std(values))
+        assert row.mAP == pytest.approx(np.mean(values))
+        assert row.mAP_std == pytest.approx(np.std(values))
     control = comparison.rows[0]
     assert (control.difference, control.low, control.high) == (None, None, None)
     for row in comparison.rows[1:]:
-        assert row.difference == pytest.approx(row.map - control.map)
+        assert row.difference == pytest.approx(row.mAP - control.mAP)
         assert row.low <= row.difference <= row.high
     graph = comparison.rows[2]
     assert graph.parameters > graph.folded == control.folded
@@ -110,7 +110,7 @@ def test_a_finished_cell_is_not_trained_again_and_a_lost_one_is(found, run, tmp_
     rerun = run(out)
     assert trained == ["mlp", "mlp"]
     for row, other in zip(comparison.rows, rerun.rows, strict=True):
-        assert (row.map, row.low, row.of1) == (other.map, other.low, other.of1)
+        assert (row.mAP, row.low, row.of1) == (other.mAP, other.low, other.of1)
 
 
 def test_another_seed_epoch_or_image_is_another_cell(found, run, monkeypatch, rewrite, tmp_path):

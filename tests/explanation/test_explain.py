@@ -13,7 +13,7 @@ from imlgcn.activation_maps import Region
 from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
 from imlgcn.explanation import explain
-from imlgcn.explanation.explanation import margin_part, place_in_words
+from imlgcn.explanation.explanation import margin_part, position_in_words
 from imlgcn.explanation.words import describe, logit_in_words, where_strong
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
@@ -189,8 +189,8 @@ def test_the_margin_is_the_mean_of_what_lies_outside():
 def test_where_in_words(rows, columns, words):
     strengths = np.zeros((30, 60), np.float32)
     strengths[slice(*rows), slice(*columns)] = 1
-    assert place_in_words(strengths) == words
-    assert place_in_words(0.4 * strengths) == "nowhere in particular"
+    assert position_in_words(strengths) == words
+    assert position_in_words(0.4 * strengths) == "nowhere in particular"
 
 
 TOP_HALF = Region(0.0, 0.0, 1.0, 0.5)

@@ -8,7 +8,7 @@ import imlgcn.exporting.int8 as judging
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.exporting import ExportRefused, export
-from imlgcn.exporting.int8 import calibration_images, judge_int8, measure
+from imlgcn.exporting.int8 import calibration_images, evaluate_int8, measure
 from imlgcn.progress import SILENT
 from imlgcn.tagger import Tagger
 
@@ -50,14 +50,14 @@ def judge(tagger, shapes, tmp_path, monkeypatch):
         monkeypatch.setattr(judging, "evaluate", lambda *_, **__: {"mAP": next(scores)})
         monkeypatch.setattr(judging, "measure", lambda engines, size: list(rates))
         data = load_dataset(shapes)
-        return judge_int8(before, after, data, max_drop, 42, SILENT, runtimes)
+        return evaluate_int8(before, after, data, max_drop, 42, SILENT, runtimes)
 
     return run
 
 
 def test_a_file_that_loses_little_and_is_faster_is_kept(judge):
     report = judge((60.0, 59.6), (10.0, 12.0))
-    assert (report.map_before, report.map) == (60.0, 59.6)
+    assert (report.mAP_before, report.mAP) == (60.0, 59.6)
     assert (report.rate_before, report.rate) == (10.0, 12.0)
     assert report.images == 18  # the validation split
     assert report.size_before == 5
@@ -66,14 +66,14 @@ def test_a_file_that_loses_little_and_is_faster_is_kept(judge):
 def test_a_file_that_loses_more_than_allowed_is_refused(judge):
     with pytest.raises(ExportRefused, match=r"falls by 0.60 points .* more than max_drop=0.5"):
         judge((60.0, 59.4), (10.0, 12.0))
-    assert judge((60.0, 59.4), (10.0, 12.0), max_drop=0.7).map == 59.4
+    assert judge((60.0, 59.4), (10.0, 12.0), max_drop=0.7).mAP == 59.4
     with pytest.raises(ExportRefused, match="max_drop=0;"):
         judge((60.0, 59.9), (10.0, 12.0), max_drop=0.0)
 
 
 def test_every_runtime_that_may_run_the_file_has_a_say(judge):
     both = ("onnxruntime", "openvino")
-    assert judge((60.0, 59.6, 60.0, 59.9), (10.0, 12.0), runtimes=both).map == 59.6
+    assert judge((60.0, 59.6, 60.0, 59.9), (10.0, 12.0), runtimes=both).mAP == 59.6
     with pytest.raises(ExportRefused, match=r"run by openvino, mAP falls by 5.00 points"):
         judge((60.0, 59.6, 60.0, 55.0), (10.0, 12.0), runtimes=both)
 

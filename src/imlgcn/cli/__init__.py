@@ -1,4 +1,4 @@
-"""The command line: each command is a thin door to one public function."""
+"""The command line: each command is a thin wrapper of one public function."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ PANELS = {  # of `imlgcn --help`, in its order
 def commands(wanted: str | None = None) -> typer.Typer:
     """Return the command line with all commands, or only those in the module of the ``wanted`` one.
 
-    A command does not wait for what the others import: `imlgcn predict` starts in half the time.
+    Without the imports of the others, `imlgcn predict` starts in half the time.
     """
     app = typer.Typer(
         name="imlgcn",
-        help="Teach a small network to tag images with all their labels.",
+        help="Train a small network to tag images with all their labels.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -79,7 +79,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit code 2."""
+    """Run the command line; an input error is one sentence and exit code 2."""
     # before torch is loaded: its threads then sleep while they wait for each other. Spinning, as is
     # the default, made training 2 to 3 times slower on a machine where other programs were busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -91,7 +91,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("imlgcn: interrupted\n")
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:

@@ -83,7 +83,7 @@ def _draw(explanation: Explanation, image: Path, out: Path) -> None:
 
 
 def _show(explanation: Explanation) -> None:
-    """Print each label's activation map in letters beside what there is to say about it."""
+    """Print each label's activation map in letters beside its explanation."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""The command that writes a tagger as one file for other runtimes: export."""
+"""The command export: a tagger as one file for other runtimes."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def export(
 
 
 def _show(done: Exported) -> None:
-    """Print what was written and how it was proven."""
+    """Print what was written and how it was verified."""
     console = Console(highlight=False, soft_wrap=True)
     agreed = done.agreement
     console.print(f"{done.path}: {number(done.size / 1e6)} MB", markup=False)
@@ -127,6 +127,6 @@ def _show(done: Exported) -> None:
             f"  size {number(int8.size_before / 1e6)} to {number(done.size / 1e6)} MB\n"
             f"  speed {number(int8.rate_before)} to {number(int8.rate)} images/s here "
             f"({number(int8.rate / int8.rate_before, 2)} times as fast)\n"
-            f"  mAP {number(int8.map_before, 2)} to {number(int8.map, 2)} on "
+            f"  mAP {number(int8.mAP_before, 2)} to {number(int8.mAP, 2)} on "
             f"{plural(int8.images, 'validation image')}"
         )

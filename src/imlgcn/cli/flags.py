@@ -1,14 +1,14 @@
-"""Arguments as the terminal knows them: what the library calls `start=` is the flag --from.
+"""Arguments as flags: the library's `start=` is --from on the command line.
 
-The library speaks to Python: "give another out=". On the command line every such name becomes the
-flag that sets it, by this one table.
+Messages of the library name Python arguments: "give another out=". On the command line each name is
+replaced by its flag, with this one table.
 """
 
 from __future__ import annotations
 
 import re
 
-# argument -> flag, where they are not the same word
+# argument -> flag, where the names differ
 RENAMED = {
     "all_labels": "--all",
     "source": "--from",

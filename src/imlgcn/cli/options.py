@@ -1,4 +1,4 @@
-"""What several commands share: options, and progress in the terminal's words; nothing heavy."""
+"""Shared by several commands: options, and progress with flags; light imports only."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ Device = Annotated[
 
 
 def terminal() -> TerminalProgress:
-    """Return the progress of a command: what the library says, its arguments as flags."""
+    """Return the progress of a command: messages of the library, arguments as flags."""
     return TerminalProgress(wording=in_flags)

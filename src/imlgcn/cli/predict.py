@@ -1,4 +1,4 @@
-"""The command predict: tags for many images. It starts quickly: nothing else is imported."""
+"""The command predict: tags for many images. It imports little, so that it starts quickly."""
 
 from __future__ import annotations
 
@@ -152,12 +152,12 @@ def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress)
 
 
 def _refuse_to_overwrite(out: Path | None) -> None:
-    """Earlier predictions may be replaced; a table of somebody's labels may not."""
+    """Refuse to overwrite a CSV that does not hold predictions."""
     if out is None or out.suffix.lower() != ".csv" or not out.is_file():
         return
     with out.open(encoding="utf-8", errors="replace") as file:
         if file.readline().strip() not in ("", "image,label,probability,threshold,error"):
-            raise InputError(f"{out} exists and holds no predictions; give another --out")
+            raise InputError(f"{out} exists and does not hold predictions; give another --out")
 
 
 def _parse_known(text: str | None) -> dict[str, int] | None:

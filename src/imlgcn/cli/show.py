@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, on standard output."""
+"""The output of commands: tables for people, on standard output."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 PAPER_TERMS = {
-    "ACC": "images with all labels right (ACC)",
-    "HA": "entries right (HA)",
+    "ACC": "images with all labels correct (ACC)",
+    "HA": "entries correct (HA)",
     "ebF1": "F1 per image (ebF1)",
 }
 
 
 def metrics(found: dict[str, Any]) -> None:
-    """Print the headline numbers, the control beside them, and what the difference is worth."""
+    """Print the main metrics, those of the control, and the difference with its interval."""
     if "paper" in found:
         return _published(found)
     console = Console(highlight=False)
     control = found.get("control")
-    console.print(_judged(found), style="bold")
+    console.print(_evaluated(found), style="bold")
     table = Table()
     table.add_column("percent")
     table.add_column(found.get("head", "tagger"), justify="right")
@@ -64,10 +64,10 @@ def metrics(found: dict[str, Any]) -> None:
 
 
 def _published(found: dict[str, Any]) -> None:
-    """Print what a paper's code prints, with the protocol's name over every column."""
+    """Print the metrics of a paper's protocol, its name over every column."""
     console = Console(highlight=False)
     protocol, others = found["protocol"], found["without_empty_labels"]
-    console.print(_judged(found), style="bold")
+    console.print(_evaluated(found), style="bold")
     table = Table()
     columns = {protocol: found}
     if found["top3"]:
@@ -98,12 +98,12 @@ def _paper_notes(found: dict[str, Any]) -> list[str]:
     notes += [f"Undefined: {sentence}." for sentence in found["undefined"]]
     if empty := found["empty_labels"]:
         notes.append(f"No positive image: {', '.join(empty)}")
-    if unjudged := found["not_judged"]:
-        notes.append(f"Left out, the data says nothing about them: {', '.join(unjudged)}")
+    if unknown := found["not_judged"]:
+        notes.append(f"Left out, unknown in the data: {', '.join(unknown)}")
     return notes
 
 
-def _judged(found: dict[str, Any]) -> str:
+def _evaluated(found: dict[str, Any]) -> str:
     return (
         f"{found['split']} split, {plural(found['num_images'], 'image')}, protocol "
         f"{found['protocol']}"
@@ -112,7 +112,7 @@ def _judged(found: dict[str, Any]) -> str:
 
 def _warnings(console: Console, found: dict[str, Any]) -> None:
     if found["num_images"] < FEW_IMAGES:
-        console.print(f"Only {plural(found['num_images'], 'image')}: these numbers can be far off.")
+        console.print(f"Only {plural(found['num_images'], 'image')}: these metrics are uncertain.")
     if ignored := found.get("ignored_labels"):
         console.print(
             f"Ignored, unknown to the tagger: {plural(len(ignored), 'label')} of the data."
@@ -126,7 +126,7 @@ def _warnings(console: Console, found: dict[str, Any]) -> None:
 
 
 def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
-    """Print images with their true tags and the tags found; wrong ones are marked."""
+    """Print images with their true tags and the tags found; wrong tags are yellow."""
     table = Table(title="Six test images", title_justify="left", title_style="bold")
     table.add_column("image", overflow="fold", max_width=44)
     table.add_column("true tags")
@@ -144,7 +144,7 @@ def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
 
 
 def next_steps(folder: Path, *, own_data: bool = False) -> None:
-    """Say where the results are and what to type next."""
+    """Print where the results are and the next commands."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Tagger:  {folder}")
     console.print(f"Metrics: {folder / METRICS}")
@@ -153,7 +153,7 @@ def next_steps(folder: Path, *, own_data: bool = False) -> None:
     console.print(f"  imlgcn predict {folder} PATH/TO/IMAGES --out tags.csv")
     if own_data:
         return
-    console.print("or train on them (a CSV with the columns image and labels):")
+    console.print("or train on your own (a CSV with the columns image and labels):")
     console.print("  imlgcn check images.csv && imlgcn train images.csv --out runs/mine")
 
 
@@ -176,34 +176,39 @@ def check(report: CheckReport) -> None:
         table.add_column(name, justify="right")
     for label in report.labels:
         counts = [label.by_split.get(name, 0) for name in splits]
-        table.add_row(Text(label.name), *map(str, (label.present, *counts, label.unknown)))
+        table.add_row(
+            Text(label.name),
+            *(number(count, 0) for count in (label.present, *counts, label.unknown)),
+        )
     console.print(table)
     if report.published:
         console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
         style = "bold red" if problem.level == "error" else "yellow"
         line = Text(f"{problem.level}: ", style=style)
-        console.print(line + Text(in_flags(f"{problem.count} {problem.message}"), style="default"))
+        console.print(
+            line + Text(in_flags(f"{number(problem.count, 0)} {problem.message}"), style="default")
+        )
         for example in problem.examples:
             console.print(Text(f"    {example}", style="dim"), soft_wrap=True)
     if report.harmful:
-        console.print("Training on this data would be harmed: mend the errors first.")
+        console.print("Not ready to train: fix the errors first.")
     else:
         warnings = plural(len(report.problems), "warning")
         console.print(f"Ready to train{f'; {warnings}' if report.problems else ''}.")
 
 
 def split(table: SplitTable) -> None:
-    """Print what each part was to get and got, for images and for every label."""
+    """Print the wanted and actual size of each split, of images and of every label."""
     console = Console(highlight=False)
-    parts = list(table.images.got)
+    splits = list(table.images.got)
     title = f"Got (wanted); {plural(table.num_groups, 'group')} by {table.grouped_by}"
     sheet = Table(title=title, title_justify="left", title_style="bold")
     sheet.add_column("")
-    for part in parts:
-        sheet.add_column(part, justify="right")
+    for split in splits:
+        sheet.add_column(split, justify="right")
     for row in (table.images, *table.labels):
-        cells = [f"{number(row.got[part], 0)} ({number(row.wanted[part])})" for part in parts]
+        cells = [f"{number(row.got[split], 0)} ({number(row.wanted[split])})" for split in splits]
         sheet.add_row(Text(row.name), *cells, end_section=row is table.images)
     console.print(sheet)
 
@@ -224,7 +229,7 @@ def graph(
     )
     if num_edges < L:
         console.print(
-            f"Fewer edges than labels: a graph head can use little of it. A --threshold below "
+            f"Fewer edges than labels: little for a graph head to use. A --threshold below "
             f"{threshold} gives more."
         )
     console.print("Strongest rules:")
@@ -256,7 +261,7 @@ def systems(rows: Sequence[tuple[System, int]], labels: int) -> None:
     console.print(table)
     for index, note in enumerate(notes, start=1):
         console.print(f"{index}  {note}")
-    console.print("How each would be trained: recipes/ of the repository; --json names the file.")
+    console.print("Training settings: recipes/ in the repository; --json names the file.")
 
 
 def _options(system: System) -> list[str]:
@@ -264,7 +269,7 @@ def _options(system: System) -> list[str]:
 
 
 def imported(tagger: Tagger) -> None:
-    """Print what an imported checkpoint has become, and what to do with it."""
+    """Print the threshold of an imported checkpoint and the next commands."""
     console = Console(highlight=False)
     threshold = tagger.thresholds[0]
     console.print(
@@ -296,6 +301,7 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
         )
     console.print(table)
     console.print(
-        "In brackets: 95 % interval over images. An interval that holds 0: no difference."
+        "In brackets: 95 % interval, bootstrap over images. If it includes 0: no measurable "
+        "difference."
     )
     console.print(f"Report: {out / REPORT}; as text: compare.md, compare.csv")

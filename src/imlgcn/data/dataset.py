@@ -22,6 +22,7 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
 __all__ = ["Dataset", "Record", "Source", "load_dataset"]
@@ -100,7 +101,7 @@ class Dataset:
         """
         if extra := sorted(set(self.names) - set(names)):
             raise InputError(
-                f"the data has {len(extra)} labels that are not among those expected: "
+                f"the data has {plural(len(extra), 'label')} not among those expected: "
                 f"{', '.join(extra[:5])}{', ...' if len(extra) > 5 else ''}"
             )
         targets = np.full((len(self), len(names)), UNKNOWN, dtype=np.int8)

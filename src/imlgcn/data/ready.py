@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.split import keep_splits, split_around_test, split_dataset
+from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 
 
@@ -32,7 +33,8 @@ def with_splits(
         splits = ["val" if part == "test" else part for part in splits]
     if not {"train", "val"} <= set(splits):
         raise InputError(
-            f"{len(dataset)} images are too few to split into train and val (near duplicates stay "
+            f"{plural(len(dataset), 'image')}: too few to split into train and val (near "
+            "duplicates stay "
             "together): give ten or more, or a column 'split'"
         )
     dataset = dataset.with_splits(splits)
@@ -56,7 +58,9 @@ def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
     """Keep images that the old tagger was trained on out of val and test."""
     same, kept = keep_splits(dataset, old) if old.is_file() else (dataset, 0)
     if kept and {"train", "val"} <= set(same.splits):
-        progress.say(f"{kept} of {len(dataset)} images keep the split of the old run")
+        progress.say(
+            f"{number(kept, 0)} of {plural(len(dataset), 'image')} keep the split of the old run"
+        )
         return same
     why = "the old run's would leave train or val empty, so " if kept else ""
     progress.say(
@@ -115,7 +119,8 @@ def in_old_order(dataset: Dataset, old: Sequence[str], progress: Progress) -> Da
     """Return the data in an older tagger's label order, if they agree; report lost labels."""
     if lost := [name for name in old if name not in dataset.names]:
         progress.say(
-            f"start=: the new tagger will lack {len(lost)} of the old one's {len(old)} labels "
+            f"start=: the new tagger will lack {number(len(lost), 0)} of the old one's "
+            f"{plural(len(old), 'label')} "
             f"({_first(lost)}): they have no positive in train; to keep them, train on the old "
             "and the new data together"
         )
@@ -125,7 +130,7 @@ def in_old_order(dataset: Dataset, old: Sequence[str], progress: Progress) -> Da
 def _listed(dataset: Dataset, chosen: NDArray[np.bool_]) -> str:
     """Return "2 of 5 (boat, pier)"."""
     names = [name for name, wanted in zip(dataset.names, chosen, strict=True) if wanted]
-    return f"{len(names)} of {len(dataset.names)} ({_first(names)})"
+    return f"{number(len(names), 0)} of {number(len(dataset.names), 0)} ({_first(names)})"
 
 
 def _first(names: Sequence[str]) -> str:

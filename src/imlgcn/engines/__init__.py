@@ -1,4 +1,4 @@
-"""What runs a tagger's network: one small protocol, one file per runtime."""
+"""The runtimes of a tagger's network: one small protocol, one file per runtime."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def installed(name: str) -> bool:
 
 
 def check_engine(name: str) -> None:
-    """Raise for an engine that there is not, or that is not installed."""
+    """Raise `InputError` for an engine that is unknown or not installed."""
     if name not in SUFFIXES:
         raise unknown_name("engine", name, ("auto", *SUFFIXES))
     if not installed(name):
@@ -39,9 +39,9 @@ def check_engine(name: str) -> None:
 def openers_for(
     files: Mapping[Path, str], *, latency: bool = False
 ) -> dict[str, Callable[[], Engine]]:
-    """Return what opens each installed engine that can run one of the exported ``files``.
+    """Return an opener for each installed engine that can run one of the exported ``files``.
 
-    ``files`` come with their SHA-256; a file that has another one is refused when opened.
+    ``files`` come with their SHA-256; a file with another one is refused when opened.
     """
     found: dict[str, Callable[[], Engine]] = {}
     for name, suffixes in SUFFIXES.items():
@@ -52,7 +52,7 @@ def openers_for(
 
 
 def openers_of_file(path: Path, *, latency: bool = False) -> dict[str, Callable[[], Engine]]:
-    """Return what opens an exported file in each installed engine that can run it."""
+    """Return an opener of an exported file for each installed engine that can run it."""
     names = filter(installed, readers_of(path))
     return {name: partial(open_file, path, name, latency=latency) for name in names}
 
@@ -69,12 +69,12 @@ def readers_of(path: Path) -> tuple[str, ...]:
     """Return the engines that run an exported file, best first, installed or not.
 
     Raises:
-        InputError: it is no exported file.
+        InputError: it is not an exported file.
     """
     readable = tuple(name for name, suffixes in SUFFIXES.items() if path.suffix in suffixes)
     if not readable:
         raise InputError(
-            f"{path} is no tagger: expected a folder that `imlgcn train` wrote, or an exported "
+            f"{path} is not a tagger: expected a folder that `imlgcn train` wrote, or an exported "
             ".onnx or .openvino file"
         )
     return readable
@@ -84,14 +84,16 @@ def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> 
     """Open an exported file; ``latency`` gives one image all cores.
 
     Raises:
-        InputError: it is no exported file, or the runtime is not installed or cannot read it.
+        InputError: it is not an exported file, or the runtime is not installed or cannot read it.
     """
     readable = readers_of(path)
     if name in (None, "auto"):
         name = next((n for n in readable if installed(n)), readable[0])
     check_engine(name)
     if name not in readable:
-        raise InputError(f"{path} runs by {' or '.join(readable)}, not by the engine {name!r}")
+        raise InputError(
+            f"{path} can be run by {' or '.join(readable)}, not by the engine {name!r}"
+        )
     if name == "onnxruntime":
         from imlgcn.engines.onnxruntime import OnnxEngine
 

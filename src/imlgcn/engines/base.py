@@ -1,4 +1,4 @@
-"""What every engine is: a batch of network inputs in, logits out."""
+"""The protocol of engines: a batch of network inputs in, logits out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from imlgcn.activation_maps import MEANING, MapKind
 
 
 def map_kind_of(metadata: Mapping[str, str]) -> MapKind | None:
-    """Return what the maps of an exported file are, by its metadata; None where it has none."""
+    """Return the kind of an exported file's maps, from its metadata; None where it has none."""
     kind = metadata.get("maps")
     return next((known for known in MEANING if known == kind), None)
 
 
 class Engine(Protocol):
-    """Turns a batch of squares of pixels into logits, on any number of threads at once.
+    """Computes the logits of a batch of network inputs, on any number of threads at once.
 
     Shape:
         - pixels uint8 ``(B, S, S, 3)``, output float32 ``(B, L)``, not calibrated
@@ -35,16 +35,16 @@ class Engine(Protocol):
     """How many images at a time it scores fastest, in throughput."""
 
     takes_known: bool
-    """Whether the network can use labels that are already known."""
+    """Whether the network conditions on known labels."""
 
     map_kind: MapKind | None
-    """What `maps` gives, or None where the network has no maps."""
+    """The kind of the maps that `maps` returns; None where the network has none."""
 
     metadata: dict[str, str]
-    """What an exported file says of itself; the tagger's ``model.json`` is under ``imlgcn``."""
+    """The metadata of an exported file; ``imlgcn`` is the tagger's ``model.json``."""
 
     def streaming(self) -> AbstractContextManager[int]:
-        """Set the runtime up for calls from several threads at once; yield how many."""
+        """Set the runtime up for calls from several threads at once; yield their number."""
         ...
 
     def logits(
@@ -52,7 +52,7 @@ class Engine(Protocol):
     ) -> NDArray[np.float32]:
         """Return the logits of a batch of any length, 0 included.
 
-        ``known`` ``(B, L)`` (1, 0, or -1 not known) is for networks whose head can use it.
+        ``known`` ``(B, L)`` (1 present, 0 absent, -1 unknown) is for networks that take it.
         """
         ...
 
@@ -66,7 +66,7 @@ class Engine(Protocol):
 def cores() -> int:
     """Return how many cores this process may use: ``$OMP_NUM_THREADS`` or what the system allows.
 
-    A container's or a job's share counts, not the machine's.
+    The cores of the container or job count, not those of the machine.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:

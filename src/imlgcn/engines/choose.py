@@ -1,6 +1,6 @@
 """The fastest engine for a network on this machine: measured once, then remembered.
 
-Shapes: B batch, S image side.
+Shapes: B batch, S input size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imlgcn.engines.base import Engine, cores
 from imlgcn.files import cache_dir, write_atomic
 
 SECONDS = 1.0  # of measuring, for all engines together
-BATCH = 4  # images; no engine here gains from more
+BATCH = 4  # images; no engine gains from more
 MEMORY = "engines.json"
 
 
@@ -37,7 +37,7 @@ def rates(
     found = _read().get(situation, {})
     if set(found) != set(openers):
         found = _measure(openers, size, batch=1 if latency else BATCH)
-        with suppress(OSError, RuntimeError):  # no home, or one that may not be written to
+        with suppress(OSError, RuntimeError):  # no home directory, or a read-only one
             write_atomic(cache_dir() / MEMORY, json.dumps(_read() | {situation: found}, indent=1))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -45,7 +45,8 @@ def rates(
 def _measure(
     openers: Mapping[str, Callable[[], Engine]], size: int, batch: int
 ) -> dict[str, float]:
-    """Time engines in three turns; the best turn counts: in the others the machine was busy.
+    """Time engines in three alternating rounds; the best one counts: in others the machine was
+    busy.
 
     An engine that cannot run the network has the rate 0.
     """
@@ -63,7 +64,7 @@ def _measure(
 
 
 def _rate(engine: Engine, pixels: NDArray[np.uint8], seconds: float) -> float:
-    """Return images/s of as many threads as the engine wants, each with one run at least."""
+    """Return images/s of as many threads as the engine has streams, at least one run each."""
 
     def work(_: int) -> int:
         runs = 0
@@ -80,7 +81,7 @@ def _rate(engine: Engine, pixels: NDArray[np.uint8], seconds: float) -> float:
 
 
 def _situation(key: str, latency: bool) -> str:
-    """Name all that decides which engine is fastest."""
+    """Return a key of everything that decides which engine is fastest."""
     versions = [f"{name} {_version(name)}" for name in ("torch", "onnxruntime", "openvino")]
     machine = (platform.machine(), platform.processor(), f"{cores()} cores")
     return " ".join((key, *machine, *versions, "latency" if latency else "throughput"))
@@ -97,6 +98,6 @@ def _read() -> dict[str, dict[str, float]]:
     try:
         content = json.loads(Path(cache_dir() / MEMORY).read_text(encoding="utf-8"))
     except (OSError, RuntimeError, ValueError):
-        return {}  # what is lost is measured again
+        return {}  # measured again
     rows = content.items() if isinstance(content, dict) else ()
     return {key: found for key, found in rows if isinstance(found, dict)}

@@ -49,7 +49,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def batch_size(device: torch.device) -> int:
     """Return how many images at a time are scored fastest.
 
-    On a CPU a call of each layer costs the same for four as for one, and what a layer writes for
-    more leaves the processor's cache.
+    On a CPU the call overhead of a layer is shared by four images; the activations of more do not
+    fit into the cache.
     """
     return 4 if device.type == "cpu" else 32

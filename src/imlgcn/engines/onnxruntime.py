@@ -1,6 +1,6 @@
 """The ONNX Runtime engine: runs an exported ``.onnx`` file, without torch.
 
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imlgcn.engines.base import cores, map_kind_of
 
 
 class OnnxEngine:
-    """One session that many threads call at once, each run on its caller's thread alone.
+    """One session that many threads call at once; each run uses its caller's thread alone.
 
     On two cores that is a tenth faster than runs of two threads, which wait for each other at every
     layer, and it keeps its speed when other programs are busy. With ``latency`` a run has all
@@ -33,7 +33,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads if latency else 1
         options.inter_op_num_threads = 1
-        # threads that spin while they wait take the cores from those that decode
+        # spinning threads would take the cores from those that decode
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
@@ -41,7 +41,7 @@ class OnnxEngine:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime has an exception class for each status
-            raise InputError(f"{path} is no network that ONNX Runtime can run: {error}") from error
+            raise InputError(f"ONNX Runtime cannot run {path}: {error}") from error
         self.streams = 1 if latency else threads
         self.takes_known = "known" in {given.name for given in self._session.get_inputs()}
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -64,7 +64,7 @@ class OnnxEngine:
     def maps(
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        """Return the logits ``(B, L)`` and activation maps ``(B, L, h, w)``."""
         logits, maps = self._session.run(["logits", "maps"], self._inputs(pixels, known))
         return np.asarray(logits, np.float32), np.asarray(maps, np.float32)
 

@@ -1,6 +1,6 @@
 """The OpenVINO engine: runs an exported ``.openvino`` or ``.onnx`` file, without torch.
 
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
-    batch = 1  # more are slower: what passes between layers leaves the processor's cache
+    batch = 1  # more are slower: activations do not fit into the cache
 
     def __init__(self, path: Path, *, latency: bool = False) -> None:
         import openvino
@@ -44,8 +44,8 @@ class OpenVinoEngine:
                 },
             )
         except (RuntimeError, zipfile.BadZipFile, KeyError) as error:
-            raise InputError(f"{path} is no network that OpenVINO can run: {error}") from error
-        # pybind11 prepares for arrays on first use; two threads that do so at once wait for ever
+            raise InputError(f"OpenVINO cannot run {path}: {error}") from error
+        # pybind11 prepares for arrays on first use; two threads that do so at once deadlock
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self.takes_known = len(self._compiled.inputs) > 1
         self.metadata = read_metadata(network, path)
@@ -69,7 +69,7 @@ class OpenVinoEngine:
     def maps(
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        """Return the logits ``(B, L)`` and activation maps ``(B, L, h, w)``."""
         logits, maps = self._run(pixels, known, "logits", "maps")
         return logits, maps
 
@@ -86,5 +86,5 @@ class OpenVinoEngine:
             self._local.request = self._compiled.create_infer_request()
         request = self._local.request
         request.infer(inputs)
-        # copies: the next run of this thread writes over them
+        # copies: the next run of this thread overwrites them
         return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]

@@ -1,4 +1,4 @@
-"""The ``.openvino`` file: a network and what it says of itself in one zip. Writer beside reader."""
+"""The ``.openvino`` file: a network and its metadata in one zip. Writer and reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Metadata = Mapping[str, str]
 
 
 def save_openvino(model: Any, path: Path, metadata: Metadata) -> None:
-    """Write an OpenVINO model as one zip; stored, not packed: float32 numbers do not shrink."""
+    """Write an OpenVINO model as one zip; stored uncompressed: float32 does not compress."""
     import openvino
 
     with TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def read_network(path: Path) -> Any:
 
 
 def read_metadata(network: Any, path: Path) -> dict[str, str]:
-    """Return what the file says of itself."""
+    """Return the metadata of the file."""
     if not zipfile.is_zipfile(path):
         notes = network.get_rt_info()  # those of an ONNX file are under "framework"
         found = notes["framework"].items() if "framework" in notes else ()

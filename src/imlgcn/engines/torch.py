@@ -1,6 +1,6 @@
-"""The PyTorch engine: the network as it was trained, with the head folded.
+"""The PyTorch engine: the trained network with the head folded.
 
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imlgcn.models import MultiLabelClassifier, PixelInput
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Run torch's operations on ``number`` threads for a while."""
+    """Run torch's operations on ``number`` threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -31,7 +31,7 @@ def torch_threads(number: int) -> Iterator[None]:
 
 @contextmanager
 def throughput_threads(device: str = "auto") -> Iterator[int]:
-    """Set torch up to score several batches at once on a device; yield how many.
+    """Set torch up to score several batches at once on a device; yield their number.
 
     Streams with few threads each beat one with all: torch's pool waits for its slowest member in
     every layer, and collapses when other programs use the cores.
@@ -84,7 +84,7 @@ class TorchEngine:
     def maps(
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits ``(B, L)`` and where they come from ``(B, L, h, w)``."""
+        """Return the logits ``(B, L)`` and activation maps ``(B, L, h, w)``."""
         logits, maps = self.module.activation_maps(*self._inputs(pixels, known))
         return _array(logits), _array(maps)
 

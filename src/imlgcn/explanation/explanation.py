@@ -1,6 +1,6 @@
-"""What there is to say about the tags of one image, as plain numbers.
+"""The explanation of one image's tags, as plain numbers.
 
-Shapes: L labels, h w map over the network's square.
+Shapes: L labels, h w map over the network input.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from imlgcn.numbers import percent
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What another label brings to a label's logit through the graph.
+    """The contribution of another label to a label's logit through the graph.
 
     Attributes:
         label: the other label.
-        effect: logits; what they mean `GraphEffect.kind` says.
-        probability: share of the training images with the other label that show this one; None
+        effect: in logits; `GraphEffect.kind` is its meaning.
+        probability: fraction of the training images with the other label that show this one; None
             where the tagger has no counts (an imported checkpoint).
     """
 
@@ -38,7 +38,7 @@ class GraphEffect:
     Attributes:
         kind: ``parts``: own, neighbours and bias add up to the logit; ``edges``: each neighbour's
             effect is how much the logit falls without the edges between the two.
-        own: what the label's own node brings, in logits; None for ``edges``.
+        own: the contribution of the label's own node, in logits; None for ``edges``.
         neighbours: the other labels with an effect, strongest first.
         logit, probability: of the same weights without the graph.
     """
@@ -52,18 +52,18 @@ class GraphEffect:
 
 @dataclass(frozen=True, eq=False)
 class LabelExplanation:
-    """Why one label was given, or not.
+    """Why one label is a tag, or not.
 
     Attributes:
         label: its name.
         wanted: it was asked for.
-        probability, threshold: shares of 1; it is a tag when the first reaches the second.
+        probability, threshold: 0 to 1; it is a tag if the first reaches the second.
         logit: the network's score, before calibration.
-        map: float32 ``(h, w)`` over the square, padding included.
-        bias: what the logit is where the map is zero; None for attention.
+        map: float32 ``(h, w)`` over the network input, padding included.
+        bias: the logit of a map of zeros; None for attention.
         margin: the part of the logit that comes from the padding; None for attention.
         linear: the part of the logit that an attention head's plain linear layer on the mean of
-            the map gives, which its attention does not show; None without such a layer.
+            the map adds, which the attention does not show; None without such a layer.
         graph: None for a head without a label graph.
     """
 
@@ -91,8 +91,8 @@ class Explanation:
     Attributes:
         image: name of the file, or "image".
         head: name of the head.
-        kind: what the maps are: `imlgcn.activation_maps.MEANING`.
-        region: where the image lies in the square of the maps.
+        kind: of the maps, see `imlgcn.activation_maps.MEANING`.
+        region: where the maps show the image.
         names, probabilities, thresholds: of all labels (L,), in the tagger's order.
         without_graph: probabilities (L,) without the graph; None for a head without one.
         labels: the explained ones: those asked for, then the most probable.
@@ -142,7 +142,7 @@ def _label_dict(label: LabelExplanation) -> dict[str, Any]:
 
 
 def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:
-    """Return how much of a score map's mean lies outside the image.
+    """Return how much of a score map's mean is outside the image.
 
     >>> margin_part(np.array([[1.0], [4.0]], np.float32), Region(0.0, 0.5, 1.0, 1.0))
     0.5
@@ -151,19 +151,19 @@ def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:
     return float((activation_map * outside).mean())
 
 
-PLACES = (
+POSITIONS = (
     ("upper left", "top", "upper right"),
     ("left", "centre", "right"),
     ("lower left", "bottom", "lower right"),
 )
 
 
-def place_in_words(strengths: NDArray[np.float32]) -> str:
+def position_in_words(strengths: NDArray[np.float32]) -> str:
     """Return where in the image a map ``(H, W)`` of strengths 0 to 1 is strong, in a few words.
 
     >>> strengths = np.zeros((30, 30), np.float32)
     >>> strengths[2:8, 21:29] = 1
-    >>> place_in_words(strengths)
+    >>> position_in_words(strengths)
     'upper right, 5 % of the image'
     """
     strong = strengths >= 0.5
@@ -174,5 +174,5 @@ def place_in_words(strengths: NDArray[np.float32]) -> str:
     rows, columns = weight.sum(axis=1), weight.sum(axis=0)
     row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
     column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
-    place = PLACES[min(int(3 * row), 2)][min(int(3 * column), 2)]
-    return f"{place}, {percent(strong.mean())} of the image"
+    position = POSITIONS[min(int(3 * row), 2)][min(int(3 * column), 2)]
+    return f"{position}, {percent(strong.mean())} of the image"

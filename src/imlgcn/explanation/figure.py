@@ -56,10 +56,10 @@ class Sheet:
         return axes
 
     def text(self, left: float, top: float, text: str, size: float = NORMAL, **style: str) -> None:
-        """Write a line whose upper left corner is at that place."""
-        place = (left / self.width, 1 - top / self.height)
+        """Write a line whose upper left corner is at that position."""
+        position = (left / self.width, 1 - top / self.height)
         style = {"color": INK, "va": "top"} | style
-        self.figure.text(*place, text, fontsize=size, parse_math=False, **style)  # type: ignore[arg-type]
+        self.figure.text(*position, text, fontsize=size, parse_math=False, **style)  # type: ignore[arg-type]
 
 
 def explanation_figure(explanation: Explanation, image: Image.Image) -> Figure:
@@ -114,7 +114,7 @@ def _picture(axes: Axes, pixels: NDArray[np.uint8]) -> None:
 
 
 def _label_text(sheet: Sheet, left: float, label: LabelExplanation, tall: float) -> None:
-    """Write a label's name and score over its tile, and what the score is made of below."""
+    """Write a label's name and score over its tile, and the parts of the score below."""
     tag = "tag" if label.is_tag else "below its threshold"
     sheet.text(left, TITLE - 0.47, _plain(label.label, LONGEST), NORMAL + 1.5, weight="bold")
     score = f"{percent(label.probability)}, threshold {percent(label.threshold)}: {tag}"
@@ -157,12 +157,12 @@ def _scores(axes: Axes, explanation: Explanation, space: float) -> None:
 def _neighbours(
     sheet: Sheet, corner: tuple[float, float], label: LabelExplanation, reach: tuple[float, float]
 ) -> None:
-    """Draw what the neighbours bring as signed bars, all labels on one scale."""
+    """Draw the neighbours' contributions as signed bars, all labels on one scale."""
     graph = label.graph
     assert graph is not None
     left, top = corner
     sheet.text(left, top - 0.32, "Through the label graph", weight="bold")
-    cut = "what the logit loses when the edge is cut"
+    cut = "decrease of the logit without the edge"
     own = cut if graph.own is None else f"its own node {logit_in_words(graph.own)}"
     sheet.text(left, top - 0.08, own, SMALL, color=MUTED)
     shown = _visible(graph)
@@ -192,20 +192,20 @@ def _neighbours(
 
 
 def _visible(graph: GraphEffect) -> list[Neighbour]:
-    """Return the neighbours that get a bar: the strongest, and not those that would show none."""
+    """Return the neighbours that get a bar: the strongest, without those too small to see."""
     return [n for n in graph.neighbours if abs(n.effect) >= LEAST][:NEIGHBOURS]
 
 
 def _legend(sheet: Sheet, explanation: Explanation, top: float) -> None:
-    """Say what marks and colours mean, in one line at the bottom."""
+    """Explain marks and colours in one line at the bottom."""
     marks = "Bars: probability; black line: threshold"
     if explanation.without_graph is not None:
         marks += "; diamond: without the graph"
     sheet.text(GAP, top + 0.1, marks, SMALL, color=MUTED)
     meaning = {
-        "score": "what a place adds to the score",
-        "winner": "what the places that won the maximum add to the score",
-        "attention": "attention above an even share",
+        "score": "what a position adds to the score",
+        "winner": "what the positions that won the maximum add to the score",
+        "attention": "attention above the uniform one",
     }[explanation.kind]
     left = GAP + NAMES + TILE + GAP + 0.15
     ramp = sheet.axes(left, top + 0.12, 0.9, 0.11)

@@ -24,17 +24,17 @@ VIRIDIS = np.array(
     ],
     np.float64,
 )
-HALF = 0.5  # of the strongest place: where the outline runs
-OPAQUE = 0.72  # of the strongest place: the image stays visible below
+HALF = 0.5  # of the strongest position: the level of the outline
+OPAQUE = 0.72  # at the strongest position: the image stays visible
 INK = (23, 32, 42)
 
 
 def strength(activation_map: NDArray[np.float32], kind: MapKind = "score") -> NDArray[np.float32]:
     """Return what is drawn of a map ``(h, w)``, from 0 to 1.
 
-    Scores: what speaks for the label, 1 at the strongest place. Attention: what a place has above
-    an even share. A map whose best place is under 1 (a score of one logit, one share above the even
-    one) is drawn fainter, so that nothing looks like something only because it is all there is.
+    Scores: evidence for the label, 1 at the strongest position. Attention: what a position has
+    above uniform attention. A map whose maximum is below 1 (one logit, or twice uniform attention)
+    is drawn weaker, so that weak evidence does not look strong.
 
     >>> strength(np.array([[-1.0, 2.0, 4.0]], np.float32))
     array([[0. , 0.5, 1. ]], dtype=float32)
@@ -54,8 +54,8 @@ def heat(
 ) -> NDArray[np.float32]:
     """Return the strength of a map ``(h, w)`` at each pixel of an image, 0 to 1 ``(H, W)``.
 
-    ``size`` is (width, height) of the image, ``region`` where it lies in the square of the map:
-    what the map says of the padding is cut away.
+    ``size`` is (width, height) of the image, ``region`` where the map shows it:
+    the padding is cut away.
     """
     height, width = activation_map.shape
     box = (region.left * width, region.top * height, region.right * width, region.bottom * height)
@@ -67,9 +67,9 @@ def heat(
 
 def colours(strengths: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return viridis with an opacity that grows with the strength, ``(H, W)`` to ``(H, W, 4)``."""
-    place = np.clip(strengths, 0, 1) * (len(VIRIDIS) - 1)
+    position = np.clip(strengths, 0, 1) * (len(VIRIDIS) - 1)
     steps = np.arange(len(VIRIDIS))
-    channels = [np.interp(place, steps, VIRIDIS[:, channel]) for channel in range(3)]
+    channels = [np.interp(position, steps, VIRIDIS[:, channel]) for channel in range(3)]
     opacity = 255 * OPAQUE * np.clip(strengths / HALF, 0, 1)
     return np.stack([*channels, opacity], axis=-1).round().astype(np.uint8)
 
@@ -130,6 +130,6 @@ def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _shifted(mask: NDArray[np.bool_], step: int, axis: int) -> NDArray[np.bool_]:
-    """Return the mask moved along an axis; it goes on as it is at the edge of the image."""
+    """Return the mask shifted along an axis; the edge is repeated."""
     length = mask.shape[axis]
     return mask.take(np.clip(np.arange(length) + step, 0, length - 1), axis)

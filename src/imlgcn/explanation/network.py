@@ -1,7 +1,7 @@
-"""What only the trained network itself can tell of a score, not an exported file.
+"""Explanations that need the trained network, not only an exported file.
 
-Its label graph: which labels shaped a score, and what it would be without them. And the plain
-linear layer that some attention heads have beside their attention. Shapes: L labels, S image side.
+The contributions of other labels through the label graph, and the part of a score from the linear
+layer that some attention heads have. Shapes: L labels, S input size.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from imlgcn.tagger import Tagger, load_classifier
 if TYPE_CHECKING:
     from imlgcn.models import Head
 
-NO_EFFECT = 1e-6  # of the strongest one: what is below came over no edge
+NO_EFFECT = 1e-6  # of the strongest one: below, there is no edge
 
 
 @dataclass(frozen=True, eq=False)
 class Insight:
-    """What was found in the network; nothing where it has neither graph nor linear layer.
+    """The findings; empty where the network has neither graph nor linear layer.
 
     Attributes:
         linear: logits (L,) of the plain linear layer on the mean of the map.
         without_graph: probabilities (L,) without the label graph.
-        effects: of the graph, by the place of the label.
+        effects: of the graph, by label index.
     """
 
     linear: NDArray[np.float64] | None = None
@@ -40,7 +40,7 @@ class Insight:
 
 
 def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]) -> Insight:
-    """Run one image ``(1, S, S, 3)`` through the network as it was trained, not folded."""
+    """Run one image ``(1, S, S, 3)`` through the trained network, not folded."""
     import torch
 
     from imlgcn.models import HEADS, Head, PixelInput
@@ -76,7 +76,7 @@ def _effect(
     logit: float,
     probability: float,
 ) -> GraphEffect:
-    """Name the parts (L,) that the labels bring to the logit of one."""
+    """Return the contributions (L,) of labels to the logit of one, with names."""
     assert head.neighbour_effect is not None
     conditional = conditional_probability(context.pair_counts, context.occurrences)
     order = [int(index) for index in np.argsort(-np.abs(parts), kind="stable") if index != label]

@@ -1,6 +1,6 @@
 """From a tagger and an image to the explanation of its tags.
 
-Shapes: L labels, S image side.
+Shapes: L labels, S input size.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin
 from imlgcn.explanation.network import Insight, look_inside
 from imlgcn.tagger import ImageLike, Tagger
 
-SHOWN = 4  # labels explained in all, unless more are asked for
-AT_LEAST = 2  # explained, tags or not, when none is asked for
+SHOWN = 4  # labels explained in total, unless more are asked for
+AT_LEAST = 2  # explained, tags or not, if none is asked for
 
 
 def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = None) -> Explanation:
-    """Say why an image has its tags: where each score comes from, and which labels shaped it.
+    """Explain the tags of an image: where each score comes from, and which labels contributed.
 
-    ``labels`` are explained first, tags or not, then the most probable tags, up to 4 in all.
-    Neighbours need the tagger's folder: an exported file holds no label graph.
+    ``labels`` are explained first, tags or not, then the most probable tags, up to 4 in total.
+    Neighbours need the tagger folder: an exported file has no label graph.
 
     Raises:
-        InputError: an unknown label, or a network that cannot say where it looks.
+        InputError: an unknown label, or a network without activation maps.
         ImageError: the image cannot be read.
     """
     wanted = list(dict.fromkeys(labels or ()))

@@ -1,4 +1,4 @@
-"""An explanation in words: for the terminal, under a figure, and for those who cannot see it."""
+"""An explanation in words: for the terminal, figures, and screen readers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MapKind, Region, inside
-from imlgcn.explanation.explanation import Explanation, LabelExplanation, place_in_words
+from imlgcn.explanation.explanation import Explanation, LabelExplanation, position_in_words
 from imlgcn.explanation.heat_map import HALF, heat, strength
 from imlgcn.numbers import percent, signed
 
-FINE = 96  # places along a side on which "where" is judged
+FINE = 96  # positions per axis of the map that is described
 FEW = 4  # neighbours named in a sentence
-SHARE = 0.05  # of the map's score: less from the margin is not worth a word
+LEAST = 0.05  # of the map's score: a smaller part from the margin is not mentioned
 
 
 def logit_in_words(value: float) -> str:
@@ -28,7 +28,7 @@ def where(explanation: Explanation, label: LabelExplanation) -> str:
 def where_strong(activation_map: NDArray[np.float32], region: Region, kind: MapKind) -> str:
     """Return where in the image, which is that region of the map ``(h, w)``, it is strong.
 
-    A map that is strong on the margin only says so; one that is faint everywhere names no place.
+    A map that is strong only on the margin says so; one that is weak everywhere has no position.
 
     >>> where_strong(np.array([[0.0, 9.0]], np.float32), Region(0.0, 0.0, 0.4, 1.0), "score")
     'on the margin, outside the image'
@@ -38,11 +38,11 @@ def where_strong(activation_map: NDArray[np.float32], region: Region, kind: MapK
     strongest_inside = inside(region, *activation_map.shape).flat[strengths.argmax()] >= 0.5
     if within.max() < HALF <= strengths.max() and not strongest_inside:
         return "on the margin, outside the image"
-    return place_in_words(within)
+    return position_in_words(within)
 
 
 def sum_of_score(label: LabelExplanation) -> str:
-    """Return what a logit is made of, as far as the head lets it be said; else nothing."""
+    """Return the parts of a logit where the head has them; else nothing."""
     if label.bias is None:
         if label.linear is None:
             return ""
@@ -58,15 +58,15 @@ def sum_of_score(label: LabelExplanation) -> str:
 
 
 def margin_in_words(label: LabelExplanation) -> str:
-    """Return what the padding adds, where it is worth a word."""
+    """Return the contribution of the padding where it matters."""
     seen = 0.0 if label.bias is None else label.logit - label.bias
-    if label.margin is None or abs(label.margin) < SHARE * abs(seen):
+    if label.margin is None or abs(label.margin) < LEAST * abs(seen):
         return ""
-    return f"of the map, {logit_in_words(label.margin)} lies on the white margin"
+    return f"of the map, {logit_in_words(label.margin)} is from the white margin"
 
 
 def graph_in_words(label: LabelExplanation) -> str:
-    """Return which labels shaped the score through the graph, or nothing for other heads."""
+    """Return the labels that contributed through the graph; nothing for other heads."""
     graph = label.graph
     if graph is None:
         return ""
@@ -79,7 +79,7 @@ def graph_in_words(label: LabelExplanation) -> str:
 
 
 def describe(explanation: Explanation, label: LabelExplanation) -> str:
-    """Return the explanation of one label as a sentence: the text alternative of its picture."""
+    """Return the explanation of one label as a sentence: the text alternative of its figure."""
     verdict = "a tag" if label.is_tag else "no tag"
     looks = "attention" if explanation.kind == "attention" else "score"
     parts = (

@@ -1,4 +1,4 @@
-"""A tagger as one file for another runtime; kept only if it scores as the trained network does."""
+"""A tagger as one file for another runtime; kept only if its logits are the trained network's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imlgcn.exporting.agreement import (
     sample_images,
 )
 from imlgcn.exporting.formats import FORMATS, Format, Quantize
-from imlgcn.exporting.int8 import Int8Report, calibration_images, judge_int8
+from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.numbers import number, plural
@@ -34,7 +34,7 @@ __all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
 
 
 class Exported(NamedTuple):
-    """A file that was written, and the proof that it may stand for the tagger."""
+    """A file that was written, and the proof that it equals the tagger."""
 
     path: Path
     size: int  # bytes
@@ -61,24 +61,25 @@ def export(
     The file takes pixels uint8 ``(B, S, S, 3)`` (and, of a head that uses them, known labels int8
     ``(B, L)``) and gives ``logits`` and calibrated ``probabilities``, both ``(B, L)``; the
     tagger's ``model.json`` is in its metadata. It is opened again and must agree on 8 real images,
-    alone and in threes.
+    at batch sizes 1 and 3.
 
     Args:
         tagger: a tagger folder.
         format: ``onnx``, ``openvino`` (a zip) or ``torch`` (a program for `torch.export.load`).
         out: the file; None writes it into the folder, where prediction finds it.
-        size: side of the images in pixels, when it is not the tagger's.
-        maps: give a third output ``maps`` ``(B, L, h, w)``, where each logit comes from. None: in
-            the tagger's folder if the head has them, so that the page keeps its heat maps; not in
-            a file of its own or in 8-bit integers.
+        size: network input size in pixels; None is the tagger's.
+        maps: a third output ``maps`` ``(B, L, h, w)``, the activation maps. None: in the tagger's
+            folder if the head has them, so that the page shows them; not in a file elsewhere or
+            in 8-bit integers.
         int8: compute in 8-bit integers: about twice as fast, a quarter of the size.
-        calibration: data whose images it is compared on; by default the tagger's own, if it is
-            still where it was, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
+        calibration: data whose images it is compared on; by default the training data, if it is
+            still there, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
             ``train``, mAP is measured on ``val``.
         max_drop: how many points of mAP (percent) ``int8`` may cost.
 
     Raises:
-        InputError: an unknown format, a runtime that is not installed, a wrong file name or side.
+        InputError: an unknown format, a runtime that is not installed, a wrong file name or input
+            size.
         ExportRefused: the file disagrees with the tagger or, with ``int8``, loses too much or is
             not faster on this machine; nothing is written.
     """
@@ -109,7 +110,7 @@ def export(
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
             progress.say(f"calibrating on {plural(len(images), 'training image')}")
             quantize(whole, file, images)
-            report = judge_int8(
+            report = evaluate_int8(
                 whole, file, data, max_drop, len(images), progress, tuple(chosen.runtimes)
             )
         shutil.copyfile(file, kept)
@@ -119,9 +120,9 @@ def export(
 
 
 def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
-    """Return what an exported file says of itself.
+    """Return the metadata of an exported file.
 
-    The tagger's ``model.json`` is under ``imlgcn``, and under ``maps`` what its maps are.
+    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps.
     """
     return {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
 
@@ -131,7 +132,7 @@ def _check(tagger: Tagger, format: str) -> Format:
         raise unknown_name("format", format, FORMATS)
     if tagger.path.is_file():
         raise InputError(
-            f"{tagger.path} is an exported file; give the tagger folder that it was made from"
+            f"{tagger.path} is an exported file; give the tagger folder it was exported from"
         )
     for needed in FORMATS[format].needs:
         check_engine(needed)
@@ -142,7 +143,7 @@ def _quantizer(chosen: Format, data: Dataset | None) -> Quantize:
     if chosen.quantize is None:
         raise InputError("int8=True is for format='onnx' and format='openvino'")
     if data is None:
-        raise InputError("int8=True needs images to fit its ranges on: name data (calibration=)")
+        raise InputError("int8=True needs images to fit its ranges on: give calibration=")
     return chosen.quantize
 
 
@@ -150,8 +151,8 @@ def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: i
     if out is None:
         if size not in (None, tagger.info.image.size):
             raise InputError(
-                f"the file in a tagger folder takes the tagger's own side, "
-                f"{tagger.info.image.size}; give another size its own file (out=)"
+                f"the file in a tagger folder has the tagger's own input size, "
+                f"{tagger.info.image.size}; for another size, give out="
             )
         return tagger.path / exported_name(chosen.suffix)
     if Path(out).suffix != chosen.suffix:
@@ -163,7 +164,7 @@ def _at_size(info: TaggerInfo, size: int | None) -> TaggerInfo:
     if size is None:
         return info
     if not 16 <= size <= 4096:
-        raise InputError(f"size= is an input size from 16 to 4096 pixels; got {size}")
+        raise InputError(f"size= is a network input size from 16 to 4096 pixels; got {size}")
     image = info.image.model_copy(update={"size": size})
     return info.model_copy(update={"image": image})
 
@@ -176,7 +177,7 @@ def _prove(
     samples: Samples,
     maps: MapKind | None,
 ) -> Agreement:
-    """Compare a file with the network as it was trained, which is not folded.
+    """Compare a file with the trained network, not folded.
 
     Every installed runtime that prediction may choose for the file has to agree.
 
@@ -208,8 +209,8 @@ def _prove(
 
 
 def _enter(tagger: Tagger, path: Path) -> None:
-    """Add the file's hash to ``model.json``: from then on the tagger has it."""
-    info = read_info(tagger.path)  # as it is by now: another export may have added its own file
+    """Add the file's hash to ``model.json``, so that prediction uses it."""
+    info = read_info(tagger.path)  # read again: another export may have added its own file
     hashes = info.sha256 | {path.name: sha256_file(path)}
     tagger.info = info.model_copy(update={"sha256": hashes})
     write_atomic(tagger.path / MODEL, tagger.info.model_dump_json(indent=1) + "\n")

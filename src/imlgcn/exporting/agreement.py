@@ -1,6 +1,6 @@
-"""The proof of an exported file: its logits and tags are those of the network as it was trained.
+"""The proof of an exported file: its logits and tags are those of the trained network.
 
-Shapes: N images, B batch, S image side, L labels.
+Shapes: N images, B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from imlgcn.tagger import Tagger
 
 IMAGES = 8
 BATCHES = (1, 3)
-# relative to the largest logit; runtimes differ by about 1e-6 (another order of the sums)
+# relative to the largest logit; runtimes differ by about 1e-6 (summation order)
 TOLERANCE = 1e-3
 
 
-class ExportRefused(Exception):  # noqa: N818  # a verdict, not a mistake
+class ExportRefused(Exception):  # noqa: N818  # an outcome, not an error
     """An exported file was not kept; the message says why."""
 
 
 class Scorer(Protocol):
-    """What is compared: anything that turns pixels into logits, and into maps if it has them."""
+    """Anything that computes logits from pixels, and maps if it has them."""
 
     takes_known: bool
 
@@ -49,14 +49,14 @@ class Scorer(Protocol):
 
 
 class Samples(NamedTuple):
-    """Real images to compare on, and where they are from."""
+    """Real images to compare on, and their source."""
 
     pixels: NDArray[np.uint8]  # (N, S, S, 3)
     origin: str
 
 
 class Agreement(NamedTuple):
-    """How far two networks are apart on the samples."""
+    """The difference of two networks on the samples."""
 
     difference: float = 0.0  # the largest of any logit
     largest: float = 0.0  # the largest logit, for scale
@@ -66,13 +66,13 @@ class Agreement(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the two can stand for each other."""
+        """Whether the two are equivalent."""
         close = self.difference <= TOLERANCE * max(self.largest, 1.0)
         return bool(close and not self.other_tags and self.maps <= TOLERANCE)
 
 
 def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None) -> Samples:
-    """Return real images: of ``data``, else of what the tagger was trained on, else clip art.
+    """Return real images: of ``data``, else of the training data, else clip art.
 
     Raises:
         InputError: fewer than 8 of them can be read.
@@ -80,7 +80,7 @@ def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None)
     dataset, origin = (data, "the calibration data") if data is not None else _known_data(tagger)
     found: list[NDArray[np.uint8]] = []
     paths = dataset.paths
-    # every so many, from all over the data: neighbours in a list are often alike
+    # evenly spread over the data: neighbours in a list are often alike
     step = max(len(paths) // IMAGES, 1)
     for path in [p for first in range(step) for p in paths[first::step]]:
         with suppress(ImageError):
@@ -88,15 +88,15 @@ def sample_images(tagger: Tagger, settings: ImageSettings, data: Dataset | None)
         if len(found) == IMAGES:
             return Samples(np.stack(found), f"{plural(IMAGES, 'image')} of {origin}")
     raise InputError(
-        f"an export is compared on {IMAGES} images; {origin} has {len(found)} that can be read: "
-        "name data with more (calibration=)"
+        f"an export is compared on {IMAGES} images; {origin} has {len(found)} that can be read; "
+        "give data with more (calibration=)"
     )
 
 
 def compare(
     scorer: Scorer, reference: Scorer, tagger: Tagger, pixels: NDArray[np.uint8]
 ) -> Agreement:
-    """Compare on all samples, one by one and in threes; told of a label as well, if they can be."""
+    """Compare on every sample at batch sizes 1 and 3, with and without known labels."""
     given: list[NDArray[np.int8] | None] = [None]
     if reference.takes_known:
         row = np.full(len(tagger.labels), -1, np.int8)
@@ -114,7 +114,7 @@ def compare(
 
 
 def agreement(found: NDArray[np.float32], wanted: NDArray[np.float32], tagger: Tagger) -> Agreement:
-    """Compare logits ``(N, L)`` and the tags they give; NaN agrees with nothing."""
+    """Compare logits ``(N, L)`` and the tags they give; NaN never agrees."""
     apart = np.abs(found - wanted).max(initial=0.0)
     ours, theirs = (tagger.calibration.apply(x) >= tagger.thresholds for x in (found, wanted))
     return Agreement(
@@ -130,8 +130,8 @@ def compare_maps(
 ) -> float:
     """Return the largest difference of any map, relative to the largest value of all.
 
-    Of ``winner`` maps the means: two positions may be as good as equal, and rounding then decides
-    which of them has won.
+    Maps of kind ``winner`` are compared by their means: of two nearly equal positions, rounding
+    decides which wins.
     """
     found, wanted = (x.maps(pixels)[1] for x in (scorer, reference))
     if found.shape != wanted.shape:
@@ -143,7 +143,7 @@ def compare_maps(
 
 
 def _known_data(tagger: Tagger) -> tuple[Dataset, str]:
-    """Return what the tagger was trained on if it is still there, else Open Clip Art."""
+    """Return the training data if it is still there, else Open Clip Art."""
     with suppress(InputError):
         if source := DataSource.from_config(tagger.folder.config):
             return _held_out(source.load()), source.path

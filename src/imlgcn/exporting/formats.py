@@ -1,4 +1,4 @@
-"""How each format is written: one self-contained file, with what the tagger says of itself."""
+"""The export formats: each writes one self-contained file with the tagger's metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Quantize = Callable[[Path, Path, Sequence[Pixels]], None]  # source, target, ima
 
 
 class Format(NamedTuple):
-    """A file format: what its files are called, and what writes and runs them."""
+    """A file format: its suffix, writer and runtimes."""
 
     suffix: str
     write: Callable[[ExportedNetwork, Path, Metadata], None]
@@ -65,7 +65,7 @@ def write_openvino(network: ExportedNetwork, path: Path, metadata: Metadata) -> 
 def write_torch(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:
     """Write a program for ``torch.export.load``, which runs without the classes of this package.
 
-    torch reads such files partly with pickle: open only those that you trust. imlgcn opens none.
+    torch reads such files partly with pickle: open only files that you trust. imlgcn opens none.
     """
     import torch
 
@@ -105,7 +105,7 @@ def _open_openvino(path: Path) -> Scorer:
 
 
 class _Program:
-    """Runs a file of `write_torch`, for the proof."""
+    """Runs a file of `write_torch`, to verify it."""
 
     def __init__(self, path: Path) -> None:
         import torch
@@ -125,7 +125,7 @@ class _Program:
     def maps(
         self, pixels: NDArray[np.uint8], known: NDArray[np.int8] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits and where they come from ``(B, L, h, w)``."""
+        """Return the logits and activation maps ``(B, L, h, w)``."""
         logits, _, maps = self._outputs(pixels, known)
         return logits, maps
 

@@ -1,4 +1,4 @@
-"""The judge of a file in 8-bit integers: size, speed on this machine, mAP on held-out images."""
+"""Evaluation of an int8 file: size, speed on this machine, mAP on held-out images."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from imlgcn.tagger import Tagger
 
 CALIBRATION_IMAGES = 128  # more change the ranges little
 MEASURED_IMAGES = 2000  # mAP to a few tenths
-ROUNDS = 7  # of timing, taken in turns
+ROUNDS = 7  # of timing, alternating
 ROUND_SECONDS = 0.3
 BATCH = 4
 
 
 class Int8Report(NamedTuple):
-    """What 8-bit integers changed."""
+    """The effect of 8-bit integers."""
 
     size_before: int  # bytes of the float32 file
     rate: float  # images/s here, all cores
     rate_before: float
-    map: float  # percent, protocol default
-    map_before: float
-    images: int  # validation images that mAP is of
-    calibrated: int  # training images that the ranges are of
+    mAP: float  # noqa: N815 - percent, protocol default
+    mAP_before: float  # noqa: N815
+    images: int  # validation images behind mAP
+    calibrated: int  # training images behind the ranges
 
 
 class Scorer(Protocol):
-    """An engine, as far as it is timed."""
+    """The part of an engine that is timed."""
 
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return logits of a batch."""
@@ -59,7 +59,7 @@ def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
     """
     if not {"train", "val"} <= set(data.splits):
         raise InputError(
-            "8-bit ranges are fitted on the split train and judged on val; the data has "
+            "8-bit ranges are fitted on the split train and evaluated on val; the data has "
             f"{', '.join(data.splits) or 'no splits'}: `imlgcn split` makes them"
         )
     paths = _spread(data.split("train"), CALIBRATION_IMAGES).paths
@@ -68,11 +68,11 @@ def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
         with suppress(ImageError):
             found.append(load_input(path, settings))
     if not found:
-        raise InputError("no image of the split train can be read, so nothing can be calibrated")
+        raise InputError("no image of the split train can be read, so no ranges can be fitted")
     return found
 
 
-def judge_int8(
+def evaluate_int8(
     before: Path,
     after: Path,
     data: Dataset,
@@ -81,23 +81,23 @@ def judge_int8(
     progress: Progress,
     runtimes: Sequence[str],
 ) -> Int8Report:
-    """Compare the int8 file ``after`` with the float32 file ``before`` in every runtime there is.
+    """Compare the int8 file ``after`` with the float32 file ``before`` in every installed runtime.
 
-    The report is of the first: the one that prediction takes when it is not told otherwise.
+    The report is of the first, the default of prediction.
 
     Raises:
         ExportRefused: mAP falls by more than ``max_drop`` points, or it is not faster here.
     """
     held_out = _spread(data.split("val"), MEASURED_IMAGES)
     reports = [
-        _judge(before, after, held_out, max_drop, calibrated, progress, runtime)
+        _evaluate(before, after, held_out, max_drop, calibrated, progress, runtime)
         for runtime in runtimes
         if installed(runtime)
     ]
     return reports[0]
 
 
-def _judge(
+def _evaluate(
     before: Path,
     after: Path,
     held_out: Dataset,
@@ -106,12 +106,12 @@ def _judge(
     progress: Progress,
     runtime: str,
 ) -> Int8Report:
-    whole, small = (Tagger.load(path, engine=runtime, latency=True) for path in (before, after))
+    float32, int8 = (Tagger.load(path, engine=runtime, latency=True) for path in (before, after))
     scores = []
-    for tagger in (whole, small):
+    for tagger in (float32, int8):
         found = evaluate(tagger, held_out, split=None, progress=progress)["mAP"]
         if found is None:
-            raise InputError("no label has a positive image in the split val: mAP cannot be judged")
+            raise InputError("no label has a positive image in the split val: mAP is undefined")
         scores.append(float(found))
     drop = scores[0] - scores[1]
     if drop > max_drop:
@@ -121,7 +121,7 @@ def _judge(
             f"{plural(len(held_out), 'validation image')}), more than "
             f"max_drop={max_drop:g}; nothing was written"
         )
-    rates = measure([whole.engine, small.engine], whole.info.image.size)
+    rates = measure([float32.engine, int8.engine], float32.info.image.size)
     if rates[1] <= rates[0]:
         raise ExportRefused(
             f"in 8-bit integers, run by {runtime}, the network is not faster on this machine: "
@@ -133,11 +133,11 @@ def _judge(
 
 
 def measure(engines: list[Scorer], size: int) -> list[float]:
-    """Return images/s of engines, medians of rounds in turn: what disturbs one disturbs all."""
+    """Return images/s of engines, medians of alternating rounds: a disturbance affects all."""
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
     rates: list[list[float]] = [[] for _ in engines]
     for engine in engines:
-        engine.logits(pixels)  # the first run allocates
+        engine.logits(pixels)  # warm-up: the first run allocates
     for _ in range(ROUNDS):
         for engine, found in zip(engines, rates, strict=True):
             runs, start = 0, time.perf_counter()

@@ -1,6 +1,6 @@
-"""What is exported: 8-bit pixels in, logits and calibrated probabilities out, nothing else needed.
+"""The exported network: 8-bit pixels in, logits and calibrated probabilities out.
 
-Shapes: B batch, S image side, L labels.
+Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OUTPUTS = ("logits", "probabilities", "maps")
 class ExportedNetwork(nn.Module):
     r"""Pixels to logits :math:`y` and calibrated probabilities :math:`\sigma(a_l y_l + b_l)`.
 
-    With ``maps`` a third output says where the logits come from: the head's activation maps.
+    With ``maps`` the third output are the head's activation maps.
 
     Shape:
         - pixels uint8 ``(B, S, S, 3)``, known int8 ``(B, L)`` or None, outputs ``(B, L)``, maps
@@ -53,7 +53,7 @@ class ExportedNetwork(nn.Module):
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
 
     def forward(self, pixels: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Return logits and probabilities of a batch, and maps if it has them."""
+        """Return logits and probabilities of a batch, and maps where it has them."""
         images = self.input(pixels)
         if self.map_kind is None:
             logits: Tensor = self.classifier(images, known)
@@ -68,7 +68,7 @@ class ExportedNetwork(nn.Module):
 def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:
     """Return the network as a program for batches of any length."""
     side, labels = network.size, len(network.slope)
-    # the example is a batch of 2: torch takes sizes of 0 and 1 for constants
+    # the example is a batch of 2: torch treats sizes 0 and 1 as constants
     example = [torch.zeros(2, side, side, 3, dtype=torch.uint8)]
     if network.takes_known:
         example.append(torch.full((2, labels), -1, dtype=torch.int8))
@@ -81,7 +81,7 @@ def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what exporters say about themselves from the user."""
+    """Suppress the warnings of exporters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

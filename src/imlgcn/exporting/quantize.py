@@ -1,9 +1,9 @@
 """An exported network in 8-bit integers, written by each runtime's own tool.
 
-Weights get one scale for each output channel, activations one for each tensor, fixed from what the
-calibration images reach ("static"). The pixels' normalisation and all that follows the last
+Static quantisation: weights have one scale per output channel, activations one per tensor, from the
+ranges on the calibration images. The normalisation of pixels and everything after the last
 convolution stay in float32.
-Shapes: S image side, L labels.
+Shapes: S input size, L labels.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def quantize_onnx(source: Path, target: Path, images: Sequence[Pixels]) -> None:
 
     Everything between the first and the last convolution is quantised, not only convolutions: on
     EfficientNet-Lite0 that is 1.95 times as fast as float32 and costs 0.4 mAP on Open Clip Art;
-    convolutions alone are 1.3 times as fast and cost 6, their results being rounded before the
-    activation cuts them off.
+    convolutions alone are 1.3 times as fast and cost 6, because their results are rounded before
+    the activation clips them.
     """
     import onnx
     from onnxruntime import quantization
@@ -51,7 +51,7 @@ def quantize_onnx(source: Path, target: Path, images: Sequence[Pixels]) -> None:
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
-            # two products of 8 bits overflow the 16 they are added in where there is no VNNI
+            # two products of 8 bits overflow the 16 they are added in without VNNI
             reduce_range=not has_vnni(),
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -68,7 +68,7 @@ def quantize_openvino(source: Path, target: Path, images: Sequence[Pixels]) -> N
     """Write the OpenVINO zip ``source`` in int8 to ``target``, by NNCF.
 
     Its symmetric activations (the default) cost 1.9 mAP on the demo's EfficientNet-Lite0 with 128
-    images, its asymmetric ones (``MIXED``) 3.0 with 48: the ONNX file is the better one there.
+    images, its asymmetric ones (``MIXED``) 3.0 with 48: the ONNX file is better there.
     """
     import logging
 
@@ -86,7 +86,7 @@ def quantize_openvino(source: Path, target: Path, images: Sequence[Pixels]) -> N
 
 
 def examples(images: Sequence[Pixels], labels: int) -> Iterator[Inputs]:
-    """Yield a batch of each image; ``labels`` is L for a network that takes known ones, else 0."""
+    """Yield a batch of each image; ``labels`` is L if the network takes known labels, else 0."""
     for pixels in images:
         yield {"pixels": pixels[None]} | (
             {"known": np.full((1, labels), -1, np.int8)} if labels else {}
@@ -113,5 +113,7 @@ def has_vnni() -> bool:
 def _outside_the_convolutions(network: Any) -> list[str]:
     """Return the names of the nodes before the first convolution and after the last one."""
     names = [node.name for node in network.graph.node]
-    places = [i for i, node in enumerate(network.graph.node) if node.op_type == "Conv"]
-    return names if not places else names[: places[0]] + names[places[-1] + 1 :]
+    convolutions = [i for i, node in enumerate(network.graph.node) if node.op_type == "Conv"]
+    if not convolutions:
+        return names
+    return names[: convolutions[0]] + names[convolutions[-1] + 1 :]

@@ -1,4 +1,4 @@
-"""Images to logits: backbones, heads, and the two joined."""
+"""Images to logits: backbones, heads, and classifiers of the two."""
 
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters

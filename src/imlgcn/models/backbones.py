@@ -1,7 +1,7 @@
 """Any timm model as a feature map ``(B, C, H, W)``.
 
 timm: https://github.com/huggingface/pytorch-image-models. Channels-last maps (Swin), tokens (ViT)
-and fully connected ends (VGG) are brought to that form. Shapes: B batch, C channels, H W map.
+and fully connected layers (VGG) are converted to that form. Shapes: B batch, C channels, H W map.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class Backbone(nn.Module):
     """A timm model without its classifier; made by :func:`imlgcn.models.create.create_backbone`.
 
     Attributes:
-        name: what `create_backbone` was asked for.
+        name: the argument of `create_backbone`.
         out_channels: C of the maps.
-        image_settings: side, mean, std and interpolation the weights were made for.
-        size_multiple: input sides must be divisible by it.
-        fixed_size: the only input side, for a model that cannot take others; else None.
-        weights_id: where the weights came from, with a content hash where there is one.
+        image_settings: input size, mean, std and interpolation of the weights.
+        size_multiple: input sizes must be divisible by it.
+        fixed_size: the only possible input size; None where others are possible.
+        weights_id: source of the weights, with a content hash where there is one.
 
     Shape:
         - images ``(B, 3, H, W)``, output ``(B, C, H / stride, W / stride)``; for ``levels`` above 1
@@ -50,10 +50,10 @@ class Backbone(nn.Module):
         self.fixed_size = fixed_size
 
     def check_size(self, size: int) -> None:
-        """Raise unless the backbone takes square images of this side."""
+        """Raise `InputError` unless the backbone takes square images of this size."""
         if self.fixed_size not in (None, size):
             raise InputError(
-                f"{self.name} was built for image side {self.fixed_size}; {size} given; "
+                f"{self.name} was built for input size {self.fixed_size}; got {size}; "
                 f"build it with size={size}"
             )
         step = self.size_multiple
@@ -61,7 +61,7 @@ class Backbone(nn.Module):
             lower = max(size // step * step, step)
             nearest = f"{lower} or {lower + step}" if size > lower else f"{lower}"
             raise InputError(
-                f"{self.name} takes image sides divisible by {step}; {size} given; use {nearest}"
+                f"{self.name} takes input sizes divisible by {step}; got {size}; use {nearest}"
             )
 
     def channels(self, levels: int = 1) -> int | tuple[int, ...]:
@@ -84,12 +84,12 @@ class Backbone(nn.Module):
         stages: Any = getattr(self.model, "feature_info", ())
         known = len(stages) if hasattr(self.model, "forward_intermediates") else 1
         if not 1 <= levels <= known:
-            raise InputError(f"{self.name} gives 1 to {known} feature maps; {levels} asked for")
+            raise InputError(f"{self.name} has 1 to {known} feature maps; {levels} are needed")
         return list(range(known - levels, known - 1))
 
     def _to_map(self, features: Any, images: Tensor) -> Tensor:
         if not isinstance(features, Tensor):
-            raise InputError(f"{self.name} gives no feature map; choose another backbone")
+            raise InputError(f"{self.name} has no feature map; choose another backbone")
         if features.ndim == 2:
             return features[:, :, None, None]  # (B, C, 1, 1)
         if features.ndim == 3:

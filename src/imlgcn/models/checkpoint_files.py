@@ -1,4 +1,4 @@
-"""Files of weights, read without executing anything in them, and loaded strictly.
+"""Files of weights, read without executing code, and loaded strictly.
 
 A file is safetensors, or a checkpoint of ``torch.save`` that holds nothing but tensors and plain
 values. One that belongs to another architecture is refused with the entries that differ.
@@ -28,9 +28,9 @@ def read_state_dict(path: Path | str) -> StateDict:
 
 
 def read_checkpoint(path: Path | str) -> tuple[StateDict, Mapping[str, Any]]:
-    """Return the tensors of a file, and what else stands beside them (epoch, label names, ...).
+    """Return the tensors of a file, and what else it holds (epoch, label names, ...).
 
-    Entries under ``state_dict`` or ``model`` are taken out, and a ``module.`` prefix removed.
+    Entries under ``state_dict`` or ``model`` are unpacked, and a ``module.`` prefix removed.
 
     Raises:
         InputError: no such file, a damaged one, pickled code in it, or no tensors.
@@ -60,7 +60,7 @@ def _read(path: Path) -> object:
             return load_safetensors(path)
         with torch.serialization.safe_globals(_plain_values()):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on garbage either reader raises whatever the bytes lead it to
+    except Exception as error:  # on garbage the readers raise all kinds of errors
         if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
             raise InputError(
                 f"{path} is refused: it holds pickled code besides tensors; save the state dict "
@@ -73,7 +73,7 @@ def _read(path: Path) -> object:
 
 
 def _plain_values() -> list[Any]:
-    """Return what published checkpoints hold besides tensors: a best mAP, the script's arguments.
+    """Return the types that published checkpoints hold besides tensors: mAP, arguments.
 
     NumPy's numbers (under the names of NumPy 1 and 2) and a namespace carry no code.
     """
@@ -84,7 +84,7 @@ def _plain_values() -> list[Any]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error message."""
     return (str(error).splitlines() or [""])[0]
 
 

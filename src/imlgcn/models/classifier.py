@@ -13,7 +13,7 @@ from imlgcn.models.scorer import Criterion, Scorer
 
 
 class MultiLabelClassifier(nn.Module):
-    """``head(backbone(images), known)`` and nothing more; a head may ask for several maps.
+    """``head(backbone(images), known)``; a head may take several maps.
 
     Shape:
         - images ``(B, 3, H, W)``, known ``(B, L)`` or None, output ``(B, L)``
@@ -37,7 +37,7 @@ class MultiLabelClassifier(nn.Module):
 
     @property
     def map_kind(self) -> MapKind | None:
-        """What the head's activation maps are, or None if it has none."""
+        """The kind of the head's activation maps; None if it has none."""
         return self.head.map_kind
 
     def activation_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""How many parameters a system has, counted on a network that holds no numbers.
+"""Parameter counts of a system, on a network without storage (the meta device).
 
 Letters: L labels, C channels, D node width.
 """
@@ -32,8 +32,8 @@ def count_system(
     """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
 
     F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
-    vectors with D = 300. ``folded`` counts the head as it is deployed, and under ``deployed`` all
-    with batch norms in their convolutions as well; ``options`` are further options of the head.
+    vectors with D = 300. ``folded`` counts the head as it is deployed, and under ``deployed`` the
+    whole network with batch norms folded as well; ``options`` are further options of the head.
 
     Raises:
         InputError: an unknown name, or an embedding for a head that takes none.
@@ -41,18 +41,18 @@ def count_system(
     given = dict(options or {}) | ({} if embedding is None else {"embedding": embedding})
     complete = head_options(head, preset, **given)
     with torch.device("meta"):
-        trunk = create_backbone(backbone, pretrained=False)
-    C, L = trunk.out_channels, num_labels
+        network = create_backbone(backbone, pretrained=False)
+    C, L = network.out_channels, num_labels
     D = L if preset == "paper" else max(L - 1, 1)
     context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
-    channels = trunk.channels(HEADS[head].feature_levels)
+    channels = network.channels(HEADS[head].feature_levels)
     with torch.device("meta"):
         built = create_head(head, channels, context, **complete)
-        system = MultiLabelClassifier(trunk, built.fold() if folded else built)
-        total, in_trunk = count_parameters(system), count_parameters(trunk)
-        counts = {"backbone": in_trunk, "head": total - in_trunk, "total": total}
+        system = MultiLabelClassifier(network, built.fold() if folded else built)
+        total, in_backbone = count_parameters(system), count_parameters(network)
+        counts = {"backbone": in_backbone, "head": total - in_backbone, "total": total}
         if folded:
             counts["deployed"] = count_parameters(
-                fold_batch_norms(system.eval(), trunk.image_settings.size)
+                fold_batch_norms(system.eval(), network.image_settings.size)
             )
     return counts

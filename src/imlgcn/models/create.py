@@ -1,4 +1,4 @@
-"""Names of timm models to backbones: looked up, built at a size, and given their weights."""
+"""Backbones by timm name: look up, build at an input size, load weights."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def create_backbone(
     Args:
         name: a timm name, with or without a tag; ``efficientnet_lite0`` is the one whose weights
             are installed with imlgcn (timm's own of that name is ``timm/efficientnet_lite0``).
-            Names with "+" between them: see `imlgcn.models.joined.JoinedBackbone`; the side is then
-            the largest of theirs.
+            Names joined by "+": see `imlgcn.models.joined.JoinedBackbone`; the default size is
+            then the largest of theirs.
         weights: a local file to load; then nothing is fetched.
         pretrained: load weights: the installed ones or those of the timm hub. False = random.
-        size: side of the input images, if not the one the weights were made for.
+        size: input size in pixels; None is that of the weights.
     """
     if JOIN in name:
         return _create_joined(name, weights=weights, pretrained=pretrained, size=size)
@@ -54,7 +54,7 @@ def create_backbone(
         backbone.check_size(side)
         return backbone
 
-    with torch.device("meta"):  # a side it cannot take is refused before anything is fetched
+    with torch.device("meta"):  # a size it cannot take is refused before anything is fetched
         wrap(*build(pretrained=False), "meta")
     if weights is not None:
         model, fixed_size = build(pretrained=False)
@@ -66,7 +66,7 @@ def create_backbone(
         model, fixed_size = build(pretrained=False)
         weights_id = load_embedded(model, name)
     elif not config.has_weights:
-        raise InputError(f"timm has no weights for {name}; give a file of weights (weights=FILE)")
+        raise InputError(f"timm has no weights for {name}; give a file (weights=FILE)")
     else:
         model, fixed_size = load_from_hub(name, partial(build, pretrained=True))
         weights_id = f"hub:{config.architecture}.{config.tag}"
@@ -77,7 +77,9 @@ def _create_joined(
     name: str, *, weights: Path | str | None, pretrained: bool, size: int | None
 ) -> Backbone:
     if weights is not None:
-        raise InputError(f"one file holds the weights of one backbone, not of {name}; leave it out")
+        raise InputError(
+            f"one file holds the weights of one backbone, not of {name}; leave weights= out"
+        )
     names = [part.strip() for part in name.split(JOIN)]
     if size is None:
         with torch.device("meta"):
@@ -104,12 +106,12 @@ def _pretrained_config(name: str, architecture: str) -> Any:
 def _build(
     architecture: str, config: Any, side: int, *, pretrained: bool
 ) -> tuple[nn.Module, int | None]:
-    """Return the model and, if it takes no other, its image side."""
+    """Return the model and its input size if that is fixed, else None."""
     import timm
 
     native = int(config.input_size[-1])
     ways: list[tuple[dict[str, Any], int | None]] = [({}, None)]
-    if config.fixed_input_size:  # timm names no common option: try from the freest to the strictest
+    if config.fixed_input_size:  # timm has no common option: try the most flexible first
         ways = [({"dynamic_img_size": True}, None), ({"img_size": side}, side), ({}, native)]
     for options, fixed_size in ways:
         try:
@@ -118,7 +120,7 @@ def _build(
             )
         except AssertionError as error:
             raise InputError(
-                f"timm cannot build {architecture} as a feature map for image side {side}: {error}"
+                f"timm cannot build {architecture} as a feature map for input size {side}: {error}"
             ) from error
         except TypeError as error:
             if not any(option in str(error) for option in options):
@@ -147,7 +149,7 @@ def _image_settings(config: Any, side: int) -> ImageSettings:
 
 
 def _fingerprint(model: nn.Module) -> str:
-    """Tell two random starts apart by their first matrix, so that no cache mixes their features."""
+    """Return a hash of the first matrix: it tells random initialisations apart in the cache."""
     matrix = next(parameter for parameter in model.parameters() if parameter.ndim > 1)
     if matrix.is_meta:
         return "meta"

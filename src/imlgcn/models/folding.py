@@ -1,11 +1,11 @@
-r"""A network for use: batch norms in their convolutions, the head folded, calibration in its layer.
+r"""Folding for inference: batch norms, what the head computes from labels alone, calibration.
 
-A batch norm that follows a convolution is part of it:
+A batch norm that follows a convolution is folded into it:
 
 .. math:: \frac{W x + b - \mu}{\sigma}\,\gamma + \beta = \frac{\gamma}{\sigma} W x
           + \frac{\gamma}{\sigma}(b - \mu) + \beta, \qquad \sigma^2 = v + \epsilon
 
-Shapes: B batch, S image side, C channels.
+Shapes: B batch, S input size, C channels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Pairs = dict[str, str]  # name of a batch norm -> name of the convolution it fol
 
 
 def fold_classifier(classifier: MultiLabelClassifier) -> MultiLabelClassifier:
-    """Return an equal network with all that does not depend on the image computed once."""
+    """Return an equal network with everything that does not depend on the image computed once."""
     backbone = classifier.backbone
     joined = MultiLabelClassifier(backbone, classifier.head.eval().fold()).eval()
     return fold_batch_norms(joined, backbone.image_settings.size)
@@ -67,7 +67,7 @@ class ScaledHead(Scorer):
     def activation_maps(
         self, features: Features, known: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the scaled logits and maps that add up to them; attention stays as it is."""
+        """Return the scaled logits and maps that add up to them; attention is not scaled."""
         logits, maps = self.head.activation_maps(features, known)
         if self.map_kind != "attention":
             maps = maps * self.slope[:, None, None]
@@ -76,7 +76,7 @@ class ScaledHead(Scorer):
 
 @torch.no_grad()
 def scale_logits(head: Scorer, slope: Tensor, intercept: Tensor) -> Scorer:
-    """Return a head that gives :math:`a_l y_l + b_l`: one linear layer where the head is one."""
+    """Return a head with logits :math:`a_l y_l + b_l`; a linear head stays one linear layer."""
     if not isinstance(head, FoldedHead):
         return ScaledHead(head, slope, intercept)
     bias = intercept if head.linear.bias is None else slope * head.linear.bias + intercept
@@ -85,10 +85,10 @@ def scale_logits(head: Scorer, slope: Tensor, intercept: Tensor) -> Scorer:
 
 @torch.no_grad()
 def fold_batch_norms(module: Module, size: int) -> Module:
-    """Return a copy in evaluation mode whose batch norms are part of their convolutions.
+    """Return a copy in evaluation mode whose batch norms are folded into their convolutions.
 
-    ``module`` takes images ``(B, 3, S, S)`` with S = ``size``. A batch norm is folded if it is the
-    only one that reads what one convolution writes, each of them used once; others stay.
+    ``module`` takes images ``(B, 3, S, S)`` with S = ``size``. A batch norm is folded if it is
+    the only reader of one convolution's output, and both run once; others are kept.
     """
     folded = copy.deepcopy(module).eval()
     modules = dict(folded.named_modules())
@@ -104,7 +104,7 @@ def fold_batch_norms(module: Module, size: int) -> Module:
 
 
 def _fold_into(conv: nn.Conv2d, norm: _BatchNorm) -> None:
-    """Scale and shift what ``conv`` writes as ``norm`` would, computed in float64."""
+    """Put the scale and shift of ``norm`` into ``conv``, computed in float64."""
     assert norm.running_var is not None
     assert norm.running_mean is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()  # (C,)
@@ -138,7 +138,7 @@ class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def batch_norm_pairs(module: nn.Module, size: int) -> Pairs:
-    """Return which batch norm follows which convolution in a run without numbers."""
+    """Return which batch norm follows which convolution, from a run on the meta device."""
     shadow = copy.deepcopy(module).to("meta")
     written: dict[int, str] = {}  # id of a tensor -> the convolution that wrote it
     read: dict[str, list[int]] = {}  # batch norm -> ids of what it read

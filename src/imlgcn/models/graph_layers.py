@@ -1,4 +1,4 @@
-"""What graph heads share: semantic attention and a gated step on the graph, of SSGRL and KGGR.
+"""Shared by graph heads: semantic attention and a gated step on the graph, of SSGRL and KGGR.
 
 Shapes: B batch, N = H * W positions, C channels, L labels, E width of the label vectors, K width of
 the attention, D width of a node.
@@ -39,7 +39,7 @@ class SemanticAttention(nn.Module):
         self.score = nn.Linear(width, 1)  # p, c
 
     def forward(self, positions: Tensor, labels: Tensor) -> Tensor:
-        """Return what each label sees of the map."""
+        """Return the attended vector of each label."""
         read: Tensor = self.weights(positions, labels) @ positions  # (B, L, C)
         return read
 
@@ -50,17 +50,17 @@ class SemanticAttention(nn.Module):
 
     @torch.no_grad()
     def fold(self, labels: Tensor) -> FoldedAttention:
-        """Return the attention for these label vectors ``(L, E)``, all of them computed once."""
+        """Return the attention with its products of the label vectors ``(L, E)`` computed once."""
         return FoldedAttention(
             self.image, self.label(labels), (self.score.weight @ self.mix.weight)[0]
         )
 
 
 class FoldedAttention(nn.Module):
-    r"""Semantic attention whose word side :math:`V e_l` and :math:`P^\top p` are given.
+    r"""Semantic attention with :math:`V e_l` and :math:`P^\top p` computed in advance.
 
     Shape:
-        - positions ``(B, N, C)``, output ``(B, L, C)``; label vectors are taken and not read
+        - positions ``(B, N, C)``, output ``(B, L, C)``; label vectors are ignored
     """
 
     def __init__(self, image: nn.Linear, guides: Tensor, direction: Tensor) -> None:
@@ -70,7 +70,7 @@ class FoldedAttention(nn.Module):
         self.direction = nn.Parameter(direction)  # (K,)
 
     def forward(self, positions: Tensor, labels: Tensor) -> Tensor:
-        """Return what each label sees of the map."""
+        """Return the attended vector of each label."""
         read: Tensor = self.weights(positions, labels) @ positions  # (B, L, C)
         return read
 
@@ -95,7 +95,7 @@ class GatedGraphUnit(nn.Module):
         c &= \tanh(W_c m + U_c (r \odot s)), \qquad s' = (1 - z) \odot s + z \odot c
 
     ``A`` is used as given. With ``shared_reset`` the reset gate r takes :math:`U_z`, as the
-    published code of SSGRL does by mistake; :math:`U_r` is then stored and not used.
+    published code of SSGRL does by mistake; :math:`U_r` is then stored but not used.
 
     Shape:
         - state and output ``(..., L, D)``, adjacency ``(L, L)``, or one for each state
@@ -112,7 +112,7 @@ class GatedGraphUnit(nn.Module):
         self.candidate_state = nn.Linear(width, width)
 
     def forward(self, state: Tensor, adjacency: Tensor) -> Tensor:
-        """Return the nodes after they have heard from their neighbours."""
+        """Return the nodes after one step."""
         message = torch.cat([adjacency @ state, adjacency.mT @ state], -1)  # (..., L, 2 * D)
         past = self.update_state(state)
         update: Tensor = (self.update_message(message) + past).sigmoid()

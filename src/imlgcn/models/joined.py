@@ -1,4 +1,4 @@
-"""Several backbones as one: their maps side by side in the channels.
+"""Several backbones as one: their maps are concatenated along the channels.
 
 Shapes: B batch, C channels, H W map.
 """
@@ -19,10 +19,10 @@ JOIN = "+"
 
 
 class JoinedBackbone(Backbone):
-    """Backbones that see the same image at the same side; made by `create_backbone("a+b")`.
+    """Backbones with the same input at the same size; made by `create_backbone("a+b")`.
 
-    Images come with the first member's mean and std, and are turned into those of the others.
-    Averages and maxima over the joined map are those of the members, one after the other.
+    Images are normalised with the first member's mean and std, and renormalised for the others.
+    Pooling the joined map concatenates the pooled maps of the members.
 
     Shape:
         - images ``(B, 3, H, W)``, output ``(B, C_1 + C_2 + ..., h, w)``: all maps have one size
@@ -77,7 +77,7 @@ class JoinedBackbone(Backbone):
         sizes = [tuple(level.shape[2:]) for level in maps]
         if len(set(sizes)) > 1:
             raise InputError(
-                f"{self.name} gives maps of different sizes, {sizes}: join backbones of the same "
+                f"{self.name} has maps of different sizes, {sizes}: join backbones of the same "
                 "stride"
             )
         return torch.cat(maps, dim=1)

@@ -1,4 +1,4 @@
-"""What two heads or more share: pooling, scale, graph convolution, and maps of where they look.
+"""Shared by several heads: pooling, scaling, graph convolution, activation maps.
 
 Shapes: B batch, C channels, H W map, h w map of a label, N = h * w positions, L labels,
 D E features in and out.
@@ -56,7 +56,7 @@ class ImageVector(nn.Module):
         if pooling not in POOLINGS:
             raise unknown_name("pooling", pooling, POOLINGS)
         if not 0 <= dropout < 1:
-            raise InputError(f"dropout is a share from 0 to below 1; {dropout} given")
+            raise InputError(f"dropout is a fraction, 0 to below 1; got {dropout}")
         self.pooling = pooling
         self.normalize = normalize
         self.dropout = nn.Dropout(dropout)
@@ -71,14 +71,14 @@ class ImageVector(nn.Module):
 
     @property
     def map_kind(self) -> MapKind:
-        """What the map of a label is that :meth:`spread` gives for its classifier."""
+        """The kind of the maps of :meth:`spread`."""
         return "score" if self.pooling == "avg" else "winner"
 
     def spread(self, features: Features) -> Tensor:
         """Return the vector (without dropout) as the mean over a map, ``(B, C, H, W)``.
 
-        Averaged features are that map. Of a maximum only the positions count that have it: it is
-        split among them, and there N times as large as their share, for N positions.
+        For average pooling it is the map itself. For maximum pooling it is the maximum at the
+        positions that have it, times N over their number, and zero elsewhere, for N positions.
         """
         maps = single_map(features)
         if self.pooling == "max":
@@ -93,8 +93,8 @@ class ImageVector(nn.Module):
 def score_each(vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     r"""Score each label's vector with its own classifier: :math:`\langle w_l, v_l\rangle + b_l`.
 
-    The bias is spread over the terms of the sum. Added to the sum it would be right as well, but
-    OpenVINO 2026.4 then adds ``b_i`` to the scores of image i.
+    The bias is distributed over the terms of the sum: when it is added to the sum, OpenVINO 2026.4
+    adds ``b_i`` to the scores of image i.
 
     Shape:
         - vectors ``(B, L, D)``, weight ``(L, D)``, bias ``(L,)``, output ``(B, L)``
@@ -124,7 +124,7 @@ class GraphConvolution(nn.Module):
 
 
 class FoldedHead(Scorer):
-    r"""What is left of a head when all that does not depend on the image is computed once.
+    r"""A head after everything that does not depend on the image is computed once.
 
     .. math:: y = W\, v(F) + b
 
@@ -146,14 +146,14 @@ class FoldedHead(Scorer):
                 self.linear.bias.copy_(bias)
 
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
-        """Return the logits; ``known`` is refused, as by the head this was folded from."""
+        """Return the logits; ``known`` is refused, as by the original head."""
         refuse_known(self, known)
         logits: Tensor = self.linear(self.vector(features))
         return logits
 
     @property
     def map_kind(self) -> MapKind:
-        """As of the head this was folded from."""
+        """As of the original head."""
         return self.vector.map_kind
 
     def activation_maps(
@@ -165,7 +165,7 @@ class FoldedHead(Scorer):
 
 
 def winners(scores: Tensor) -> Tensor:
-    """Return weights over the last two axes that sum to one: the maximum's, ties share alike.
+    """Return weights over the last two axes that sum to one: 1 at the maximum, ties share it.
 
     >>> winners(torch.tensor([[1.0, 3.0], [3.0, 0.0]]))
     tensor([[0.0000, 0.5000],
@@ -183,7 +183,7 @@ def score_maps(weight: Tensor, positions: Tensor) -> Tensor:
 def attention_maps(weights: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """Return the mean over layers of attention ``(B, L, N)`` as maps ``(B, L, h, w)`` of sum one.
 
-    A layer that also attends to something else than positions counts by what it gives them.
+    Layers are weighted by the attention they give to positions.
     """
     mean = torch.stack(tuple(weights)).mean(0)  # (B, L, N)
     total = mean.sum(-1, keepdim=True).clamp(min=1e-12)

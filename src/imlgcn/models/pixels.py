@@ -1,6 +1,6 @@
-"""The first step of every network: 8-bit pixels become normalised maps.
+"""The first step of every network: normalise 8-bit pixels.
 
-Shapes: B batch, S image side.
+Shapes: B batch, S input size.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from imlgcn.data.transforms import scale_and_offset
 
 
 class PixelInput(nn.Module):
-    """``(value / 255 - mean) / std``, as `imlgcn.data.transforms.normalize` to the bit.
+    """``(value / 255 - mean) / std``, bit-identical to `imlgcn.data.transforms.normalize`.
 
-    The result is in torch's channels-last memory format, a fifth faster on a CPU: pixels come in
-    that order, so it costs nothing.
+    The result is in torch's channels-last memory format, a fifth faster on a CPU; pixels are
+    in that order already.
 
     Shape:
         - pixels uint8 ``(B, S, S, 3)``, output float32 ``(B, 3, S, S)``

@@ -17,11 +17,11 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 class Scorer(nn.Module):
-    """Backbone features in, one logit per label out; what does not fit the defaults is overridden.
+    """Backbone features in, one logit per label out; subclasses override the defaults.
 
     ``forward(features, known=None)`` returns logits ``(B, L)``. ``features`` is ``(B, C, H, W)`` of
     any H x W or, where :attr:`feature_levels` is more than one, a tuple of maps, deepest last.
-    ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; who cannot use it raises
+    ``known`` is ``(B, L)`` with 1 present, 0 absent, -1 unknown; a head that cannot use it raises
     (:func:`refuse_known`).
     """
 
@@ -32,15 +32,15 @@ class Scorer(nn.Module):
     """Whether ``forward`` can condition on labels that are already known."""
 
     pooling: str | None = None
-    """How the map is pooled before all else (``avg``, ``max``), or None if the map is needed.
+    """How the map is pooled first (``avg``, ``max``), or None if the whole map is needed.
 
-    A pooled ``(B, C, 1, 1)`` map is then scored like the whole one, so vectors can be cached.
+    A pooled ``(B, C, 1, 1)`` map has the same logits, so pooled vectors can be cached.
     """
 
     label_vectors: str | None = None
     """The state-dict entry ``(L, D)`` that holds one vector per label, for the report's plane.
 
-    For a head without label embeddings: where there are some, the report draws those.
+    Only used for a head without label embeddings.
     """
 
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
@@ -49,7 +49,7 @@ class Scorer(nn.Module):
 
     @property
     def map_kind(self) -> MapKind | None:
-        """What :meth:`activation_maps` gives, or None where nothing says where it looks."""
+        """The kind of :meth:`activation_maps`; None where there are none."""
         return None
 
     def activation_maps(
@@ -60,14 +60,14 @@ class Scorer(nn.Module):
         The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a
         map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
         """
-        raise InputError(f"{type(self).__name__} does not say where in the image it looks")
+        raise InputError(f"{type(self).__name__} has no activation maps")
 
     def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
         return criterion(self(features), targets)
 
     def fold(self) -> Scorer:
-        """Return an equal module with all that does not depend on the image computed once."""
+        """Return an equal module that computes only once what does not depend on the image."""
         return self
 
 
@@ -75,13 +75,13 @@ def single_map(features: Features) -> Tensor:
     """Return the map ``(B, C, H, W)`` of features of one level; a tuple of several is refused."""
     if isinstance(features, Tensor):
         return features
-    raise InputError(f"this head takes one feature map; {len(features)} given")
+    raise InputError(f"this head takes one feature map; got {len(features)}")
 
 
 def refuse_known(module: nn.Module, known: Tensor | None) -> None:
-    """Raise when known labels come to a module that would ignore them."""
+    """Raise `InputError` if known labels are given to a module that would ignore them."""
     if known is not None:
         raise InputError(
             f"{type(module).__name__} cannot use known labels: leave them out, "
-            "or take a head that conditions on them"
+            "or use a head that conditions on them"
         )

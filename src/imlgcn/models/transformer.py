@@ -1,4 +1,4 @@
-"""What heads that read every position of a map share: its scale, and two transformer blocks.
+"""Shared by heads that attend to positions: scaling of the map, and transformer blocks.
 
 Shapes: B batch, C channels, H W map, D width, Q queries, N positions (N = H * W for a map).
 """
@@ -17,7 +17,7 @@ from imlgcn.models.scorer import Features, single_map
 def scale_map(features: Tensor) -> Tensor:
     """Scale each map to a mean squared entry of 1 by one number; a map of zeros stays zero.
 
-    Positions keep their size relative to each other: what is faint stays faint.
+    Positions keep their relative magnitude.
 
     >>> import torch
     >>> scale_map(torch.tensor([[[[3.0, 0.0]], [[4.0, 0.0]]]])).flatten()
@@ -28,9 +28,9 @@ def scale_map(features: Tensor) -> Tensor:
 
 
 class MapInput(nn.Module):
-    """A map as a head takes it in: pooled and scaled if wanted, then dropout of whole channels.
+    """Input of a head on maps: optional pooling and scaling, then dropout of whole channels.
 
-    ``pooling`` is the side of the windows that are averaged (a last one may be smaller).
+    ``pooling`` is the size of the windows that are averaged (a last one may be smaller).
 
     Shape:
         - features ``(B, C, H, W)``, output the same, H and W divided by ``pooling`` and rounded up
@@ -38,9 +38,9 @@ class MapInput(nn.Module):
 
     def __init__(self, *, normalize: bool, dropout: float, pooling: int = 1) -> None:
         super().__init__()
-        check_share("feature_dropout", dropout)
+        check_fraction("feature_dropout", dropout)
         if pooling < 1:
-            raise InputError(f"map_pooling is the side of a window, 1 or more; {pooling} given")
+            raise InputError(f"map_pooling is the size of a window, 1 or more; got {pooling}")
         self.normalize = normalize
         self.pooling = pooling
         self.dropout = nn.Dropout2d(dropout)
@@ -59,9 +59,9 @@ class MeanPath(nn.Module):
 
     .. math:: y = W \frac{1}{N} \sum_n x_n
 
-    W starts at zero. On small data attention learns the images by heart; what the mean tells is
-    then not lost (C-Tran on Open Clip Art, cross-validated: 3 mAP under the linear head without it,
-    level with it). No part of any paper.
+    W starts at zero. On small data attention overfits, and this path keeps the score of the mean
+    (C-Tran on Open Clip Art, cross-validated: 3 mAP below the linear head without it, level with
+    it). Not part of any paper.
 
     Shape:
         - maps ``(B, C, H, W)``, output ``(B, L)``
@@ -72,7 +72,7 @@ class MeanPath(nn.Module):
         self.weight = nn.Parameter(torch.zeros(num_labels, in_channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return what is added to the logits of a batch of maps."""
+        """Return the addend of the logits for a batch of maps."""
         return nn.functional.linear(maps.mean((2, 3)), self.weight)
 
 
@@ -90,7 +90,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, width: int, num_heads: int, dropout: float) -> None:
         super().__init__()
-        check_share("dropout", dropout)
+        check_fraction("dropout", dropout)
         if width % num_heads:
             raise InputError(
                 f"attention splits its width into equal heads: {width} is not divisible by "
@@ -108,10 +108,10 @@ class AttentionBlock(nn.Module):
         key_code: Tensor | None = None,
         seen: list[Tensor] | None = None,
     ) -> Tensor:
-        """Return ``x`` after it has read ``memory``.
+        """Return ``x`` after attention to ``memory``.
 
-        The attention ``(B, Q, N)``, mean of the heads, is added to ``seen`` if there is such a
-        list: it costs time, and only explanations need it.
+        If ``seen`` is a list, the attention ``(B, Q, N)``, mean of the heads, is appended: it
+        takes time, and only explanations need it.
         """
         queries = x if query_code is None else x + query_code
         keys = memory if key_code is None else memory + key_code
@@ -127,7 +127,7 @@ class AttentionBlock(nn.Module):
 
 
 class FixedAttention(nn.Module):
-    r"""An attention block whose queries do not depend on the image: all of them is computed once.
+    r"""An attention block whose queries do not depend on the image, computed once.
 
     .. math:: x' = \mathrm{LN}(s + W_o\, \mathrm{softmax}(q\, (W_k m)^\top)\, W_v m), \qquad
               s = x + W_o b_v + b_o, \qquad q = (W_q (x + p) + b_q) / \sqrt{D / \text{heads}}
@@ -165,7 +165,7 @@ class FixedAttention(nn.Module):
     def forward(
         self, memory: Tensor, key_code: Tensor | None = None, seen: list[Tensor] | None = None
     ) -> Tensor:
-        """Return what the queries have read; the attention ``(B, Q, N)`` is added to ``seen``."""
+        """Return the queries after attention; ``(B, Q, N)`` is appended to ``seen``."""
         linear, heads = nn.functional.linear, self.queries.shape[0]
         keys = linear(memory if key_code is None else memory + key_code, self.key)
         keys, values = (
@@ -203,7 +203,7 @@ class FeedForwardBlock(nn.Module):
         return result
 
 
-def check_share(name: str, value: float) -> None:
-    """Raise unless ``value`` is a share that dropout can take out."""
+def check_fraction(name: str, value: float) -> None:
+    """Raise `InputError` unless ``value`` is a fraction below 1, as for dropout."""
     if not 0 <= value < 1:
-        raise InputError(f"{name} is a share from 0 to below 1; {value} given")
+        raise InputError(f"{name} is a fraction, 0 to below 1; got {value}")

@@ -47,10 +47,10 @@ def load_embedded(model: nn.Module, name: str = "efficientnet_lite0") -> str:
     given = {
         k: v for k, v in read_state_dict(path).items() if not k.endswith("num_batches_tracked")
     }
-    classifier = {"classifier.weight", "classifier.bias"} - set(wanted)  # the trunk has none
+    classifier = {"classifier.weight", "classifier.bias"} - set(wanted)  # the backbone has none
     names = embedded_names([*wanted, *sorted(classifier, reverse=True)])
     if list(names.values()) != list(given):
-        raise InputError(f"{path} does not hold the entries of {name}, in their order")
+        raise InputError(f"{path} does not hold the entries of {name} in the expected order")
     kept = {ours: given[name] for ours, name in names.items() if ours not in classifier}
     load_strictly(model, kept, path)
     return f"embedded:{sha256_file(path)}"
@@ -93,12 +93,12 @@ def load_file(model: nn.Module, path: Path | str) -> str:
     scale by ``|w| + 1e-5``). A classifier in the file is left out.
     """
     path = Path(path)
-    load_trunk(model, read_state_dict(path), path)
+    load_backbone(model, read_state_dict(path), path)
     return f"file:{sha256_file(path)}"
 
 
-def load_trunk(model: nn.Module, state: StateDict, origin: Path | str) -> None:
-    """Load the entries of a trunk in one of the layouts of :func:`load_file`; all must fit.
+def load_backbone(model: nn.Module, state: StateDict, origin: Path | str) -> None:
+    """Load the entries of a backbone in one of the layouts of :func:`load_file`; all must fit.
 
     They may lack counters of batch norms, and hold a classifier and stored blur filters.
     """
@@ -129,7 +129,7 @@ def _to_timm_layout(state: StateDict, model: nn.Module, path: Path) -> StateDict
 
 
 def load_from_hub(name: str, build: Callable[[], T]) -> T:
-    """Return what ``build`` makes, with timm fetching the weights from its hub or local cache."""
+    """Return the result of ``build``; timm fetches the weights from its hub or local cache."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
@@ -159,7 +159,7 @@ def _hub_answers(timeout: float = 3.0) -> bool:
 
 @contextmanager
 def _hub_offline(offline: bool) -> Iterator[None]:
-    """Let the hub's client use its local cache only, for a while."""
+    """Let the hub's client use only its local cache inside the block."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE

@@ -1,6 +1,6 @@
-"""Published checkpoints become taggers: `imlgcn import`.
+"""Published checkpoints as taggers: `imlgcn import`.
 
-The network scores as the published code does on the same input; probabilities are its sigmoid, not
+The logits are those of the published code on the same input; probabilities are their sigmoid, not
 calibrated, and every label has the published threshold. Shapes: L labels, D width of a vector.
 """
 
@@ -52,18 +52,18 @@ def import_checkpoint(
         out: the folder to write; empty or new.
         data_names: ``coco``, ``voc``, ``vg500`` or a text file with a name on each line: the labels
             in the checkpoint's own order. None takes the names stored in the checkpoint.
-        backbone: timm's name of the trunk, where the entries do not tell.
-        size: side of the input in pixels, if not that of the published evaluation.
-        words: the label vectors that ML-GCN and SSGRL keep in a file of their own: a GloVe text
+        backbone: timm's name of it; None recognises it by its entries.
+        size: network input size in pixels; None is that of the published evaluation.
+        words: the label vectors of ML-GCN and SSGRL, which no checkpoint holds: a GloVe text
             file, a text encoder's vectors by name, or a ``.npy`` ``(L, D)`` in the labels' order.
         graph: SSGRL's matrix of P(j|i), a ``.npy`` ``(L, L)``.
         options: head options that are in no checkpoint, such as CSRA's ``lam``.
         replace: write into a tagger folder that exists.
-        progress: told what else there is to know.
+        progress: receives notes.
 
     Raises:
-        InputError: another system's checkpoint or trunk (with the entries that differ), pickled
-            code, another number of labels than names, or a missing file.
+        InputError: another system's checkpoint or backbone (with the entries that differ), pickled
+            code, a wrong number of names, or a missing file.
     """
     import torch
 
@@ -80,19 +80,20 @@ def import_checkpoint(
     _check_count(names, converted, chosen, file)
     given = {"words": words, "graph": graph}
     if missing := [what for need, what in chosen.needs.items() if given[need] is None]:
-        raise InputError(f"a checkpoint of {source} lacks {' and '.join(missing)}; give them too")
+        raise InputError(f"a checkpoint of {source} needs {' and '.join(missing)}")
     context = LabelContext.named(names)
     if words is not None:
         context = context.with_embeddings(words=_vectors(Path(words), names, progress))
     if graph is not None:
         converted["adjacency"] = torch.from_numpy(_read_array(Path(graph), (len(names),) * 2))
-    trunk = _trunk(chosen, state, file, backbone, size)
+    network = _backbone(chosen, state, file, backbone, size)
     settings = {**chosen.options(state), **(options or {})}
-    head = _head(chosen, settings, trunk, context, converted, file)
-    classifier = MultiLabelClassifier(trunk, head)
+    head = _head(chosen, settings, network, context, converted, file)
+    classifier = MultiLabelClassifier(network, head)
     tagger = _save(out, classifier, context, chosen, settings, _origin(source, file), replace)
     progress.say(
-        f"{source}: {trunk.name}, {plural(len(names), 'label')}, input {size or chosen.size} pixels"
+        f"{source}: {network.name}, {plural(len(names), 'label')}, input {size or chosen.size} "
+        "pixels"
     )
     if chosen.note:
         progress.say(f"note: {chosen.note}")
@@ -129,8 +130,8 @@ def _check_count(names: Sequence[str], converted: StateDict, source: Source, fil
     if entry in converted and (found := converted[entry].shape[axis]) != len(names):
         raise InputError(
             f"{file} was trained on {plural(found, 'label')}, but {plural(len(names), 'name')} "
-            "are given; give its own "
-            "(data_names=), in its own order"
+            "are given; give its own names, "
+            "in its order (data_names=)"
         )
 
 
@@ -140,7 +141,9 @@ def _vectors(path: Path, names: Sequence[str], progress: Progress) -> FloatArray
         return _read_array(path, (len(names), None))
     vectors, missing = word_embeddings(names, path, progress=progress)
     if missing:
-        progress.say(f"no word vector for: {', '.join(missing)} (the mean of the others is used)")
+        progress.say(
+            f"no word vector for: {', '.join(missing)} (replaced by the mean of the others)"
+        )
     return vectors
 
 
@@ -153,48 +156,48 @@ def _read_array(path: Path, shape: tuple[int | None, ...]) -> FloatArray:
         numbers: FloatArray = np.array(array, np.float32)
     except (ValueError, TypeError, OSError, EOFError) as error:
         raise InputError(
-            f"{path} is not a .npy file of numbers ({error}); of a pickled array make one with "
+            f"{path} is not a .npy file of numbers ({error}); convert a pickled array with "
             "numpy.save"
         ) from error
     fits = len(shape) == numbers.ndim and all(
         side in (None, found) for side, found in zip(shape, numbers.shape, strict=True)
     )
     if not fits or not np.isfinite(numbers).all():
-        raise InputError(f"{path} must hold finite numbers, {wanted}; it holds {numbers.shape}")
+        raise InputError(f"{path} must hold finite numbers, {wanted}; its shape is {numbers.shape}")
     return numbers
 
 
-def _trunk(
+def _backbone(
     source: Source, state: StateDict, file: Path, name: str | None, size: int | None
 ) -> Backbone:
     from imlgcn.models import create_backbone
-    from imlgcn.models.weights import load_trunk
+    from imlgcn.models.weights import load_backbone
+    from imlgcn.official.backbones import recognize
     from imlgcn.official.sources import UNIT
-    from imlgcn.official.trunks import recognize
 
-    entries = source.trunk(state)
+    entries = source.backbone(state)
     found = name or recognize(entries)
     if found is None:
         some = ", ".join(list(entries)[:3]) or "none"
         raise InputError(
-            f"{file} has no trunk that is known here ({plural(len(entries), 'entry', 'entries')} "
+            f"{file} has no known backbone ({plural(len(entries), 'entry', 'entries')} "
             "beside the head: "
-            f"{some}); if timm has it, name it with backbone="
+            f"{some}); if timm has it, give backbone="
         )
-    trunk = create_backbone(found, pretrained=False, size=size or source.size)
-    load_trunk(trunk.model, entries, file)
-    trunk.weights_id = f"file:{sha256_file(file)}"
+    network = create_backbone(found, pretrained=False, size=size or source.size)
+    load_backbone(network.model, entries, file)
+    network.weights_id = f"file:{sha256_file(file)}"
     mean, std = UNIT if found.startswith("tresnet") else source.normalization
-    trunk.image_settings = ImageSettings(
+    network.image_settings = ImageSettings(
         size=size or source.size, mean=mean, std=std, interpolation="bilinear", fit="squash"
     )
-    return trunk
+    return network
 
 
 def _head(
     source: Source,
     options: Mapping[str, Any],
-    trunk: Backbone,
+    network: Backbone,
     context: LabelContext,
     converted: StateDict,
     file: Path,
@@ -207,10 +210,10 @@ def _head(
         expected, found = converted[entry].shape[axis], context.embedding("words").shape[1]
         if expected != found:
             raise InputError(
-                f"{file} was trained on label vectors of {expected} numbers; those given have "
+                f"{file} was trained on label vectors of width {expected}; those given have width "
                 f"{found}; give the same vectors (words=)"
             )
-    head = create_head(source.head, trunk.out_channels, context, preset="paper", **options)
+    head = create_head(source.head, network.out_channels, context, preset="paper", **options)
     own = {name: value for name, value in head.named_buffers() if name in source.from_context}
     load_strictly(head, {**own, **converted}, file)
     return head
@@ -228,13 +231,13 @@ def _save(
     from imlgcn.models import head_options
     from imlgcn.training.output import close_run_folder, open_run_folder
 
-    trunk = classifier.backbone
+    network = classifier.backbone
     L = context.num_labels
     info = TaggerInfo(
         labels=list(context.names),
-        backbone=Part(name=trunk.name, weights=trunk.weights_id),
+        backbone=Part(name=network.name, weights=network.weights_id),
         head=Part(name=source.head, options=head_options(source.head, "paper", **options)),
-        image=trunk.image_settings,
+        image=network.image_settings,
         calibration=LabelCalibration(
             slope=[1.0] * L,
             intercept=[0.0] * L,
@@ -249,8 +252,8 @@ def _save(
         {
             "head": source.head,
             "head_options": info.head.options,
-            "backbone": trunk.name,
-            "size": trunk.image_settings.size,
+            "backbone": network.name,
+            "size": network.image_settings.size,
         },
         preset="paper",
     )

@@ -1,14 +1,14 @@
-"""Published checkpoints: the head's entries under their official names become our state dict.
+"""Published checkpoints: the head's entries, renamed to our state dict.
 
-One file per system, each with two functions of a checkpoint's state dict, as it comes (a whole
-network or the head alone):
+One file per system, each with two functions of a checkpoint's state dict (a whole network or the
+head alone):
 
-- ``convert(state)`` returns the state dict of our head. What it does not know keeps its name, so
-  that strict loading reports it.
+- ``convert(state)`` returns the state dict of our head. Unknown entries keep their names, so
+  that strict loading reports them.
 - ``options(state)`` returns the head options that can be read from names and shapes; they go over
   the preset ``paper``.
 
-Each file says under which names the trunk stands. Tensors are passed on, not copied.
+Each file documents the names of the backbone's entries. Tensors are not copied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ State = Mapping[str, Tensor]
 def head_entries(state: State, anchor: str, system: str) -> dict[str, Tensor]:
     """Return the entries that share the prefix of the one whose name ends in ``anchor``.
 
-    The prefix, which says where the head stands in the whole network, is taken off.
+    The prefix, the path of the head in the whole network, is removed.
 
     >>> head_entries({"body.w": 1, "head.fc.w": 2, "head.fc.b": 3}, "fc.w", "X")
     {'fc.w': 2, 'fc.b': 3}

@@ -1,7 +1,7 @@
 """The published systems whose checkpoints can be imported, by name.
 
-What a file does not hold, and the published code sets elsewhere (input side, normalisation, order
-of the labels, threshold), stands here.
+This file holds what the published code sets elsewhere: input size, normalisation, order of the
+labels, threshold.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from imlgcn.config import InputError
+from imlgcn.official.backbones import COUNTED, Select, beside, under
 from imlgcn.official.convert import asl, c_tran, csra, ml_decoder, ml_gcn, query2label, ssgrl
 from imlgcn.official.entries import State
-from imlgcn.official.trunks import COUNTED, Trunk, beside, under
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 UNIT = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels from 0 to 1 as they are
@@ -31,13 +31,13 @@ class Source:
         head: our head.
         convert: its state dict from the checkpoint's.
         options: its options, read from the checkpoint's names and shapes.
-        trunk: the entries of the trunk.
+        backbone: selects the entries of the backbone.
         count: entry and axis of our state dict that has one element for each label.
-        size: side of the input in pixels in the published evaluation.
+        size: network input size in pixels in the published evaluation.
         normalization: mean and std of the input of a ResNet; a TResNet takes 0 to 1 as it is.
         alphabetical: labels of a data set are in alphabetical order, not by its ids.
         threshold: on the sigmoid, in the published code.
-        needs: what no checkpoint of it holds: argument of the import -> what it is.
+        needs: inputs that no checkpoint of it holds: argument of the import -> description.
         from_context: buffers of the head that the label context provides.
         width: entry and axis of our state dict with one element per number of a label vector.
         note: what else a user should know.
@@ -46,7 +46,7 @@ class Source:
     head: str
     convert: Callable[[State], dict[str, Tensor]]
     options: Callable[[State], dict[str, Any]]
-    trunk: Trunk
+    backbone: Select
     count: tuple[str, int]
     size: int
     normalization: tuple[Triple, Triple] = IMAGENET
@@ -71,7 +71,7 @@ SOURCES = {
         size=448,
         normalization=UNIT,
         threshold=0.8,
-        note="TResNet-M was published for side 224 (size=224), TResNet-XL for 640",
+        note="TResNet-M was published at input size 224 (size=224), TResNet-XL at 640",
     ),
     "ml_decoder": Source(
         "ml_decoder",
@@ -81,7 +81,7 @@ SOURCES = {
         ("bias", 0),
         size=448,
         normalization=UNIT,
-        note="TResNet-M was published for side 224 (size=224), TResNet-XL for 640",
+        note="TResNet-M was published at input size 224 (size=224), TResNet-XL at 640",
     ),
     "ml_gcn": Source(
         "ml_gcn",
@@ -138,7 +138,7 @@ SOURCES = {
 
 
 def systems_of(state: State) -> list[str]:
-    """Return the systems whose head is in a checkpoint: for the error about another one."""
+    """Return the systems whose head is in a checkpoint, for the error message."""
     found = []
     for name, source in SOURCES.items():
         try:

@@ -1,4 +1,4 @@
-"""The systems of the comparison: what each is built as here, and what was published.
+"""The systems of the comparison: how each is built here, and the published numbers.
 
 Every number in :data:`SYSTEMS` marked published was published by its authors or on the IML-GCN
 poster, on MS-COCO 2014; none was measured here.
@@ -21,7 +21,7 @@ class System:
         head: our head, with ``options``, on ``backbone``, preset ``paper``.
         published_params: parameters in millions, as published; None where none was.
         published_map: mAP on COCO 2014 in percent, as published.
-        note: why our count differs, or what kind of implementation this is.
+        note: why our count differs, or the kind of implementation.
         recipe: name of its settings for COCO 2014 in the folder recipes of the repository.
     """
 

@@ -1,4 +1,4 @@
-"""``report.html``: what a tagger knows and how good it is, in one file to look at.
+"""``report.html``: a tagger's labels, metrics and errors in one page.
 
 The figures in :mod:`imlgcn.views` can be called from a notebook on their own.
 """

@@ -1,4 +1,4 @@
-"""Which images the gallery shows: best, worst, and the errors that surprise most.
+"""The choice of images for the gallery: best, worst, and the most confident errors.
 
 Letters: N images, L labels.
 """
@@ -26,7 +26,7 @@ class Example(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """What is shown, each list with the clearest case first."""
+    """The chosen images, each list with the clearest case first."""
 
     best: list[Example]
     worst: list[Example]
@@ -35,14 +35,15 @@ class Examples(NamedTuple):
 
 
 def choose_examples(scored: ScoredSplit, thresholds: NDArray[np.float64]) -> Examples:
-    """Choose images by their tags at ``thresholds`` (L,); unknown targets count nowhere.
+    """Choose images by their tags at ``thresholds`` (L,); unknown targets are ignored.
 
-    - best: every tag right, those with most tags first, then by log-loss; one for each set of tags.
+    - best: all tags correct, those with most tags first, then by log-loss; one for each set of
+    tags.
     - worst: the highest log-loss, summed over labels.
     - false positives: the most probable tags of absent labels; negatives: the least probable of
       present ones below their threshold.
 
-    No image is shown twice, nor a copy of it (what scores the same is the same picture), and no
+    No image is shown twice, nor a copy of it (equal scores mean equal images), and no
     more than two of a kind for the same label.
     """
     p, targets = scored.probabilities, scored.targets
@@ -90,7 +91,7 @@ def _best(
             continue
         seen.add(tags)
         own = np.flatnonzero(present[row])
-        # shown for its rarest tag: where the tagger looks for that says most
+        # shown for its rarest tag, whose map is the most informative
         yield Example(int(row), int(own[np.argmin(frequency[own])]))
 
 
@@ -104,5 +105,5 @@ def _worst(loss: NDArray[np.float64]) -> Iterator[Example]:
 def _strongest(surprise: NDArray[np.float64]) -> Iterator[Example]:
     """Yield the entries of (N, L) that are 0 or more, the highest first."""
     rows, labels = np.nonzero(surprise >= 0)
-    for place in np.argsort(-surprise[rows, labels], kind="stable"):
-        yield Example(int(rows[place]), int(labels[place]))
+    for index in np.argsort(-surprise[rows, labels], kind="stable"):
+        yield Example(int(rows[index]), int(labels[index]))

@@ -1,4 +1,4 @@
-"""The tiles of the gallery: small pictures as data URIs, with their tags and what is wrong."""
+"""The tiles of the gallery: small images as data URIs, with their tags and errors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from imlgcn.report.overlays import Draw, Overlaid, Picture, read_picture
 from imlgcn.report.run import RunFolder
 from imlgcn.tagger.scores import ScoredSplit
 
-SIDE = 208  # of a picture in pixels: sharp at 160 CSS pixels, small in the file
+SIDE = 208  # size of a picture in pixels: sharp at 160 CSS pixels, small in the file
 QUALITY = 76
 MOST_TAGS = 7
 KINDS = (
-    ("best", "Best", "Every tag right, as far as the data says; those with most tags first."),
-    ("worst", "Worst", "The highest log-loss: confident and wrong, or much left out."),
+    ("best", "Best", "All tags correct, as far as the data says; those with most tags first."),
+    ("worst", "Worst", "The highest log-loss: confident errors, or many missed labels."),
     (
         "false_positives",
-        "Most surprising false positives",
-        "Tagged with most confidence, against the data. Some are tags that the data lacks.",
+        "Most confident false positives",
+        "Tagged with the highest probability, against the data. Some labels may be missing in "
+        "the data.",
     ),
     (
         "false_negatives",
-        "Most surprising misses",
-        "Tags of the data that were thought least probable. Some should not be there.",
+        "Most confident false negatives",
+        "Labels of the data with the lowest probability. Some may be wrong in the data.",
     ),
 )
 
-
-SAID = {1: "right", 0: "extra", -1: "unknown"}  # what a tag is, by its target
+BY_TARGET = {1: "right", 0: "extra", -1: "unknown"}  # kind of a tag
 
 
 class TileTag(NamedTuple):
@@ -48,13 +48,13 @@ class TileTag(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """One image; ``picture`` is None where the image is not at hand."""
+    """One image; ``picture`` is None where the image cannot be found."""
 
     name: str
     picture: str | None
     overlay: str | None
     about: str  # the label that the overlay is of
-    where: str  # in the picture that map is strong
+    where: str  # in the picture the map is strong
     tags: list[TileTag]
     more: int  # tags that are not listed
 
@@ -100,7 +100,7 @@ def gallery(run: RunFolder, draw: Draw | None = None) -> Gallery | None:
 
 
 def _read(run: RunFolder, name: str) -> Picture | None:
-    """Return an image as the network sees it, or None: it is not at hand."""
+    """Return an image as the network sees it, or None if it cannot be found."""
     if name not in run.images:
         return None
     try:
@@ -112,15 +112,15 @@ def _read(run: RunFolder, name: str) -> Picture | None:
 def _maps(
     examples: list[Example], pictures: dict[int, Picture | None], draw: Draw | None
 ) -> tuple[dict[int, tuple[Image.Image, str]], str]:
-    """Return the overlay of each row whose picture is there with its place, and what it says."""
-    there = [(each, found) for each in examples if (found := pictures[each.row]) is not None]
+    """Return the overlay of each row whose picture exists with its position, and its meaning."""
+    shown = [(each, found) for each in examples if (found := pictures[each.row]) is not None]
     drawn: Overlaid | None = None
-    if draw is not None and there:
-        drawn = draw([found for _, found in there], [each.label for each, _ in there])
+    if draw is not None and shown:
+        drawn = draw([found for _, found in shown], [each.label for each, _ in shown])
     if drawn is None:
         return {}, ""
-    laid = zip(drawn.pictures, drawn.places, strict=True)
-    return dict(zip([each.row for each, _ in there], laid, strict=True)), drawn.meaning
+    laid = zip(drawn.pictures, drawn.positions, strict=True)
+    return dict(zip([each.row for each, _ in shown], laid, strict=True)), drawn.meaning
 
 
 def _tile(
@@ -145,14 +145,14 @@ def _tile(
 
 
 def _tags(run: RunFolder, scored: ScoredSplit, example: Example) -> list[TileTag]:
-    """Return what was tagged or missed; first what the tile is shown for, then by probability."""
+    """Return tagged and missed labels; first the one the tile is shown for, then by probability."""
     p, target = scored.probabilities[example.row], scored.targets[example.row]
     tagged = p >= np.array(run.info.calibration.threshold)
     listed = np.flatnonzero(tagged | (target == 1)).tolist()
     listed.sort(key=lambda label: (label != example.label, -p[label]))
     tags = []
     for label in listed:
-        kind = SAID[int(target[label])] if tagged[label] else "missed"
+        kind = BY_TARGET[int(target[label])] if tagged[label] else "missed"
         chosen = label == example.label
         tags.append(TileTag(run.info.labels[label], percent(p[label]), kind, chosen))
     return tags

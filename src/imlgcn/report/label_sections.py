@@ -65,7 +65,7 @@ def cooccurrence(run: RunFolder) -> dict[str, Any] | None:
 
 
 def plane(run: RunFolder) -> dict[str, Any] | None:
-    """The label vectors in the plane and, in words, who is nearest to whom."""
+    """The label vectors in the plane and, in words, the nearest neighbours."""
     if run.vectors is None or len(run.info.labels) < 3:
         return None
     names, values = tuple(run.info.labels), run.vectors.values
@@ -77,13 +77,13 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
     examples = "; ".join(f"{name}: {near[0]}" for name, near in listed[:5])
     description = (
         f"{plural(len(names), 'label')} in the plane of the first two principal components, which "
-        f"hold {percent(drawn.explained)} of the variance. Nearest neighbours, for "
-        f"example: {examples}. The list below the figure holds all."
+        f"explain {percent(drawn.explained)} of the variance. Nearest neighbours, for "
+        f"example: {examples}. All are in the list below the figure."
     )
     return {
         "figure": inline_svg(figures.plane_figure(drawn), "plane", description),
         "what": run.vectors.what,
-        "explained": 100 * drawn.explained,
+        "explained": drawn.explained,
         "named": len(drawn.named),
         "drawn": len(drawn.drawn),
         "nearest": listed,
@@ -91,7 +91,7 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
 
 
 def context_check(run: RunFolder) -> dict[str, Any] | None:
-    """Average precision with and without a label's usual partner."""
+    """Average precision with and without a label's context."""
     if run.scored is None or not _counted(run):
         return None
     assert run.context is not None
@@ -108,7 +108,7 @@ def context_check(run: RunFolder) -> dict[str, Any] | None:
 
 def _pair_words(pair: Pair) -> str:
     return (
-        f"{pair.label} with {pair.partner} {number(pair.together.tagger)}, without "
+        f"{pair.label} with {pair.context} {number(pair.together.tagger)}, without "
         f"{number(pair.apart.tagger)}"
     )
 
@@ -128,7 +128,7 @@ def _graph_use(run: RunFolder) -> str:
         return f"The head {head} was built with graph={kind}, so it does not use these edges."
     if run.graph is not None:
         edges = "all P(j|i), however small" if _is_whole(run) else "edges of its own"
-        return f"The head {head} was built from {edges}, not only from these arrows."
+        return f"The head {head} was built from {edges}, not only these arrows."
     return f"The head {head} uses no graph; this one describes the data."
 
 
@@ -151,6 +151,6 @@ def _graph_figure(graph: GraphSummary) -> Markup | None:
     description = (
         f"Label graph with {plural(len(graph.drawn.names), 'label')} and "
         f"{plural(len(graph.drawn.edges), 'arrow')}. Strongest: {strongest}. "
-        "The table of rules holds more."
+        "More are in the table of rules."
     )
     return inline_svg(figures.graph_figure(graph.drawn), "graph", description)

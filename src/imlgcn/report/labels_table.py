@@ -18,19 +18,19 @@ from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import PrecisionRecall, precision_recall
 
 FEW = 10  # validation positives below which threshold and calibration are marked
-MOST_CURVES = 1000  # labels; a curve takes up to 1 kB, and the page is to stay under 5 MB
+MOST_CURVES = 1000  # labels; a curve takes up to 1 kB, and the page should stay under 5 MB
 WIDTH, HEIGHT = 66, 26  # of a small curve
 
 
 class Cell(NamedTuple):
-    """What is printed, and what is sorted by; None always comes last."""
+    """The printed text and the sort key; None is always last."""
 
     text: str
     value: float | None
 
 
 class LabelRow(NamedTuple):
-    """One label in the judged split."""
+    """One label in the evaluated split."""
 
     name: str
     curve: Markup
@@ -53,7 +53,9 @@ def label_rows(run: RunFolder) -> list[LabelRow]:
     for index, name in enumerate(run.info.labels):
         values = per_label.get(name, {})
         fitted_on = None if run.imported else run.info.calibration.positives[index]
-        own = None if run.paper else run.info.calibration.threshold[index]  # not on a paper's scale
+        own = (
+            None if run.paper else run.info.calibration.threshold[index]
+        )  # a paper's protocol has its own
         row = LabelRow(
             name=name,
             curve=_curve(run.scored, index, name, values),
@@ -80,8 +82,8 @@ def sparkline(curve: PrecisionRecall, dot: tuple[float, float] | None, descripti
     path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
     mark = ""
     if dot is not None:
-        place = f'cx="{dot[0] * WIDTH:.1f}" cy="{(1 - dot[1]) * HEIGHT:.1f}"'
-        mark = f'<circle {place} r="3"/>'
+        centre = f'cx="{dot[0] * WIDTH:.1f}" cy="{(1 - dot[1]) * HEIGHT:.1f}"'
+        mark = f'<circle {centre} r="3"/>'
     return Markup(
         '<svg class="spark" viewBox="-3 -3 {} {}" role="img" aria-label="{}"><path d="{}"/>{}</svg>'
     ).format(WIDTH + 6, HEIGHT + 6, description, path, Markup(mark))

@@ -1,6 +1,6 @@
-"""The maps of the gallery: where the network finds the label that an image is shown for.
+"""The activation maps of the gallery, of the label that an image is shown for.
 
-Letters: K images, S side of the network's input.
+Letters: K images, S input size.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ BATCH = 8  # images at once: enough for speed, little memory at 576 pixels
 
 
 class Picture(NamedTuple):
-    """An image as the network sees it: the square of pixels (S, S, 3), and where the image is."""
+    """The network input (S, S, 3) of an image, and the region that shows the image."""
 
     pixels: NDArray[np.uint8]
     region: Region
 
 
 class Overlaid(NamedTuple):
-    """The pictures with their maps, K of them, where each is strong, and what a map says."""
+    """K pictures with their maps, where each map is strong, and the meaning of a map."""
 
     pictures: list[Image.Image]
-    places: list[str]
+    positions: list[str]
     meaning: str
 
 
@@ -60,7 +60,7 @@ def map_drawer(tagger: Tagger) -> Draw:
 
     def draw(pictures: Sequence[Picture], labels: Sequence[int]) -> Overlaid | None:
         drawn: list[Image.Image] = []
-        places: list[str] = []
+        positions: list[str] = []
         meaning = ""
         for start in range(0, len(pictures), BATCH):
             batch = slice(start, start + BATCH)
@@ -68,15 +68,15 @@ def map_drawer(tagger: Tagger) -> Draw:
                 found: ActivationMaps = tagger.maps(
                     np.stack([each.pixels for each in pictures[batch]])
                 )
-            except InputError:  # a head without maps, or weights that are not there
+            except InputError:  # a head without maps, or missing weights
                 return None
             meaning = MEANING[found.kind]
             for picture, label, maps in zip(
                 pictures[batch], labels[batch], found.maps, strict=True
             ):
                 drawn.append(_lay_over(picture, maps[label], found))
-                places.append(where_strong(maps[label], picture.region, found.kind))
-        return Overlaid(drawn, places, meaning)
+                positions.append(where_strong(maps[label], picture.region, found.kind))
+        return Overlaid(drawn, positions, meaning)
 
     return draw
 
@@ -84,7 +84,7 @@ def map_drawer(tagger: Tagger) -> Draw:
 def _lay_over(
     picture: Picture, activation_map: NDArray[np.float32], found: ActivationMaps
 ) -> Image.Image:
-    """Draw the map over the image only: what it says of the padding is no part of the picture."""
+    """Draw the map over the image only, not over the padding."""
     side = len(picture.pixels)
     left, top, right, bottom = (round(side * edge) for edge in picture.region)
     inner = Image.fromarray(picture.pixels[top:bottom, left:right])

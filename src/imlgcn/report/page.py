@@ -1,4 +1,4 @@
-"""``report.html``: one file without network, script from elsewhere or pickle."""
+"""``report.html``: one self-contained file, without network access or foreign scripts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def write_report(
     """Write ``report.html`` into the folder of a finished tagger and return its path.
 
     It is made from that folder, so it can be written again at any time; the same folder gives the
-    same bytes. Only the gallery needs the images as well. A piece that is missing (no control, no
-    test split, no log, no images) costs its section, which then says so.
+    same bytes. Only the gallery needs the images as well. If a piece is missing (no control, no
+    test split, no log, no images), its section says so.
 
     Args:
         tagger: of a folder.
-        images: the files of the judged images, by the names in ``predictions.parquet``; None looks
-            for them where ``config.yaml`` says that the data is.
-        progress: told about the sections.
+        images: the files of the evaluated images, by the names in ``predictions.parquet``; None
+            looks for them where ``config.yaml`` says that the data is.
+        progress: receives a bar of the sections.
     """
     from imlgcn.report.run import find_images, read_run_folder
 
@@ -57,14 +57,14 @@ def write_evaluation_report(
 ) -> Path:
     """Write the report of an evaluation to the file ``path`` and return it.
 
-    The control stands beside the tagger where the images are those that training judged both on.
+    The control is compared where the images are those that training evaluated both on.
 
     Args:
         tagger: what was evaluated.
         evaluation: what :func:`imlgcn.evaluation.evaluate` returned.
-        path: the file to write; one that is there is replaced.
-        data: what to call the data.
-        progress: told about the sections.
+        path: the file to write; an existing one is replaced.
+        data: the name of the data.
+        progress: receives a bar of the sections.
     """
     from imlgcn.report.run import read_run_folder, with_evaluation
 
@@ -94,7 +94,7 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
         "provenance": sections.provenance,
     }
     parts: dict[str, Any] = {"run": run, "info": run.info, "metrics": run.metrics}
-    # the reader's own matplotlib settings (LaTeX, dark styles) must not reach the figures
+    # ignore the user's matplotlib settings (LaTeX, dark styles)
     own_style = style.context("default")
     with own_style, progress.bar("report", len(makers), "sections") as advance:
         for name, make in makers.items():
@@ -124,6 +124,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         "number": numbers.number,
         "integer": partial(numbers.number, digits=0),
         "plural": numbers.plural,
+        "percent": numbers.percent,
         "signed": numbers.signed,
     }
     script = _own_text("report.js")

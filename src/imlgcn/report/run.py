@@ -1,4 +1,4 @@
-"""What a report is made from: a tagger folder, read without torch; what is missing is empty."""
+"""The input of a report: a tagger folder, read without torch; missing pieces are empty."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imlgcn.evaluation import Evaluation
     from imlgcn.tagger import Tagger, TaggerInfo
 
-VECTORS = {  # kind -> what to call it
+VECTORS = {  # kind -> description
     "image_pca": "principal components of image-based label embeddings (F_PCA)",
     "image": "image-based label embeddings (F_I)",
     "words": "word vectors of the label names",
@@ -28,7 +28,7 @@ VECTORS = {  # kind -> what to call it
 
 
 class LabelVectors(NamedTuple):
-    """One vector per label (L, D), and what to call them."""
+    """One vector per label (L, D), and their description."""
 
     what: str
     values: NDArray[np.float32]
@@ -36,7 +36,7 @@ class LabelVectors(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """A tagger and the scores it is judged by, as the report sees them."""
+    """A tagger and the scores it is evaluated on."""
 
     name: str
     info: TaggerInfo
@@ -44,28 +44,28 @@ class RunFolder:
     config: str  # the text of config.yaml
     settings: dict[str, Any]  # its content; empty where it cannot be read
     curves: Curves
-    scored: ScoredSplit | None  # the split that `metrics` judges
+    scored: ScoredSplit | None  # the split that `metrics` are of
     context: LabelContext | None
     vectors: LabelVectors | None
     graph: NDArray[np.float32] | None = None  # (L, L) that the head was built on
     images: Mapping[str, Path] = field(default_factory=dict)  # name in `scored` -> file
-    data: str | None = None  # what was judged, where that is not the data of the training
+    data: str | None = None  # the evaluated data, where that is not the training data
 
     @property
     def imported(self) -> bool:
-        """A published checkpoint: nothing of it was trained, fitted or calibrated here."""
+        """Whether it is a published checkpoint: nothing was trained, fitted or calibrated here."""
         return bool(self.info.origin)
 
     @property
     def paper(self) -> bool:
-        """Judged by a paper's own protocol: raw scores at its threshold, not calibrated ones."""
+        """Whether metrics follow a paper's protocol: raw scores at its threshold."""
         return "paper" in self.metrics
 
 
 def read_run_folder(tagger: Tagger) -> RunFolder:
     """Read everything but the images.
 
-    A piece that is missing or damaged costs its section, never the report.
+    A missing or damaged piece leaves its section empty.
     """
     folder = tagger.folder
     # model.json keeps the headline numbers: enough where metrics.json is gone
@@ -85,7 +85,7 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
 
 
 def find_images(run: RunFolder) -> dict[str, Path]:
-    """Return the files of the images a run was judged by; empty where its data is not at hand."""
+    """Return the files of the evaluated images; empty where the data cannot be found."""
     source = DataSource.from_config(run.settings)
     if run.scored is None or source is None:
         return {}
@@ -96,9 +96,9 @@ def find_images(run: RunFolder) -> dict[str, Path]:
 
 
 def with_evaluation(run: RunFolder, evaluation: Evaluation, data: str) -> RunFolder:
-    """Return the run judged by an evaluation instead of by its own training.
+    """Return the run with the metrics of an evaluation instead of its training.
 
-    The control's numbers are kept where the very same images are judged by the same protocol.
+    The control's numbers are kept where the same images are evaluated by the same protocol.
     """
     metrics, scored, own = dict(evaluation), evaluation.scored, run.scored
     metrics.setdefault("head", run.info.head.name)

@@ -1,4 +1,4 @@
-"""What each section of the report says, from what the run folder holds."""
+"""The content of the report's sections, from the run folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from imlgcn.views.svg import inline_svg
 
 # key, name, what it means, decimals
 METRICS = (
-    ("mAP", "mAP", "how far images with a label rank above those without; mean over labels", 1),
+    ("mAP", "mAP", "do images with a label rank above those without; mean over labels", 1),
     ("micro_AP", "micro AP", "the same, with all labels of all images in one ranking", 1),
     ("OF1", "F1 of all tags (OF1)", "precision and recall of all tags at their thresholds", 1),
     ("CF1", "F1 by label (CF1)", "F1 of the precision and recall averaged over labels", 1),
     ("CF1_per_label", "mean F1 of labels", "each label's own F1, averaged", 1),
-    ("ECE", "calibration error (ECE)", "gap of probability and frequency; lower is better", 1),
-    ("log_loss", "log-loss per image", "in nats; hard on confident mistakes; lower is better", 2),
+    ("ECE", "calibration error (ECE)", "gap between probability and frequency; lower is better", 1),
+    ("log_loss", "log-loss per image", "in nats; penalises confident errors; lower is better", 2),
 )
 CALIBRATED = (
     ("ECE", "calibration error (ECE), points", 1),
@@ -42,7 +42,7 @@ CALIBRATED = (
 
 
 def headline(run: RunFolder) -> dict[str, Any]:
-    """The mAP with its protocol, the control beside it, and what the difference is worth."""
+    """The mAP with its protocol, the control beside it, and the difference with its interval."""
     metrics, control = run.metrics, run.metrics.get("control")
     rows = [
         (name, meaning, number(metrics.get(key), digits), number((control or {}).get(key), digits))
@@ -102,7 +102,7 @@ def _diagram(scored: ScoredSplit, errors: tuple[str, str, str], *, calibrated: b
 
 
 def _quality(probabilities: NDArray[np.float64], targets: NDArray[np.int8]) -> dict[str, float]:
-    """Return what `CALIBRATED` holds of probabilities (N, L) alone, without thresholds."""
+    """Return the metrics of `CALIBRATED` that need probabilities (N, L) only, no thresholds."""
     return {
         "ECE": 100 * expected_calibration_error(probabilities, targets),
         "classwise_ECE": 100 * classwise_calibration_error(probabilities, targets),
@@ -129,12 +129,12 @@ def training(run: RunFolder) -> list[Markup]:
 
 
 def provenance(run: RunFolder) -> list[tuple[str, str]]:
-    """Where the tagger comes from: data, parts, versions, hashes."""
+    """The provenance of the tagger: data, parts, versions, hashes."""
     info = run.info
-    config = {} if run.imported else run.settings  # an import writes defaults: nothing was trained
+    config = {} if run.imported else run.settings  # an import writes only defaults
     weights = info.sha256.get(WEIGHTS, "")
     facts = [
-        ("judged on", run.data),
+        ("evaluated on", run.data),
         ("data" if run.data is None else "trained on", config.get("data")),
         ("head", info.head.name),
         ("head options", _listing(info.head.options)),

@@ -1,4 +1,4 @@
-"""What the numbers show, in words: no claim beyond them."""
+"""The results in words: no claim beyond the numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imlgcn.numbers import number, plural, signed
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
-    """Say what the comparison with the control shows, and what it does not.
+    """Return what the comparison with the control shows, and what it does not.
 
     ``trained``: the metrics are those of the training, not of an evaluation later on. ``imported``:
     the tagger is a published checkpoint.
@@ -19,23 +19,23 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
     control, difference = metrics.get("control"), metrics.get("difference_to_control")
     if not control and imported:
         return (
-            "This tagger is imported: no control was trained beside it, so the number stands alone."
+            "This tagger is imported: no control was trained beside it, so there is no comparison."
         )
     if not control and not trained:
         return (
-            "The control was not scored on these images, so the number stands alone; the report "
-            "of the training compares the two."
+            "The control was not scored on these images, so there is no comparison here; the "
+            "report of the training compares the two."
         )
     if not control:
         if metrics.get("head") == CONTROL:
             return (
-                f"This tagger is a {CONTROL} head: the plain system that other heads are measured "
-                "against. No other head was trained in this run, so there is no comparison here."
+                f"This tagger is a {CONTROL} head: the baseline that other heads are compared "
+                "with. No other head was trained in this run, so there is no comparison here."
             )
-        return "No control was trained beside this tagger, so the number stands alone."
+        return "No control was trained beside this tagger, so there is no comparison."
     if not difference or not _all_finite(difference):
         return (
-            "The difference to the control has no interval here, so this report makes no claim "
+            "The difference to the control has no interval here, so this report does not say "
             "which of the two is better."
         )
     mean, low, high = (difference[key] for key in ("mAP", "low", "high"))
@@ -51,8 +51,8 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
     if low > 0 or high < 0:
         more = "higher" if low > 0 else "lower"
         return (
-            f"{opening}; {interval} lies wholly on one side of zero. In this run the tagger scores "
-            f"{more} than its control, by more than the choice of these {images} explains."
+            f"{opening}; {interval} does not include zero. In this run the tagger scores "
+            f"{more} than its control, by more than the sampling of these {images} explains."
         )
     return (
         f"{opening}; {interval} includes zero: these {images} do not show that either of the "
@@ -61,17 +61,18 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
 
 
 def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
-    """Say when the judged images are the ones that thresholds and calibration were fitted on."""
+    """Return a caution where the images were used for thresholds and calibration."""
     split = metrics.get("split")
     if not trained and split in ("train", "val", "all"):
         return (
-            "If these images took part in the training of this tagger, all numbers are better than "
-            "they would be on new images."
+            "If these images were used to train this tagger, all numbers are better than they "
+            "would "
+            "be on new images."
         )
     if split != "val":
         return None
     return (
-        "The data has no test split. All numbers are of the validation images, on which "
+        "The data has no test split. All numbers are from the validation images, on which "
         "calibration and thresholds were fitted (and, when fine-tuning, the epoch was chosen): "
         "expect F1 and calibration to be worse on new images."
     )

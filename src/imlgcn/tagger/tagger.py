@@ -47,7 +47,7 @@ ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
 class Tag(NamedTuple):
-    """One label of one image; ``probability`` is calibrated, ``threshold`` is on the same scale, 0 to 1."""
+    """One label of one image: its calibrated probability and threshold, both 0 to 1."""
 
     label: str
     probability: float
@@ -141,7 +141,7 @@ class Tagger:
         Any operating point but the stored one is fitted on the validation scores in
         ``predictions.parquet``.
         """
-        if operating_point in (None, self.info.calibration.operating_point):
+        if operating_point is None or operating_point == self.info.calibration.operating_point:
             return self.thresholds
         point = parse_operating_point(operating_point)
         if point.kind == "fixed":
@@ -244,7 +244,7 @@ class Tagger:
         return np.where(rows >= 0, rows, scores)
 
     def region(self, size: tuple[int, int]) -> Region:
-        """Return the region of the network input that shows an image of ``size`` (width, height)."""
+        """Return where the network input shows an image of ``size`` (width, height)."""
         return EvalTransform(self.info.image).region(size)
 
     def maps(

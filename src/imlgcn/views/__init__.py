@@ -1,4 +1,4 @@
-"""The figures of the report, each a function of plain numbers: a notebook can call them too.
+"""The figures of the report, each a function of plain numbers, for notebooks as well.
 
 They return a matplotlib ``Figure`` (drawn by Agg or SVG, without pyplot and its global state) in
 the light colours of :mod:`imlgcn.views.palette`.

@@ -1,4 +1,4 @@
-"""What all figures share: size of letters, quiet axes, names on one line."""
+"""Shared by all figures: font size, quiet axes, names on one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def quiet(axes: Axes) -> None:
-    """Give axes thin lines and muted letters, so that the data stands out."""
+    """Give axes thin lines and muted text, so that the data stands out."""
     axes.grid(color=LIGHT["line"], linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -1,9 +1,9 @@
-"""Does a tagger see a label, or only its usual company? The same label with and without partner.
+"""Does a tagger rely on context? Each label on images with and without its co-occurring label.
 
-The partner of label i is the label j with the highest P(j|i) in training. The test images are
-parted by j, and the ranking of i is judged on each side. A ranking among images with the partner is
-easier by itself where i is more frequent there: so the control, which knows no graph, stands beside
-the tagger on both sides. Letters: N images, L labels, K judged labels.
+The context of label i is the label j with the highest P(j|i) in training. The test images are
+split by j, and the ranking of i is evaluated on each part. Ranking is easier where i is more
+frequent, whatever the system: so the tagger is compared with the control, which has no graph, on
+the same part. Letters: N images, L labels, K evaluated labels.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-USUAL = 0.1  # P(j|i) below which label i has no usual partner
-ENOUGH = 5  # images with and without label i that each side must have
-FOR_INTERVAL = 6  # judged labels below which no interval is given
+USUAL = 0.1  # P(j|i) below which label i has no context
+ENOUGH = 5  # images with and without label i that each part must have
+FOR_INTERVAL = 6  # evaluated labels below which no interval is given
 SAMPLES = 2000  # of the bootstrap over labels
 
 
 class Side(NamedTuple):
-    """One label on one side: images that say whether they show it, and AP in percent."""
+    """One label on one part of the images: those where it is known, and its AP in percent."""
 
     images: int
     positives: int
@@ -43,11 +43,11 @@ class Side(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A label that can be judged both with and without its usual partner."""
+    """A label that can be evaluated both with and without its context."""
 
     label: str
-    partner: str
-    probability: float  # P(partner | label) in training
+    context: str
+    probability: float  # P(context | label) in training
     together: Side
     apart: Side
 
@@ -62,27 +62,27 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ContextCheck:
-    """The labels that can be judged, by falling P(partner | label), and those that cannot."""
+    """The labels that can be evaluated, by falling P(context | label), and those that cannot."""
 
     pairs: list[Pair]
-    too_few: list[str]  # a side has too few images with or without the label
-    alone: list[str]  # no usual partner
+    too_few: list[str]  # a part has too few images with or without the label
+    alone: list[str]  # no context
     gain_together: Gain | None
     gain_apart: Gain | None
 
 
 def check_context(scored: ScoredSplit, context: LabelContext) -> ContextCheck:
-    """Judge every label on the images with its usual partner and on those without."""
+    """Evaluate every label on the images with its context and on those without."""
     conditional = conditional_probability(context.pair_counts, context.occurrences)
-    partners = conditional.argmax(axis=1)  # (L,)
+    contexts = conditional.argmax(axis=1)  # (L,)
     pairs, too_few, alone = [], [], []
     for i, name in enumerate(context.names):
-        j = int(partners[i])
+        j = int(contexts[i])
         probability = float(conditional[i, j])
         if probability < USUAL:
             alone.append(name)
             continue
-        sides = [_judge(scored, i, scored.targets[:, j] == value) for value in (1, 0)]
+        sides = [_evaluate(scored, i, scored.targets[:, j] == value) for value in (1, 0)]
         if None in sides:
             too_few.append(name)
             continue
@@ -94,8 +94,8 @@ def check_context(scored: ScoredSplit, context: LabelContext) -> ContextCheck:
     return ContextCheck(pairs, too_few, alone, gain_together, gain_apart)
 
 
-def _judge(scored: ScoredSplit, label: int, side: NDArray[np.bool_]) -> Side | None:
-    """Return the label's numbers on the images of one side, or None: too few to say anything."""
+def _evaluate(scored: ScoredSplit, label: int, side: NDArray[np.bool_]) -> Side | None:
+    """Return the label's numbers on one part of the images; None if they are too few."""
     rows = np.flatnonzero(side & (scored.targets[:, label] >= 0))
     targets = scored.targets[rows, label]
     positives = int((targets == 1).sum())
@@ -124,11 +124,12 @@ def _gain(sides: list[Side]) -> Gain | None:
 
 
 def context_verdict(check: ContextCheck) -> str:
-    """Say what the check shows, and no more than that."""
+    """Return what the check shows."""
     if not check.pairs:
         return (
-            "No label has enough images both with and without its usual partner, so nothing can be "
-            "said here."
+            "No label has enough images both with and without its co-occurring label: nothing "
+            "can be "
+            "concluded."
         )
     together, apart = (
         float(np.mean([side.tagger for side in sides]))
@@ -136,8 +137,7 @@ def context_verdict(check: ContextCheck) -> str:
     )
     opening = (
         f"Over {plural(len(check.pairs), 'label')} the mean AP is {number(together)} with the "
-        "partner "
-        f"and {number(apart)} without it."
+        f"co-occurring label and {number(apart)} without it."
     )
     if check.gain_together is None or check.gain_apart is None:
         return f"{opening} There is no control to compare this with."
@@ -145,7 +145,7 @@ def context_verdict(check: ContextCheck) -> str:
         signed(gain.mean) + _interval(gain) for gain in (check.gain_together, check.gain_apart)
     ]
     return (
-        f"{opening} Against the control, on the same images: {gains[0]} points with the partner, "
+        f"{opening} Against the control, on the same images: {gains[0]} points with it, "
         f"{gains[1]} without. {_meaning(check.gain_together, check.gain_apart)}"
     )
 
@@ -158,32 +158,35 @@ def _interval(gain: Gain) -> str:
 
 def _meaning(together: Gain, apart: Gain) -> str:
     if together.low is None or apart.low is None or apart.high is None:
-        return "These are too few labels to say more."
+        return "These are too few labels to conclude more."
     if apart.high < 0:
         return (
-            "Without the usual company the tagger is worse than its control: it leans on what goes "
-            "together more than on what is seen."
+            "On images without the co-occurring label the tagger is worse than the control: it "
+            "relies "
+            "on context."
         )
     if together.low > 0 and apart.low <= 0:
         return (
-            "The gain shows only where the usual company is there to repeat; without it there is "
-            "no measurable gain."
+            "There is a gain only on images with the co-occurring label; without it there is no "
+            "measurable gain."
         )
     if apart.low > 0:
-        return "The gain holds without the usual company too: it is not only repeated statistics."
-    return "On neither side is there a measurable gain, and no sign that it leans on company."
+        return (
+            "The gain also holds without the co-occurring label: it is not only label statistics."
+        )
+    return "There is no measurable gain with or without it, and no sign of reliance on context."
 
 
 ROW = 0.36  # inches
 
 
 def context_figure(pairs: Sequence[Pair]) -> Figure:
-    """Draw one row for each label: full marks with the partner, open ones without it."""
+    """Draw one row for each label: full marks with its context, open ones without."""
     figure, axes = new_axes(7.4, 1.25 + ROW * len(pairs))
     _draw(axes, pairs, "tagger", "o", 0.13)
     if pairs[0].together.control is not None:
         _draw(axes, pairs, "control", "s", -0.13)
-    names = [f"{plain(pair.label, 18)}  (with {plain(pair.partner, 18)})" for pair in pairs]
+    names = [f"{plain(pair.label, 18)}  (with {plain(pair.context, 18)})" for pair in pairs]
     axes.set_yticks(-np.arange(len(pairs)), names)
     for text in axes.get_yticklabels():
         text.set(color=LIGHT["ink"], fontsize=FONT, parse_math=False)
@@ -203,17 +206,17 @@ def context_figure(pairs: Sequence[Pair]) -> Figure:
 
 def _draw(axes: Axes, pairs: Sequence[Pair], system: str, marker: str, offset: float) -> None:
     """Draw the two ends of each label for ``system``, tagger or control."""
-    places = offset - np.arange(len(pairs))
+    rows = offset - np.arange(len(pairs))
     together = [getattr(pair.together, system) for pair in pairs]
     apart = [getattr(pair.apart, system) for pair in pairs]
-    axes.hlines(places, apart, together, color=LIGHT[system], linewidth=1.6, alpha=0.5)
+    axes.hlines(rows, apart, together, color=LIGHT[system], linewidth=1.6, alpha=0.5)
     for values, fill, words in (
-        (together, system, "with partner"),
-        (apart, "surface", "without"),
+        (together, system, "with context"),
+        (apart, "surface", "without context"),
     ):
         axes.plot(
             values,
-            places,
+            rows,
             color=LIGHT[system],
             marker=marker,
             markersize=6.5,

@@ -1,4 +1,4 @@
-"""The matrix of P(j|i), its labels ordered so that those that go together stand together.
+"""The matrix of P(j|i), its labels ordered so that those that co-occur are adjacent.
 
 Letters: L labels, n of them drawn.
 """
@@ -42,7 +42,7 @@ def ordered_cooccurrence(context: LabelContext) -> CoOccurrence:
 
 
 def block_order(similarity: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return an order (n,) of labels in which similar ones stand side by side.
+    """Return an order (n,) of labels in which similar ones are adjacent.
 
     Average linkage: the two chains with the highest mean similarity are joined, again and again,
     each turned so that the more similar ends meet. Chains that share nothing follow each other by
@@ -122,12 +122,12 @@ def heat_map_figure(matrix: CoOccurrence) -> Figure:
 
 
 def _shade(axes: Axes, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
-    """Draw shares of 1 as the tagger's colour, more or less opaque: it suits any paper."""
+    """Draw values from 0 to 1 as opacities of the tagger's colour: it suits any background."""
     from matplotlib.colors import to_rgb
 
     pixels = np.empty((*values.shape, 4))
     pixels[..., :3] = to_rgb(LIGHT["tagger"])
-    pixels[..., 3] = values**0.75  # small shares can still be seen
+    pixels[..., 3] = values**0.75  # small values are still visible
     axes.imshow(pixels, interpolation="none", aspect="auto")
     for side in axes.spines.values():
         side.set_color(LIGHT["line"])

@@ -21,14 +21,14 @@ Floats = NDArray[np.floating]
 
 
 class PrecisionRecall(NamedTuple):
-    """Points that some threshold reaches, by falling threshold: fractions, two for a positive."""
+    """Points of the curve by falling threshold: fractions, two per positive."""
 
     recall: NDArray[np.float64]
     precision: NDArray[np.float64]
 
 
 class Reliability(NamedTuple):
-    """Filled bins only, (K,): mean probability, share that is present, and entries."""
+    """Filled bins only, (K,): mean probability, frequency of present labels, and entries."""
 
     probability: NDArray[np.float64]
     frequency: NDArray[np.float64]
@@ -57,14 +57,14 @@ def precision_recall(
     if not len(ours):
         return PrecisionRecall(np.zeros(0), np.zeros(0))
     everyone = np.sort(scores)
-    hits = np.searchsorted(-ours, -ours, side="right")
+    found = np.searchsorted(-ours, -ours, side="right")
     entered = len(everyone) - np.searchsorted(everyone, ours, side="left")
-    following = ours[np.minimum(hits, len(ours) - 1)]
+    following = ours[np.minimum(found, len(ours) - 1)]
     before_next = len(everyone) - np.searchsorted(everyone, following, side="right")
-    counted = np.stack([entered, np.where(hits < len(ours), before_next, entered)])  # (2, P)
+    counted = np.stack([entered, np.where(found < len(ours), before_next, entered)])  # (2, P)
     kept = np.unique(np.linspace(0, len(ours) - 1, min(points, len(ours))).round().astype(int))
-    recall = np.repeat(hits[kept] / len(ours), 2)
-    return PrecisionRecall(recall, (hits / counted)[:, kept].T.ravel())
+    recall = np.repeat(found[kept] / len(ours), 2)
+    return PrecisionRecall(recall, (found / counted)[:, kept].T.ravel())
 
 
 def reliability(probabilities: Floats, targets: NDArray[np.int8], *, bins: int = 15) -> Reliability:
@@ -75,12 +75,12 @@ def reliability(probabilities: Floats, targets: NDArray[np.int8], *, bins: int =
     """
     known = targets >= 0
     p, present = probabilities[known].astype(np.float64), targets[known] == 1
-    place = np.clip((p * bins).astype(np.intp), 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
+    index = np.clip((p * bins).astype(np.intp), 0, bins - 1)
+    count = np.bincount(index, minlength=bins)
     filled = count > 0
-    mean = np.bincount(place, weights=p, minlength=bins)[filled] / count[filled]
-    share = np.bincount(place, weights=present, minlength=bins)[filled] / count[filled]
-    return Reliability(mean, share, count[filled])
+    mean = np.bincount(index, weights=p, minlength=bins)[filled] / count[filled]
+    frequency = np.bincount(index, weights=present, minlength=bins)[filled] / count[filled]
+    return Reliability(mean, frequency, count[filled])
 
 
 class Difference(NamedTuple):
@@ -172,6 +172,6 @@ def reliability_figure(raw: Reliability, calibrated: Reliability | None) -> Figu
         )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_xlabel("predicted probability (mean of a bin)")
-    axes.set_ylabel("share that has the label")
+    axes.set_ylabel("observed frequency")
     axes.legend(frameon=False, fontsize=FONT, labelcolor=LIGHT["ink"], loc="upper left")
     return figure

@@ -1,4 +1,4 @@
-"""The label graph: which part of it is drawn, where, and the drawing.
+"""The label graph: the part that is drawn, its layout, and the drawing.
 
 Letters: L labels, n of them drawn.
 """
@@ -29,17 +29,17 @@ NAME = 14.0  # height of a name with the space around it
 
 
 class Line(NamedTuple):
-    """An edge between two drawn nodes, by their place in the drawing."""
+    """An edge between two drawn nodes, by their index in the drawing."""
 
     source: int
     target: int
     probability: float
-    mutual: bool  # there is one back as well: both are bent, so that both are seen
+    mutual: bool  # there is also one back: both are curved, so that both are visible
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnGraph:
-    """What the figure needs, in points; the y axis points up."""
+    """The drawing, in points; the y axis points up."""
 
     names: tuple[str, ...]
     nodes: NDArray[np.float64]  # (n, 2) centres of the circles
@@ -63,7 +63,7 @@ class GraphSummary:
 
 
 def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
-    """Return the edges with P(j|i) of at least ``threshold``, who has none, and a drawing."""
+    """Return the edges with P(j|i) of at least ``threshold``, isolated labels, and a drawing."""
     counts = (context.names, context.pair_counts, context.occurrences)
     rules = strongest_rules(*counts, threshold=threshold)
     isolated = isolated_labels(*counts, threshold=threshold)
@@ -80,16 +80,16 @@ def _draw(context: LabelContext, rules: list[Edge], threshold: float) -> DrawnGr
     images = dict(zip(context.names, context.occurrences.tolist(), strict=True))
     chosen = _most_frequent_pairs(rules)
     edges = [rule for rule in rules if {rule.source, rule.target} <= chosen][:MOST_EDGES]
-    # without the labels that the choice left alone
+    # without labels that have lost all their edges
     kept = {name for rule in edges for name in (rule.source, rule.target)}
     names = tuple(name for name in context.names if name in kept)
-    place = {name: index for index, name in enumerate(names)}
-    pairs = [(place[rule.source], place[rule.target]) for rule in edges]
+    index_of = {name: index for index, name in enumerate(names)}
+    pairs = [(index_of[rule.source], index_of[rule.target]) for rule in edges]
 
     links = np.zeros((len(names), len(names)), bool)
     links[tuple(np.array(pairs, np.intp).reshape(-1, 2).T)] = True
-    share = np.sqrt([images[name] / max(images.values()) for name in names])  # area by frequency
-    radii = 3 + (LARGEST_RADIUS - 3) * share
+    size_of = np.sqrt([images[name] / max(images.values()) for name in names])  # area by frequency
+    radii = 3 + (LARGEST_RADIUS - 3) * size_of
     text = np.array([min(len(name), LONGEST_NAME) * 5.4 for name in names])
     boxes = np.stack([np.maximum(2 * radii, text), 2 * radii + NAME], axis=1)
     centres, (width, height) = place_nodes(links, boxes, width=WIDTH)

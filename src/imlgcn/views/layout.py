@@ -1,4 +1,5 @@
-"""Places for the nodes of a graph: each connected part by its hop distances, then packed in rows.
+"""Positions for the nodes of a graph: each connected part by its hop distances, then packed in
+rows.
 
 A part is laid out by stress majorisation (Gansner, Koren & North 2004): nodes h hops apart want to
 be h steps apart. Boxes that overlap are then pushed apart, so that every name can be read. Nothing
@@ -56,11 +57,11 @@ def _place_part(links: Links, boxes: Points) -> Points:
     # the node with most links starts in the middle, the others around it: a star stays a star
     order = np.argsort(-links.sum(axis=1), kind="stable")
     angle = 2 * np.pi * np.arange(n) / max(n - 1, 1) + 0.4
-    places = np.empty((n, 2))
-    places[order] = STEP * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    places[order[0]] = 0
-    places = _turn(_majorise(places, hops * STEP), links)
-    return _push_apart(_spread(places, boxes), boxes)
+    positions = np.empty((n, 2))
+    positions[order] = STEP * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    positions[order[0]] = 0
+    positions = _turn(_majorise(positions, hops * STEP), links)
+    return _push_apart(_spread(positions, boxes), boxes)
 
 
 def _hops(links: Links) -> NDArray[np.float64]:
@@ -72,51 +73,51 @@ def _hops(links: Links) -> NDArray[np.float64]:
     return hops
 
 
-def _majorise(places: Points, wanted: Points) -> Points:
+def _majorise(positions: Points, wanted: Points) -> Points:
     np.fill_diagonal(wanted, np.inf)  # no node pulls itself
     weight = wanted**-2  # (n, n)
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     wanted = np.where(np.isfinite(wanted), wanted, 0)
-    for _ in range(ROUNDS if len(places) > 1 else 0):
-        apart = places[:, None] - places[None]  # (n, n, 2)
+    for _ in range(ROUNDS if len(positions) > 1 else 0):
+        apart = positions[:, None] - positions[None]  # (n, n, 2)
         distance = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1e-9)[..., None]
-        goal = places[None] + apart / distance * wanted[..., None]
-        moved = (weight[..., None] * goal).sum(axis=1) / total
-        places = (places + moved) / 2  # half a step: whole ones can swing for ever
-    return places
+        target = positions[None] + apart / distance * wanted[..., None]
+        moved = (weight[..., None] * target).sum(axis=1) / total
+        positions = (positions + moved) / 2  # half a step: whole ones can swing for ever
+    return positions
 
 
-def _turn(places: Points, links: Links) -> Points:
+def _turn(positions: Points, links: Links) -> Points:
     """Turn a part so that few links run up or down, where they would cross the names."""
     first, second = np.nonzero(np.triu(links))
-    along = places[second] - places[first]  # (links, 2)
+    along = positions[second] - positions[first]  # (links, 2)
     direction = np.arctan2(along[:, 1], along[:, 0])
     turns = np.linspace(0, np.pi, 36, endpoint=False)
     steep = (np.sin(direction[None] + turns[:, None]) ** 8).sum(axis=1)  # (36,)
     turn = turns[np.argmin(steep.round(9))]
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    turned: Points = places @ rotation
+    turned: Points = positions @ rotation
     return turned
 
 
-def _spread(places: Points, boxes: Points) -> Points:
+def _spread(positions: Points, boxes: Points) -> Points:
     """Give a crowded part the room its names need, more of it sideways than up and down."""
-    if len(places) <= CROWD:
-        return places
+    if len(positions) <= CROWD:
+        return positions
     room = ROOM * (boxes[:, 0] * boxes[:, 1]).sum()
     wanted = np.sqrt(room * np.array([ASPECT, 1 / ASPECT]))
-    extent = np.maximum(np.ptp(places, axis=0), 1.0)
-    spread: Points = places * np.clip(wanted / extent, 1.0, 4.0)
+    extent = np.maximum(np.ptp(positions, axis=0), 1.0)
+    spread: Points = positions * np.clip(wanted / extent, 1.0, 4.0)
     return spread
 
 
-def _push_apart(places: Points, boxes: Points) -> Points:
+def _push_apart(positions: Points, boxes: Points) -> Points:
     """Move overlapping boxes apart along the axis where least is needed."""
-    places = places.copy()
+    positions = positions.copy()
     reach = (boxes[:, None] + boxes[None]) / 2 + GAP  # (n, n, 2)
-    upper = np.triu(np.ones((len(places), len(places)), bool), 1)
+    upper = np.triu(np.ones((len(positions), len(positions)), bool), 1)
     for _ in range(ROUNDS):
-        apart = places[:, None] - places[None]
+        apart = positions[:, None] - positions[None]
         overlap = reach - np.abs(apart)
         touching = np.argwhere((overlap > 1e-6).all(axis=2) & upper)
         if not len(touching):
@@ -124,9 +125,9 @@ def _push_apart(places: Points, boxes: Points) -> Points:
         for i, j in touching:
             axis = int(np.argmin(overlap[i, j]))
             push = overlap[i, j, axis] * (0.5 if apart[i, j, axis] >= 0 else -0.5)
-            places[i, axis] += push
-            places[j, axis] -= push
-    return places
+            positions[i, axis] += push
+            positions[j, axis] -= push
+    return positions
 
 
 def _pack(
@@ -136,13 +137,13 @@ def _pack(
     rows: list[list[tuple[NDArray[np.intp], Points, Points]]] = []
     used = np.inf
     margin = 4 * GAP
-    for nodes, places in parts:
-        low = (places - boxes[nodes] / 2).min(axis=0)
-        size = (places + boxes[nodes] / 2).max(axis=0) - low + margin
+    for nodes, positions in parts:
+        low = (positions - boxes[nodes] / 2).min(axis=0)
+        size = (positions + boxes[nodes] / 2).max(axis=0) - low + margin
         if used + size[0] > width:
             rows.append([])
             used = 0.0
-        rows[-1].append((nodes, places - low + margin / 2, size))
+        rows[-1].append((nodes, positions - low + margin / 2, size))
         used += size[0]
     widths = [sum(size[0] for _, _, size in row) for row in rows]
     total, top = max([width, *widths]), 0.0
@@ -150,8 +151,8 @@ def _pack(
         height = max(size[1] for _, _, size in row)
         space = (total - row_width) / (len(row) + 1)
         left = space
-        for nodes, places, size in row:
-            centres[nodes] = places + np.array([left, top + (height - size[1]) / 2])
+        for nodes, positions, size in row:
+            centres[nodes] = positions + np.array([left, top + (height - size[1]) / 2])
             left += size[0] + space
         top += height
     return np.array([total, top])

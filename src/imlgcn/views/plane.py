@@ -1,6 +1,6 @@
-"""Label vectors in the plane of their first two principal components, with names that can be read.
+"""Label vectors in the plane of their first two principal components, with readable names.
 
-A plane keeps only part of the distances, so each label's nearest neighbour among all dimensions is
+A plane keeps only part of the distances, so each label's nearest neighbour in all dimensions is
 found as well. Letters: L labels, n of them named, D width of a vector.
 """
 
@@ -26,14 +26,14 @@ WIDTH, HEIGHT = 760.0, 560.0  # of the drawing, in points
 MARGIN = 46.0
 LETTER, LINE = 5.0, 11.0  # width of a letter and height of a name, in points
 LONGEST_NAME = 20
-# where a name may stand: its centre from its point's, in half boxes; the best places first
+# candidate positions of a name: its centre from its point's, in half boxes; the best first
 AROUND = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
-REACHES = (1.0, 1.9, 3.0, 4.4)  # how far a name may move off, with a line back to its point
+REACHES = (1.0, 1.9, 3.0, 4.4)  # how far a name may be from its point, with a line to it
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """What the figure draws; places in points, the y axis points up."""
+    """The drawing; positions in points, the y axis points up."""
 
     names: tuple[str, ...]
     places: Points  # (L, 2)
@@ -42,18 +42,18 @@ class Plane:
     named: NDArray[np.intp]  # (n,)
     drawn: NDArray[np.intp]  # the most frequent labels, and those that lines lead to
     nearest: NDArray[np.intp]  # (L,), by cosine over all D dimensions
-    explained: float  # share of the variance that the plane shows
+    explained: float  # fraction of the variance that the plane shows
 
 
 def label_plane(
     names: tuple[str, ...], vectors: NDArray[np.floating], occurrences: NDArray[np.int64]
 ) -> Plane:
-    """Return places for the vectors ``(L, D)`` of two labels or more, area by ``occurrences``."""
+    """Return positions of the vectors ``(L, D)`` of two labels or more, area by ``occurrences``."""
     projected, explained = principal_plane(vectors)
     places = _fit(projected)
-    share = np.sqrt(occurrences / max(occurrences.max(), 1))
+    size_of = np.sqrt(occurrences / max(occurrences.max(), 1))
     crowd = min(1.0, np.sqrt(MOST_NAMES / len(names)))
-    radii = 2.2 + 9 * crowd * share
+    radii = 2.2 + 9 * crowd * size_of
     order = np.argsort(-occurrences, kind="stable")
     named, nearest = order[:MOST_NAMES], neighbours(vectors, 1)[:, 0]
     widths = np.array([LETTER * min(len(names[i]), LONGEST_NAME) + 4 for i in named])
@@ -70,7 +70,7 @@ def label_plane(
 
 
 def principal_plane(vectors: NDArray[np.floating]) -> tuple[Points, float]:
-    """Return the vectors' first two principal components (L, 2) and their share of the variance.
+    """Return the vectors' first two principal components (L, 2) and their fraction of the variance.
 
     The sign of a component is free: its largest entry is made positive.
 
@@ -113,7 +113,7 @@ def _fit(points: Points) -> Points:
 
 
 def _place_names(places: Points, radii: Points, named: NDArray[np.intp], widths: Points) -> Points:
-    """Return the centre of each name (n, 2), frequent labels first: where it covers least."""
+    """Return the centre of each name (n, 2), frequent labels first: where it overlaps least."""
     taken = np.zeros((0, 4))  # left, bottom, right, top of the names so far
     dots = np.column_stack([places - radii[:, None], places + radii[:, None]])  # (L, 4)
     found = np.zeros((len(named), 2))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
 SPLIT_SPELLINGS = {
@@ -211,7 +212,8 @@ def no_images(listed_in: Path, names: Sequence[str], folders: Sequence[Path]) ->
     """Return the error for images of which none is in any of the folders."""
     looked = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     return InputError(
-        f"{listed_in}: none of its {len(names)} images was found (the first is {names[0]!r}); "
+        f"{listed_in}: none of its {plural(len(names), 'image')} was found (the first is "
+        f"{names[0]!r}); "
         f"looked in {looked}; say which folder holds them (images=FOLDER)"
     )
 

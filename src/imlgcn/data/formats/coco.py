@@ -34,6 +34,7 @@ from imlgcn.data.formats.base import (
     splits_of_names,
     unwrap,
 )
+from imlgcn.numbers import plural
 
 NAME = "coco"
 KEYS = ("images", "annotations", "categories")
@@ -77,7 +78,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "categories")
     reason = f"{NAME}: {options.why}"
     if choices["images"] == "labelled":
-        reason += f"; {sum(not r.labels for r in records)} images without a label are left out"
+        without = sum(not r.labels for r in records)
+        reason += f"; left out: {plural(without, 'image')} without a label"
         records = [record for record in records if record.labels]
     if year and "test" in split_of.values():
         reason += f"; instances_val{year} is the test split (variant=keep-val: validation)"

@@ -35,6 +35,7 @@ from imlgcn.data.formats.csv import (
     read_table,
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import plural
 
 NAME = "columns"
 ROBOFLOW = "_classes.csv"
@@ -136,7 +137,8 @@ def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple
     files = [by_stem.get(name, root / name) for name in images]
     if not by_stem:
         raise InputError(
-            f"{path}: none of its {len(images)} images (the first is {images[0]!r}, without a "
+            f"{path}: none of its {plural(len(images), 'image')} (the first is {images[0]!r}, "
+            "without a "
             f"suffix) is in {root} or below; say which folder holds them (images=FOLDER)"
         )
     return [(file.relative_to(root).as_posix(), file) for file in files]

@@ -30,6 +30,7 @@ from imlgcn.data.formats.base import (
     read_text,
     split_name,
 )
+from imlgcn.numbers import plural
 
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv")
@@ -228,7 +229,11 @@ def label_columns(table: Table, columns: list[int]) -> tuple[list[str], list[Row
             values[name] = VALUES[cell.lower()]
         present, unknown = ([name for name in values if values[name] == v] for v in (1, -1))
         judged.append((present, unknown))
-    return [table.header[index] for index in columns], judged, f"{len(columns)} columns are labels"
+    return (
+        [table.header[index] for index in columns],
+        judged,
+        f"labels are {plural(len(columns), 'column')}",
+    )
 
 
 def image_names(table: Table, index: int) -> list[str]:

@@ -26,6 +26,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import number, plural
 
 NAME = "folder"
 LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
@@ -93,7 +94,7 @@ def _read_tags(
     }
     names = sorted({name for row in rows.values() for part in row for name in part} - {""})
     if not names:
-        raise InputError(f"{folder}: all {len(rows)} tag files are empty")
+        raise InputError(f"{folder}: all {plural(len(rows), 'tag file')} are empty")
     inside = {image: image.relative_to(folder).as_posix() for image in rows}
     splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in inside.values()]
     by_folder = None not in splits and len(set(splits)) > 1
@@ -107,9 +108,9 @@ def _read_tags(
         )
         for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
     ]
-    reason = f"{NAME}: {len(rows)} of {num_images} images have a .txt of tags"
+    reason = f"{NAME}: {number(len(rows), 0)} of {plural(num_images, 'image')} have a .txt of tags"
     if len(rows) < num_images:
-        reason += f"; the {num_images - len(rows)} without one are left out"
+        reason += f"; left out: {number(num_images - len(rows), 0)} without one"
     if by_folder:
         reason += "; its folders are the splits"
     return Source(names, records, NAME, reason)
@@ -121,7 +122,8 @@ def _nothing_found(folder: Path, num_images: int, lists: list[Path]) -> str:
         return f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
     if num_images:
         return (
-            f"{folder}: holds {num_images} images and no tags; add a .txt of tags for each "
+            f"{folder}: holds {plural(num_images, 'image')} and no tags; add a .txt of tags for "
+            "each "
             "image, or a labels.csv with the columns image, labels"
         )
     return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"

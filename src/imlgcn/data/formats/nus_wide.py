@@ -22,6 +22,7 @@ from imlgcn.data.formats.base import (
     read_lines,
     unwrap,
 )
+from imlgcn.numbers import plural
 
 NAME = "nus_wide"
 VARIANTS = {"images": ("all", "labelled")}
@@ -58,7 +59,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     ]
     reason = f"{NAME}: {options.why}"
     if labelled:
-        reason += f"; {len(rows) - len(kept)} images with no concept are left out"
+        reason += f"; left out: {plural(len(rows) - len(kept), 'image')} with no concept"
     published = f"NUS-WIDE, {'labelled' if labelled else 'all'} images"
     known = len(concepts) == NUM_CONCEPTS
     return Source(concepts, records, NAME, reason, published if known else "")
@@ -84,7 +85,9 @@ def _positives(path: Path, num_images: int) -> list[int]:
         raise InputError(f"{path}: is missing; every concept needs one")
     values = read_lines(path)
     if len(values) != num_images:
-        raise InputError(f"{path}: has {len(values)} lines for {num_images} images")
+        raise InputError(
+            f"{path}: has {plural(len(values), 'line')} for {plural(num_images, 'image')}"
+        )
     if wrong := set(values) - {"0", "1"}:
         line = values.index(min(wrong)) + 1
         raise InputError(f"{path}, line {line}: expected 0 or 1; got {min(wrong)!r}")

@@ -30,6 +30,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.csv import is_table, read_header
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import plural
 
 NAME = "openimages"
 COLUMNS = ["ImageID", "Source", "LabelName", "Confidence"]
@@ -85,8 +86,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     ]
     missing = sum(number for _, number in read)
     reason = (
-        f"{NAME}: {options.why}; {missing} missing images and "
-        f"{len(known - shown)} labels without a positive are left out; unverified ones are unknown"
+        f"{NAME}: {options.why}; left out: {plural(missing, 'missing image')} and "
+        f"{plural(len(known - shown), 'label')} without a positive; unverified ones are unknown"
     )
     return Source(sorted(names.values()), records, NAME, reason)
 

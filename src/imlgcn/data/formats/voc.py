@@ -36,6 +36,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.labels.known_names import VOC
+from imlgcn.numbers import plural
 
 NAME = "voc"
 VARIANTS = {
@@ -70,7 +71,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     for split, name in _lists(folder, keep_val=choices["val"] == "keep-val"):
         images = read_lines(folder / "ImageSets" / "Main" / f"{name}.txt")
         if name == "test" and not _is_labelled(folder, name, images):
-            left_out = f"; the {len(images)} images of {name}.txt have no labels and are left out"
+            left_out = f"; left out: {plural(len(images), 'image')} of {name}.txt without labels"
             continue
         if twice := found.keys() & set(images):
             raise InputError(f"{folder}: {min(twice)} is in {name}.txt and in another list")

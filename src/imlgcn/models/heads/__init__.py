@@ -55,7 +55,7 @@ def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, 
         parameters = inspect.signature(base).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY} | defaults
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            break  # a class with **options passes on what its base takes, besides its own
+            break  # a class with **options also takes those of its base
     for option in options:
         if option not in defaults:
             raise unknown_name(f"option of head {name!r}:", option, defaults)
@@ -65,5 +65,5 @@ def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, 
 def create_head(
     name: str, in_channels: Channels, labels: LabelContext, *, preset: str = "small", **options: Any
 ) -> Head:
-    """Return the head called ``name``; ``options`` go over the values of ``preset``."""
+    """Return the head called ``name``; ``options`` override the values of ``preset``."""
     return HEADS[name](in_channels, labels, **head_options(name, preset, **options))

@@ -1,6 +1,6 @@
-"""What the heads that attend to the positions of one map share: input, linear path, attention maps.
+"""Shared by heads that attend to the positions of one map: input, linear path, maps.
 
-Used by SSGRL, KGGR, C-Tran, ML-Decoder and Query2Label; nothing here is part of their papers.
+Used by SSGRL, KGGR, C-Tran, ML-Decoder and Query2Label; it is not part of their papers.
 Shapes: B batch, C channels, H W map, N = H * W positions after the windows, D width, Q queries,
 L labels.
 """
@@ -21,11 +21,11 @@ from imlgcn.models.transformer import MapInput, MeanPath
 
 
 class AttentionHead(Head):
-    r"""A head whose logits are what :meth:`attend` makes of one map, plus a linear path.
+    r"""A head whose logits are :meth:`attend` of one map, plus a linear path.
 
     .. math:: y = \mathrm{attend}(X) + W \frac1N \sum_n X_n, \qquad X = \mathrm{input}(F)
 
-    The map passes :class:`~imlgcn.models.transformer.MapInput`: windows of side ``map_pooling`` are
+    The map passes :class:`~imlgcn.models.transformer.MapInput`: windows of size ``map_pooling`` are
     averaged, the map is scaled to a mean square of 1 (``normalize``), and in training whole
     channels are dropped (``feature_dropout``). W is ``mean_path``
     (:class:`~imlgcn.models.transformer.MeanPath`): a subclass that takes the option ``residual``
@@ -43,7 +43,7 @@ class AttentionHead(Head):
         "residual": False,
         "bias_start": None,
     }
-    """The part of the preset ``paper`` that all of them share: the map as it is, nothing added."""
+    """The shared part of the preset ``paper``: the map unchanged, nothing added."""
 
     mean_path: MeanPath | None
 
@@ -66,7 +66,7 @@ class AttentionHead(Head):
     def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
         """Return the logits ``(B, L)`` of maps ``(B, C, H, W)`` that have passed the input.
 
-        Where ``seen`` is a list, each layer's attention ``(B, Q, N)`` is added to it. ``known`` is
+        If ``seen`` is a list, each layer's attention ``(B, Q, N)`` is appended. ``known`` is
         None unless the head uses known labels.
         """
         raise NotImplementedError
@@ -78,7 +78,7 @@ class AttentionHead(Head):
         return maps
 
     def label_attention(self, weights: Tensor) -> Tensor:
-        """Return each label's attention ``(B, L, N)`` from that of one layer; here Q = L."""
+        """Return each label's attention ``(B, L, N)`` from one layer's; by default Q = L."""
         return weights
 
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
@@ -100,7 +100,7 @@ class AttentionHead(Head):
         return logits, attention_maps(weights, (maps.shape[2], maps.shape[3]))
 
     def linear_path(self, features: Features) -> Tensor | None:
-        """Return what the linear layer on the mean of the map adds to the logits."""
+        """Return the addend of the linear layer on the mean of the map."""
         return None if self.mean_path is None else self.mean_path(self.input(features))
 
     def _score(

@@ -1,4 +1,4 @@
-"""The contract of every head: how it is made, and what training and explanations ask of it.
+"""The contract of every head: construction, and what training and explanations need of it.
 
 Shapes: B batch, C channels, L labels, D width of a vector.
 """
@@ -24,27 +24,27 @@ Presets = Mapping[str, Mapping[str, Any]]
 class Head(Scorer):
     """Base of all heads: ``Head(in_channels, labels, **options)``, options by keyword only.
 
-    What it takes and returns is said by :class:`~imlgcn.models.scorer.Scorer`. Where
+    Inputs and outputs are those of :class:`~imlgcn.models.scorer.Scorer`. Where
     ``feature_levels`` is more than one, ``in_channels`` is a tuple, or one number for all maps.
-    What a head needs from ``labels`` and does not find is an ``InputError``. Graph and embeddings
+    If ``labels`` lack what a head needs, it raises ``InputError``. Graph and embeddings
     are buffers: no parameter, but part of the state. A label graph is the buffer ``adjacency``
     ``(L, L)``: the report finds it by that name in the weights file.
     """
 
     PRESETS: ClassVar[Presets] = {"small": {}, "paper": {}}
-    """Option values by preset; what a preset does not name keeps the default of ``__init__``."""
+    """Option values by preset; other options keep the default of ``__init__``."""
 
     TRAINING: ClassVar[Presets] = {}
     """Training values on frozen features by preset (fields of `imlgcn.config.HeadTraining`).
 
-    They go over the defaults of stage 3 and under what the user sets.
+    They override the defaults of stage 3; the user's settings override them.
     """
 
     own_loss: ClassVar[str | None] = None
-    """What ``loss`` is where it does not use the criterion it is given, in a few words."""
+    """Name of the loss of a head that ignores the given criterion."""
 
     neighbour_effect: ClassVar[NeighbourEffect | None] = None
-    """For a head with a label graph, what :meth:`neighbours` gives; None for all others."""
+    """For a head with a label graph, the kind of :meth:`neighbours`; else None."""
 
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
@@ -55,35 +55,35 @@ class Head(Scorer):
         self.num_labels = labels.num_labels
 
     def notes(self) -> tuple[str, ...]:
-        """Return what a user would not expect of this head, a sentence each; training says them."""
+        """Return notes for the user, a sentence each; training prints them."""
         if self.own_loss is None:
             return ()
-        return (f"the head is trained by {self.own_loss}, not by the loss of the run",)
+        return (f"the head is trained with {self.own_loss}, not with the loss of the run",)
 
     def linear_form(self) -> tuple[Tensor, Tensor | None] | None:
-        """Return what multiplies the image vector, ``(L, C)``, and the bias ``(L,)`` if any.
+        """Return the weight ``(L, C)`` of the image vector, and the bias ``(L,)`` if any.
 
-        Gradients reach what the weight is made from: fine-tuning starts such a head from the
-        classifiers of the linear one, any other from its logits. None: the head is not linear.
+        Gradients flow into the parameters behind it: the warm start fits such a head to the
+        linear head's weights, any other to its logits. None: the head is not linear.
         """
         return None
 
     def linear_path(self, features: Features) -> Tensor | None:
         """Return the part of the logits ``(B, L)`` that a plain linear layer adds to attention.
 
-        None: there is no such layer.
+        None: it has no such layer.
         """
         return None
 
     def neighbours(self, features: Features, label: int) -> Tensor:
-        """Return what each label brings to the logit of ``label`` through the graph, ``(L,)``.
+        """Return each label's contribution to the logit of ``label`` through the graph, ``(L,)``.
 
-        For one image. ``parts``: exact parts, that of the label itself included, whose sum, plus
-        the label's bias, is the logit. ``edges``: how much the logit falls when the edges between
-        the two are taken out.
+        For one image. ``parts``: exact contributions, the label itself included, whose sum, plus
+        the label's bias, is the logit. ``edges``: the decrease of the logit when the edges
+        between the two are removed.
         """
         raise InputError(f"{type(self).__name__} has no label graph")
 
     def without_graph(self, features: Features) -> Tensor:
-        """Return the logits ``(B, L)`` that the same weights give when no label has neighbours."""
+        """Return the logits ``(B, L)`` of the same weights without edges between labels."""
         raise InputError(f"{type(self).__name__} has no label graph")

@@ -1,4 +1,4 @@
-"""C-Tran: positions, labels and what is known of the labels in one transformer encoder.
+"""C-Tran: positions, labels and known labels in one transformer encoder.
 
 Lanchantin et al., General Multi-label Image Classification with Transformers (CVPR 2021),
 https://arxiv.org/abs/2011.14027. Shapes: B batch, C channels, H W map, N = H * W positions,
@@ -23,31 +23,31 @@ from imlgcn.models.transformer import (
     AttentionBlock,
     FeedForwardBlock,
     MeanPath,
-    check_share,
+    check_fraction,
 )
 
 
 class CTranHead(AttentionHead):
-    r"""Self-attention over positions and labels; a label's token carries what is known of it.
+    r"""Self-attention over positions and labels; a label's token carries its known state.
 
     .. math::
         Z &= \mathrm{LN}([F; E + S_k]), \qquad Z \leftarrow \mathrm{FFN}(\mathrm{MHA}(Z, Z, Z)) \\
         y_l &= \langle w_l, z_{N + l} \rangle + b_l
 
-    ``E`` are learned label vectors, ``S`` three learned states: unknown, absent, present; k says
-    which one each label is in. ``MHA`` and ``FFN`` stand for the block with residual and LayerNorm
-    after it, repeated ``layers`` times. Logits of known labels are scores like the others: what
-    was given should replace them.
+    ``E`` are learned label vectors, ``S`` three learned states: unknown, absent, present; k is
+    the state of each label. ``MHA`` and ``FFN`` stand for the block with residual and LayerNorm
+    after it, repeated ``layers`` times. Known labels get logits, too:
+    replace them by the known values.
 
-    Label mask training: for each image a number is drawn evenly from 0 to ``max_known`` of its
-    labels, so many labels drawn at random are revealed, and the loss is taken over the hidden ones.
-    A label whose target is unknown is never revealed and weighs nothing. (The published code always
-    has all targets.) Randomness is torch's global generator.
+    Label mask training: for each image a number of labels is drawn uniformly from 0 to the
+    fraction ``max_known``, that many random labels are revealed, and the loss is over the hidden
+    ones. A label whose target is unknown is never revealed and has no weight. (The published code
+    always has all targets.) Randomness is torch's global generator.
 
     Differs from the paper: the state "unknown" is learned; the published code adds it as well, but
-    leaves it at its random start. In the preset ``small``: the positions pass a linear layer to
+    does not train it. In the preset ``small``: the positions pass a linear layer to
     ``hidden_dim`` first (None: D = C, no layer) and the network is narrower and shallower; the map
-    is averaged over windows of side ``map_pooling``, scaled to a mean square of 1 (``normalize``)
+    is averaged over windows of size ``map_pooling``, scaled to a mean square of 1 (``normalize``)
     and loses whole channels in training (``feature_dropout``); a linear layer on its mean is added
     (``residual``: :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``
     instead of at random (None). The preset ``paper`` has none of this; ``dim_feedforward=None``
@@ -100,8 +100,8 @@ class CTranHead(AttentionHead):
             hidden_dim=hidden_dim,
         )
         if layers < 1:
-            raise InputError(f"layers must be at least 1, not {layers}")
-        check_share("max_known", max_known)
+            raise InputError(f"layers is 1 or more; got {layers}")
+        check_fraction("max_known", max_known)
         D, L = self.width, self.num_labels
         bound = 1 / math.sqrt(D)
         self.max_known = max_known
@@ -124,7 +124,7 @@ class CTranHead(AttentionHead):
         return "attention"
 
     def label_attention(self, weights: Tensor) -> Tensor:
-        """Return the labels' rows; what goes to other labels is left out."""
+        """Return the labels' rows without their attention to other labels."""
         return weights[:, -self.num_labels :, : -self.num_labels]
 
     def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
@@ -132,7 +132,7 @@ class CTranHead(AttentionHead):
         if known is not None and known.shape[-1] != self.num_labels:  # one column would broadcast
             raise InputError(
                 f"known labels have one column per label, {self.num_labels} of them; "
-                f"{known.shape[-1]} given"
+                f"got {known.shape[-1]}"
             )
         positions = self.project(maps).flatten(2).transpose(1, 2)  # (B, N, D)
         state = self.states[0] if known is None else self.states[known.long() + 1]
@@ -151,14 +151,14 @@ class CTranHead(AttentionHead):
         return criterion(self(features, known), hidden)
 
 
-def reveal(targets: Tensor, share: float) -> Tensor:
-    """Return targets ``(B, L)`` of which a random part stays and the rest is -1, unknown.
+def reveal(targets: Tensor, fraction: float) -> Tensor:
+    """Return targets ``(B, L)`` of which a random part is kept and the rest is -1, unknown.
 
-    Of the n targets of an image that are not unknown, 0 to ``share * n`` (rounded down) stay, each
-    number as likely as the other.
+    Of the n known targets of an image, 0 to ``fraction * n`` (rounded down) are kept, uniformly
+    distributed.
     """
     given = targets >= 0  # (B, L)
-    most = (share * given.sum(1)).floor()  # (B,)
+    most = (fraction * given.sum(1)).floor()  # (B,)
     count = (torch.rand_like(most) * (most + 1)).floor().minimum(most)
     drawn = torch.rand(targets.shape, device=targets.device).masked_fill(~given, 1.0)
     rank = drawn.argsort(1).argsort(1)  # the unknown come last

@@ -19,8 +19,8 @@ from imlgcn.models.heads.base import Criterion, Features, Head, Presets
 from imlgcn.models.layers import ImageVector, leaf_uniform
 from imlgcn.models.scorer import refuse_known
 
-NEVER = -1e4  # score of what cannot come next: its probability is zero, and so is its gradient
-SURE = -1e-6  # largest log-probability, so that the logit of a label that is sure stays finite
+NEVER = -1e4  # score of an impossible next label: probability and gradient are zero
+SURE = -1e-6  # largest log-probability, so that logits stay finite
 
 
 class Paths(NamedTuple):
@@ -49,12 +49,12 @@ class CNNRNNHead(Head):
 
     **Score.** The beam search keeps the ``beams`` most probable beginnings for ``max_labels``
     steps. The events "these labels first, then l" exclude each other, so :math:`q_l` is the
-    probability that the model names l, but for the beginnings that were dropped; with beams for all
-    of them it is exact. The same holds alone or in a batch: the number of steps is fixed.
+    probability that the model names l, except for dropped beginnings; with beams for all of them it
+    is exact. The same holds alone or in a batch: the number of steps is fixed.
 
     **Loss.** Teacher forcing: the negative log-probability of the image's own sequence, mean over
-    images; an unknown label is neither named nor available. ``criterion`` is not used: it judges
-    labels one by one.
+    images; an unknown label is neither named nor available. ``criterion`` is not used: it
+    treats labels independently.
 
     Differs from the paper: built from descriptions, without its code. A path ends by the end row;
     ``b``, the score, ``max_labels`` and the order as a constraint are this project's, and so are
@@ -96,7 +96,7 @@ class CNNRNNHead(Head):
     ) -> None:
         super().__init__(in_channels, labels)
         if min(beams, max_labels) < 1:
-            raise InputError(f"beams and max_labels start at 1; {beams} and {max_labels} given")
+            raise InputError(f"beams and max_labels are 1 or more; got {beams} and {max_labels}")
         self.beams, self.max_labels = beams, max_labels
         order = np.lexsort((np.array(labels.names), -labels.occurrences))
         self.register_buffer("order", torch.tensor(order))  # (L,) label of each rank
@@ -177,5 +177,5 @@ class CNNRNNHead(Head):
 
 
 def _take(states: Tensor, beam: Tensor) -> Tensor:
-    """Return the LSTM's state (B, K, E) of the beams that go on."""
+    """Return the LSTM's state (B, K, E) of the kept beams."""
     return states.gather(1, beam[:, :, None].expand(-1, -1, states.shape[2]))

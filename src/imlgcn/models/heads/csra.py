@@ -47,7 +47,7 @@ class CSRAHead(Head):
 
     Differs from the paper in the preset ``small``: the map is scaled to a mean square of 1
     (``normalize``) and may lose whole channels in training (``feature_dropout``); the classifiers
-    are not scaled to norm 1 (``normalize_weights``) but start at zero and are held down by weight
+    are not scaled to norm 1 (``normalize_weights``) but start at zero and are regularised by weight
     decay, and there is a bias that starts at ``bias_start``. The preset ``paper`` has neither a
     bias (None) nor the rest; its 4 heads and :math:`\lambda = 0.5` are the published values for
     COCO (VOC 2007: one head and 0.1).
@@ -115,7 +115,7 @@ class CSRAHead(Head):
 
     @property
     def map_kind(self) -> MapKind:
-        """Exact scores of the positions: their own and what attention makes of them."""
+        """Exact scores of the positions: mean and attended ones."""
         return "score"
 
     def activation_maps(
@@ -131,7 +131,7 @@ class CSRAHead(Head):
 
     @torch.no_grad()
     def fold(self) -> CSRAHead:
-        """Return the head whose classifiers are scaled once; it is for use and has no dropout."""
+        """Return the head whose classifiers are scaled once; it has no dropout."""
         folded = copy.deepcopy(self)
         folded.weight.copy_(self.classifiers())
         folded.normalize_weights = False

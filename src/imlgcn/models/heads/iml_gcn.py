@@ -1,8 +1,8 @@
 """IML-GCN: ML-GCN whose nodes are image-based embeddings of the labels, on a TResNet backbone.
 
 No code or full text of it is public. The reconstruction rests on the published parameter counts:
-trunk + D * 1024 + 1024 * C without biases, D = C for F_I and D = L for F_PCA. Letters: C channels,
-L labels, D node width.
+backbone + D * 1024 + 1024 * C without biases, D = C for F_I and D = L for F_PCA. Letters: C
+channels, L labels, D node width.
 """
 
 from __future__ import annotations

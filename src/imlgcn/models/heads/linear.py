@@ -1,4 +1,4 @@
-"""The plain linear head: the control that every other head has to beat.
+"""The linear head: the control that every other head is compared with.
 
 Shapes: B batch, C channels, H W map, L labels.
 """
@@ -22,9 +22,9 @@ class LinearHead(Head):
 
     .. math:: y = W\, v(F) + b
 
-    ``v`` pools the map and, with ``normalize``, scales the vector to norm :math:`\sqrt C`; then one
-    strength of weight decay suits every backbone. ``W`` starts at zero (the problem is convex) and
-    ``b`` at ``bias_start``: a label is rare until shown otherwise. ``bias_start=None``: no bias.
+    ``v`` pools the map and, with ``normalize``, scales the vector to norm :math:`\sqrt C`; so that
+    one weight decay suits every backbone. ``W`` starts at zero (the problem is convex) and
+    ``b`` at ``bias_start``: labels are rare at first. ``bias_start=None``: no bias.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``

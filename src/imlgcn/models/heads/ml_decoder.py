@@ -1,4 +1,4 @@
-"""ML-Decoder: fixed queries read the map, each answers for a group of labels.
+"""ML-Decoder: fixed queries attend to the map, each for a group of labels.
 
 Ridnik et al., ML-Decoder: Scalable and Versatile Classification Head (WACV 2023),
 https://arxiv.org/abs/2111.12933. Shapes: B batch, C channels, H W map, N = H * W positions,
@@ -36,8 +36,8 @@ class MLDecoderHead(AttentionHead):
         Q_2 = \mathrm{LN}(Q_1 + W_2\, \mathrm{ReLU}(W_1 Q_1 + b_1) + b_2) \\
         y_{kF + f} &= \langle Q_{2,k}, P_{k,:,f} \rangle + b_{kF + f}
 
-    The queries ``Q`` are random and stay as they are: a buffer, drawn anew with every head.
-    K is ``num_of_groups`` or L if that is less, F = L / K rounded up; what is beyond L is cut off.
+    The queries ``Q`` are random and not trained: a buffer, drawn with every new head.
+    K is ``num_of_groups`` or L if that is less, F = L / K rounded up; outputs beyond L are cut off.
     With K < L neighbouring labels share a query, so that the cost does not grow with L.
 
     Differs from the paper in the preset ``small``: narrower; the map is averaged over windows of
@@ -90,7 +90,7 @@ class MLDecoderHead(AttentionHead):
             feature_dropout=feature_dropout,
         )
         if num_of_groups < 1:
-            raise InputError(f"num_of_groups must be at least 1, not {num_of_groups}")
+            raise InputError(f"num_of_groups is 1 or more; got {num_of_groups}")
         groups = min(num_of_groups, self.num_labels)  # K
         group_size = math.ceil(self.num_labels / groups)  # F
         width = decoder_embedding
@@ -126,7 +126,7 @@ class MLDecoderHead(AttentionHead):
         return folded
 
     def _read(self, memory: Tensor, seen: list[Tensor] | None) -> Tensor:
-        """Return what the queries have read of the map, ``(B, K, D)``."""
+        """Return the queries after attention to the map, ``(B, K, D)``."""
         if isinstance(self.cross_attention, FixedAttention):
             read: Tensor = self.cross_attention(memory, seen=seen)
             return read

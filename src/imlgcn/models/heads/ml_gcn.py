@@ -124,7 +124,7 @@ class MLGCNHead(Head):
         self.plain = plain  # (L, C)
 
     def weight(self, graph: Tensor | None = None) -> Tensor:
-        """Return what multiplies the image vector, ``(L, C)``; by default on the head's graph."""
+        """Return the weight of the image vector, ``(L, C)``; by default on the head's graph."""
         generated = self.scale * self.classifiers(graph)
         return generated if self.plain is None else generated + self.plain
 
@@ -135,7 +135,7 @@ class MLGCNHead(Head):
         return generated
 
     def graph(self) -> Tensor:
-        """Return the graph that labels pass, ``(L, L)``: what was counted and what was learned."""
+        """Return the label graph ``(L, L)``: counted edges plus learned ones."""
         return self.adjacency if self.learned is None else self.adjacency + self.learned
 
     def hidden(self, graph: Tensor) -> Tensor:
@@ -162,19 +162,19 @@ class MLGCNHead(Head):
         return self(features, known), maps
 
     def linear_form(self) -> tuple[Tensor, Tensor | None]:
-        """Return the generated classifiers, with all that is added to them, and the bias."""
+        """Return the generated classifiers, residual included, and the bias."""
         return self.weight(), self.bias
 
     def notes(self) -> tuple[str, ...]:
-        """Say when the label graph has few edges, and what gives more."""
+        """Note a label graph with few edges, and how to get more."""
         advice = "; a lower threshold gives more (head_options.threshold=0.2)"
         return super().notes() + tuple(few + advice for few in few_edges(self.adjacency))
 
     def neighbours(self, features: Features, label: int) -> Tensor:
         r"""Return :math:`s A_{lj} \langle H_j W_2, v(F) \rangle` of every label j, exact parts.
 
-        The last layer is linear: what comes over each of its edges adds up to the classifier. H_j
-        is node j after the first layer, in which j has heard from its own neighbours already. A
+        The last layer is linear: the classifier is the sum over its edges. H_j is node j after the
+        first layer, which already includes its own neighbours. A
         plain classifier (``residual``) belongs to the label itself.
         """
         graph = self.graph()
@@ -193,7 +193,7 @@ class MLGCNHead(Head):
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:
-        """Return the linear layer that scores alike: ``L * C`` parameters, and L for a bias."""
+        """Return the linear layer with the same scores: ``L * C`` parameters, and L for a bias."""
         return FoldedHead(self.vector, *self.linear_form())
 
 

@@ -1,4 +1,4 @@
-"""Query2Label: one learned query per label reads the map through a transformer.
+"""Query2Label: one learned query per label attends to the map in a transformer.
 
 Liu et al., Query2Label: A Simple Transformer Way to Multi-Label Classification (2021),
 https://arxiv.org/abs/2107.10834. Shapes: B batch, C channels, H W map, N = H * W positions,
@@ -39,12 +39,12 @@ class Query2LabelHead(AttentionHead):
     ``MHA`` and ``FFN`` stand for the block with residual and LayerNorm after it, repeated
     ``enc_layers`` and ``dec_layers`` times; ``P`` is the sine code of the positions and ``Q`` the
     learned queries. ``hidden_dim`` is D; None takes the map as it is (D = C, no ``W_p``). The
-    decoder's self-attention over the labels, ``MHA(T + Q, T + Q, T)`` before the reading of the
-    map, is off, as in the published training script: ``keep_first_self_attn`` and
-    ``keep_other_self_attn`` put it back. The first one sees T = 0 and adds the same to all labels.
+    decoder's self-attention over the labels, ``MHA(T + Q, T + Q, T)`` before the attention to
+    the map, is off, as in the published training script: ``keep_first_self_attn`` and
+    ``keep_other_self_attn`` turn it on. The first one sees T = 0 and adds the same to all labels.
 
     Differs from the paper in the preset ``small``: narrower, one decoder layer; the map is averaged
-    over windows of side ``map_pooling``, scaled to a mean square of 1 (``normalize``) and loses
+    over windows of size ``map_pooling``, scaled to a mean square of 1 (``normalize``) and loses
     whole channels in training (``feature_dropout``); a linear layer on its mean is added
     (``residual``: :class:`~imlgcn.models.transformer.MeanPath`); ``b`` starts at ``bias_start``
     instead of at random (None). The preset ``paper`` has none of this.
@@ -96,9 +96,9 @@ class Query2LabelHead(AttentionHead):
         )
         D, L = self.width, self.num_labels
         if D % 2:
-            raise InputError(f"half of hidden_dim codes rows, half columns; {D} is not even")
+            raise InputError(f"hidden_dim must be even (half codes rows, half columns); got {D}")
         if dec_layers < 1:
-            raise InputError(f"dec_layers must be at least 1, not {dec_layers}")
+            raise InputError(f"dec_layers is 1 or more; got {dec_layers}")
         shape = (D, num_heads, dim_feedforward, dropout)
         keep = [keep_first_self_attn] + [keep_other_self_attn] * (dec_layers - 1)
         self.encoder = nn.ModuleList(EncoderLayer(*shape) for _ in range(enc_layers))
@@ -118,7 +118,7 @@ class Query2LabelHead(AttentionHead):
     def map_kind(self) -> MapKind:
         """The attention of the queries to the positions, mean over heads and decoder layers.
 
-        What the encoder mixed before is not undone.
+        The mixing of positions by the encoder is not taken into account.
         """
         return "attention"
 
@@ -132,7 +132,7 @@ class Query2LabelHead(AttentionHead):
         return folded
 
     def attend(self, maps: Tensor, known: Tensor | None, seen: list[Tensor] | None) -> Tensor:
-        """Return the logits; ``seen`` gets what each decoder layer looks at."""
+        """Return the logits; ``seen`` gets the attention of each decoder layer."""
         maps = self.project(maps)  # (B, D, H, W)
         memory = maps.flatten(2).transpose(1, 2)  # (B, N, D)
         positions = sine_code(maps).flatten(1).T  # (N, D)
@@ -157,7 +157,7 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForwardBlock(width, hidden, dropout)
 
     def forward(self, memory: Tensor, positions: Tensor) -> Tensor:
-        """Return the positions after they have read each other."""
+        """Return the positions after self-attention."""
         read: Tensor = self.self_attention(memory, memory, positions, positions)
         result: Tensor = self.feed_forward(read)
         return result
@@ -189,7 +189,7 @@ class DecoderLayer(nn.Module):
         positions: Tensor,
         seen: list[Tensor] | None = None,
     ) -> Tensor:
-        """Return the labels after they have read the map; the attention goes to ``seen``."""
+        """Return the labels after attention to the map; it is appended to ``seen``."""
         if isinstance(self.cross_attention, FixedAttention):
             read = self.cross_attention(memory, positions, seen)
         else:
@@ -200,7 +200,7 @@ class DecoderLayer(nn.Module):
         return result
 
     def fix(self, queries: Tensor) -> None:
-        """Compute once what a layer does with labels of zeros, as the first layer gets them."""
+        """Precompute the layer for labels of zeros, the input of the first layer."""
         assert isinstance(self.cross_attention, AttentionBlock)
         labels = torch.zeros_like(queries)[None]  # (1, L, D)
         if self.self_attention is not None:
@@ -223,14 +223,14 @@ def sine_code(maps: Tensor) -> Tensor:
             [ 0., -1.,  0.,  1.]])
     """
     D, H, W = maps.shape[1:]
-    rows, columns = (_axis_code(side, D // 2, maps.device) for side in (H, W))
+    rows, columns = (_axis_code(size, D // 2, maps.device) for size in (H, W))
     code = torch.cat([rows[:, :, None].expand(-1, H, W), columns[:, None, :].expand(-1, H, W)])
     return code.to(maps.dtype)
 
 
-def _axis_code(side: int, channels: int, device: torch.device) -> Tensor:
-    """Code the places 1 to ``side``, float32 ``(channels, side)``."""
-    place = torch.arange(1, side + 1, device=device) * (2 * math.pi / (side + 1e-6))
+def _axis_code(size: int, channels: int, device: torch.device) -> Tensor:
+    """Code the positions 1 to ``size``, float32 ``(channels, size)``."""
+    position = torch.arange(1, size + 1, device=device) * (2 * math.pi / (size + 1e-6))
     k = torch.arange(channels, device=device)[:, None]
-    angle = place / 10000 ** (2 * (k // 2) / channels)
+    angle = position / 10000 ** (2 * (k // 2) / channels)
     return torch.where(k % 2 == 0, angle.sin(), angle.cos())

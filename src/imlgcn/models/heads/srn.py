@@ -2,7 +2,7 @@
 
 Zhu et al., Learning Spatial Regularization with Image-level Supervisions for Multi-label Image
 Classification (CVPR 2017), https://arxiv.org/abs/1702.05891.
-Shapes: B batch, C D channels of the two maps, H W map, L labels, S side of the resampled maps.
+Shapes: B batch, C D channels of the two maps, H W map, L labels, S size of the resampled maps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KERNELS = 4  # of the last convolution, for each channel it sees
 
 
 class SRNHead(Head):
-    r"""Average a plain classifier with one that looks at where all the labels are.
+    r"""Average a plain classifier with one on the attention maps of all labels.
 
     .. math::
         A &= \mathrm{softmax}_{x}\, f_{att}(X), \qquad S = f_{conf}(X), \qquad
@@ -32,16 +32,17 @@ class SRNHead(Head):
 
     ``X`` is the map of the stage before the last one and ``F`` the last map, averaged by ``v``.
     Attention ``A`` and confidence ``S`` have one map per label, resampled to ``size`` x ``size``
-    before the softmax, so that any map will do. :math:`f_{sr}` mixes the labels at each position
-    twice, looks at each of the mixtures as a whole (four kernels of the size of the map for each
+    before the softmax, so that maps of any size fit. :math:`f_{sr}` mixes the labels at each
+    position twice, looks at each of the mixtures as a whole (four kernels of the size of the map
+    for each
     channel, in groups of one channel: that keeps it small), and ends in a linear layer.
 
-    ``train_stage`` chooses what learns, and from which logits: 1 the classifier from
+    ``train_stage`` chooses what is trained, and from which logits: 1 the classifier from
     :math:`y_{cls}`, 2 attention and confidence from the auxiliary logits :math:`y_{att}`, 3
-    :math:`f_{sr}` from :math:`y_{sr}`, 4 everything from :math:`y`; the rest of the head stands
-    still, batch statistics included. Train the stages one from another, with the backbone frozen in
-    2 and 3. None trains everything at once from :math:`y` plus ``auxiliary`` times the loss of each
-    of the other three.
+    :math:`f_{sr}` from :math:`y_{sr}`, 4 everything from :math:`y`; the rest of the head is
+    frozen, batch statistics included. Train the stages one from another, with the backbone frozen
+    in 2 and 3. None trains everything at once from :math:`y` plus ``auxiliary`` times the loss of
+    each of the other three.
 
     Differs from the paper: the official code is for Caffe; layers were rebuilt from descriptions
     and from the published size (48.0 M on ResNet-101; here 47,595,824 at 80 labels). The grouped
@@ -171,14 +172,14 @@ class SRNHead(Head):
         return loss
 
     def train(self, mode: bool = True) -> SRNHead:
-        """Set the mode of the parts that learn; the others stay as they score."""
+        """Set the mode of the trained parts; the others stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen():
             part.eval()
         return self
 
     def _frozen(self) -> list[nn.Module]:
-        """Return the parts that do not learn in this stage."""
+        """Return the parts that are not trained in this stage."""
         parts: list[list[nn.Module]] = [
             [self.classifier],
             [self.attention, self.confidence],
@@ -187,7 +188,7 @@ class SRNHead(Head):
         if self.train_stage in (None, 4):
             return []
         if self.train_stage not in (1, 2, 3):
-            raise InputError(f"train_stage is 1, 2, 3, 4 or none; {self.train_stage!r} given")
+            raise InputError(f"train_stage is 1, 2, 3, 4 or none; got {self.train_stage!r}")
         del parts[self.train_stage - 1]
         return [module for part in parts for module in part]
 
@@ -204,5 +205,5 @@ def _convolution(in_channels: int, out_channels: int, *, kernel: int = 1) -> lis
 
 def _two_maps(features: Features) -> tuple[Tensor, Tensor]:
     if isinstance(features, Tensor) or len(features) != 2:
-        raise InputError("SRN needs two maps: those of the last two stages of the backbone")
+        raise InputError("SRN takes two maps: those of the last two stages of the backbone")
     return features[0], features[1]

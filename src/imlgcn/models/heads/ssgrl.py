@@ -31,7 +31,7 @@ from imlgcn.models.layers import (
     scale_to_norm,
     score_each,
 )
-from imlgcn.models.transformer import MeanPath, check_share
+from imlgcn.models.transformer import MeanPath, check_fraction
 
 CUT_AT_ONCE = 32  # graphs with an edge less that are scored together: bounds memory
 
@@ -51,8 +51,8 @@ class SSGRLHead(AttentionHead):
     named by ``embedding`` (``seed`` is for random ones). :math:`A_{ij} = P(j \mid i)` is the plain
     conditional probability of the counts: no threshold and no normalisation as in ML-GCN (for
     VG-500 the authors normalised it, how is not documented). Whether the published matrices have a
-    diagonal is not documented either: ``zero_diagonal``. Positions are means over windows of side
-    ``map_pooling``: 2 in the published code, where this is the last layer of the trunk.
+    diagonal is not documented either: ``zero_diagonal``. Positions are means over windows of size
+    ``map_pooling``: 2 in the published code, where this is the last layer of the backbone.
 
     Differs from the paper: as in the published code, the reset gate takes the update gate's matrix;
     its own is stored, counted and named in ``unused_parameters``, beside two biases that cancel. In
@@ -124,8 +124,8 @@ class SSGRLHead(AttentionHead):
             hidden_dim=hidden_dim,
         )
         if time_step < 0:
-            raise InputError(f"time_step counts the steps on the graph; {time_step} given")
-        check_share("dropout", dropout)
+            raise InputError(f"time_step is a number of steps, 0 or more; got {time_step}")
+        check_fraction("dropout", dropout)
         adjacency = conditional_probability(
             labels.pair_counts, labels.occurrences, zero_diagonal=zero_diagonal
         )
@@ -178,7 +178,7 @@ class SSGRLHead(AttentionHead):
         return self.answer(self.see(maps), self.adjacency)
 
     def answer(self, seen: Tensor, adjacency: Tensor) -> Tensor:
-        """Return what the graph makes of what each label sees: logits ``(B, L)``.
+        """Return the logits ``(B, L)`` of what each label sees, after the graph.
 
         ``adjacency`` is one graph, or one for each image.
         """
@@ -202,7 +202,7 @@ class SSGRLHead(AttentionHead):
         return self.answer(seen, self.adjacency)[0, label] - torch.cat(cut)
 
     def without_graph(self, features: Features) -> Tensor:
-        """Return the logits when no edge is left: each label hears nothing but itself."""
+        """Return the logits without edges: each label is propagated alone."""
         whole, seen = self(features), self.see(self.input(features))
         change = self.answer(seen, torch.zeros_like(self.adjacency)) - self.answer(
             seen, self.adjacency

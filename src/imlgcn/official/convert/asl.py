@@ -1,6 +1,6 @@
 """ASL checkpoints, https://github.com/Alibaba-MIIL/ASL at 8c9e0bd.
 
-In the whole network the head is ``head.fc.*``, one linear layer, on a TResNet whose trunk is
+In the whole network the head is ``head.fc.*``, one linear layer, on a TResNet whose backbone is
 ``body.*`` in the original MIIL layout. Its "tresnet_l" is timm's ``tresnet_l``, not
 ``tresnet_v2_l``. The published files also hold the label names, under ``idx_to_class``.
 """

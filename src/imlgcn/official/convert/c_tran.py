@@ -1,7 +1,7 @@
 """C-Tran checkpoints, https://github.com/QData/C-Tran at 560cf6f.
 
-In the whole network the trunk is ``backbone.base_network.*``, torchvision's ResNet-101 with its
-``fc``, which is not used; all of it may carry ``module.`` in front.
+In the whole network the backbone is ``backbone.base_network.*``, torchvision's ResNet-101 with its
+``fc``, which is not used; all of it may have the prefix ``module.``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """CSRA checkpoints, https://github.com/Kevinz-code/CSRA at c848052.
 
-In the whole network the trunk is a torchvision ResNet under its own names, without a prefix; the
+In the whole network the backbone is a torchvision ResNet under its own names, without a prefix; the
 head is ``multi_head.<i>.head.weight`` under whatever prefix, a single block ``head.weight``.
 Lambda is in no checkpoint: the published values are 0.5 on COCO and 0.1 on VOC 2007.
 """

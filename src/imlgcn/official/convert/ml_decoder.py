@@ -1,8 +1,8 @@
 """ML-Decoder checkpoints, https://github.com/Alibaba-MIIL/ML_Decoder at 8a9e984.
 
-In the whole network the head is ``head.decoder.*`` on a TResNet (the trunk is ``body.*``, in the
-original MIIL layout) and ``fc.decoder.*`` on a ResNet (trunk: torchvision's names, no prefix). Its
-"tresnet_l" is timm's ``tresnet_v2_l``, not ASL's.
+In the whole network the head is ``head.decoder.*`` on a TResNet (the backbone is ``body.*``, in the
+original MIIL layout) and ``fc.decoder.*`` on a ResNet (backbone: torchvision's names, no prefix).
+Its "tresnet_l" is timm's ``tresnet_v2_l``, not ASL's.
 """
 
 from __future__ import annotations

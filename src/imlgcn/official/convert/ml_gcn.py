@@ -1,8 +1,9 @@
 """ML-GCN checkpoints, https://github.com/megvii-research/ML-GCN at 5517d6f.
 
-In the whole network the trunk is ``features.<i>.*``, the parts of torchvision's ResNet-101 counted
-through, and ``A`` is the re-weighted label graph before it is normalised. The label vectors are in
-no checkpoint but in a file of their own (``coco_glove_word2vec.pkl``): give them as ``nodes``.
+In the whole network the backbone is ``features.<i>.*``, the parts of torchvision's ResNet-101
+counted through, and ``A`` is the re-weighted label graph before it is normalised. The label vectors
+are in no checkpoint but in a file of their own (``coco_glove_word2vec.pkl``): give them as
+``nodes``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Query2Label checkpoints, https://github.com/SlongLiu/query2labels at 55eb050.
 
-In the whole network the head stands beside ``backbone``: ``backbone.0.body.*`` is the trunk of a
+In the whole network the head stands beside ``backbone``: ``backbone.0.body.*`` is the backbone of a
 ResNet (torchvision's names) or TResNet (MIIL layout), ``backbone.0.*`` that of another network,
-``backbone.1.*`` the position code, which is computed here. All may carry ``module.`` in front.
+``backbone.1.*`` the position code, which is computed here. All may have the prefix ``module.``.
 """
 
 from __future__ import annotations

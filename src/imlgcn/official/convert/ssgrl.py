@@ -1,7 +1,7 @@
 """SSGRL checkpoints, https://github.com/HCPLab-SYSU/SSGRL at ea47ccb.
 
-In the whole network the trunk is ``resnet_101.*``, a ResNet-101 under torchvision's names; all of
-it may carry ``module.`` in front. The label vectors and the matrix of conditional probabilities
+In the whole network the backbone is ``resnet_101.*``, a ResNet-101 under torchvision's names; all
+of it may have the prefix ``module.``. The label vectors and the matrix of conditional probabilities
 are in no checkpoint but in files of their own (``vectors.npy`` and ``prob_train.npy`` for COCO):
 give their arrays, or keep what the head got from its label context and load with ``strict=False``.
 """

@@ -1,7 +1,7 @@
-"""The trunk of a published checkpoint: which entries it has, and which network they are of.
+"""The backbone of a published checkpoint: its entries, and which network they belong to.
 
-A trunk is a ResNet under torchvision's names or a TResNet in the original MIIL layout; timm loads
-both (:func:`imlgcn.models.weights.load_trunk`).
+It is a ResNet under torchvision's names or a TResNet in the original MIIL layout; timm loads
+both (:func:`imlgcn.models.weights.load_backbone`).
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ RESNETS = {  # whether blocks are bottlenecks, and blocks of the four stages
     (True, (3, 4, 23, 3)): "resnet101",
     (True, (3, 8, 36, 3)): "resnet152",
 }
-# ML-GCN counts the parts of a ResNet through: 0 is the first convolution, 4 the first stage
+# ML-GCN numbers the modules of a ResNet: 0 is the first convolution, 4 the first stage
 COUNTED = {"0.": "conv1.", "1.": "bn1."} | {f"{i + 3}.": f"layer{i}." for i in range(1, 5)}
 BLOCK = re.compile(r"(?:body\.)?layer([1-4])\.(\d+)\.")
 
-Trunk = Callable[[State], dict[str, Tensor]]
+Select = Callable[[State], dict[str, Tensor]]
 
 
-def under(*prefixes: str, rename: Mapping[str, str] | None = None) -> Trunk:
-    """Return a function that takes the entries under the first of ``prefixes`` that there is.
+def under(*prefixes: str, rename: Mapping[str, str] | None = None) -> Select:
+    """Return a function that takes the entries under the first of ``prefixes`` that exists.
 
-    The prefix is taken off; ``rename`` replaces what the rest begins with.
+    The prefix is removed; ``rename`` replaces what the rest begins with.
 
     >>> under("net.", rename={"0.": "conv1."})({"net.0.weight": 1, "fc.weight": 2})
     {'conv1.weight': 1}
     """
 
-    def trunk(state: State) -> dict[str, Tensor]:
+    def select(state: State) -> dict[str, Tensor]:
         found = (p for p in prefixes if any(key.startswith(p) for key in state))
         prefix = next(found, None)
         if prefix is None:
@@ -51,10 +51,10 @@ def under(*prefixes: str, rename: Mapping[str, str] | None = None) -> Trunk:
         entries = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         return {_renamed(key, rename or {}): value for key, value in entries.items()}
 
-    return trunk
+    return select
 
 
-def beside(*heads: str) -> Trunk:
+def beside(*heads: str) -> Select:
     """Return a function that takes all entries but those of the head, ``heads`` being its prefixes.
 
     >>> beside("head.")({"body.conv.weight": 1, "head.fc.weight": 2})
@@ -68,19 +68,19 @@ def _renamed(key: str, starts: Mapping[str, str]) -> str:
     return starts.get(start, "") + key.removeprefix(start)
 
 
-def recognize(trunk: State) -> str | None:
+def recognize(entries: State) -> str | None:
     """Return timm's name of the network that has these entries, or None.
 
-    Stages and blocks are counted; entries that are too few or too many show when it is loaded.
+    Stages and blocks are counted; missing or extra entries are reported on loading.
     """
     counted: dict[int, set[int]] = {}
-    for key in trunk:
+    for key in entries:
         if match := BLOCK.match(key):
             counted.setdefault(int(match[1]), set()).add(int(match[2]))
     blocks = tuple(len(counted.get(stage, ())) for stage in range(1, 5))
     stems = ("body.conv1.0.weight", "body.conv1.conv.weight")
-    stem = next((trunk[name] for name in stems if name in trunk), None)
+    stem = next((entries[name] for name in stems if name in entries), None)
     if stem is not None:
         return next((n for k, n in TRESNETS.items() if k == (len(stem), blocks)), None)
-    bottlenecks = "layer1.0.conv3.weight" in trunk
+    bottlenecks = "layer1.0.conv3.weight" in entries
     return next((n for k, n in RESNETS.items() if k == (bottlenecks, blocks)), None)
