@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,13 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import Progress
 
 BACKBONE = "test_efficientnet"
 LABELS = ("blue", "circle", "dark", "red", "square")
 QUICK = {"linear_training": {"epochs": 4}, "head_training": {"epochs": 4, "learning_rate": 0.01}}
-SAMPLES = 20  # of a bootstrap
+SAMPLES = 50  # of a bootstrap
 TUNED = {
     "fine_tune": True,
     "head_options": {"hidden": 32},
@@ -36,6 +36,11 @@ TUNED = {
         "workers": 0,
     },
 }
+
+
+def few_samples(*given, **options):
+    """Stand for `paired_bootstrap`, whatever number of samples is asked for."""
+    return paired_bootstrap(*given, **options | {"samples": SAMPLES})
 
 
 @contextmanager
@@ -50,8 +55,7 @@ def quick():
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (pipeline, table):
-            few = partial(module.paired_bootstrap, samples=SAMPLES)
-            patch.setattr(module, "paired_bootstrap", few)
+            patch.setattr(module, "paired_bootstrap", few_samples)
         patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
         yield
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS
+from runs import few_samples
 
 HEADS_COMPARED = "mlp,iml_gcn:graph=identity:hidden=8,csra"
 
@@ -25,8 +25,7 @@ HEADS_COMPARED = "mlp,iml_gcn:graph=identity:hidden=8,csra"
 def _few_samples():
     """Most of the time of a tiny comparison is its intervals."""
     with pytest.MonkeyPatch.context() as patch:
-        few = partial(table.paired_bootstrap, samples=50)
-        patch.setattr(table, "paired_bootstrap", few)
+        patch.setattr(table, "paired_bootstrap", few_samples)
         yield
 
 
