@@ -103,7 +103,7 @@ def split(
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     group_by: Annotated[
         str | None,
-        typer.Option(help="Column whose equal values stay together (default: near duplicates)."),
+        typer.Option(help="A column whose equal values stay together, as near duplicates do."),
     ] = None,
     keep_test: Annotated[
         bool,
