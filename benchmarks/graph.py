@@ -26,7 +26,8 @@ from benchmarks.competing import COMPETING
 from imlgcn.comparison import compare, parse_entries
 from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.data.split import duplicate_groups, stratify
+from imlgcn.data.groups import find_groups
+from imlgcn.data.split import stratify
 from imlgcn.files import cache_dir
 from imlgcn.labels.embeddings import image_embeddings
 from imlgcn.metrics.ranking import mean_average_precision
@@ -205,7 +206,7 @@ def _groups(dataset: Dataset, folder: Path, progress: Progress) -> NDArray[np.in
     path = folder / f"groups-{hashlib.sha256(names.encode()).hexdigest()[:12]}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(path, duplicate_groups(dataset, progress=progress))
+        np.save(path, find_groups(dataset, progress=progress))
     groups: NDArray[np.int64] = np.load(path, allow_pickle=False)
     return groups
 

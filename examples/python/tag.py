@@ -47,7 +47,9 @@ def main(model: str, paths: list[str]) -> None:
         if len(session.get_inputs()) > 1:  # a head that can be told labels: nothing is known
             given["known"] = np.full((1, len(tagger["labels"])), -1, np.int8)
         (probabilities,) = session.run(["probabilities"], given)
-        rows = zip(tagger["labels"], probabilities[0], tagger["calibration"]["threshold"], strict=True)
+        rows = zip(
+            tagger["labels"], probabilities[0], tagger["calibration"]["threshold"], strict=True
+        )
         tags = sorted(((p, label) for label, p, threshold in rows if p >= threshold), reverse=True)
         print(path, *(f"{label}={p:.3f}" for p, label in tags), sep="\t")
 

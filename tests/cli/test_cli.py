@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -53,6 +54,22 @@ def test_split_writes_data_that_train_reads_and_prints_wanted_and_got(cli, rewri
     first = out.read_text()
     cli("split", data, "--out", out, *shares)
     assert out.read_text() == first
+
+
+def test_split_keeps_groups_and_writes_them(cli, rewrite, tmp_path):
+    from imlgcn.data.dataset import load_dataset
+
+    count = itertools.count()
+    data = rewrite(
+        lambda row: [*row[:2], f"g{next(count) // 6}"], header=("image", "labels", "group")
+    )
+    out = tmp_path / "split.csv"
+    found = cli("split", data, "--out", out, "--group-by", "group")
+    assert found.code == 0
+    assert "12 groups by near duplicates and group" in " ".join(found.out.split())
+    records = load_dataset(out).records
+    assert [record.group for record in records] == [f"g{n // 6}" for n in range(72)]
+    assert len({(record.group, record.split) for record in records}) == 12
 
 
 def test_split_does_not_write_over_its_data_nor_to_another_kind_of_file(cli, rewrite, tmp_path):

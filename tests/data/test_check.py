@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,19 @@ def test_nearly_identical_images_in_two_splits_are_an_error_in_one_a_warning(bui
     assert found["near_duplicate_across_splits"].level == "error"
     assert not found.keys() & {"near_duplicate", "duplicate", "duplicate_across_splits"}
     assert problems(build((1, "dog", None), (smaller, "dog", None)))["near_duplicate"].count == 1
+
+
+def test_a_group_in_two_splits_is_an_error_in_one_no_problem(build):
+    data = build(*((n, "dog", split) for n, split in enumerate(["train", "train", "val", "test"])))
+
+    def grouped(*groups):
+        records = (replace(r, group=group) for r, group in zip(data.records, groups, strict=True))
+        return problems(replace(data, records=tuple(records)))
+
+    found = grouped("a", "b", "b", "b")["group_across_splits"]
+    assert (found.level, found.count) == ("error", 1)
+    assert found.examples == ("b: 1.png (train) = 2.png (val) = 3.png (test)",)
+    assert "group_across_splits" not in grouped("a", "a", None, None)
 
 
 def test_identical_images_with_different_labels_are_a_warning(build):

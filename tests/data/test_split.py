@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 from imlgcn.data.split import (
-    column_groups,
+    keep_splits,
     split_around_test,
     split_dataset,
     stratify,
@@ -91,7 +92,7 @@ def dataset(present, groups=None, names=None, order=None) -> Dataset:
     records = [
         Record(
             f"{row}.png",
-            f"{row}.png",
+            Path(f"{row}.png"),
             tuple(name for name, there in zip(names, values, strict=True) if there),
             fields={} if groups is None else {"scene": str(groups[row])},
         )
@@ -122,7 +123,7 @@ def test_the_table_says_what_each_label_was_to_get_and_got():
     assert set(splits) == {"train", "val"}
     assert table.images.wanted == {"train": 480.0, "val": 120.0}
     assert table.images.got == {name: splits.count(name) for name in ("train", "val")}
-    assert (table.num_groups, table.grouped_by) == (len(set(groups)), "scene")
+    assert (table.num_groups, table.grouped_by) == (len(set(groups)), "near duplicates and scene")
     assert [row.name for row in table.labels] == [f"label {index}" for index in range(9)]
     got = sum(present[row, 4] for row in range(600) if splits[row] == "val")
     assert table.labels[4].got["val"] == got
@@ -170,16 +171,6 @@ def test_without_a_test_split_and_others_there_is_nothing_to_keep(splits):
         split_around_test(data, group_by="scene")
 
 
-def test_an_unknown_column_to_group_by_names_those_there_are():
-    with pytest.raises(InputError, match="no column 'artist' to group by; it has scene"):
-        column_groups(dataset(*random_labels(1)), "artist")
-
-
-def test_records_without_a_value_to_group_by_stand_alone():
-    data = dataset(np.ones((4, 1), dtype=bool), ["a", "", "a", ""])
-    assert column_groups(data, "scene").tolist() == [0, 1, 0, 3]
-
-
 def write_images(folder, labels):
     rows = []
     for index, text in enumerate(labels):
@@ -199,6 +190,47 @@ def test_near_duplicates_stay_together_by_default(tmp_path):
     assert splits[0::2] == splits[1::2]
     assert (table.num_groups, table.grouped_by) == (10, "near duplicates")
     assert table.images.got == {"train": 10, "val": 6, "test": 4}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_column_to_group_by_keeps_near_duplicates_and_groups_together_too(tmp_path, seed):
+    data = write_images(tmp_path, ["dog", "cat"] * 12)  # 2n and 2n + 1 are near duplicates
+    records = [
+        replace(record, group=f"g{row}" if row % 8 == 1 else "g1" if row == 22 else None)
+        for row, record in enumerate(data.records)
+    ]
+    records = [
+        replace(record, fields={"scene": "beach" if row in (3, 20) else ""})
+        for row, record in enumerate(records)
+    ]
+    data = replace(data, records=tuple(records))
+    splits, table = split_dataset(data, train=0.4, val=0.3, test=0.3, seed=seed, group_by="scene")
+    assert splits[0::2] == splits[1::2], "near duplicates"
+    assert splits[1] == splits[22], "a group"
+    assert splits[3] == splits[20], "a value of the column"
+    assert (table.num_groups, table.grouped_by) == (10, "near duplicates and group, scene")
+
+
+def test_around_a_test_split_groups_stay_together(tmp_path):
+    data = with_test(10)
+    records = (replace(record, group=str(n // 4)) for n, record in enumerate(data.records))
+    splits, _ = split_around_test(replace(data, records=tuple(records)), val=0.3)
+    for group in range(10):
+        assert len(set(splits[4 * group : 4 * group + 4]) - {"test"}) == 1
+
+
+def test_images_of_a_group_follow_those_that_keep_an_old_split(tmp_path):
+    data = write_images(tmp_path, ["dog", "cat", "dog", "cat", "dog", "cat"])
+    write_split_csv(data.select([0, 1, 2]), ["train", "val", "test"], tmp_path / "old.csv")
+    data = data.with_splits(["val"] * 6)
+    groups = np.array([0, 1, 2, 2, 0, 5])
+    same, kept = keep_splits(data, tmp_path / "old.csv", groups)
+    assert [record.split for record in same.records] == [
+        "train", "val", "test", "test", "train", "val",
+    ]  # fmt: skip
+    assert kept == 3
+    mixed, _ = keep_splits(data, tmp_path / "old.csv", np.array([0, 0, 0, 0, 4, 5]))
+    assert mixed.records[3].split == "train", "of those the old run learnt from"
 
 
 @pytest.mark.parametrize(
@@ -242,3 +274,29 @@ def test_a_label_of_no_image_survives_and_fields_are_written(tmp_path):
     two = Dataset.from_source(Source(["dog", "bat"], [record], "test", "because"))
     write_split_csv(two, ["train"], tmp_path / "s.csv")
     assert load_dataset(tmp_path / "s.csv").names == ("dog", "bat")
+
+
+@pytest.mark.parametrize("labels", [["dog", "cat", "", "dog"], ["fire, engine;dog", "dog", "", ""]])
+def test_groups_survive_in_a_written_split_and_are_no_label(tmp_path, labels):
+    data = write_images(tmp_path, labels)
+    groups = ["1", None, "0", "1"]  # what looks like a label is none
+    records = (replace(r, group=group) for r, group in zip(data.records, groups, strict=True))
+    data = replace(data, records=tuple(records))
+    write_split_csv(data, ["train", "val", "test", "train"], tmp_path / "s.csv")
+    again = load_dataset(tmp_path / "s.csv")
+    assert [record.group for record in again.records] == groups
+    assert again.names == data.names
+    np.testing.assert_array_equal(again.targets, data.targets)
+
+
+@pytest.mark.parametrize("name", ["group", "Split", "labels"])
+def test_a_label_called_as_another_column_is_kept_or_refused_but_never_lost(tmp_path, name):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    record = Record("a.png", tmp_path / "a.png", (name,))
+    data = Dataset.from_source(Source([name], [record], "test", "because"))
+    write_split_csv(data, ["train"], tmp_path / "s.csv")
+    assert load_dataset(tmp_path / "s.csv").names == (name,)
+    data = Dataset.from_source(Source([name, "a;b"], [record], "test", "because"))
+    with pytest.raises(InputError, match=f"label '{name}' cannot be written.*rename the label"):
+        write_split_csv(data, ["train"], tmp_path / "t.csv")
+    assert not (tmp_path / "t.csv").exists()

@@ -123,7 +123,8 @@ def split(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Images with the same value stay in one split (default: near duplicates do).",
+            help="Images with the same value stay in one split, as near duplicates do "
+            "(default: the column group).",
             rich_help_panel=PARTS,
         ),
     ] = None,

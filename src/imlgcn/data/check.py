@@ -154,6 +154,13 @@ def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> 
     def named(groups: Iterable[Sequence[int]]) -> list[str]:
         return [" = ".join(_where(dataset, index) for index in group) for group in groups]
 
+    yield from _problem(
+        "error",
+        "group_across_splits",
+        "groups have images in more than one split (leak); split anew: 'imlgcn split' keeps them "
+        "together",
+        _crossing_groups(dataset),
+    )
     advice = "images occur in more than one split (leak)"
     yield from _problem(
         "error",
@@ -182,6 +189,19 @@ def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> 
         "groups of images are nearly identical",
         named(group for group in alike if not across(group)),
     )
+
+
+def _crossing_groups(dataset: Dataset) -> list[str]:
+    """Return each group that crosses splits, with its first image of each split."""
+    first: dict[str, dict[str | None, int]] = defaultdict(dict)
+    for index, record in enumerate(dataset.records):
+        if record.group:
+            first[record.group].setdefault(record.split, index)
+    return [
+        f"{group}: {' = '.join(_where(dataset, index) for index in found.values())}"
+        for group, found in first.items()
+        if len(found) > 1
+    ]
 
 
 def _members(groups: np.ndarray[Any, np.dtype[np.int64]]) -> list[list[int]]:

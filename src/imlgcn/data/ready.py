@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.groups import find_groups
 from imlgcn.data.split import keep_splits, split_around_test, split_dataset
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
@@ -28,35 +29,42 @@ def with_splits(
     """
     if {"train", "val"} <= set(dataset.splits):
         return dataset, False
-    splits = _new_splits(dataset, seed, progress)
+    known = old is not None and old.is_file()  # only then are the groups needed twice
+    groups = find_groups(dataset, progress=progress) if known else None
+    splits = _new_splits(dataset, groups, seed, progress)
     if "val" not in splits and not dataset.splits:  # few images: validation first
         splits = ["val" if part == "test" else part for part in splits]
     if not {"train", "val"} <= set(splits):
         raise InputError(
             f"{plural(len(dataset), 'image')}: too few to split into train and val (near "
-            "duplicates stay "
-            "together): give ten or more, or a column 'split'"
+            "duplicates and groups stay together): give ten or more, or a column 'split'"
         )
     dataset = dataset.with_splits(splits)
-    return dataset if old is None else _keep_old_split(dataset, old, progress), True
+    return dataset if old is None else _keep_old_split(dataset, groups, old, progress), True
 
 
-def _new_splits(dataset: Dataset, seed: int, progress: Progress) -> list[str]:
+def _new_splits(
+    dataset: Dataset, groups: NDArray[np.int64] | None, seed: int, progress: Progress
+) -> list[str]:
     existing = dataset.splits
     if not existing:
         progress.say("the data has no splits: making 80 % train, 10 % val, 10 % test (split.csv)")
-        return split_dataset(dataset, seed=seed, progress=progress)[0]
+        return split_dataset(dataset, seed=seed, groups=groups, progress=progress)[0]
     if "train" not in existing:
         raise InputError(f"the data has splits {', '.join(existing)} but no 'train'; add one")
     progress.say("the data has no split 'val': holding out a tenth of 'train' (split.csv)")
     if "test" in existing:
-        return split_around_test(dataset, seed=seed, progress=progress)[0]
-    return split_dataset(dataset, train=0.9, val=0.1, test=0.0, seed=seed, progress=progress)[0]
+        return split_around_test(dataset, seed=seed, groups=groups, progress=progress)[0]
+    return split_dataset(
+        dataset, train=0.9, val=0.1, test=0.0, seed=seed, groups=groups, progress=progress
+    )[0]
 
 
-def _keep_old_split(dataset: Dataset, old: Path, progress: Progress) -> Dataset:
+def _keep_old_split(
+    dataset: Dataset, groups: NDArray[np.int64] | None, old: Path, progress: Progress
+) -> Dataset:
     """Keep images that the old tagger was trained on out of val and test."""
-    same, kept = keep_splits(dataset, old) if old.is_file() else (dataset, 0)
+    same, kept = (dataset, 0) if groups is None else keep_splits(dataset, old, groups)
     if kept and {"train", "val"} <= set(same.splits):
         progress.say(
             f"{number(kept, 0)} of {plural(len(dataset), 'image')} keep the split of the old run"

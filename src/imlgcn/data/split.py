@@ -4,9 +4,9 @@ Sechidis, Tsoumakas & Vlahavas (ECML PKDD 2011), https://doi.org/10.1007/978-3-6
 label with the fewest images left is distributed first, each image to the split that lacks most of
 that label.
 
-Differs from the paper: groups of images that must stay together (near duplicates, or one value of a
-column) are distributed instead of images, larger groups first; and a split that has its number of
-images gets no more, so that sizes are off by less than the largest group.
+Differs from the paper: groups of images that must stay together (:mod:`imlgcn.data.groups`) are
+distributed instead of images, larger groups first; and a split that has its number of images gets
+no more, so that sizes are off by less than the largest group.
 
 Letters used in shapes: N images, G groups, L labels, P splits.
 """
@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
-from imlgcn.data.formats.csv import LABEL_DELIMITERS
-from imlgcn.data.near_duplicates import clusters, duplicate_pairs
-from imlgcn.data.scan import scan_images
+from imlgcn.data.formats.csv import COLUMNS, LABEL_DELIMITERS
+from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 
@@ -59,22 +58,20 @@ def split_dataset(
     test: float = 0.1,
     seed: int = 0,
     group_by: str | None = None,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[list[str], SplitTable]:
     """Return ``train``, ``val`` or ``test`` for every record, and a table per label.
 
-    ``train``, ``val`` and ``test`` are fractions with the sum 1. Images with the same value in the
-    column ``group_by`` stay together; without one, near duplicates do, for which every image file
-    is read. Existing splits of the data are ignored.
+    ``train``, ``val`` and ``test`` are fractions with the sum 1. Near duplicates, images of one
+    group and those with the same value in the column ``group_by`` stay together; every image file
+    is read to find the near duplicates, unless ``groups`` (N,) are given, as
+    :func:`imlgcn.data.groups.find_groups` returns them. Existing splits of the data are ignored.
     """
     parts, fractions = _fractions(train, val, test)
-    if group_by is None:
-        groups = duplicate_groups(dataset, progress=progress)
-    else:
-        groups = column_groups(dataset, group_by)
-    order = sorted(range(len(dataset.names)), key=lambda index: dataset.names[index])
-    present = dataset.targets[:, order] == 1  # by name: the order of the labels does not matter
-    assigned = stratify(present, groups, fractions, seed=seed)
+    if groups is None:
+        groups = find_groups(dataset, group_by, progress=progress)
+    assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
     table = SplitTable(
         _row("images", np.ones(len(dataset), dtype=bool), assigned, parts, fractions),
         [
@@ -82,7 +79,7 @@ def split_dataset(
             for name, column in zip(dataset.names, dataset.targets.T, strict=True)
         ],
         len(np.unique(groups)),
-        group_by or "near duplicates",
+        grouped_by(dataset, group_by),
     )
     return [parts[part] for part in assigned], table
 
@@ -93,6 +90,7 @@ def split_around_test(
     val: float = 0.1,
     seed: int = 0,
     group_by: str | None = None,
+    groups: NDArray[np.int64] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[list[str], SplitTable]:
     """Split the images outside of the data's own test split; return splits, and their table.
@@ -112,12 +110,21 @@ def split_around_test(
         test=0.0,
         seed=seed,
         group_by=group_by,
+        groups=None if groups is None else groups[others],
         progress=progress,
     )
     splits = ["test"] * len(dataset)
     for row, part in zip(others, parts, strict=True):
         splits[row] = part
     return splits, table
+
+
+def stratify_by_name(
+    dataset: Dataset, groups: NDArray[np.int64], fractions: NDArray[np.float64], *, seed: int = 0
+) -> NDArray[np.int64]:
+    """Return :func:`stratify` of the present labels, whatever their order in the data."""
+    order = sorted(range(len(dataset.names)), key=lambda index: dataset.names[index])
+    return stratify(dataset.targets[:, order] == 1, groups, fractions, seed=seed)
 
 
 def stratify(
@@ -161,34 +168,15 @@ def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generat
     return int(random.choice(best)) if len(best) > 1 else int(best[0])
 
 
-def duplicate_groups(dataset: Dataset, *, progress: Progress = SILENT) -> NDArray[np.int64]:
-    """Return a group number (N,) for each record: the same for exact and near duplicates."""
-    exact, near = duplicate_pairs(scan_images(dataset.paths, progress=progress), progress=progress)
-    return clusters(len(dataset), exact + near)
-
-
-def column_groups(dataset: Dataset, column: str) -> NDArray[np.int64]:
-    """Return a group number (N,) for each record: the same for the same value of a column.
-
-    A record with an empty cell is a group of its own.
-    """
-    columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
-    if column not in columns:
-        existing = ", ".join(columns) or "none besides image, labels and split"
-        raise InputError(f"the data has no column {column!r} to group by; it has {existing}")
-    number: dict[str, int] = {}
-    values = [record.fields.get(column, "") for record in dataset.records]
-    return np.array(
-        [number.setdefault(value or f"\0{row}", row) for row, value in enumerate(values)]
-    )
-
-
 def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -> None:
     """Write the data with its splits, atomically, as a CSV that ``load_dataset`` reads back.
 
     Paths of images beside or below the file are relative to it, others absolute. Labels go into one
     column; or into one column each where that would lose something (a label with a delimiter in its
     name, a label that no image has, labels verified as absent).
+
+    Raises:
+        InputError: a label needs a column of its own and is called as another column is.
     """
     path = Path(path)
     beside = os.path.join(path.absolute().parent, "")
@@ -197,32 +185,47 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
         os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
         for record in dataset.records
     ]
-    parts = [record.split or "" for record in dataset.records]
+    more = {"split": [record.split or "" for record in dataset.records]}
+    if any(record.group for record in dataset.records):
+        more["group"] = [record.group or "" for record in dataset.records]
+    if _fits_one_column(dataset):
+        names: tuple[str, ...] = ("labels",)
+        rows = [
+            [";".join([*record.labels, *(f"?{name}" for name in record.unknown)])]
+            for record in dataset.records
+        ]
+        for column in dict.fromkeys(name for record in dataset.records for name in record.fields):
+            more[column] = [record.fields.get(column, "") for record in dataset.records]
+    else:
+        names, rows = _own_columns(dataset), dataset.targets.tolist()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if _fits_one_column(dataset):
-        columns = list(dict.fromkeys(name for record in dataset.records for name in record.fields))
-        writer.writerow(["image", "labels", "split", *columns])
-        for image, record, part in zip(images, dataset.records, parts, strict=True):
-            labels = ";".join([*record.labels, *(f"?{name}" for name in record.unknown)])
-            writer.writerow([image, labels, part, *(record.fields.get(c, "") for c in columns)])
-    else:
-        writer.writerow(["image", *dataset.names, "split"])
-        for image, row, part in zip(images, dataset.targets, parts, strict=True):
-            writer.writerow([image, *row.tolist(), part])
+    writer.writerow(["image", *names, *more])
+    for image, row, rest in zip(images, rows, zip(*more.values(), strict=True), strict=True):
+        writer.writerow([image, *row, *rest])
     write_atomic(path, text.getvalue())
 
 
-def keep_splits(dataset: Dataset, path: Path) -> tuple[Dataset, int]:
+def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tuple[Dataset, int]:
     """Give images that a file of :func:`write_split_csv` lists the split they have there.
 
-    Returns the data and how many of its images the file lists.
+    Images of the same group (N,) follow those that are listed: the first split of them in the order
+    train, val, test, so that what was learnt is not asked. Returns the data and how many of its
+    images the file lists.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     old = {os.path.abspath(path.absolute().parent / row["image"]): row["split"] for row in rows}
     found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
-    splits = [kept or r.split for kept, r in zip(found, dataset.records, strict=True)]
+    of_group: dict[int, str] = {}
+    for split in reversed(SPLITS):  # train last: it wins
+        of_group |= {
+            g: split for g, kept in zip(groups.tolist(), found, strict=True) if kept == split
+        }
+    splits = [
+        kept or of_group.get(group) or record.split
+        for kept, group, record in zip(found, groups.tolist(), dataset.records, strict=True)
+    ]
     return dataset.with_splits(splits), sum(kept is not None for kept in found)
 
 
@@ -233,6 +236,15 @@ def _fits_one_column(dataset: Dataset) -> bool:
     )
     rest_absent = all(record.absent is None for record in dataset.records)
     return plain and rest_absent and bool((dataset.targets != 0).any(axis=0).all())
+
+
+def _own_columns(dataset: Dataset) -> tuple[str, ...]:
+    if taken := [name for name in dataset.names if name.lower() in COLUMNS]:
+        raise InputError(
+            f"the label {taken[0]!r} cannot be written as a column of a CSV, where "
+            f"{taken[0].lower()!r} is no label; rename the label"
+        )
+    return dataset.names
 
 
 def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:

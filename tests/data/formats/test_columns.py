@@ -129,3 +129,18 @@ def test_a_folder_without_tables_is_refused_by_name(tmp_path):
     (tmp_path / "x.txt").touch()
     with pytest.raises(InputError, match=r"has no _classes\.csv in a folder train, valid or test"):
         load_dataset(tmp_path, reader="columns")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_of_groups_is_neither_the_images_nor_a_label(ucm, first):
+    lines = UCM.splitlines()
+    groups = ["Group", "flight a", "", "flight a"]
+    ucm.write_text(
+        "\n".join(
+            f"{group},{line}" if first else f"{line},{group}"
+            for group, line in zip(groups, lines, strict=True)
+        )
+    )
+    data = load_dataset(ucm)
+    assert (data.reader, data.names) == ("columns", ("airplane", "bare soil", "cars"))
+    assert [record.group for record in data.records] == ["flight a", None, "flight a"]

@@ -151,3 +151,24 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
 def test_a_bad_file_is_answered_with_what_is_wrong(table, text, message):
     with pytest.raises(InputError, match=message):
         load_dataset(table(text))
+
+
+@pytest.mark.parametrize("column", ["group", "Group", "GROUP"])
+def test_a_column_group_is_read_and_is_never_a_label_nor_a_field(table, column):
+    data = load_dataset(table(f"image,{column},dog\na.png,1,1\nb.png,,0\nsub/c.png,1,1\n"))
+    assert data.names == ("dog",)
+    assert [record.group for record in data.records] == ["1", None, "1"]
+    assert data.records[0].fields == {}
+    assert "has the columns image, group" in data.reason
+
+
+def test_only_a_column_of_exactly_that_name_holds_groups(table):
+    data = load_dataset(table("image,labels,groups\na.png,dog,x\nb.png,cat,x\n"))
+    assert [record.group for record in data.records] == [None, None]
+    assert data.records[0].fields == {"groups": "x"}
+
+
+def test_groups_stay_with_their_images_in_parts_of_the_data(table):
+    data = load_dataset(table("image,labels,split,group\na.png,dog,val,x\nb.png,cat,train,y\n"))
+    assert data.split("train").records[0].group == "y"
+    assert [r.group for r in data.with_splits(["test", "val"]).select([1, 0]).records] == ["y", "x"]

@@ -42,9 +42,10 @@ class Record:
     labels: tuple[str, ...] = ()  # present
     unknown: tuple[str, ...] = ()  # not annotated
     split: str | None = None  # "train", "val", "test", or None if the data has no splits
-    fields: Mapping[str, str] = field(default_factory=dict)  # further columns, for --group-by
+    fields: Mapping[str, str] = field(default_factory=dict)  # further columns of the file
     # verified absent, in data where most labels are not annotated and `unknown` would be long
     absent: tuple[str, ...] | None = None
+    group: str | None = None  # images of one group stay in one split and in one fold
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ without suffix, in any sub-folder; some copies have a column of row numbers firs
 exports: a folder with a ``_classes.csv`` in each of ``train``, ``valid`` and ``test``, next to the
 images.
 
-A table with a column ``image`` is read by :mod:`imlgcn.data.formats.csv` instead.
+Columns ``split`` and ``group`` are no labels. A table with a column ``image`` is read by
+:mod:`imlgcn.data.formats.csv` instead.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from imlgcn.data.formats.csv import (
     is_label,
     is_table,
     label_columns,
+    read_groups,
     read_splits,
     read_start,
     read_table,
@@ -40,6 +42,7 @@ from imlgcn.numbers import plural
 NAME = "columns"
 ROBOFLOW = "_classes.csv"
 NUM_ROWS = 20  # read to recognise a table
+NO_LABELS = ("split", "group")
 
 
 def recognise(source: Path | str) -> str | None:
@@ -54,11 +57,11 @@ def recognise(source: Path | str) -> str | None:
     if "image" in map(str.lower, header) or not rows:
         return None
     columns = list(zip(*rows, strict=False))
-    first = _image_column(columns)
+    first = _image_column(header, columns)
     if first is None:
         return None
     rest = list(zip(header, columns, strict=False))[first + 1 :]
-    labels = [column for name, column in rest if name.lower() != "split"]
+    labels = [column for name, column in rest if name.lower() not in NO_LABELS]
     if not labels or not all(map(_is_binary, labels)):
         return None
     return f"its column {header[first]!r} is followed by columns of 1 and 0"
@@ -91,10 +94,12 @@ def _roboflow_files(folder: Path) -> list[Path]:
     ]
 
 
-def _image_column(columns: Sequence[Sequence[str]]) -> int | None:
+def _image_column(header: Sequence[str], columns: Sequence[Sequence[str]]) -> int | None:
     """Return the first column that is not all numbers; a column of row numbers may precede it."""
-    found = (i for i, cells in enumerate(columns) if not all(c.isdigit() for c in cells if c))
-    return next(found, None)
+    for index, (name, cells) in enumerate(zip(header, columns, strict=False)):
+        if name.lower() not in NO_LABELS and not all(cell.isdigit() for cell in cells if cell):
+            return index
+    return None
 
 
 def _is_binary(cells: Sequence[str]) -> bool:
@@ -104,18 +109,20 @@ def _is_binary(cells: Sequence[str]) -> bool:
 def _read_file(path: Path, options: ReadOptions) -> tuple[list[str], list[Record]]:
     table = read_table(path)
     columns = [table.column(index) for index in range(len(table.header))]
-    image, split = _image_column(columns), table.find("split")
+    image, split = _image_column(table.header, columns), table.find("split")
     if image is None:
         raise InputError(f"{path}: has no column of images; its columns are {table.header}")
-    rest = [i for i in range(image + 1, len(columns)) if i != split]
+    rest = [i for i in range(image + 1, len(columns)) if table.header[i].lower() not in NO_LABELS]
     rest = [i for i in rest if table.header[i] not in options.fields and is_label(columns[i])]
     names, labels, _ = label_columns(table, rest)
     images = image_names(table, image)
     splits = [None] * len(images) if split is None else read_splits(table, split)
     where = _image_files(path, images, options.images)
     records = [
-        Record(file_name, file, tuple(present), tuple(unknown), part)
-        for (file_name, file), (present, unknown), part in zip(where, labels, splits, strict=True)
+        Record(file_name, file, tuple(present), tuple(unknown), part, group=group)
+        for (file_name, file), (present, unknown), part, group in zip(
+            where, labels, splits, read_groups(table), strict=True
+        )
     ]
     return names, records
 

@@ -4,7 +4,8 @@
   labels not listed are unknown. The delimiter is detected among ``;``, ``|`` and ``,``.
 - One column per label: ``1`` present, ``0`` or empty absent, ``-1`` or ``?`` unknown. A column with
   mostly other values is not a label.
-- Optional: ``split`` (train, val, test). Further columns are kept in :attr:`Record.fields`.
+- Optional: ``split`` (train, val, test), and ``group`` (any text; images with the same text stay in
+  one split). Neither is a label. Further columns are kept in :attr:`Record.fields`.
 
 Paths are relative to the file's folder (or its ``images/``), and backslashes are read as slashes.
 Other readers of tables use functions of this module.
@@ -35,6 +36,7 @@ from imlgcn.numbers import plural
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv")
 LABEL_DELIMITERS = ";|,"
+COLUMNS = ("image", "labels", "split", "group")  # never labels themselves, in any case
 VALUES = {
     **dict.fromkeys(("1", "1.0", "true"), 1),
     **dict.fromkeys(("0", "0.0", "false", ""), 0),
@@ -106,8 +108,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a CSV file."""
     path = Path(source)
     table = read_table(path)
-    image, labels, split = table.index("image"), table.find("labels"), table.find("split")
-    taken = {image, labels, split} - {None}
+    image, labels = table.index("image"), table.find("labels")
+    split, group = table.find("split"), table.find("group")
+    taken = {image, labels, split, group} - {None}
     others = [index for index in range(len(table.header)) if index not in taken]
     if labels is not None:
         names, rows, how = _labels_column(table, labels, options.delimiter)
@@ -121,13 +124,14 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     beside = path.absolute().parent
     root = find_root(images, [beside, beside / "images"], path, options.images)
     records = [
-        Record(name, root / name, tuple(present), tuple(unknown), part, fields)
-        for name, (present, unknown), part, fields in zip(
-            images, rows, splits, _fields(table, others), strict=True
+        Record(name, root / name, tuple(present), tuple(unknown), part, fields, group=together)
+        for name, (present, unknown), part, fields, together in zip(
+            images, rows, splits, _fields(table, others), read_groups(table), strict=True
         )
     ]
-    columns_used = ["image"] + ["labels"] * (labels is not None) + ["split"] * (split is not None)
-    reason = f"{NAME}: {options.why} and has the columns {_list(columns_used)}"
+    found = {"image": image, "labels": labels, "split": split, "group": group}
+    columns_used = _list([name for name, index in found.items() if index is not None])
+    reason = f"{NAME}: {options.why} and has the columns {columns_used}"
     return Source(names, records, NAME, f"{reason}; {how}")
 
 
@@ -256,6 +260,12 @@ def read_splits(table: Table, index: int) -> list[str | None]:
         except InputError as error:
             raise InputError(f"{table.at(row)}{error}") from None
     return splits
+
+
+def read_groups(table: Table) -> list[str | None]:
+    """Return the group of each row; None where its cell is empty or there is no such column."""
+    index = table.find("group")
+    return [None] * len(table.rows) if index is None else [c or None for c in table.column(index)]
 
 
 def _fields(table: Table, columns: list[int]) -> list[dict[str, str]]:
