@@ -23,7 +23,8 @@ STYLE = """<style>
 .walk { --ink: #1f2733; --soft: #5f6a79; --line: #c3cad4; --face: #f4f6f9; --one: #2f6db3; }
 @media (prefers-color-scheme: dark) {
 .walk { --ink: #e8ecf2; --soft: #a3aebd; --line: #4a5566; --face: #222936; --one: #7fb3ea; } }
-.walk text { fill: var(--ink); } .walk .strong { font-weight: 600; } .walk .soft { fill: var(--soft); }
+.walk text { fill: var(--ink); } .walk .strong { font-weight: 600; }
+.walk .soft { fill: var(--soft); }
 .walk .band { fill: var(--face); } .walk circle { fill: var(--one); }
 .walk .arc { fill: none; stroke: var(--line); stroke-width: 1; opacity: .6; }
 .walk .only { stroke: var(--one); stroke-width: 1.5; opacity: 1; }

@@ -172,7 +172,7 @@ def _backbone(options: TrainSettings, start: Path | None) -> Any:
 
     from imlgcn.models import create_backbone
     from imlgcn.tagger import load_classifier
-    from imlgcn.training.method import Start
+    from imlgcn.training.start import Start
 
     begin = None
     if start is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import show
+from imlgcn.cli import show_systems
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, terminal
 
@@ -112,4 +112,4 @@ def compare(
         device=device,
         progress=terminal(),
     )
-    show.comparison(found.rows, split, seeds, out)
+    show_systems.comparison(found.rows, split, seeds, out)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import show
+from imlgcn.cli import show, show_systems
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, Json, TaggerFolder, terminal
 from imlgcn.config import InputError
@@ -144,7 +144,7 @@ def systems(
         content = [{**asdict(system), "our_params": total} for system, total in rows]
         typer.echo(json.dumps(content, indent=1))
     else:
-        show.systems(rows, labels)
+        show_systems.systems(rows, labels)
 
 
 def _refuse_other_than_html(file: Path | None) -> None:

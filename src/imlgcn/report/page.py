@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 MOST_ISOLATED = 60  # names in the list; the rest is counted
+# in the order of the page: the section's template, which has the facts under the same name -> title
+SECTIONS = {
+    "result": "Result",
+    "labels": "Labels",
+    "gallery": "Gallery",
+    "calibration": "Calibration",
+    "context": "Context check",
+    "graph": "Label graph",
+    "heatmap": "Co-occurrence",
+    "plane": "Label plane",
+    "training": "Training",
+    "settings": "Settings",
+}
 
 
 def write_report(
@@ -82,23 +95,24 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
     from imlgcn.report.overlays import map_drawer
 
     makers: dict[str, Callable[[RunFolder], Any]] = {
-        "headline": sections.headline,
+        "result": sections.result,
         "labels": label_rows,
         "gallery": partial(gallery, draw=map_drawer(tagger)),
         "calibration": sections.calibration,
-        "training": sections.training,
-        "graph": label_sections.label_graph,
-        "heat_map": label_sections.cooccurrence,
-        "plane": label_sections.plane,
         "context": label_sections.context_check,
-        "provenance": sections.provenance,
+        "graph": label_sections.label_graph,
+        "heatmap": label_sections.cooccurrence,
+        "plane": label_sections.plane,
+        "training": sections.training,
+        "settings": sections.settings,
     }
     parts: dict[str, Any] = {"run": run, "info": run.info, "metrics": run.metrics}
+    parts["sections"] = SECTIONS
     # ignore the user's matplotlib settings (LaTeX, dark styles)
     own_style = style.context("default")
-    with own_style, progress.bar("report", len(makers), "sections") as advance:
-        for name, make in makers.items():
-            parts[name] = make(run)
+    with own_style, progress.bar("report", len(SECTIONS), "sections") as advance:
+        for name in SECTIONS:
+            parts[name] = makers[name](run)
             advance(1)
     write_atomic(path, render("report.html.j2", parts))
 

@@ -41,7 +41,7 @@ CALIBRATED = (
 )
 
 
-def headline(run: RunFolder) -> dict[str, Any]:
+def result(run: RunFolder) -> dict[str, Any]:
     """The mAP with its protocol, the control beside it, and the difference with its interval."""
     metrics, control = run.metrics, run.metrics.get("control")
     rows = [
@@ -128,7 +128,7 @@ def training(run: RunFolder) -> list[Markup]:
     return found
 
 
-def provenance(run: RunFolder) -> list[tuple[str, str]]:
+def settings(run: RunFolder) -> list[tuple[str, str]]:
     """The provenance of the tagger: data, parts, versions, hashes."""
     info = run.info
     config = {} if run.imported else run.settings  # an import writes only defaults

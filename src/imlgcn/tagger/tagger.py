@@ -1,13 +1,11 @@
-"""The tagger: a folder with a network, its labels, calibration and thresholds.
+"""The tagger: images in, tags out.
 
-``model.json`` describes ``model.safetensors`` and is written last, so a folder that has
-it is complete. Loading needs no training dependency, and torch only when the engine is torch.
 Shapes: B batch, S input size, L labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -20,29 +18,17 @@ from imlgcn.activation_maps import ActivationMaps, Region
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
-from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
-from imlgcn.engines.base import Engine
-from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
-from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
-from imlgcn.tagger.folder import MODEL, WEIGHTS, TaggerFolder
-from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, parse_info, read_info
-from imlgcn.tagger.network import load_classifier, save_weights, without_maps
+from imlgcn.tagger.folder import MODEL, WEIGHTS
+from imlgcn.tagger.info import TaggerInfo
+from imlgcn.tagger.network import save_weights, without_maps
+from imlgcn.tagger.opened import OpenedTagger
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
-__all__ = [
-    "LabelCalibration",
-    "Part",
-    "Tag",
-    "Tagger",
-    "TaggerInfo",
-    "load_classifier",
-    "save_tagger",
-]
 ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
@@ -54,7 +40,7 @@ class Tag(NamedTuple):
     threshold: float
 
 
-class Tagger:
+class Tagger(OpenedTagger):
     """Tags images with every label at or above its threshold.
 
     >>> tagger = Tagger.load("runs/demo")  # doctest: +SKIP
@@ -62,78 +48,10 @@ class Tagger:
     [Tag(label='food', probability=0.97, threshold=0.41), ...]
     """
 
-    def __init__(
-        self,
-        path: Path,
-        info: TaggerInfo,
-        *,
-        engine: str | None = None,
-        latency: bool = False,
-        device: str = "auto",
-    ) -> None:
-        self.path = path
-        self.info = info
-        if device not in ("auto", "cpu"):  # where only torch runs
-            if engine not in (None, "auto", "torch"):
-                raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
-            engine = "torch"
-        self._wanted, self._latency, self._device = engine, latency, device
-
-    @classmethod
-    def load(
-        cls,
-        path: str | Path,
-        *,
-        engine: str | None = None,
-        latency: bool = False,
-        device: str = "auto",
-    ) -> Tagger:
-        """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
-
-        Args:
-            path: the folder, or a ``.onnx`` or ``.openvino`` file.
-            engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
-                the fastest here, measured on first use and remembered; None takes the first
-                available.
-            latency: optimise for one image at a time, not for throughput.
-            device: where torch runs, as for :func:`imlgcn.engines.device.choose_device`; the other
-                engines run on the CPU.
-
-        Raises:
-            InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
-                read, or an engine that is not installed or has no file to run.
-        """
-        check_device(device)
-        path = Path(path)
-        if not path.is_file():
-            info = read_info(path)
-            return cls(path, info, engine=engine, latency=latency, device=device)
-        opened = open_file(path, engine, latency=latency)
-        info = parse_info(opened.metadata.get("imlgcn", ""), path)
-        tagger = cls(path, info, engine=engine, latency=latency, device=device)
-        if engine != "auto":
-            tagger.engine = opened
-        return tagger
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The label names, in the order of every array here."""
-        return tuple(self.info.labels)
-
-    @cached_property
-    def folder(self) -> TaggerFolder:
-        """What the tagger folder holds besides the network, each file read once."""
-        return TaggerFolder(self.path, self.labels)
-
     @property
     def thresholds(self) -> NDArray[np.float64]:
         """Thresholds on calibrated probabilities (L,), as fitted on validation."""
         return np.array(self.info.calibration.threshold)
-
-    @property
-    def calibration(self) -> Calibration:
-        """Platt scaling per label."""
-        return self.info.calibration.platt
 
     def thresholds_for(self, operating_point: str | None) -> NDArray[np.float64]:
         """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
@@ -158,65 +76,6 @@ class Tagger:
     def _threshold_fit(self) -> ThresholdFit:
         scored = self.folder.scores.split("val")
         return ThresholdFit(scored.probabilities, scored.targets)
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The runtime of the folded network, as `load` was asked for."""
-        openers, name = self._openers(), self._wanted
-        if name is None or name == "auto":
-            name = next(iter(self.engine_rates() if name == "auto" else openers))
-        if name not in openers:
-            check_engine(name)
-            raise InputError(
-                f"{self.path} holds no exported file for the engine {name!r}: "
-                f"`imlgcn export {self.path}` writes one"
-            )
-        return openers[name]()
-
-    def engine_rates(self) -> dict[str, float]:
-        """Return images/s of every engine that can run this tagger here, fastest first.
-
-        Measured for a second when it is not remembered for this network and machine.
-        """
-        hashes = self.info.sha256.values()
-        key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
-        size = self.info.image.size
-        return choose.rates(self._openers(), key, size=size, latency=self._latency)
-
-    def _openers(self) -> dict[str, Callable[[], Engine]]:
-        if self.path.is_file():
-            return openers_of_file(self.path, latency=self._latency)
-        files = self.folder.exported(self.info.sha256)
-        found = openers_for(files, latency=self._latency)
-        return found | {"torch": self._open_torch}
-
-    def _open_torch(self) -> Engine:
-        from imlgcn.engines.torch import TorchEngine
-
-        return TorchEngine(
-            self.folded(), self.info.image, device=self._device, latency=self._latency
-        )
-
-    def classifier(self) -> MultiLabelClassifier:
-        """Return the network as it was trained: backbone and head, not folded."""
-        return load_classifier(self.path, self.info)[0]
-
-    def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:
-        """Return the network with everything that does not depend on the image computed once.
-
-        Batch norms are folded into convolutions. ``calibrated`` folds the calibration into the
-        last layer: the sigmoid of the logits is then the probability that `probabilities` returns.
-        """
-        import torch
-
-        from imlgcn.models.folding import fold_classifier, scale_logits
-
-        folded = fold_classifier(self.classifier())
-        if calibrated:
-            platt = (self.calibration.slope, self.calibration.intercept)
-            pair = [torch.tensor(values, dtype=torch.float32) for values in platt]
-            folded.head = scale_logits(folded.head, *pair)
-        return folded
 
     def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
         """Open one image and make the network input ``(S, S, 3)`` of it.
@@ -269,13 +128,6 @@ class Tagger:
         whole = [Region()] * len(inputs)
         regions = whole if sizes is None else [self.region(size) for size in sizes]
         return ActivationMaps(logits, maps, engine.map_kind, tuple(regions))
-
-    @cached_property
-    def _map_engine(self) -> Engine:
-        """The engine, or torch where the exported file has no maps and the folder has weights."""
-        if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
-            return self._open_torch()
-        return self.engine
 
     def __call__(
         self,

@@ -13,33 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from imlgcn.config import CONTROL, InputError, TrainSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
-from imlgcn.models.layers import FoldedHead
 from imlgcn.numbers import percent
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric, score_features
 from imlgcn.training.stages import Log, add_words, embed_labels, train_head
+from imlgcn.training.start import Start, continue_head, take_over
 from imlgcn.training.warm_start import warm_start
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 Scores = dict[str, NDArray[np.float32]]  # split -> logits (N, L)
-
-
-@dataclass(frozen=True, eq=False)
-class Start:
-    """An existing tagger to continue from; the data may have other labels: they match by name."""
-
-    classifier: MultiLabelClassifier
-    context: LabelContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +114,7 @@ def _stage_one(
         options = head_options(CONTROL, settings.preset, pooling=pooling)
     linear = create_head(CONTROL, backbone.out_channels, context, **options)
     if start is not None:
-        _take_over(linear, start, context.names)
+        take_over(linear, start, context.names)
     _train_head(run, "linear", linear, features)
     if settings.fine_tune:
         features = _fine_tune(run, "linear", backbone, linear, features)
@@ -145,7 +136,7 @@ def _stage_three(
     head = create_head(settings.head, channels, context, **options)
     for note in head.notes():
         run.progress.say(f"{settings.head}: {note}")
-    continues = start is not None and _continue(head, start, context.names)
+    continues = start is not None and continue_head(head, start, context.names)
     if start is not None and not continues:
         run.progress.say(
             f"start=: the {settings.head} head is trained from scratch, because its labels or "
@@ -272,32 +263,3 @@ def _score(head: Head, features: ImageFeatures) -> Scores:
     splits = (name for name in ("val", "test") if name in features.dataset.splits)
     parts = {name: features.split(name)[1] for name in splits}
     return {name: score_features(head, part.inputs(head)) for name, part in parts.items()}
-
-
-def _take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
-    """Start the linear head from an older head's folded classifiers, label by label."""
-    folded = start.classifier.head.fold()
-    state = linear.state_dict()
-    if not isinstance(folded, FoldedHead) or state.keys() != folded.state_dict().keys():
-        return
-    known = [name for name in names if name in start.context.names]
-    ours, theirs = ([where.index(name) for name in known] for where in (names, start.context.names))
-    for key, value in folded.state_dict().items():  # weight (L, C) and bias (L,)
-        if state[key].shape[1:] == value.shape[1:]:
-            state[key][ours] = value[theirs]
-
-
-def _continue(head: Head, start: Start, names: tuple[str, ...]) -> bool:
-    """Give the head an older one's weights if they are for the same labels; say whether they were.
-
-    The label graph stays that of the new data and options.
-    """
-    old = start.classifier.head
-    if start.context.names != names or _shapes(head) != _shapes(old):
-        return False
-    head.load_state_dict(dict(old.named_parameters()), strict=False)
-    return True
-
-
-def _shapes(module: nn.Module) -> dict[str, torch.Size]:
-    return {key: value.shape for key, value in module.state_dict().items()}

@@ -1,0 +1,52 @@
+"""Training that starts from an older tagger: what of it goes on, label by label, by name.
+
+Shapes: C channels, L labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from imlgcn.labels.context import LabelContext
+from imlgcn.models import Head, MultiLabelClassifier
+from imlgcn.models.layers import FoldedHead
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """An existing tagger to continue from; the data may have other labels: they match by name."""
+
+    classifier: MultiLabelClassifier
+    context: LabelContext
+
+
+def take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
+    """Start the linear head from an older head's folded classifiers, label by label."""
+    folded = start.classifier.head.fold()
+    state = linear.state_dict()
+    if not isinstance(folded, FoldedHead) or state.keys() != folded.state_dict().keys():
+        return
+    known = [name for name in names if name in start.context.names]
+    ours, theirs = ([where.index(name) for name in known] for where in (names, start.context.names))
+    for key, value in folded.state_dict().items():  # weight (L, C) and bias (L,)
+        if state[key].shape[1:] == value.shape[1:]:
+            state[key][ours] = value[theirs]
+
+
+def continue_head(head: Head, start: Start, names: tuple[str, ...]) -> bool:
+    """Give the head an older one's weights if they are for the same labels; say whether they were.
+
+    The label graph stays that of the new data and options.
+    """
+    old = start.classifier.head
+    if start.context.names != names or _shapes(head) != _shapes(old):
+        return False
+    head.load_state_dict(dict(old.named_parameters()), strict=False)
+    return True
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in module.state_dict().items()}
