@@ -156,11 +156,9 @@ def test_sizes_are_checked_against_patches_and_fixed_inputs():
     assert (vit.size_multiple, fixed.fixed_size, free.size_multiple) == (16, 64, 1)
     vit.check_size(96)
     free.check_size(227)
-    with pytest.raises(InputError, match="divisible by 16; 8 given; use 16"):
+    with pytest.raises(InputError, match="divisible by 16; got 8; use 16"):
         vit.check_size(8)
-    with pytest.raises(
-        InputError, match="built for image side 64; 96 given; build it with size=96"
-    ):
+    with pytest.raises(InputError, match="built for input size 64; got 96; build it with size=96"):
         fixed.check_size(96)
 
 

@@ -117,7 +117,7 @@ def test_a_run_of_other_settings_does_not_go_on(train_tiny, tmp_path, stop_after
     stop_after("linear head", 2)
     with pytest.raises(Stop):
         train_tiny(tmp_path / "run")
-    with pytest.raises(InputError, match=r"begun with other settings \(seed\)"):
+    with pytest.raises(InputError, match=r"started with other settings \(seed\)"):
         train_tiny(tmp_path / "run", resume=True, seed=1)
     train_tiny(tmp_path / "run", resume=True)
 

@@ -204,7 +204,7 @@ def test_five_corrections_have_something_to_choose_thresholds_by(corrections, se
 
 def test_two_corrections_are_too_few(corrections):
     data = corrections(lambda image, row: row if image < "02.png" else {})
-    with pytest.raises(InputError, match="2 images are too few to split into train and val"):
+    with pytest.raises(InputError, match="2 images: too few to split into train and val"):
         with_splits(load_dataset(data), 0, Said())
 
 

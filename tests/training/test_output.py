@@ -91,7 +91,7 @@ def test_the_same_run_may_go_on_and_loses_nothing(tmp_path):
 )
 def test_another_run_may_not_go_on_in_its_place(tmp_path, settings, origin, changed):
     open_run_folder(tmp_path, SETTINGS, ORIGIN)
-    with pytest.raises(InputError, match=rf"begun with other settings \({changed}\)"):
+    with pytest.raises(InputError, match=rf"started with other settings \({changed}\)"):
         open_run_folder(tmp_path, settings, origin, resume=True)
 
 
