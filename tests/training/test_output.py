@@ -150,7 +150,7 @@ def test_a_discarded_run_takes_its_folder_along_only_when_empty(tmp_path):
 def test_a_tagger_s_settings_come_without_its_data(tmp_path):
     open_run_folder(tmp_path, SETTINGS, {**ORIGIN, "from": "runs/old"})
     assert train_settings(read_settings(tmp_path)) == SETTINGS
-    with pytest.raises(InputError, match="start= takes the folder of a trained tagger"):
+    with pytest.raises(InputError, match="start= takes the folder that training wrote"):
         read_settings(tmp_path / "nowhere")
 
 
