@@ -67,7 +67,7 @@ def test_nodes_are_no_wider_than_the_images():
     [
         (("liner", "tresnet_m", 80), "unknown head 'liner'; did you mean 'linear'"),
         (("linear", "tresnet_x", 80), "unknown backbone 'tresnet_x'; did you mean"),
-        (("linear", "tresnet_m", 0), "at least 1, not 0"),
+        (("linear", "tresnet_m", 0), "at least 1; got 0"),
     ],
 )
 def test_what_cannot_be_counted_is_refused(arguments, message):

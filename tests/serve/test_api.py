@@ -150,7 +150,7 @@ def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(quick, serving):
     ("query", "code", "word"),
     [
         ("threshold=often", "bad_threshold", "precision=0.9"),
-        ("threshold=precision%3D7", "bad_threshold", "0..1"),
+        ("threshold=precision%3D7", "bad_threshold", "from 0 to 1"),
         ("known=red", "bad_known", "JSON object"),
         ("known=%7B%22red%22%3A1%7D", "known_not_used", "'iml_gcn'"),
         ("all=perhaps", "bad_parameter", "all"),
