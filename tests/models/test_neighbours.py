@@ -130,7 +130,7 @@ def test_few_edges_of_the_graph_are_said_with_what_gives_more_where_something_do
     few = LabelContext.from_targets(labels.names, rows, labels.embeddings)
     (said,) = create_head("iml_gcn", IN_CHANNELS, few).notes()
     assert said.startswith("the label graph has 1 edge for 5 labels, little for a graph head to")
-    assert "head_options.threshold=0.2" in said
+    assert "(head_options.threshold" in said
     assert create_head("iml_gcn", IN_CHANNELS, few, graph="identity").notes() == ()
     for diagonal in (True, False):  # an edge to itself is none
         (said,) = create_head("ssgrl", IN_CHANNELS, few, zero_diagonal=diagonal).notes()
