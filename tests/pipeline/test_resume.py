@@ -78,7 +78,7 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
         train_tiny(out, **TUNED)
     with pytest.raises(InputError, match=r"holds no model\.json"):
         Tagger.load(out)
-    with pytest.raises(InputError, match="unfinished run: add --resume"):
+    with pytest.raises(InputError, match="unfinished run: add resume=True"):
         train_tiny(out, **TUNED)
     resumed = train_tiny(out, resume=True, **TUNED)
     for name in ("linear", "graph"):
