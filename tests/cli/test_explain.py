@@ -20,7 +20,7 @@ def test_it_prints_each_tag_with_its_threshold_its_place_and_its_neighbours(cli,
     assert lines[0] == "03.png, iml_gcn"
     for word in ("red", "threshold", "strongest:", "logit", "own node", "without the graph"):
         assert word in done.out
-    assert "the mean over the square" in " ".join(done.out.split())
+    assert "the mean over the input" in " ".join(done.out.split())
 
 
 def test_json_is_all_that_is_printed(cli, tagger, photo, tmp_path):

@@ -124,4 +124,4 @@ def test_predict_writes_sidecars_and_pre_annotations(cli, tagger, shapes, tmp_pa
     (tmp_path / "image.png.xmp").write_text("no xml")
     found = cli("predict", tagger.path, image, "--threshold", 0, "--xmp")
     assert found.code == 3
-    assert "1 sidecars could not be written" in found.err
+    assert "1 sidecar could not be written" in found.err

@@ -171,7 +171,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "resume=true"), "unknown setting 'resume'"),
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
-        (("--from", "nowhere"), "--from takes the folder of a trained tagger"),
+        (("--from", "nowhere"), "--from takes the folder that training wrote"),
         (("--set", "label_embeddings.dimension=99"), "none for all; got 99"),
     ],
     ids=str,
@@ -195,7 +195,7 @@ def test_a_size_that_tresnet_cannot_take_is_refused_with_two_that_it_can(
     found = cli(
         "train", shapes, "--out", tmp_path / "run", "--backbone", "tresnet_m", "--size", 230
     )
-    found.assert_refused("tresnet_m takes image sides divisible by 4; 230 given; use 228 or 232")
+    found.assert_refused("tresnet_m takes input sizes divisible by 4; got 230; use 228 or 232")
     assert not (tmp_path / "run").exists()
 
 

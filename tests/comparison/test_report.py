@@ -22,8 +22,8 @@ CONTROL = replace(ROW, entry="linear", difference=None, low=None, high=None)
     [
         ((1.8, 0.4, 3.1), "+1.8 mAP points (+0.4 to +3.1): better than the control"),
         ((-2.0, -3.0, -1.0), "−2.0 mAP points (−3.0 to −1.0): worse than the control"),
-        ((0.5, -0.2, 1.2), "no difference to the control can be seen"),
-        ((0.5, 0.0, 1.2), "no difference to the control can be seen"),
+        ((0.5, -0.2, 1.2), "no measurable difference to the control"),
+        ((0.5, 0.0, 1.2), "no measurable difference to the control"),
     ],
 )
 def test_a_difference_is_claimed_only_beside_zero(interval, said):

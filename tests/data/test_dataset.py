@@ -81,7 +81,7 @@ def test_labels_are_matched_by_name_when_reordered():
 def test_a_label_the_data_does_not_have_is_unknown_and_one_too_many_is_refused():
     data = ANIMALS.reordered(["owl", "bat", "cat", "dog"])
     assert data.targets[:, 1].tolist() == [-1, -1, -1]
-    with pytest.raises(InputError, match="1 labels that are not among those expected: dog"):
+    with pytest.raises(InputError, match="1 label not among those expected: dog"):
         ANIMALS.reordered(["owl", "cat"])
 
 

@@ -151,7 +151,7 @@ def test_an_unreadable_image_is_named(tagger, tmp_path):
 
 
 def test_a_head_without_maps_is_refused(untrained, photo):
-    with pytest.raises(InputError, match="'cnn_rnn' does not say where"):
+    with pytest.raises(InputError, match="'cnn_rnn' has no activation maps"):
         explain(untrained("cnn_rnn"), photo)
 
 

@@ -159,8 +159,8 @@ def test_images_come_from_the_data_that_is_named(tagger, rewrite, tmp_path):
     [
         (("onx",), "unknown format 'onx'; did you mean 'onnx'"),
         (("onnx", "small.zip"), r"ends in \.onnx; got small.zip"),
-        (("onnx", None, 96), "own side, 64; give another size its own file"),
-        (("onnx", "a.onnx", 8), "an input size from 16 to 4096 pixels; got 8"),
+        (("onnx", None, 96), "own input size, 64; for another size, give out="),
+        (("onnx", "a.onnx", 8), "a network input size from 16 to 4096 pixels; got 8"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_before_any_work(tagger, arguments, message):
@@ -170,7 +170,7 @@ def test_what_cannot_be_exported_is_refused_before_any_work(tagger, arguments, m
 
 
 def test_an_exported_file_is_not_exported_again(exported):
-    with pytest.raises(InputError, match="give the tagger folder that it was made from"):
+    with pytest.raises(InputError, match="give the tagger folder it was exported from"):
         export(exported["onnx"].path)
 
 

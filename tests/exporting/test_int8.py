@@ -16,7 +16,7 @@ from imlgcn.tagger import Tagger
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "onnx"}, "needs images to fit its ranges on: name data"),
+        ({"format": "onnx"}, "needs images to fit its ranges on: give calibration="),
         (
             {"format": "torch", "calibration": "openclipart"},
             "is for format='onnx' and format='openvino'",
@@ -34,7 +34,7 @@ def test_ranges_are_never_fitted_on_images_that_judge(shapes, rewrite, tagger):
     settings = tagger.info.image
     assert len(calibration_images(data, settings)) == data.splits["train"] == 42
     no_splits = load_dataset(rewrite(lambda row: row[:2], ("image", "labels")))
-    with pytest.raises(InputError, match="fitted on the split train and judged on val"):
+    with pytest.raises(InputError, match="fitted on the split train and evaluated on val"):
         calibration_images(no_splits, settings)
 
 

@@ -80,7 +80,7 @@ def test_every_head_but_the_lstm_says_where_it_looks(labels):
 
 def test_a_head_without_maps_says_so(labels):
     head = build("cnn_rnn", "small", {}, labels)
-    with pytest.raises(InputError, match="CNNRNNHead does not say where in the image it looks"):
+    with pytest.raises(InputError, match="CNNRNNHead has no activation maps"):
         head.activation_maps(features_of(head, 2, 2))
 
 

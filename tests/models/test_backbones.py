@@ -90,7 +90,7 @@ def test_earlier_maps_are_the_outputs_of_the_stages():
 def test_more_maps_than_stages_are_refused(levels):
     with torch.device("meta"):
         backbone = create_backbone("resnet18", pretrained=False)
-    message = f"resnet18 gives 1 to 5 feature maps; {levels} asked for"
+    message = f"resnet18 has 1 to 5 feature maps; {levels} are needed"
     with pytest.raises(InputError, match=message):
         backbone.channels(levels)
     with pytest.raises(InputError, match=message):
@@ -143,7 +143,7 @@ def test_a_size_replaces_the_native_one():
 
 
 def test_a_side_tresnet_cannot_take_is_refused_with_the_nearest_ones():
-    message = "tresnet_m takes image sides divisible by 4; 230 given; use 228 or 232"
+    message = "tresnet_m takes input sizes divisible by 4; got 230; use 228 or 232"
     with torch.device("meta"), pytest.raises(InputError, match=message):
         create_backbone("tresnet_m", pretrained=False, size=230)
 
@@ -156,11 +156,9 @@ def test_sizes_are_checked_against_patches_and_fixed_inputs():
     assert (vit.size_multiple, fixed.fixed_size, free.size_multiple) == (16, 64, 1)
     vit.check_size(96)
     free.check_size(227)
-    with pytest.raises(InputError, match="divisible by 16; 8 given; use 16"):
+    with pytest.raises(InputError, match="divisible by 16; got 8; use 16"):
         vit.check_size(8)
-    with pytest.raises(
-        InputError, match="built for image side 64; 96 given; build it with size=96"
-    ):
+    with pytest.raises(InputError, match="built for input size 64; got 96; build it with size=96"):
         fixed.check_size(96)
 
 

@@ -164,8 +164,8 @@ def test_it_learns_to_use_a_label_that_tells_another(labels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": 0}, "layers must be at least 1, not 0"),
-        ({"max_known": 1.0}, "max_known is a share from 0 to below 1"),
+        ({"layers": 0}, "layers is 1 or more; got 0"),
+        ({"max_known": 1.0}, "max_known is a fraction, 0 to below 1"),
         ({"num_heads": 3}, "64 is not divisible by 3; change num_heads"),
     ],
 )

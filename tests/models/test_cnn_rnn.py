@@ -159,5 +159,5 @@ def test_labels_that_go_together_are_learnt_together(four):
 
 def test_no_beam_and_no_step_are_refused(four):
     for options in ({"beams": 0}, {"max_labels": 0}):
-        with pytest.raises(InputError, match="beams and max_labels start at 1"):
+        with pytest.raises(InputError, match="beams and max_labels are 1 or more"):
             build(four, **options)

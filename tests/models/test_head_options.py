@@ -47,7 +47,7 @@ def test_unknown_names_are_answered_with_the_nearest(arguments, options, message
     ("options", "message"),
     [
         ({"pooling": "avrg"}, "unknown pooling 'avrg'; did you mean 'avg'"),
-        ({"dropout": 1.0}, "dropout is a share"),
+        ({"dropout": 1.0}, "dropout is a fraction"),
         ({"graph": "identiti"}, "unknown graph 'identiti'; did you mean 'identity'"),
         ({"embedding": "image_pac"}, "unknown embedding 'image_pac'; did you mean 'image_pca'"),
     ],

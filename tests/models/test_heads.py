@@ -283,7 +283,7 @@ def test_known_labels_are_never_ignored_in_silence(name, preset, labels):
         features = maps(head)
         assert torch.equal(head(features, known), head(features)), "all unknown = nothing given"
         assert not torch.equal(head(features, known.abs()), head(features))
-        with pytest.raises(InputError, match="one column per label, 5 of them; 1 given"):
+        with pytest.raises(InputError, match="one column per label, 5 of them; got 1"):
             head(features, known[:, :1])
         return
     for module in (head, head.fold()):

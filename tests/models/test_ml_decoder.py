@@ -103,10 +103,10 @@ def test_labels_start_rare(labels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_of_groups": 0}, "num_of_groups must be at least 1, not 0"),
+        ({"num_of_groups": 0}, "num_of_groups is 1 or more; got 0"),
         ({"num_heads": 7}, "128 is not divisible by 7"),
-        ({"dropout": 1.0}, "dropout is a share"),
-        ({"feature_dropout": -0.1}, "feature_dropout is a share"),
+        ({"dropout": 1.0}, "dropout is a fraction"),
+        ({"feature_dropout": -0.1}, "feature_dropout is a fraction"),
     ],
 )
 def test_impossible_options_are_refused(options, message, labels):

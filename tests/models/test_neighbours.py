@@ -140,7 +140,7 @@ def test_few_edges_of_the_graph_are_said_with_what_gives_more_where_something_do
 
 def test_a_head_with_a_loss_of_its_own_says_so(labels):
     said = {name: create_head(name, IN_CHANNELS, labels).notes() for name in HEADS}
-    assert [name for name, notes in said.items() if any("is trained by" in n for n in notes)] == [
+    assert [name for name, notes in said.items() if any("is trained with" in n for n in notes)] == [
         "cnn_rnn"
     ]
 
@@ -148,5 +148,5 @@ def test_a_head_with_a_loss_of_its_own_says_so(labels):
 @pytest.mark.parametrize("name", [name for name, h in HEADS.items() if h.feature_levels == 1])
 def test_a_head_of_one_map_refuses_several(name, labels):
     head, maps = build(name, {}, labels), torch.randn(1, IN_CHANNELS, 2, 2)
-    with pytest.raises(InputError, match="takes one feature map; 2 given"):
+    with pytest.raises(InputError, match="takes one feature map; got 2"):
         head((maps, maps))

@@ -136,10 +136,10 @@ def test_labels_start_rare_or_at_random(labels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hidden_dim": 9, "num_heads": 3}, "half of hidden_dim codes rows, .* 9 is not even"),
+        ({"hidden_dim": 9, "num_heads": 3}, "hidden_dim must be even .* got 9"),
         ({"num_heads": 3}, "128 is not divisible by 3"),
-        ({"dec_layers": 0}, "dec_layers must be at least 1, not 0"),
-        ({"feature_dropout": 1.0}, "feature_dropout is a share"),
+        ({"dec_layers": 0}, "dec_layers is 1 or more; got 0"),
+        ({"feature_dropout": 1.0}, "feature_dropout is a fraction"),
     ],
 )
 def test_impossible_options_are_refused(options, message, labels):

@@ -142,7 +142,7 @@ def test_a_batch_of_one_image_can_be_trained_on(labels):
 
 
 def test_what_srn_cannot_use_is_refused(labels):
-    with pytest.raises(InputError, match="needs two maps"):
+    with pytest.raises(InputError, match="takes two maps"):
         build(labels)(two_maps()[0])
-    with pytest.raises(InputError, match="train_stage is 1, 2, 3, 4 or none; 5 given"):
+    with pytest.raises(InputError, match="train_stage is 1, 2, 3, 4 or none; got 5"):
         build(labels, train_stage=5)

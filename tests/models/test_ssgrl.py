@@ -123,8 +123,8 @@ def test_what_is_stored_and_not_used_is_named(labels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"time_step": -1}, "time_step counts the steps on the graph; -1 given"),
-        ({"dropout": 1.0}, "dropout is a share from 0 to below 1"),
+        ({"time_step": -1}, "time_step is a number of steps, 0 or more; got -1"),
+        ({"dropout": 1.0}, "dropout is a fraction, 0 to below 1"),
         ({"embedding": "wrods"}, "unknown embedding 'wrods'; did you mean 'words'"),
     ],
 )

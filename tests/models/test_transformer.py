@@ -69,5 +69,5 @@ def test_the_mean_path_adds_a_linear_layer_on_the_mean_and_starts_at_zero(labels
 def test_the_map_is_averaged_over_windows_of_which_the_last_may_be_smaller():
     pooled = MapInput(normalize=False, dropout=0.0, pooling=2)(torch.arange(15.0).view(1, 1, 3, 5))
     assert pooled.flatten().tolist() == [3.0, 5.0, 6.5, 10.5, 12.5, 14.0]
-    with pytest.raises(InputError, match="map_pooling is the side of a window, 1 or more; 0 given"):
+    with pytest.raises(InputError, match="map_pooling is the size of a window, 1 or more; got 0"):
         MapInput(normalize=False, dropout=0.0, pooling=0)

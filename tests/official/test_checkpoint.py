@@ -1,6 +1,6 @@
 """Checkpoints under official names become taggers whose logits are those of the published code.
 
-The heads are proven against the golden files; here the whole way is: file, trunk, labels, tagger.
+The heads are proven against the golden files; here the whole path: file, backbone, labels, tagger.
 """
 
 from __future__ import annotations
@@ -293,13 +293,13 @@ def test_entries_that_differ_are_named_on_one_screen(tmp_path):
     assert len(everything) < 80 * 24
 
 
-def test_a_trunk_that_nobody_knows_asks_for_its_name(tmp_path):
+def test_an_unknown_backbone_asks_for_its_name(tmp_path):
     def change(state):
         for key in [key for key in state if key.startswith("layer4.1.")]:
             state.pop(key)
 
     message = refusal(tmp_path, save_csra(tmp_path, change=change))
-    assert "no trunk that is known here" in message
+    assert "no known backbone" in message
     assert "backbone=" in message
 
 
@@ -353,10 +353,10 @@ def test_a_graph_system_says_what_its_checkpoint_lacks(tmp_path):
     state = head_state("ml_gcn", L, C, **SMALL["ml_gcn"])
     torch.save(state | resnet_state("ml_gcn", resnet("resnet18")), path)
     message = refusal(tmp_path, path, "ml_gcn")
-    assert "lacks the label vectors (words=" in message
+    assert "needs the label vectors (words=" in message
     np.save(tmp_path / "wide.npy", np.ones((L, 6)))
     message = refusal(tmp_path, path, "ml_gcn", words=tmp_path / "wide.npy")
-    assert "trained on label vectors of 5 numbers; those given have 6" in message
+    assert "trained on label vectors of width 5; those given have width 6" in message
     np.save(tmp_path / "few.npy", np.ones((L - 1, 5)))
     message = refusal(tmp_path, path, "ml_gcn", words=tmp_path / "few.npy")
     assert f"must hold finite numbers, {L} x D; it holds (6, 5)" in message

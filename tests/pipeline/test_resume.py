@@ -53,7 +53,7 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
         train_tiny(out, **TUNED)
     with pytest.raises(InputError, match=r"holds no model\.json"):
         Tagger.load(out)
-    with pytest.raises(InputError, match="unfinished run: add --resume"):
+    with pytest.raises(InputError, match="unfinished run: add resume=True"):
         train_tiny(out, **TUNED)
     resumed = train_tiny(out, resume=True, **TUNED)
     for name in ("linear", "graph"):
@@ -92,7 +92,7 @@ def test_a_run_of_other_settings_does_not_go_on(train_tiny, tmp_path, stop_after
     stop_after("linear head", 2)
     with pytest.raises(Stop):
         train_tiny(tmp_path / "run")
-    with pytest.raises(InputError, match=r"begun with other settings \(seed\)"):
+    with pytest.raises(InputError, match=r"started with other settings \(seed\)"):
         train_tiny(tmp_path / "run", resume=True, seed=1)
     train_tiny(tmp_path / "run", resume=True)
 

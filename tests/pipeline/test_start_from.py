@@ -120,7 +120,7 @@ def test_going_on_at_another_size_is_recorded(tagger, train_tiny, tmp_path):
 
 
 def test_going_on_needs_a_whole_tagger(train_tiny, tmp_path, own_tagger):
-    with pytest.raises(InputError, match="--from takes the folder of a trained tagger"):
+    with pytest.raises(InputError, match="takes the folder that training wrote"):
         train_tiny(tmp_path / "run", start=tmp_path / "nowhere")
     (own_tagger / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="missing or changed"):

@@ -114,7 +114,7 @@ def test_from_says_plainly_which_labels_the_new_tagger_has_lost(
         "start=: the new tagger will lack 1 of the old one's 5 labels (red): they have no positive "
         "in train; to keep them, train on the old and the new data together"
     )
-    assert said.about("--from: the iml_gcn head starts anew")
+    assert said.about("start=: the iml_gcn head is trained from scratch")
 
 
 def test_from_keeps_the_classifiers_of_the_labels_that_are_corrected(
@@ -144,7 +144,7 @@ def test_the_new_tagger_is_judged_on_the_old_data_by_the_labels_it_has(
     assert metrics["ignored_labels"] == ["circle", "dark", "red"]
     assert metrics["mAP"] is not None
     printed = cli("evaluate", found.path, shapes).out
-    assert "3 labels of the data are unknown to the tagger and ignored" in printed
+    assert "Ignored, unknown to the tagger: 3 labels of the data" in printed
 
 
 def test_images_the_old_tagger_learnt_from_do_not_become_its_successor_s_test(
@@ -188,7 +188,7 @@ def test_five_corrections_have_something_to_choose_thresholds_by(corrections, se
 
 def test_two_corrections_are_too_few(corrections):
     data = corrections(lambda image, row: row if image < "02.png" else {})
-    with pytest.raises(InputError, match="2 images are too few to split into train and val"):
+    with pytest.raises(InputError, match="2 images: too few to split into train and val"):
         with_splits(load_dataset(data), 0, Said())
 
 

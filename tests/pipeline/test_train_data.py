@@ -97,7 +97,7 @@ def test_a_corrupt_image_is_left_out_with_a_count(train_tiny, tmp_path, rewrite)
     data = rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]) if r[0] == "08.png" else r)
     said = Said()
     found = train_tiny(tmp_path / "run", data, progress=said)
-    assert "1 images could not be read and were left out" in said.lines
+    assert "left out, could not be read: 1 image" in said.lines
     assert list(metrics_of(found)["failed_images"]) == [str(tmp_path / "bad.png")]
     assert metrics_of(found)["validation"]["num_images"] == 17
     with pytest.raises(InputError, match=r"1 of 72 images cannot be read; first: .*bad\.png"):

@@ -35,7 +35,7 @@ from runs import Said, config_of, metrics_of
         ),
         ({"preset": "big"}, "unknown preset 'big'"),
         ({"linear_training": {"learning_rate": 1e30}}, "."),
-        ({"backbone": "test_vit", "size": 100, "weights": None}, "divisible by 16; 100 given"),
+        ({"backbone": "test_vit", "size": 100, "weights": None}, "divisible by 16; got 100"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_sentence_and_leaves_nothing(
@@ -139,4 +139,6 @@ def test_label_vectors_that_no_head_takes_are_said_to_be_unused(train_tiny, tmp_
     vectors.write_text('{"red": [1, 2]}')
     options = {"label_embeddings": {"words": str(vectors)}, "progress": said}
     train_tiny(tmp_path / "a", head="linear", **options)
-    assert any("words= are not used: linear has other nodes" in line for line in said.lines)
+    assert any(
+        "words= are not used: linear does not use word vectors" in line for line in said.lines
+    )

@@ -103,7 +103,7 @@ def test_an_imported_tagger_is_not_said_to_be_calibrated_or_trained_here(
     assert "This tagger is imported and was not calibrated" in words
     assert "its thresholds are the published ones" in words
     assert "no control was trained beside it" in words
-    assert "percent are the plain sigmoid of the network's output" in words
+    assert "percentages are the plain sigmoid of the network's output" in words
     assert "asl, file = a.pth, sha256 = beef" in words
     for wrong in (
         "Platt",
@@ -152,8 +152,8 @@ def test_a_tag_that_the_data_does_not_know_has_its_own_mark(
     tagger, evaluation, tmp_path, read_page
 ):
     words = page_without_desserts(tagger, evaluation, "default", tmp_path, read_page).words
-    assert "? tagged, and the data does not say" in words
-    assert "?unknown to the data: dessert" in words
+    assert "? tagged, but unknown in the data" in words
+    assert "?unknown in the data: dessert" in words
     assert "right: dessert" not in words
     assert "right: food" in words
 

@@ -151,7 +151,7 @@ def test_a_map_is_laid_over_the_image_and_not_over_its_padding(run):
 def test_the_page_says_of_each_map_where_it_is_strong(run, tagger, monkeypatch, read_page):
     monkeypatch.setattr(overlays, "map_drawer", lambda tagger: map_drawer(Maps()))
     page = read_page(write_report(tagger, images=run.images))
-    maps = [each["alt"] for each in page.all("img") if each["alt"].startswith("Map of ")]
+    maps = [each["alt"] for each in page.all("img") if each["alt"].startswith("Activation map of ")]
     assert len(maps) == len(page.all("img")) / 2
     assert all(re.search(r" in \d+\.jpg; strongest: left, \d+ % of the image$", m) for m in maps)
 

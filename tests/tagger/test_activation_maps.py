@@ -57,5 +57,7 @@ def test_known_labels_reach_the_maps(untrained):
 
 def test_a_head_without_maps_is_refused_with_those_that_have_them(untrained):
     tagger = untrained("cnn_rnn")
-    with pytest.raises(InputError, match=r"'cnn_rnn' does not say where .* these do: linear, mlp,"):
+    with pytest.raises(
+        InputError, match=r"'cnn_rnn' has no activation maps; these have: linear, mlp,"
+    ):
         tagger.maps(np.zeros((1, 64, 64, 3), np.uint8))

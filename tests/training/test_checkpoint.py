@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_says_what_to_do(tmp_path, content):
         save_file({"a": torch.ones(1)}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"c\.safetensors is damaged .*delete it, and resume=True"):
+    with pytest.raises(InputError, match=r"c\.safetensors is damaged .*delete it: resume=True"):
         load_checkpoint(path)
 
 

@@ -106,7 +106,7 @@ def test_strict_refuses_it_with_the_count_and_the_first_reason(backbone, damaged
 
 
 def test_data_of_which_nothing_can_be_read_is_refused_in_any_case(backbone, damaged):
-    with pytest.raises(InputError, match="1 of 1 images cannot be read"):
+    with pytest.raises(InputError, match="1 of 1 image cannot be read"):
         extract_features(backbone, damaged.select([1]))
 
 

@@ -91,7 +91,7 @@ def test_the_same_run_may_go_on_and_loses_nothing(tmp_path):
 )
 def test_another_run_may_not_go_on_in_its_place(tmp_path, settings, origin, changed):
     open_run_folder(tmp_path, SETTINGS, ORIGIN)
-    with pytest.raises(InputError, match=rf"begun with other settings \({changed}\)"):
+    with pytest.raises(InputError, match=rf"started with other settings \({changed}\)"):
         open_run_folder(tmp_path, settings, origin, resume=True)
 
 
@@ -150,7 +150,7 @@ def test_a_discarded_run_takes_its_folder_along_only_when_empty(tmp_path):
 def test_a_tagger_s_settings_come_without_its_data(tmp_path):
     open_run_folder(tmp_path, SETTINGS, {**ORIGIN, "from": "runs/old"})
     assert train_settings(read_settings(tmp_path)) == SETTINGS
-    with pytest.raises(InputError, match="start= takes the folder of a trained tagger"):
+    with pytest.raises(InputError, match="start= takes the folder that training wrote"):
         read_settings(tmp_path / "nowhere")
 
 

@@ -1,4 +1,4 @@
-"""The context check by hand: who is the partner, who is judged, and what is said."""
+"""The context check by hand: which label is the context, what is evaluated, what is concluded."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def context():
 
 
 @pytest.fixture
-def judged():
+def scored():
     """12 images with food and 14 without; pie is on 5 and 6 of them."""
     rows = [[1, 1, 0]] * 5 + [[0, 1, 0]] * 7 + [[1, 0, 1]] * 6 + [[0, 0, 0]] * 8
     generator = np.random.default_rng(0)
@@ -33,50 +33,50 @@ def judged():
     return split(rows, logits, control=logits[::-1].copy())
 
 
-def test_a_label_is_judged_with_and_without_its_most_frequent_partner(context, judged):
-    check = check_context(judged, context)
+def test_a_label_is_evaluated_with_and_without_its_most_frequent_context(context, scored):
+    check = check_context(scored, context)
     pair = next(pair for pair in check.pairs if pair.label == "pie")
-    assert (pair.partner, pair.probability) == ("food", 0.75)
+    assert (pair.context, pair.probability) == ("food", 0.75)
     assert (pair.together.images, pair.together.positives) == (12, 5)
     assert (pair.apart.images, pair.apart.positives) == (14, 6)
     for side, rows in ((pair.together, slice(0, 12)), (pair.apart, slice(12, 26))):
-        wanted = judged.targets[rows, :1]
+        wanted = scored.targets[rows, :1]
         assert side.tagger == pytest.approx(
-            100 * average_precision(judged.logits[rows, :1], wanted)[0]
+            100 * average_precision(scored.logits[rows, :1], wanted)[0]
         )
         assert side.control == pytest.approx(
-            100 * average_precision(judged.control[rows, :1], wanted)[0]
+            100 * average_precision(scored.control[rows, :1], wanted)[0]
         )
 
 
-def test_a_label_without_company_in_training_is_not_judged(context, judged):
-    assert check_context(judged, context).alone == ["logo"]
+def test_a_label_without_context_in_training_is_not_evaluated(context, scored):
+    assert check_context(scored, context).alone == ["logo"]
 
 
 @pytest.mark.parametrize(("present", "value"), [(True, 0), (False, 1), (True, -1), (False, -1)])
-def test_a_side_with_too_few_images_of_either_kind_says_nothing(context, judged, present, value):
+def test_a_side_with_too_few_images_of_either_kind_says_nothing(context, scored, present, value):
     """Of the images with food, 5 have pie and 7 do not: take so many that 4 are left."""
-    rows = np.flatnonzero((judged.targets[:12, 0] == 1) == present)[4:]
-    judged.targets[rows, 0] = value
-    check = check_context(judged, context)
+    rows = np.flatnonzero((scored.targets[:12, 0] == 1) == present)[4:]
+    scored.targets[rows, 0] = value
+    check = check_context(scored, context)
     assert "pie" in check.too_few
     assert all(pair.label != "pie" for pair in check.pairs)
 
 
-def test_an_image_of_which_the_partner_is_not_known_is_on_neither_side(context, judged):
-    judged.targets[11, 1] = -1
-    (pair,) = [pair for pair in check_context(judged, context).pairs if pair.label == "pie"]
+def test_an_image_without_a_known_context_is_on_neither_side(context, scored):
+    scored.targets[11, 1] = -1
+    (pair,) = [pair for pair in check_context(scored, context).pairs if pair.label == "pie"]
     assert (pair.together.images, pair.apart.images) == (11, 14)
 
 
-def test_a_head_that_only_repeats_company_is_found_out():
-    """Label 2i comes with 2i + 1. The tagger's scores are the partner's; the control sees."""
+def test_a_head_that_only_repeats_context_is_detected():
+    """Label 2i comes with 2i + 1. The tagger repeats its context; the control does not."""
     generator = np.random.default_rng(1)
     L = 16
-    partner = generator.random((400, L // 2)) < 0.3
-    chance = np.where(partner, 0.8, 0.08)
-    label = generator.random(partner.shape) < chance
-    targets = np.stack([label, partner], axis=2).reshape(400, L).astype(np.int8)
+    context_label = generator.random((400, L // 2)) < 0.3
+    chance = np.where(context_label, 0.8, 0.08)
+    label = generator.random(context_label.shape) < chance
+    targets = np.stack([label, context_label], axis=2).reshape(400, L).astype(np.int8)
     seen = targets + generator.normal(0, 0.7, targets.shape)
     repeated = seen.copy()
     repeated[:, ::2] = 2 * targets[:, 1::2] + generator.normal(0, 0.1, (400, L // 2))
@@ -84,34 +84,34 @@ def test_a_head_that_only_repeats_company_is_found_out():
     context = LabelContext.from_targets(names, targets)
     check = check_context(split(targets, repeated, control=seen.astype(np.float32)), context)
     assert check.gain_apart.high < 0
-    assert "leans on what goes together" in context_verdict(check)
+    assert "it relies on context" in context_verdict(check)
     same = check_context(split(targets, seen, control=seen.astype(np.float32)), context)
     assert same.gain_apart == (0, 0, 0)
-    assert "no sign that it leans on company" in context_verdict(same)
+    assert "no sign of reliance on context" in context_verdict(same)
 
 
-def verdict(judged, context, together, apart):
-    pairs = check_context(judged, context).pairs
+def verdict(scored, context, together, apart):
+    pairs = check_context(scored, context).pairs
     return context_verdict(ContextCheck(pairs, [], [], Gain(*together), Gain(*apart)))
 
 
 @pytest.mark.parametrize(
     ("together", "apart", "said"),
     [
-        ((2, 1, 3), (0.1, -1, 1.2), "only where the usual company is there"),
-        ((2, 1, 3), (1, 0.5, 1.5), "holds without the usual company"),
-        ((0, -1, 1), (-2, -3, -1), "leans on what goes together"),
-        ((0, -1, 1), (0, -1, 1), "On neither side"),
-        ((2, None, None), (-2, None, None), "too few labels to say more"),
+        ((2, 1, 3), (0.1, -1, 1.2), "a gain only on images with the co-occurring label"),
+        ((2, 1, 3), (1, 0.5, 1.5), "also holds without the co-occurring label"),
+        ((0, -1, 1), (-2, -3, -1), "it relies on context"),
+        ((0, -1, 1), (0, -1, 1), "no measurable gain with or without it"),
+        ((2, None, None), (-2, None, None), "too few labels to conclude more"),
     ],
 )
-def test_the_verdict_claims_what_the_intervals_show(judged, context, together, apart, said):
-    assert said in verdict(judged, context, together, apart)
+def test_the_verdict_claims_what_the_intervals_show(scored, context, together, apart, said):
+    assert said in verdict(scored, context, together, apart)
 
 
-def test_without_a_control_or_a_judged_label_nothing_is_claimed(judged, context):
-    alone = split(judged.targets, judged.logits)
+def test_without_a_control_or_a_scored_label_nothing_is_claimed(scored, context):
+    alone = split(scored.targets, scored.logits)
     sentence = context_verdict(check_context(alone, context))
     assert "no control to compare" in sentence
     assert "gain" not in sentence
-    assert "nothing can be said" in context_verdict(ContextCheck([], ["pie"], [], None, None))
+    assert "nothing can be concluded" in context_verdict(ContextCheck([], ["pie"], [], None, None))

@@ -29,7 +29,7 @@ def compare(
         str,
         typer.Option(
             metavar="LIST",
-            help="linear,iml_gcn,iml_gcn:graph=identity,...; all: every head.",
+            help="linear,iml_gcn,iml_gcn:graph=identity,...; all = every head.",
             rich_help_panel=METHOD,
         ),
     ] = "all",

@@ -49,7 +49,7 @@ def test_a_missing_image_is_left_to_the_check_and_all_missing_are_refused(ucm):
     assert [path.is_file() for path in load_dataset(ucm).paths] == [True, False, True]
     for file in (ucm.parent / "Images").rglob("*.tif"):
         file.unlink()
-    with pytest.raises(InputError, match=r"none of its 3 images .*'field00', without a suffix"):
+    with pytest.raises(InputError, match=r"found 0 of 3 images .*'field00', without a suffix"):
         load_dataset(ucm)
 
 

@@ -144,7 +144,7 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
         ("image,labels\n", "no row below its header"),
         ("", "is empty"),
         ("image,labels\na.png,\n", "no labels at all"),
-        ("image,labels\ngone.png,dog\n", "none of its 1 images was found .*'gone.png'.*looked in"),
+        ("image,labels\ngone.png,dog\n", "found 0 of 1 image .*'gone.png'.*looked in"),
         (b"image,labels\na.png,caf\xe9\n", "is not UTF-8 text .byte 22.; save it as UTF-8"),
     ],
 )

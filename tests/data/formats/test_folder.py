@@ -27,7 +27,7 @@ def test_an_empty_txt_is_an_image_without_label_and_no_txt_is_no_part_of_the_dat
     data = load_dataset(put(tmp_path, a="dog", b="", c=None))
     assert [record.name for record in data.records] == ["a.png", "b.png"]
     assert data.records[1].labels == ()
-    assert "2 of 3 images have a .txt of tags; the 1 without one are left out" in data.reason
+    assert "2 of 3 images have a .txt of tags; left out: 1 without one" in data.reason
 
 
 def test_sub_folders_are_read_and_hidden_files_are_not(tmp_path):

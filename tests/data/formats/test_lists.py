@@ -61,7 +61,7 @@ def test_intel_labels_may_be_positions_and_images_come_first(intel):
         ({"images": [["a.jpg", [3]]]}, "image number 1: 3 is not one of the classes"),
         ({"images": [["a.jpg"]]}, r"image number 1: expected \[path, \[labels\]\]"),
         ({"images": []}, "expected the lists classes and images"),
-        ({"images": [["images/z.jpg", []]]}, "none of its 1 images was found"),
+        ({"images": [["images/z.jpg", []]]}, "found 0 of 1 image"),
     ],
 )
 def test_a_wrong_intel_list_is_refused(intel, changes, message):
@@ -111,7 +111,7 @@ def test_choices_are_labels_and_a_label_annotators_differ_on_is_unknown(studio):
     data = load_dataset(studio)
     assert (data.reader, data.names) == ("label_studio", ("Cat", "Dog", "Owl"))
     np.testing.assert_array_equal(data.targets, [[0, 1, 1], [-1, 1, 0], [0, 0, 0]])
-    assert "1 tasks without a finished annotation are left out" in data.reason
+    assert "left out: 1 task without a finished annotation" in data.reason
 
 
 def test_images_are_found_by_the_last_part_of_their_address(studio):
@@ -127,19 +127,19 @@ def test_an_export_is_read_from_its_folder_and_with_images_elsewhere(studio, tmp
     put_images(tmp_path / "far", "e.jpg")
     elsewhere = load_dataset(studio, images=tmp_path / "far")
     assert [path.is_file() for path in elsewhere.paths] == [False, False, True]
-    with pytest.raises(InputError, match="none of its 3 images was found"):
+    with pytest.raises(InputError, match="found 0 of 3 images"):
         load_dataset(studio, images=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ([TASKS[3]], "none of its 1 tasks is annotated with choices"),
+        ([TASKS[3]], "1 task, none of them annotated with choices"),
         ([{"data": {"image": "a.jpg"}}], "task number 1 has no list of annotations"),
         ([{"data": {"text": "x"}, "annotations": [answer("Dog")]}], "has no image in its data"),
         ({"data": 1}, "expected a list of tasks"),
         ([5], "task number 1 has no list of annotations"),
-        ([{"data": {"image": "a.jpg"}, "annotations": [5]}], "none of its 1 tasks"),
+        ([{"data": {"image": "a.jpg"}, "annotations": [5]}], "1 task, none of them"),
         ([{"data": 3, "annotations": [{"result": [7, {"type": "choices"}]}]}], "no image in its"),
     ],
 )

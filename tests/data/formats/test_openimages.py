@@ -50,7 +50,7 @@ def test_what_is_verified_both_ways_is_unknown(table):
 
 def test_images_that_are_not_there_and_labels_that_none_shows_are_left_out_and_counted(table):
     reason = load_dataset(table).reason
-    assert "1 missing images and 1 labels without a positive are left out" in reason
+    assert "left out: 1 missing image and 1 label without a positive" in reason
 
 
 def test_labels_have_their_codes_when_nothing_describes_them(table):

@@ -57,7 +57,7 @@ def test_images_are_found_below_images_and_where_the_user_says(vg):
         load_dataset(vg)
     assert load_dataset(vg, images=vg / "far/VG_100K").paths[0].is_file()
     (vg / "empty").mkdir()
-    with pytest.raises(InputError, match="none of its 4 images was found"):
+    with pytest.raises(InputError, match="found 0 of 4 images"):
         load_dataset(vg, images=vg / "empty")
 
 

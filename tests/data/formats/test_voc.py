@@ -118,7 +118,7 @@ def test_without_labels_of_the_test_set_train_and_val_are_the_splits(either, lis
         (main / "test.txt").unlink()
     data = load_dataset(either)
     assert data.splits == {"train": 2, "val": 2}
-    assert ("the 1 images of test.txt have no labels and are left out" in data.reason) == listed
+    assert ("left out: 1 image of test.txt without labels" in data.reason) == listed
 
 
 def test_the_devkit_is_read_when_it_holds_one_year(voc):
@@ -155,7 +155,7 @@ def test_an_image_of_another_suffix_is_found_and_a_missing_one_is_left_to_the_ch
     assert paths["000007.PNG"]
     assert paths["000009.jpg"] is False
     shutil.rmtree(images)
-    with pytest.raises(InputError, match="none of its 5 images was found"):
+    with pytest.raises(InputError, match="found 0 of 5 images"):
         load_dataset(voc)
 
 

@@ -213,8 +213,7 @@ def no_images(listed_in: Path, names: Sequence[str], folders: Sequence[Path]) ->
     """Return the error for images of which none is in any of the folders."""
     looked = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     return InputError(
-        f"{listed_in}: none of its {plural(len(names), 'image')} was found (the first is "
-        f"{names[0]!r}); "
+        f"{listed_in}: found 0 of {plural(len(names), 'image')} (the first is {names[0]!r}); "
         f"looked in {looked}; say which folder holds them (images=FOLDER)"
     )
 

@@ -144,8 +144,7 @@ def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple
     files = [by_stem.get(name, root / name) for name in images]
     if not by_stem:
         raise InputError(
-            f"{path}: none of its {plural(len(images), 'image')} (the first is {images[0]!r}, "
-            "without a "
-            f"suffix) is in {root} or below; say which folder holds them (images=FOLDER)"
+            f"{path}: found 0 of {plural(len(images), 'image')} in {root} and below (the first "
+            f"is {images[0]!r}, without a suffix); say which folder holds them (images=FOLDER)"
         )
     return [(file.relative_to(root).as_posix(), file) for file in files]

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, no_images, read_json
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import plural
 
 NAME = "label_studio"
 START = 100_000  # bytes read to recognise a file
@@ -49,7 +50,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         if answers:
             annotated.append((_address(path, number, task), answers))
     if not annotated:
-        raise InputError(f"{path}: none of its {len(tasks)} tasks is annotated with choices")
+        raise InputError(
+            f"{path}: {plural(len(tasks), 'task')}, none of them annotated with choices"
+        )
     where = _files(path, [address for address, _ in annotated], options.images)
     names = sorted({label for _, answers in annotated for answer in answers for label in answer})
     records = []
@@ -59,7 +62,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         records.append(Record(address, file, tuple(sorted(agreed)), unknown))
     reason = f"{NAME}: {options.why}"
     if len(records) < len(tasks):
-        reason += f"; {len(tasks) - len(records)} tasks without a finished annotation are left out"
+        reason += (
+            f"; left out: {plural(len(tasks) - len(records), 'task')} without a finished annotation"
+        )
     return Source(names, records, NAME, reason)
 
 
