@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from imlgcn.metrics import PROTOCOLS, PUBLISHED
+from imlgcn.official.systems import SYSTEMS
 
 
 def test_the_version_is_the_package_s(cli):
@@ -125,6 +126,20 @@ def test_params_prints_the_papers_counts(cli, arguments, total):
 def test_params_refuses_what_it_does_not_know(cli):
     cli("params", "--head", "liner").assert_refused("did you mean 'linear'")
     cli("params", "--backbone", "tresnet_n").assert_refused("did you mean")
+
+
+def test_systems_shows_our_counts_beside_the_published_ones(cli, monkeypatch):
+    two = SYSTEMS[1:3]  # all of them are counted in tests/official/test_systems.py
+    monkeypatch.setattr("imlgcn.cli.model.SYSTEMS", two)
+    found = cli("systems", "--json")
+    assert found.code == 0, found.err
+    rows = json.loads(found.out)
+    assert [row["name"] for row in rows] == [system.name for system in two]
+    text = cli("systems").out
+    for row in rows:
+        assert row["our_params"] > 1_000_000
+        assert row["name"] in text
+        assert f"{row['our_params']:,}" in text
 
 
 # evaluate

@@ -107,6 +107,17 @@ def test_the_reader_of_our_output_may_go_away(onnx_file, shapes):
     assert done.returncode not in (0, 2)
 
 
+def test_a_csv_that_holds_no_predictions_is_not_written_over(cli, tagger, shapes, tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("image,labels\n")
+    found = cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine)
+    found.assert_refused("exists and does not hold predictions")
+    assert mine.read_text() == "image,labels\n"
+    mine.write_text("")
+    assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
+    assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
+
+
 def test_predict_says_which_engine_auto_has_taken(cli, tagger, shapes):
     found = cli("predict", tagger.path, shapes.parent / "00.png", "--engine", "auto", "--latency")
     assert found.code == 0

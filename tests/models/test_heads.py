@@ -24,6 +24,8 @@ PRESETS = {EXAMPLE: ("small", "paper")} | {name: tuple(h.PRESETS) for name, h in
 CASES = [(name, preset) for name, presets in PRESETS.items() for preset in presets]
 over_all_heads = pytest.mark.parametrize(("name", "preset"), CASES)
 over_small_heads = pytest.mark.parametrize("name", PRESETS)
+# tests/exporting/test_every_head.py writes all heads of the package, each in a whole network
+AS_ONNX = [EXAMPLE, *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS)]
 FOLDING = ["linear", "ml_gcn", "iml_gcn"]
 STEPS, IMAGES = 100, 6  # the budget of learning by heart
 
@@ -255,7 +257,7 @@ def test_exported_equals_eager_at_any_batch_size_folded_or_not(name, preset, lab
             torch.testing.assert_close(program(features), module(features))
 
 
-@over_small_heads
+@pytest.mark.parametrize("name", AS_ONNX)
 def test_folded_and_written_as_onnx_it_scores_alike_at_any_batch_size(name, labels):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
