@@ -100,6 +100,9 @@ def test_a_group_in_two_splits_is_an_error_in_one_no_problem(build):
     found = grouped("a", "b", "b", "b")["group_across_splits"]
     assert (found.level, found.count) == ("error", 1)
     assert found.examples == ("b: 1.png (train) = 2.png (val) = 3.png (test)",)
+    found = grouped("x", "y", "x", "y")["group_across_splits"]
+    assert found.examples[0] == "x: 0.png (train) = 2.png (val)"
+    assert found.count == 2
     assert "group_across_splits" not in grouped("a", "a", None, None)
 
 

@@ -217,6 +217,8 @@ def test_around_a_test_split_groups_stay_together(tmp_path):
     splits, _ = split_around_test(replace(data, records=tuple(records)), val=0.3)
     for group in range(10):
         assert len(set(splits[4 * group : 4 * group + 4]) - {"test"}) == 1
+    numbers = np.arange(40) // 4
+    assert split_around_test(data, val=0.3, groups=numbers)[0] == splits, "known beforehand"
 
 
 def test_images_of_a_group_follow_those_that_keep_an_old_split(tmp_path):
