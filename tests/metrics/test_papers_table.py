@@ -133,9 +133,9 @@ def test_the_table_on_the_page_says_what_the_protocols_do(page):
             "tied scores there": "together" if name == "c_tran" else "any order",
             "empty label: AP": undefined[rules.empty_ap],
             "empty label: recall": undefined[rules.empty_f1],
-            "said when": limit,
+            "predicted when": limit,
             "CF1": class_f1[rules.class_f1],
-            "label never said": (
+            "label never predicted": (
                 "precision 1" if rules.empty_f1 == "one" else silent[rules.unpredicted_as_one]
             ),
             "top 3, tied with the third": top3[rules.top3_ties],

@@ -359,7 +359,7 @@ def test_a_graph_system_says_what_its_checkpoint_lacks(tmp_path):
     assert "trained on label vectors of width 5; those given have width 6" in message
     np.save(tmp_path / "few.npy", np.ones((L - 1, 5)))
     message = refusal(tmp_path, path, "ml_gcn", words=tmp_path / "few.npy")
-    assert f"must hold finite numbers, {L} x D; it holds (6, 5)" in message
+    assert f"must hold finite numbers, {L} x D; its shape is (6, 5)" in message
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
     assert "not a .npy file" in refusal(tmp_path, path, "ml_gcn", words=tmp_path / "objects.npy")
 

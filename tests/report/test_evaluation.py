@@ -154,8 +154,8 @@ def test_a_tag_that_the_data_does_not_know_has_its_own_mark(
     words = page_without_desserts(tagger, evaluation, "default", tmp_path, read_page).words
     assert "? tagged, but unknown in the data" in words
     assert "?unknown in the data: dessert" in words
-    assert "right: dessert" not in words
-    assert "right: food" in words
+    assert "correct: dessert" not in words
+    assert "correct: food" in words
 
 
 def test_a_label_that_a_papers_protocol_does_not_judge_has_no_threshold(
