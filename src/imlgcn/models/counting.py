@@ -31,6 +31,8 @@ def count_system(
 ) -> dict[str, int]:
     """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
 
+    But for what a closed form fits: its size is that of ``counted_with``, or of ``options``.
+
     F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
     vectors with D = 300. ``folded`` counts the head as it is deployed, and under ``deployed`` all
     with batch norms in their convolutions as well; ``options`` are further options of the head.
@@ -39,7 +41,7 @@ def count_system(
         InputError: an unknown name, or an embedding for a head that takes none.
     """
     given = dict(options or {}) | ({} if embedding is None else {"embedding": embedding})
-    complete = head_options(head, preset, **given)
+    complete = head_options(head, preset, **{**_sizes(head), **given})
     with torch.device("meta"):
         trunk = create_backbone(backbone, pretrained=False)
     C, L = trunk.out_channels, num_labels
@@ -56,3 +58,8 @@ def count_system(
                 fold_batch_norms(system.eval(), trunk.image_settings.size)
             )
     return counts
+
+
+def _sizes(head: str) -> Mapping[str, int]:
+    """Return sizes that the data decide; an unknown head is refused elsewhere."""
+    return HEADS[head].counted_with if head in HEADS else {}

@@ -103,8 +103,8 @@ def train_method(
         context = _describe_labels(run, context, options, features, start)
         features = frozen if probe.pooling is None else features
         head, features = _stage_three(run, backbone, context, options, linear, features, start)
-        classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
+    classifier, options = MultiLabelClassifier(backbone, head), options | head.fitted_options()
     return Trained(classifier, context, options, dataset, frozen.failed, final, scores)
 
 
@@ -147,19 +147,20 @@ def _stage_three(
         run.progress.say(f"{settings.head}: {note}")
     goes_on = start is not None and _go_on(head, start, context.names)
     if start is not None and not goes_on:
+        why = "it is fitted by a formula" if head.closed_form else "its labels or options differ"
         run.progress.say(
-            f"start=: the {settings.head} head starts anew, because its labels or options differ; "
+            f"start=: the {settings.head} head starts anew, because {why}; "
             "the backbone and the linear head's classifiers of labels with the same name go on "
             f"(head={CONTROL!r} keeps to these)"
         )
     maps = head.pooling is None
     if maps:
         features = _with_maps(run, backbone, head, features, use_cache=True)
-    if not settings.fine_tune or (maps and not goes_on):
+    if head.closed_form or not settings.fine_tune or (maps and not goes_on):
         _train_head(run, "graph", head, features)
     elif not goes_on:
         _agree(run, head, linear, features)
-    if settings.fine_tune:
+    if settings.fine_tune and not head.closed_form:
         features = _fine_tune(run, "graph", backbone, head, features)
         if maps:
             features = _with_maps(run, backbone, head, features, use_cache=False)
