@@ -93,6 +93,9 @@ def params(
         str | None, typer.Option(help="image_pca, image, onehot, random or words.")
     ] = None,
     preset: Annotated[str, typer.Option(help="paper or small.")] = "paper",
+    support: Annotated[
+        int | None, typer.Option(help="Images that the head kernel is fitted on (default: 1,000).")
+    ] = None,
     folded: Annotated[bool, typer.Option("--folded", help="As deployed, head folded.")] = False,
 ) -> None:
     """Print how many parameters a system has.
@@ -101,7 +104,16 @@ def params(
     """
     from imlgcn.models.counting import count_system
 
-    counts = count_system(head, backbone, labels, embedding=embedding, preset=preset, folded=folded)
+    options = {} if support is None else {"support": support}
+    counts = count_system(
+        head,
+        backbone,
+        labels,
+        embedding=embedding,
+        preset=preset,
+        folded=folded,
+        options=options,
+    )
     show.parameters(head, backbone, labels, counts)
 
 

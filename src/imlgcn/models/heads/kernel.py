@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
@@ -151,6 +151,6 @@ class FoldedKernel(Scorer):
         """Return the scores; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
         units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        near = (2 * self.rate * units) @ self.support.float().mT + self.offset  # (B, N)
+        near = nn.functional.linear(2 * self.rate * units, self.support.float(), self.offset)
         near = near - self.rate * units.square().sum(1, keepdim=True)
         return near.exp() @ self.weights + self.mean
