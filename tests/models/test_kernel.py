@@ -91,7 +91,11 @@ def test_leave_one_out_equals_solving_again_without_the_row(kernel, targets):
         torch.testing.assert_close(found[row], expected, equal_nan=True)
 
 
-def test_leave_group_out_equals_solving_again_without_the_group(kernel, targets):
+@pytest.mark.parametrize("at_once", [1, 5, 1024])
+def test_leave_group_out_equals_solving_again_without_the_group(
+    kernel, targets, at_once, monkeypatch
+):
+    monkeypatch.setattr(kernel_regression, "AT_ONCE", at_once)
     groups = torch.tensor([row // 3 if row < 12 else 7 + row % 5 for row in range(N)])
     found = solve(kernel.clone(), targets, RIDGE, groups).held_out
     for group in groups.unique():

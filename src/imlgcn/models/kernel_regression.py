@@ -21,6 +21,7 @@ from torch import Tensor, nn
 BLOCK = 1 << 22  # values looked at at once, for their median
 DIGIT = 21  # bits of a float64 that one pass finds; three passes find all but the sign
 SMALL = 256  # rows of a triangle that is inverted at once
+AT_ONCE = 1024  # rows of groups that are held out at once
 COINCIDENT = 1e-9  # a median below this is rounding: most pairs are copies of one image
 
 
@@ -77,26 +78,33 @@ def median(values: Tensor) -> float:
     if not count:
         return 0.0
     lower = _smallest(blocks, (count - 1) // 2)
-    if count % 2 or sum(int((block <= lower).sum()) for block in blocks) > count // 2:
+    above = [(len(part), float(part.min())) for b in blocks if len(part := b[b > lower])]
+    if count % 2 or sum(number for number, _ in above) < count // 2:
         return lower
-    above = [block[block > lower] for block in blocks]
-    return (lower + min(float(part.min()) for part in above if len(part))) / 2
+    return (lower + min(least for _, least in above)) / 2
 
 
 def _smallest(blocks: tuple[Tensor, ...], rank: int) -> float:
     """Return the value of a rank, digit by digit: floats >= 0 sort like their bits."""
-    found = 0
+    found, digits = 0, 1 << DIGIT
     for shift in (2 * DIGIT, DIGIT, 0):
-        counts = torch.zeros(1 << DIGIT, dtype=torch.int64)
+        counts = torch.zeros(digits, dtype=torch.int64)
         for block in blocks:
-            bits = block.abs().view(torch.int64)  # abs: -0.0 has another sign bit
-            bits = bits[bits >> (shift + DIGIT) == found] >> shift
-            counts += torch.bincount(bits & ((1 << DIGIT) - 1), minlength=1 << DIGIT)
+            last = _bits(block, shift) - (found << DIGIT)
+            last = last[(last >= 0) & (last < digits)] if shift != 2 * DIGIT else last
+            counts += torch.bincount(last, minlength=digits)
         ends = counts.cumsum(0)
         digit = int(torch.searchsorted(ends, rank, right=True))
         rank -= int(ends[digit] - counts[digit])
         found = (found << DIGIT) + digit
+        if counts[digit] <= BLOCK:  # few are left: only these are looked at from now on
+            blocks = (torch.cat([block[_bits(block, shift) == found] for block in blocks]),)
     return float(torch.tensor(found, dtype=torch.int64).view(torch.float64))
+
+
+def _bits(block: Tensor, shift: int) -> Tensor:
+    """Return the first bits of float64 values as numbers; -0.0 as 0.0."""
+    return block.abs().view(torch.int64) >> shift
 
 
 def solve(kernel: Tensor, targets: Tensor, ridge: float, groups: Tensor | None = None) -> Solution:
@@ -170,10 +178,12 @@ def _held_out(inverse: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
     """Return ``C_gg^-1 A_g`` of every group, ``(K, L)``; ``inverse`` is that of the factor."""
     diagonal = torch.linalg.vector_norm(inverse, dim=0).square()  # of C
     left: Tensor = weights / diagonal[:, None]
-    _, which, counts = torch.unique(groups, return_inverse=True, return_counts=True)
-    order = which.argsort(stable=True)
-    for rows in order.split(counts.tolist()):
-        if len(rows) > 1:
-            columns = inverse[:, rows]  # (K, rows)
-            left[rows] = torch.linalg.solve(columns.mT @ columns, weights[rows])
+    _, which, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
+    order, starts = which.argsort(stable=True), sizes.cumsum(0) - sizes
+    for size in sizes[sizes > 1].unique().tolist():  # groups of one size at once: there may be many
+        members = order[starts[sizes == size][:, None] + torch.arange(size)]  # (groups, size)
+        for rows in torch.split(members, max(AT_ONCE // size, 1)):
+            columns = inverse.mT[rows]  # (groups, size, K)
+            part = torch.linalg.cholesky(columns @ columns.mT)  # of C_gg
+            left[rows] = torch.cholesky_solve(weights[rows], part)
     return left
