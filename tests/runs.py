@@ -205,6 +205,9 @@ def untrained(tmp_path):
         with torch.no_grad():
             for parameter in built.parameters():
                 parameter.normal_(std=0.3)
+        if built.closed_form:
+            built.fit(torch.rand(40, backbone.out_channels, 1, 1), torch.from_numpy(targets))
+        options |= built.fitted_options()
         ones, halves = [1.0] * L, [0.5] * L
         info = TaggerInfo(
             labels=list(names),

@@ -62,7 +62,9 @@ def maps_sentence(name: str) -> str:
 def measured(name: str) -> str:
     """Return the head's row of the comparison on the embedded data."""
     with COMPARED.open(newline="", encoding="utf-8") as file:
-        row = next(row for row in csv.DictReader(file) if row["entry"] == name)
+        row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
+    if row is None:
+        return f"Not measured yet beside the others in [All heads]({PAGE})."
     text = (
         f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
         "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
@@ -121,8 +123,12 @@ def counts_table(name: str) -> str:
         if system.published_params
     ]
     note = f"\n\nPublished: {'; '.join(published)}." if published else ""
+    sizes = "".join(
+        f" Counted with {option} = {value:,}, which the data decide (`--{option} N`)."
+        for option, value in HEADS[name].counted_with.items()
+    )
     command = f"`imlgcn params --head {name} --backbone resnet101 --labels 80` counts any other."
-    return "\n".join(lines) + note + "\n\n" + command
+    return "\n".join(lines) + note + "\n\n" + command + sizes
 
 
 def _count(

@@ -179,6 +179,16 @@ def test_the_backbone_of_a_tagger_can_be_compared_on(run, tagger, tmp_path):
         run(tmp_path, "mlp", backbone=str(tagger.path))
 
 
+def test_a_closed_form_has_no_rate_to_choose_and_one_fit_for_every_seed(run, tmp_path):
+    comparison = run(tmp_path, "kernel")
+    row = comparison.rows[1]
+    assert (row.entry, row.chosen) == ("kernel", "a closed form")
+    assert row.parameters > 0
+    first, second = comparison.cells["kernel"]
+    assert (first.test == second.test).all()
+    assert len(list((tmp_path / "cells").glob("kernel-*.npz"))) == 2
+
+
 def test_the_figure_names_every_head(found):
     figure = cost_figure(found[1].rows)
     left = figure.axes[0]

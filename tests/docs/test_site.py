@@ -25,10 +25,17 @@ def generator():
     sys.path.insert(0, str(GENERATOR))
     import build
     import docstrings
+    import heads
     import maths
     import stage
 
-    yield {"build": build, "docstrings": docstrings, "maths": maths, "stage": stage}
+    yield {
+        "build": build,
+        "docstrings": docstrings,
+        "heads": heads,
+        "maths": maths,
+        "stage": stage,
+    }
     sys.path.remove(str(GENERATOR))
 
 
@@ -99,6 +106,12 @@ def test_every_head_has_a_page_with_all_its_options(name, site):
         assert f"<td><code>{option}</code></td>" in page
     for heading in ("When to use it", "Paper", "Formula", "Maps", "Options", "Parameters"):
         assert re.search(rf"<h2[^>]*>{heading}<", page)
+
+
+def test_a_head_without_a_row_in_the_comparison_is_not_measured_yet(generator):
+    heads = generator["heads"]
+    assert " mAP (protocol `default`) on the embedded" in heads.measured("linear")
+    assert heads.measured("not compared").startswith("Not measured yet")
 
 
 def test_every_page_of_the_documentation_is_in_the_navigation(generator):

@@ -18,7 +18,7 @@ from imlgcn.explanation.words import describe, logit_in_words, where_strong
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
 
-WITH_MAPS = [name for name in HEADS if name != "cnn_rnn"]
+WITH_MAPS = [name for name in HEADS if name not in ("cnn_rnn", "kernel")]
 
 
 @pytest.fixture

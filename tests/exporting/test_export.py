@@ -141,6 +141,7 @@ def test_another_tag_alone_is_a_disagreement(tagger):
     assert found.other_tags == 10
     assert not found.holds
     assert found._replace(other_tags=0).holds
+    assert agreement(wanted - 1e-5, wanted + 1e-5, tagger).holds, "a threshold met by rounding"
 
 
 def test_images_come_from_the_data_that_is_named(tagger, rewrite, tmp_path):

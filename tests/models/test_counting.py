@@ -57,6 +57,17 @@ def test_a_batch_norm_leaves_a_bias_in_its_convolution():
     assert found["deployed"] == found["total"] - sum(m.num_features for m in norms) == 29_473_088
 
 
+def test_a_closed_form_counts_what_it_stores_for_a_stated_number_of_images():
+    C, L = 256, 5
+    found = count_system("kernel", "test_efficientnet", L)
+    assert found["support"] == 1000
+    assert found["head"] == 1000 * (C + L) + L
+    assert found["total"] == found["backbone"] + found["head"]
+    more = count_system("kernel", "test_efficientnet", L, options={"support": 70}, folded=True)
+    assert (more["support"], more["head"]) == (70, 70 * (C + L + 1) + L)
+    assert "support" not in count_system("linear", "test_efficientnet", L)
+
+
 def test_nodes_are_no_wider_than_the_images():
     found = count_system("iml_gcn", "test_efficientnet", 1000)  # 256 channels: F_PCA has no more
     assert found["head"] == 256 * 1024 + 1024 * 256

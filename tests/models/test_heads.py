@@ -28,6 +28,7 @@ over_small_heads = pytest.mark.parametrize("name", PRESETS)
 AS_ONNX = [EXAMPLE, *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS)]
 FOLDING = ["linear", "ml_gcn", "iml_gcn"]
 STEPS, IMAGES = 100, 6  # the budget of learning by heart
+SUPPORT = 16  # images that a closed form is fitted on
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +38,20 @@ def _example_of_the_page(request, monkeypatch):
 
 
 def build(name: str, labels: LabelContext, preset: str = "small", std: float = 0.5) -> Head:
-    """Return the head in eval mode with all parameters random, zero starts included."""
+    """Return the head in eval mode with random numbers: parameters drawn, a closed form fitted."""
     head = create_head(name, IN_CHANNELS, labels, preset=preset).eval()
+    if head.closed_form:
+        head.fit(maps(head, SUPPORT, 1, 1), torch.randint(-1, 2, (SUPPORT, labels.num_labels)))
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.normal_(std=std)
     return head
+
+
+def differentiate(head: Head, loss: torch.Tensor) -> None:
+    """Compute the gradients of a head that is trained by them."""
+    if not head.closed_form:
+        loss.backward()
 
 
 def maps(head: Head, batch: int = 3, height: int = 4, width: int = 4):
@@ -73,7 +82,8 @@ def test_every_head_starts_with_finite_logits_near_its_bias(name, preset, labels
 @over_all_heads
 def test_gradient_reaches_every_parameter_through_the_loss(name, preset, labels):
     head = build(name, labels, preset)
-    head.loss(maps(head), torch.ones(3, labels.num_labels), bce).backward()
+    differentiate(head, head.loss(maps(head), torch.ones(3, labels.num_labels), bce))
+    assert head.closed_form == (not list(head.parameters()))
     silent = {
         name for name, p in head.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     }
@@ -110,7 +120,7 @@ def test_a_pooling_head_scores_the_pooled_map_like_the_whole_one(name, preset, l
 def test_a_head_made_anew_scores_alike_once_the_state_is_loaded(name, preset, labels):
     head = build(name, labels, preset)
     blank = LabelContext.placeholder(5, words=7, image_pca=4)  # graph and nodes come by the state
-    other = create_head(name, IN_CHANNELS, blank, preset=preset).eval()
+    other = create_head(name, IN_CHANNELS, blank, preset=preset, **head.fitted_options()).eval()
     other.load_state_dict(head.state_dict())
     features = maps(head)
     torch.testing.assert_close(other(features), head(features), rtol=0, atol=0)
@@ -164,7 +174,7 @@ def test_a_single_label_is_enough(name, preset):
     one = LabelContext.from_targets(["only"], np.array([[1], [0]], np.int8), embeddings)
     head = build(name, one, preset)
     loss = head.loss(maps(head), torch.ones(3, 1), bce)
-    loss.backward()
+    differentiate(head, loss)
     assert loss.isfinite()
 
 
@@ -188,7 +198,7 @@ def test_features_of_zeros_and_large_ones_give_finite_logits_and_gradients(
 
 
 def check_finite(head: Head, features) -> None:
-    head.loss(features, torch.ones(3, head.num_labels), bce).backward()
+    differentiate(head, head.loss(features, torch.ones(3, head.num_labels), bce))
     for tensor in (head(features), *(p.grad for p in head.parameters() if p.grad is not None)):
         assert tensor.isfinite().all()
 
@@ -199,7 +209,7 @@ def test_an_empty_batch_is_no_error(name, preset, labels):
     nothing = first(maps(head), 0)
     assert head(nothing).shape == (0, labels.num_labels)
     loss = head.loss(nothing, torch.zeros(0, labels.num_labels), create_loss("bce"))
-    loss.backward()
+    differentiate(head, loss)
     assert loss == 0
 
 
@@ -208,8 +218,10 @@ def test_the_same_seed_gives_the_same_numbers(name, preset, labels):
     def numbers():
         torch.manual_seed(3)
         head = create_head(name, IN_CHANNELS, labels, preset=preset)  # in training mode: dropout
+        if head.closed_form:
+            head = build(name, labels, preset)
         loss = head.loss(maps(head), torch.ones(3, labels.num_labels), bce)
-        loss.backward()
+        differentiate(head, loss)
         gradients = [p.grad for p in head.parameters() if p.grad is not None]
         return [loss.detach(), *gradients, *head.state_dict().values()]
 
@@ -219,11 +231,9 @@ def test_the_same_seed_gives_the_same_numbers(name, preset, labels):
 
 @over_small_heads
 def test_one_batch_is_learnt_by_heart(name, labels):
-    """With the head's own loss, without dropout, which is there to prevent it."""
+    """With the head's own loss, without dropout, which is there to prevent it; or in one solve."""
     head = create_head(name, IN_CHANNELS, labels).eval()
     features, targets = maps(head, IMAGES, 2, 2), (torch.rand(IMAGES, 5) < 0.4).float()
-    optimizer = torch.optim.AdamW(head.parameters(), 0.02, weight_decay=0.0)
-    rate = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
 
     def mean_ap():
         with torch.no_grad():
@@ -231,13 +241,22 @@ def test_one_batch_is_learnt_by_heart(name, labels):
         return mean_average_precision(scores, targets.numpy().astype(np.int8))[0]
 
     before = mean_ap()
+    if head.closed_form:
+        head.fit(features, targets)
+    else:
+        descend(head, features, targets)
+    assert before < 0.9
+    assert mean_ap() > 0.95
+
+
+def descend(head: Head, features, targets) -> None:
+    optimizer = torch.optim.AdamW(head.parameters(), 0.02, weight_decay=0.0)
+    rate = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
     for _ in range(STEPS):
         optimizer.zero_grad()
         head.loss(features, targets, bce).backward()
         optimizer.step()
         rate.step()
-    assert before < 0.9
-    assert mean_ap() > 0.95
 
 
 def exported(module, features) -> torch.export.ExportedProgram:

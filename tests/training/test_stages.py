@@ -225,5 +225,6 @@ def test_every_head_trains_on_what_it_asks_for_vectors_or_maps(features, context
         fabric=fabric,
         log=rows.append,
     )
-    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert head.closed_form or rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["val_mAP"] > 0
     assert score_features(head, with_maps.split("val")[1].inputs(head)).shape == (5, 3)

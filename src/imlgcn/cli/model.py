@@ -110,6 +110,12 @@ def params(
         ),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="NAME", help="paper or small.")] = "paper",
+    support: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Images that the head kernel is fitted on (default: 1,000)."
+        ),
+    ] = None,
     folded: Annotated[
         bool, typer.Option("--folded", help="Count the head as deployed: folded.")
     ] = False,
@@ -120,7 +126,16 @@ def params(
     """
     from imlgcn.models.counting import count_system
 
-    counts = count_system(head, backbone, labels, embedding=embedding, preset=preset, folded=folded)
+    options = {} if support is None else {"support": support}
+    counts = count_system(
+        head,
+        backbone,
+        labels,
+        embedding=embedding,
+        preset=preset,
+        folded=folded,
+        options=options,
+    )
     show.parameters(head, backbone, labels, counts)
 
 

@@ -158,7 +158,10 @@ def parameters(head: str, backbone: str, labels: int, counts: dict[str, int]) ->
     console = Console(highlight=False)
     console.print(f"{head} on {backbone}, {plural(labels, 'label')}")
     for name, count in counts.items():
-        note = "  with batch norms in their convolutions" if name == "deployed" else ""
+        known = ("backbone", "head", "total")
+        note = "" if name in known else f"  the data decide it; --{name} N counts with another"
+        if name == "deployed":
+            note = "  with batch norms in their convolutions"
         console.print(f"  {name:<9}{number(count, 0):>13}{note}")
 
 

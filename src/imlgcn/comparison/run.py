@@ -253,7 +253,8 @@ def _run_entry(
     options = head_options(entry.head, preset, **entry.options)
     run = partial(run_cell, entry, options, loss=loss, material=material, folder=folder)
     best: tuple[float, HeadTraining, str] | None = None
-    for rate, decay in grid:
+    formula = HEADS[entry.head].closed_form
+    for rate, decay in grid[:1] if formula else grid:  # a formula has neither rate nor decay
         changed = {
             "learning_rate": base.learning_rate * rate,
             "weight_decay": base.weight_decay * decay,
@@ -264,6 +265,7 @@ def _run_entry(
         )
         if best is None or value > best[0]:
             text = f"lr {changed['learning_rate']:.2g}, wd {changed['weight_decay']:.2g}"
+            text = "a closed form" if formula else text
             best = (value, training, text)
     assert best is not None
     value, training, text = best

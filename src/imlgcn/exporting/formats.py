@@ -55,11 +55,15 @@ def write_onnx(network: ExportedNetwork, path: Path, metadata: Metadata) -> None
 def write_openvino(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:
     """Write a zip with ``model.xml``, ``model.bin`` and ``metadata.json``."""
     import openvino
+    import torch
 
+    halves = any(buffer.dtype == torch.float16 for buffer in network.buffers())
     with TemporaryDirectory() as folder:
         onnx_file = Path(folder) / "network.onnx"
         write_onnx(network, onnx_file, {})
-        save_openvino(openvino.convert_model(onnx_file), path, metadata)
+        # conversion simplifies, and would write numbers in half precision out as float32
+        read = openvino.Core().read_model if halves else openvino.convert_model
+        save_openvino(read(onnx_file), path, metadata)
 
 
 def write_torch(network: ExportedNetwork, path: Path, metadata: Metadata) -> None:

@@ -52,7 +52,11 @@ class MultiLabelClassifier(nn.Module):
 def count_parameters(module: nn.Module) -> int:
     """Return the number of parameters, trained or frozen; buffers (graph, embeddings) not counted.
 
+    What a closed form has fitted counts as well, though kept in buffers, but for scalars.
+
     >>> count_parameters(nn.Linear(3, 2))
     8
     """
-    return sum(parameter.numel() for parameter in module.parameters())
+    fitted = (p for p in module.modules() if isinstance(p, Scorer) and p.closed_form)
+    buffers = [buffer for part in fitted for buffer in part.buffers(recurse=False) if buffer.ndim]
+    return sum(values.numel() for values in (*module.parameters(), *buffers))

@@ -30,16 +30,18 @@ def count_system(
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, int]:
     """Return the parameters of ``backbone``, ``head`` and ``total``; buffers are not counted.
-
     F_PCA counts with D = L in the preset ``paper`` and D = L - 1 in ``small`` (centred), word
     vectors with D = 300. ``folded`` counts the head as it is deployed, and under ``deployed`` the
     whole network with batch norms folded as well; ``options`` are further options of the head.
+    Sizes that depend on the data are those of the head's ``counted_with`` or of ``options``, and
+    are returned under their names.
 
     Raises:
         InputError: an unknown name, or an embedding for a head that takes none.
     """
     given = dict(options or {}) | ({} if embedding is None else {"embedding": embedding})
-    complete = head_options(head, preset, **given)
+    assumed = HEADS[head].counted_with if head in HEADS else {}  # unknown: refused in the next line
+    complete = head_options(head, preset, **{**assumed, **given})
     with torch.device("meta"):
         network = create_backbone(backbone, pretrained=False)
     C, L = network.out_channels, num_labels
@@ -55,4 +57,4 @@ def count_system(
             counts["deployed"] = count_parameters(
                 fold_batch_norms(system.eval(), network.image_settings.size)
             )
-    return counts
+    return counts | {size: complete[size] for size in assumed}

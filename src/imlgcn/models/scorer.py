@@ -37,6 +37,12 @@ class Scorer(nn.Module):
     A pooled ``(B, C, 1, 1)`` map has the same logits, so pooled vectors can be cached.
     """
 
+    closed_form: bool = False
+    """Whether it is fitted by `fit`, a formula, not by gradient steps.
+
+    It then has no parameters: its numbers are buffers, and count as parameters (scalars do not).
+    """
+
     label_vectors: str | None = None
     """The state-dict entry ``(L, D)`` that holds one vector per label, for the report's plane.
 

@@ -6,6 +6,7 @@ Shapes: B batch, N images, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -75,7 +76,7 @@ def score_features(
     head.eval()
     first = inputs[0] if isinstance(inputs, tuple) else inputs
     size = batch_size or (4096 if first.shape[-1] == 1 else 128)  # vectors or maps
-    device = next(head.parameters()).device
+    device = next(chain(head.parameters(), head.buffers())).device
     starts = range(0, max(len(first), 1), size)
     parts = [head(take(inputs, slice(i, i + size), device)).float().cpu() for i in starts]
     result: NDArray[np.float32] = torch.cat(parts).numpy()

@@ -94,8 +94,8 @@ def train_method(
         context = _describe_labels(run, context, options, features, start)
         features = frozen if probe.pooling is None else features
         head, features = _stage_three(run, backbone, context, options, linear, features, start)
-        classifier = MultiLabelClassifier(backbone, head)
         final = _score(head, features)
+    classifier, options = MultiLabelClassifier(backbone, head), options | head.fitted_options()
     return Trained(classifier, context, options, dataset, frozen.failed, final, scores)
 
 
@@ -138,21 +138,20 @@ def _stage_three(
         run.progress.say(f"{settings.head}: {note}")
     continues = start is not None and continue_head(head, start, context.names)
     if start is not None and not continues:
+        why = "a formula fits it" if head.closed_form else "its labels or options differ"
         run.progress.say(
-            f"start=: the {settings.head} head is trained from scratch, because its labels or "
-            "options differ; "
+            f"start=: the {settings.head} head is trained from scratch, because {why}; "
             "the backbone, and the linear head's classifiers of labels with the same name, are "
-            "kept "
-            f"(head={CONTROL!r} trains only these)"
+            f"kept (head={CONTROL!r} trains only these)"
         )
     maps = head.pooling is None
     if maps:
         features = _with_maps(run, backbone, head, features, use_cache=True)
-    if not settings.fine_tune or (maps and not continues):
+    if head.closed_form or not settings.fine_tune or (maps and not continues):
         _train_head(run, "graph", head, features)
     elif not continues:
         _agree(run, head, linear, features)
-    if settings.fine_tune:
+    if settings.fine_tune and not head.closed_form:
         features = _fine_tune(run, "graph", backbone, head, features)
         if maps:
             features = _with_maps(run, backbone, head, features, use_cache=False)

@@ -7,6 +7,7 @@ Shapes: N images, C channels, L labels, D node width.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
+from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures, Inputs
 from imlgcn.training.loop import score_features, take, train_epoch
@@ -49,8 +51,13 @@ def train_head(
     """Train ``head`` in place on features that do not change (stages 1 and 3, frozen backbone).
 
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
-    images the best epoch would be the best by chance. Validation mAP is logged.
+    images the best epoch would be the best by chance. Validation mAP is logged. A head of closed
+    form is fitted instead (:func:`fit_head`): settings, loss and seed change nothing then.
     """
+    if head.closed_form:
+        return fit_head(
+            head, train, val, device=fabric.device, log=log, progress=progress, stage=stage
+        )
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
     targets = torch.from_numpy(train.dataset.targets)  # (N, L)
@@ -79,6 +86,26 @@ def train_head(
             value, _ = mean_average_precision(score_features(head, held_out), val.dataset.targets)
             log({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "val_mAP": 100 * value})
     head.eval()
+
+
+def fit_head(
+    head: Head,
+    train: ImageFeatures,
+    val: ImageFeatures,
+    *,
+    device: torch.device,
+    log: Log = lambda row: None,
+    progress: Progress = SILENT,
+    stage: str = "head",
+) -> None:
+    """Fit a head of closed form in place; say the seconds it took, log validation mAP."""
+    started = time.perf_counter()
+    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets))
+    seconds = number(time.perf_counter() - started)
+    progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
+    scores = score_features(head.to(device), val.inputs(head))
+    value, _ = mean_average_precision(scores, val.dataset.targets)
+    log({"stage": stage, "val_mAP": 100 * value})
 
 
 def embed_labels(

@@ -12,6 +12,7 @@ from imlgcn.models.heads.c_tran import CTranHead
 from imlgcn.models.heads.cnn_rnn import CNNRNNHead
 from imlgcn.models.heads.csra import CSRAHead
 from imlgcn.models.heads.iml_gcn import IMLGCNHead
+from imlgcn.models.heads.kernel import KernelHead
 from imlgcn.models.heads.kggr import KGGRHead
 from imlgcn.models.heads.linear import LinearHead
 from imlgcn.models.heads.ml_decoder import MLDecoderHead
@@ -24,6 +25,7 @@ from imlgcn.models.heads.ssgrl import SSGRLHead
 HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
     "mlp": MLPHead,
+    "kernel": KernelHead,
     "ml_gcn": MLGCNHead,
     "iml_gcn": IMLGCNHead,
     "cnn_rnn": CNNRNNHead,

@@ -43,6 +43,9 @@ class Head(Scorer):
     own_loss: ClassVar[str | None] = None
     """Name of the loss of a head that ignores the given criterion."""
 
+    counted_with: ClassVar[Mapping[str, int]] = {}
+    """Options that the data decide (`fitted_options`), as `imlgcn params` counts them."""
+
     neighbour_effect: ClassVar[NeighbourEffect | None] = None
     """For a head with a label graph, the kind of :meth:`neighbours`; else None."""
 
@@ -59,6 +62,14 @@ class Head(Scorer):
         if self.own_loss is None:
             return ()
         return (f"the head is trained with {self.own_loss}, not with the loss of the run",)
+
+    def fit(self, features: Features, targets: Tensor) -> None:
+        """Fit a head of :attr:`closed_form` in place, to targets ``(N, L)``: 1, 0, -1 unknown."""
+        raise InputError(f"{type(self).__name__} is trained by gradient steps: use train_head")
+
+    def fitted_options(self) -> dict[str, Any]:
+        """Return options as fitting left them: a head made with them takes this one's state."""
+        return {}
 
     def linear_form(self) -> tuple[Tensor, Tensor | None] | None:
         """Return the weight ``(L, C)`` of the image vector, and the bias ``(L,)`` if any.
