@@ -83,7 +83,7 @@ def test_it_serves_tags_and_says_that_there_is_no_map(kernel, shapes):
 
 def test_explain_says_in_a_sentence_that_there_is_no_map(cli, kernel, shapes):
     found = cli("explain", kernel.path, shapes.parent / "03.png")
-    found.assert_refused("the head 'kernel' does not say where in the image it looks")
+    found.assert_refused("the head 'kernel' has no activation maps")
 
 
 def test_fine_tuned_it_is_fitted_on_the_features_of_the_tuned_backbone(
@@ -128,8 +128,8 @@ def test_going_on_from_it_fits_anew_on_the_new_images_and_says_so(
     images = load_dataset(data).splits["train"]
     assert again.info.head.options["support"] == images
     assert images < kernel.info.head.options["support"]
-    (said,) = [line for line in progress.said if "starts anew" in line]
-    assert "the kernel head starts anew, because it is fitted by a formula" in said
+    (said,) = [line for line in progress.said if "from scratch" in line]
+    assert "the kernel head is trained from scratch, because a formula fits it" in said
     assert any(f"fitted on {images} images in" in line for line in progress.said)
 
 
