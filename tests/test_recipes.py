@@ -6,7 +6,6 @@ import importlib.util
 import json
 import re
 import shlex
-import shutil
 from functools import cache
 from pathlib import Path
 
@@ -267,25 +266,6 @@ def test_a_recipe_is_what_config_takes(name, cli, shapes, weights, tmp_path, qui
     expected = merge_settings(wrote, asked, made_small, {"fine_tuning": {"epochs": 1}})
     assert wrote == expected, "all that the recipe says, but for what was made small"
     assert json.loads((out / "metrics.json").read_text())["num_images"] == 12
-
-
-def test_coco_as_the_readme_lays_it_out_is_tested_on_val2014(shapes, tmp_path):
-    picture = sorted(shapes.parent.glob("*.png"))[0]
-    for split, folder in (("train", "train2014"), ("val", "val2014")):
-        (tmp_path / folder).mkdir()
-        shutil.copy(picture, tmp_path / folder / f"{split}.png")
-        image = {"id": 7, "file_name": f"{split}.png"}
-        categories = [{"id": 1, "name": "person"}]
-        marks = [{"image_id": 7, "category_id": 1}]
-        content = {"images": [image], "annotations": marks, "categories": categories}
-        file = tmp_path / "annotations" / f"instances_{split}2014.json"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(content))
-    found = load_dataset(tmp_path)
-    assert {r.split: r.path.parent.name for r in found.records} == {
-        "train": "train2014",
-        "test": "val2014",
-    }
 
 
 def test_the_table_in_the_readme_is_made_from_the_recipes(table):

@@ -1,4 +1,4 @@
-"""The command line: version, data, counts, evaluation, and how a mistake ends."""
+"""The command line: version, data, counts, and how a mistake ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sys
 
 import pytest
 
-from imlgcn.metrics import PROTOCOLS, PUBLISHED
 from imlgcn.official.systems import SYSTEMS
 
 
@@ -149,73 +148,6 @@ def test_systems_shows_our_counts_beside_the_published_ones(cli, monkeypatch):
         assert f"{row['our_params']:,}" in text
 
 
-# evaluate
-
-
-def test_evaluate_prints_and_writes_the_numbers_of_training(cli, tagger, shapes, tmp_path):
-    out = tmp_path / "m.json"
-    found = cli("evaluate", tagger.path, shapes, "--json", out)
-    assert found.code == 0
-    content = json.loads(out.read_text())
-    assert content["mAP"] == pytest.approx(tagger.info.metrics["mAP"], abs=1e-3)
-    assert f"{content['mAP']:.1f}" in found.out
-    assert "test split, 12 images" in found.out
-    assert cli("evaluate", tagger.path, shapes, "--split", "all").out.startswith("all split, 72")
-
-
-@pytest.mark.parametrize("protocol", PUBLISHED)
-def test_evaluate_prints_the_terms_of_a_paper_under_its_name(
-    cli, tagger, shapes, tmp_path, protocol
-):
-    out = tmp_path / "m.json"
-    found = cli("evaluate", tagger.path, shapes, "--protocol", protocol, "--json", out)
-    content = json.loads(out.read_text())
-    assert (found.code, content["protocol"]) == (0, protocol)
-    assert f"protocol {protocol}" in found.out
-    lines = {line.split()[1]: line for line in found.out.splitlines() if line.startswith("│")}
-    for key in ("mAP", "CP", "CR", "CF1", "OP", "OR", "OF1"):
-        assert "-" if content[key] is None else f"{content[key]:.1f}" in lines[key]
-    assert f"{protocol}, top 3" in found.out or content["top3"] is None
-    text = " ".join(found.out.split())
-    assert f"As in {content['paper']}: uncalibrated scores, {content['threshold']}." in text
-    assert ("(ebF1)" in text) == (protocol == "c_tran")
-    assert ("computes mAP only" in text) == (protocol in ("ssgrl", "query2label"))
-
-
-def test_evaluate_says_which_numbers_a_paper_leaves_undefined(cli, tagger, shapes, rewrite):
-    def hide_red(row):
-        labels = [name for name in row[1].split(";") if name != "red" or row[2] != "test"]
-        return (row[0], ";".join(labels), row[2])
-
-    found = cli("evaluate", tagger.path, rewrite(hide_red), "--protocol", "ml_gcn")
-    assert found.code == 0
-    text = " ".join(found.out.split())
-    assert "Undefined: mAP, CR, CF1" in text
-    assert "without empty labels" in text
-
-
-def test_evaluate_lists_every_protocol_in_its_help(cli):
-    words = cli("evaluate", "--help").out.replace("│", " ").split()
-    known = {word.strip(".,:") for word in words}
-    assert {*PROTOCOLS, *PUBLISHED} <= known
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--split", "training2"), "training2"),
-        (("--protocol", "voc7"), "did you mean 'voc07'"),
-        (("--protocol", "q2l"), "query2label"),
-        (("--protocol", "mlgcn"), "did you mean 'ml_gcn'"),
-    ],
-)
-def test_evaluate_refuses_what_it_does_not_know_and_writes_nothing(
-    cli, tagger, shapes, tmp_path, arguments, words
-):
-    cli("evaluate", tagger.path, shapes, "--json", tmp_path / "m", *arguments).assert_refused(words)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_damaged_tagger_is_refused_by_every_command_that_opens_one(cli, own_tagger, shapes):
     (own_tagger / "model.safetensors").write_bytes(b"x")
     image = shapes.parent / "00.png"
@@ -303,51 +235,3 @@ def test_our_own_mistakes_are_not_hidden(cli, monkeypatch):
     monkeypatch.setattr("imlgcn.data.source.load_dataset", fail)
     with pytest.raises(ZeroDivisionError):
         cli("check", "openclipart")
-
-
-@pytest.fixture
-def coco_folder(shapes, tmp_path):
-    """A folder as COCO's own, made of a few of the shapes: 30 train, 12 val."""
-    import shutil
-
-    from imlgcn.data.dataset import load_dataset
-
-    data = load_dataset(shapes)
-    ids = {name: 3 * number + 1 for number, name in enumerate(data.names)}  # ids with gaps
-    (tmp_path / "annotations").mkdir()
-    for part, records in (("train", data.records[:30]), ("val", data.records[30:42])):
-        (tmp_path / f"{part}2017").mkdir()
-        content = {"images": [], "annotations": [], "categories": []}
-        for number, record in enumerate(records):
-            shutil.copy(record.path, tmp_path / f"{part}2017" / record.name)
-            content["images"].append({"id": number, "file_name": record.name})
-            for label in record.labels:
-                content["annotations"].append({"image_id": number, "category_id": ids[label]})
-        content["categories"] = [{"id": ids[name], "name": name} for name in data.names]
-        path = tmp_path / f"annotations/instances_{part}2017.json"
-        path.write_text(json.dumps(content))
-    return tmp_path
-
-
-def test_a_published_test_split_can_be_kept(cli, coco_folder):
-    from imlgcn.data.dataset import load_dataset
-
-    out = coco_folder / "split.csv"
-    done = cli("split", coco_folder, "--out", out, "--keep-test", "--val", "0.2")
-    assert done.code == 0, done.err
-    back = load_dataset(out)
-    assert back.splits == {"train": 24, "val": 6, "test": 12}
-    assert {path.parent.name for path in back.split("test").paths} == {"val2017"}
-
-
-def test_a_variant_reaches_the_reader_from_every_command(cli, coco_folder, tagger):
-    plain = cli("check", coco_folder, "--json")
-    assert json.loads(plain.out)["splits"] == {"train": 30, "test": 12}
-    kept = cli("check", coco_folder, "--json", "--variant", "keep-val", "--reader", "coco")
-    assert json.loads(kept.out)["splits"] == {"train": 30, "val": 12}
-    cli("graph", coco_folder, "--variant", "kep-val").assert_refused("did you mean 'keep-val'")
-    cli("split", coco_folder, "--out", coco_folder / "s.csv", "--variant", "x").assert_refused("x")
-    scored = cli("evaluate", tagger.path, coco_folder, "--split", "val", "--variant", "keep-val")
-    assert "val split, 12 images" in scored.out, scored.err
-    refused = cli("evaluate", tagger.path, coco_folder, "--split", "val", "--reader", "coco")
-    refused.assert_refused("no split 'val'")

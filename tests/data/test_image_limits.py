@@ -1,6 +1,5 @@
 """Decoding large files fast, and refusing what is too large, damaged or no image."""
 
-import io
 import struct
 import time
 import warnings
@@ -13,28 +12,9 @@ from PIL import Image, ImageDraw, ImageFile, features
 from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, ImageInfo, image_info, open_image
 
+from .conftest import encode, heic, picture
+
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
-
-
-def encode(image: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def heic(image: Image.Image) -> bytes:
-    pillow_heif = pytest.importorskip("pillow_heif")
-    file = io.BytesIO()
-    pillow_heif.from_pillow(image).save(file)
-    return file.getvalue()
-
-
-def picture(width: int = 64, height: int = 48) -> Image.Image:
-    """Red left, blue right, a green bar along the top: every turn and flip shows."""
-    image = Image.new("RGB", (width, height), "red")
-    image.paste("blue", (width // 2, 0, width, height))
-    image.paste("lime", (0, 0, width, height // 4))
-    return image
 
 
 def photograph(width: int, height: int, grain: float = 8) -> Image.Image:

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from imlgcn.config import InputError
-from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
+from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.split import (
     keep_splits,
     split_around_test,
@@ -14,6 +13,8 @@ from imlgcn.data.split import (
     stratify,
     write_split_csv,
 )
+
+from .conftest import write_images
 
 SHARES = np.array([0.8, 0.1, 0.1])
 
@@ -171,19 +172,6 @@ def test_without_a_test_split_and_others_there_is_nothing_to_keep(splits):
         split_around_test(data, group_by="scene")
 
 
-def write_images(folder, labels):
-    rows = []
-    for index, text in enumerate(labels):
-        blocks = np.random.default_rng(index // 2).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-        side = 60 + 30 * (index % 2)  # every picture in two sizes
-        Image.fromarray(blocks).resize((side, side), Image.Resampling.BICUBIC).save(
-            folder / f"{index}.png"
-        )
-        rows.append(f'{index}.png,"{text}"')
-    (folder / "data.csv").write_text("\n".join(["image,labels", *rows]))
-    return load_dataset(folder / "data.csv")
-
-
 def test_near_duplicates_stay_together_by_default(tmp_path):
     data = write_images(tmp_path, ["dog", "cat"] * 10)
     splits, table = split_dataset(data, train=0.5, val=0.3, test=0.2)
@@ -233,72 +221,3 @@ def test_images_of_a_group_follow_those_that_keep_an_old_split(tmp_path):
     assert kept == 3
     mixed, _ = keep_splits(data, tmp_path / "old.csv", np.array([0, 0, 0, 0, 4, 5]))
     assert mixed.records[3].split == "train", "of those the old run learnt from"
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ["dog;?cat", "cat", "", "dog"],  # plain: one column
-        ["fire, engine;dog", "dog", "dog;?fire, engine", ""],  # a delimiter in a name
-        ["dog;?owl", "dog", "?", "dog;?owl"],  # a label that is nowhere present
-    ],
-)
-@pytest.mark.parametrize("place", ["splits.csv", "deep/splits.csv"])
-def test_a_written_split_is_read_back_as_the_same_data(tmp_path, labels, place):
-    data = write_images(tmp_path, labels)
-    splits = ["train", "val", "test", "train"]
-    write_split_csv(data, splits, tmp_path / place)
-    again = load_dataset(tmp_path / place)
-    assert again.names == data.names
-    np.testing.assert_array_equal(again.targets, data.targets)
-    assert [record.split for record in again.records] == splits
-    assert all(a.samefile(b) for a, b in zip(again.paths, data.paths, strict=True))
-    assert again.records[0].name == ("0.png" if place == "splits.csv" else str(data.paths[0]))
-
-
-@pytest.mark.parametrize("name", ["fire, engine", "a|b", "a;b", "?x"])
-def test_a_label_that_could_be_misread_survives(tmp_path, name):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    records = [Record("a.png", tmp_path / "a.png", (label,)) for label in (name, "dog")]
-    data = Dataset.from_source(Source([name, "dog"], records, "test", "because"))
-    write_split_csv(data, ["train", "val"], tmp_path / "s.csv")
-    again = load_dataset(tmp_path / "s.csv")
-    assert again.names == (name, "dog")
-    assert again.targets.tolist() == [[1, 0], [0, 1]]
-
-
-def test_a_label_of_no_image_survives_and_fields_are_written(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    record = Record("a.png", tmp_path / "a.png", ("dog",), fields={"scene": "x, y"})
-    one = Dataset.from_source(Source(["dog"], [record], "test", "because"))
-    write_split_csv(one, ["train"], tmp_path / "s.csv")
-    assert load_dataset(tmp_path / "s.csv").records[0].fields == {"scene": "x, y"}
-    two = Dataset.from_source(Source(["dog", "bat"], [record], "test", "because"))
-    write_split_csv(two, ["train"], tmp_path / "s.csv")
-    assert load_dataset(tmp_path / "s.csv").names == ("dog", "bat")
-
-
-@pytest.mark.parametrize("labels", [["dog", "cat", "", "dog"], ["fire, engine;dog", "dog", "", ""]])
-def test_groups_survive_in_a_written_split_and_are_no_label(tmp_path, labels):
-    data = write_images(tmp_path, labels)
-    groups = ["1", None, "0", "1"]  # what looks like a label is none
-    records = (replace(r, group=group) for r, group in zip(data.records, groups, strict=True))
-    data = replace(data, records=tuple(records))
-    write_split_csv(data, ["train", "val", "test", "train"], tmp_path / "s.csv")
-    again = load_dataset(tmp_path / "s.csv")
-    assert [record.group for record in again.records] == groups
-    assert again.names == data.names
-    np.testing.assert_array_equal(again.targets, data.targets)
-
-
-@pytest.mark.parametrize("name", ["group", "Split", "labels"])
-def test_a_label_called_as_another_column_is_kept_or_refused_but_never_lost(tmp_path, name):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    record = Record("a.png", tmp_path / "a.png", (name,))
-    data = Dataset.from_source(Source([name], [record], "test", "because"))
-    write_split_csv(data, ["train"], tmp_path / "s.csv")
-    assert load_dataset(tmp_path / "s.csv").names == (name,)
-    data = Dataset.from_source(Source([name, "a;b"], [record], "test", "because"))
-    with pytest.raises(InputError, match=f"label '{name}' cannot be written.*rename the label"):
-        write_split_csv(data, ["train"], tmp_path / "t.csv")
-    assert not (tmp_path / "t.csv").exists()

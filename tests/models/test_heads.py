@@ -26,7 +26,6 @@ over_all_heads = pytest.mark.parametrize(("name", "preset"), CASES)
 over_small_heads = pytest.mark.parametrize("name", PRESETS)
 # tests/exporting/test_every_head.py writes all heads of the package, each in a whole network
 AS_ONNX = [EXAMPLE, *(pytest.param(name, marks=pytest.mark.slow) for name in HEADS)]
-FOLDING = ["linear", "ml_gcn", "iml_gcn"]
 STEPS, IMAGES = 100, 6  # the budget of learning by heart
 SUPPORT = 16  # images that a closed form is fitted on
 
@@ -134,18 +133,6 @@ def test_folded_equals_unfolded(name, preset, labels):
     folded = head.fold().eval()
     atol = 1e-5 * expected.abs().max().item()
     torch.testing.assert_close(folded(features), expected, rtol=1e-5, atol=atol)
-
-
-@pytest.mark.parametrize("name", FOLDING)
-@pytest.mark.parametrize("bias_start", [None, -2.0])
-def test_a_folded_head_keeps_one_classifier_per_label_and_a_bias_if_there_was_one(
-    name, bias_start, labels
-):
-    folded = create_head(name, IN_CHANNELS, labels, bias_start=bias_start).fold()
-    L = labels.num_labels
-    expected = L * IN_CHANNELS + (0 if bias_start is None else L)
-    assert sum(p.numel() for p in folded.parameters()) == expected
-    assert not list(folded.buffers())
 
 
 @over_all_heads

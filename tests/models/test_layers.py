@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from imlgcn.config import InputError
+from imlgcn.models.heads import create_head
 from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, pool, scale_to_norm
+
+from .conftest import IN_CHANNELS
 
 
 def test_pooling_takes_the_mean_or_maximum_of_each_channel():
@@ -60,3 +63,15 @@ def test_a_folded_head_holds_copies():
     torch.testing.assert_close(before, vector @ weight.T + bias)
     weight.zero_()
     torch.testing.assert_close(folded(features), before)
+
+
+@pytest.mark.parametrize("name", ["linear", "ml_gcn", "iml_gcn"])
+@pytest.mark.parametrize("bias_start", [None, -2.0])
+def test_a_folded_head_keeps_one_classifier_per_label_and_a_bias_if_there_was_one(
+    name, bias_start, labels
+):
+    folded = create_head(name, IN_CHANNELS, labels, bias_start=bias_start).fold()
+    L = labels.num_labels
+    expected = L * IN_CHANNELS + (0 if bias_start is None else L)
+    assert sum(p.numel() for p in folded.parameters()) == expected
+    assert not list(folded.buffers())

@@ -14,6 +14,7 @@ from PIL import Image
 pytest.importorskip("fastapi")
 
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from imlgcn.serve import ServeSettings, create_app
 
@@ -95,3 +96,13 @@ def assert_refused(answer, status: int, code: str, *words: str) -> None:
     assert str(Path.home()) not in error["message"]
     for word in words:
         assert word in error["message"]
+
+
+def counts(client) -> dict[str, float]:
+    """Return what `/metrics` tells, by name and labels in alphabetical order."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {
+        " ".join([item.name, *(f"{k}={v}" for k, v in sorted(item.labels.items()))]): item.value
+        for family in families
+        for item in family.samples
+    }

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from imlgcn.engines.base import cores
-from imlgcn.serve.service import Service
-
-from .conftest import assert_refused, picture
+from .conftest import assert_refused, counts, picture
 
 JPEG = {"content-type": "image/jpeg"}
 
@@ -187,38 +182,6 @@ def test_known_labels_reach_a_head_that_can_use_them(quick, serving):
     assert_refused(wrong, 422, "bad_known", "did you mean 'red'")
 
 
-def test_a_full_queue_says_when_to_come_again_and_then_takes_images_again(quick, serving):
-    quick.engine.gate = gate = threading.Event()
-    gate.set()  # for the warm-up
-    client = serving(quick, queue=2)
-    gate.clear()
-    with ThreadPoolExecutor(2) as pool:
-        waiting = [pool.submit(client.post, "/v1/tags", content=picture()) for _ in range(2)]
-        batcher = client.app.state.service.batcher
-        while batcher.accepted < 2:
-            pass
-        refused = client.post("/v1/tags", content=picture())
-        assert_refused(refused, 503, "busy", "2 images")
-        assert int(refused.headers["retry-after"]) >= 1
-        assert_refused(client.get("/readyz"), 503, "busy")
-        assert client.get("/healthz").status_code == 200
-        gate.set()
-        assert [future.result().status_code for future in waiting] == [200, 200]
-    assert client.get("/readyz").status_code == 200
-    assert client.post("/v1/tags", content=picture()).status_code == 200
-
-
-def test_what_takes_too_long_is_given_up(quick, serving):
-    quick.engine.gate = gate = threading.Event()
-    gate.set()
-    client = serving(quick, timeout=0.2)
-    gate.clear()
-    answer = client.post("/v1/tags", content=picture())
-    gate.set()
-    assert_refused(answer, 504, "too_slow", "0.2 seconds")
-    assert client.app.state.service.batcher.accepted == 0
-
-
 def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, serving, caplog):
     client = serving(quick)
 
@@ -274,138 +237,6 @@ def test_a_head_without_maps_says_so(quick, serving):
     client = serving(quick)
     assert client.get("/v1/model").json()["can"]["maps"] is False
     assert_refused(client.post("/v1/maps", content=picture()), 404, "no_maps", "no activation maps")
-
-
-# what the tagger tells
-
-
-def test_labels_stand_in_the_order_of_the_probabilities(quick, serving):
-    labels = serving(quick).get("/v1/labels").json()["labels"]
-    assert [item["label"] for item in labels] == list(quick.labels)
-    np.testing.assert_allclose([i["threshold"] for i in labels], quick.thresholds, atol=1e-6)
-
-
-def test_thresholds_go_from_finding_more_to_being_surer(quick, serving):
-    content = serving(quick).get("/v1/thresholds").json()
-    steps, middle = content["steps"], content["default"]
-    assert steps[middle]["goal"] == "f1"
-    assert (content["split"], content["images"]) == ("test", 12)
-    for step in steps:
-        expected = quick.thresholds_for(step["goal"])
-        np.testing.assert_allclose(step["thresholds"], expected, atol=1e-6)
-
-
-def test_the_graph_has_a_place_for_every_label_with_an_edge(quick, serving):
-    graph = serving(quick).get("/v1/graph").json()
-    nodes = {node["label"] for node in graph["nodes"]}
-    assert nodes | set(graph["isolated"]) == set(quick.labels)
-    assert {edge["source"] for edge in graph["edges"]} <= nodes
-    for node in graph["nodes"]:
-        assert 0 <= node["x"] <= graph["size"][0]
-        assert 0 <= node["y"] <= graph["size"][1]
-
-
-def test_the_model_says_what_it_is_and_can_and_no_path(quick, serving):
-    answer = serving(quick).get("/v1/model")
-    model = answer.json()
-    assert model["head"] == "iml_gcn"
-    assert model["metrics"]["protocol"] == "default"
-    assert model["can"]["graph"] is True
-    assert model["can"]["known"] is False
-    assert str(quick.path.parent) not in answer.text
-
-
-def test_a_tagger_without_scores_or_counts_says_so(quick, serving, own_tagger):
-    from imlgcn.tagger import Tagger
-
-    (own_tagger / "predictions.parquet").unlink()
-    (own_tagger / "model.safetensors").unlink()
-    bare = Tagger.load(own_tagger)
-    bare.engine = quick.engine
-    client = serving(bare)
-    can = client.get("/v1/model").json()["can"]
-    assert (can["graph"], can["thresholds"]) == (False, False)
-    assert_refused(client.get("/v1/graph"), 404, "not_there", "label graph")
-    assert_refused(client.get("/v1/thresholds"), 404, "not_there", "validation scores")
-    assert client.post("/v1/tags", content=picture()).status_code == 200
-    answer = client.post("/v1/tags?threshold=precision=0.9", content=picture())
-    assert_refused(answer, 422, "bad_threshold", "no validation scores", "0.5")
-    assert str(own_tagger) not in answer.text
-
-
-def test_bodies_are_held_up_to_a_limit(quick, serving):
-    client = serving(quick, max_held=20_000)
-    large = client.post("/v1/tags", content=bytes(20_001))
-    assert_refused(large, 503, "busy")
-    assert large.headers["retry-after"] == "1"
-    for _ in range(20):  # what was held is given back
-        assert client.post("/v1/tags", content=picture()).status_code == 200
-
-
-def test_more_images_than_the_queue_ever_holds_are_not_told_to_come_again(quick, serving):
-    files = [("image", (f"{n}.png", picture())) for n in range(4)]
-    answer = serving(quick, queue=3).post("/v1/tags", files=files)
-    assert_refused(answer, 422, "too_many_images", "3 images at once")
-
-
-def test_no_more_maps_are_made_at_once_than_there_are_cores(quick, serving, monkeypatch):
-    quick.engine.map_kind = "score"
-    running, most = [], []
-    made = Service._maps
-
-    def slowly(self, data, chosen):
-        running.append(None)
-        most.append(len(running))
-        time.sleep(0.02)
-        running.pop()
-        return made(self, data, chosen)
-
-    monkeypatch.setattr(Service, "_maps", slowly)
-    client = serving(quick)
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: client.post("/v1/maps", content=picture()), range(8)))
-    assert all(answer.status_code == 200 for answer in found)
-    assert max(most) <= cores()
-
-
-def counts(client) -> dict[str, float]:
-    """Return what `/metrics` tells, by name and labels in alphabetical order."""
-    families = text_string_to_metric_families(client.get("/metrics").text)
-    return {
-        " ".join([item.name, *(f"{k}={v}" for k, v in sorted(item.labels.items()))]): item.value
-        for family in families
-        for item in family.samples
-    }
-
-
-def test_metrics_count_requests_images_and_batches_of_this_server_alone(quick, serving):
-    serving(quick).post("/v1/tags", content=picture())
-    client = serving(quick)
-    for content in (picture(), picture(), b"no image"):
-        client.post("/v1/tags", content=content)
-    client.get("/somewhere/unheard/of")
-    expected = {
-        "imlgcn_requests_total path=/v1/tags status=200": 2,
-        "imlgcn_requests_total path=/v1/tags status=415": 1,
-        "imlgcn_requests_total path=other status=404": 1,
-        "imlgcn_images_total outcome=tagged": 2,
-        "imlgcn_images_total outcome=refused": 1,
-        "imlgcn_batch_images_sum": 2,
-        "imlgcn_batch_images_bucket le=1.0": 2,
-        "imlgcn_tag_seconds_count": 3,
-        "imlgcn_tag_seconds_bucket le=30.0": 3,
-        "imlgcn_batch_seconds_count": 2,
-        "imlgcn_queue_images": 0,
-    }
-    found = counts(client)
-    assert {name: found[name] for name in expected} == expected
-
-
-def test_the_queue_is_counted_when_somebody_asks(quick, serving):
-    client = serving(quick)
-    with client.app.state.service.batcher.reserve(3):
-        assert counts(client)["imlgcn_queue_images"] == 3
-    assert counts(client)["imlgcn_queue_images"] == 0
 
 
 def test_the_description_of_the_api_has_examples_and_every_error(quick, serving):

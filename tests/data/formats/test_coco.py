@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -169,3 +170,22 @@ def test_a_json_of_another_kind_is_not_taken_for_coco(tmp_path):
     path.write_text("{'images'")
     with pytest.raises(InputError, match="is not valid JSON"):
         load_dataset(path, reader="coco")
+
+
+def test_coco_as_the_readme_lays_it_out_is_tested_on_val2014(shapes, tmp_path):
+    picture = sorted(shapes.parent.glob("*.png"))[0]
+    for split, folder in (("train", "train2014"), ("val", "val2014")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(picture, tmp_path / folder / f"{split}.png")
+        image = {"id": 7, "file_name": f"{split}.png"}
+        categories = [{"id": 1, "name": "person"}]
+        marks = [{"image_id": 7, "category_id": 1}]
+        content = {"images": [image], "annotations": marks, "categories": categories}
+        file = tmp_path / "annotations" / f"instances_{split}2014.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content))
+    found = load_dataset(tmp_path)
+    assert {r.split: r.path.parent.name for r in found.records} == {
+        "train": "train2014",
+        "test": "val2014",
+    }
