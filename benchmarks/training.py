@@ -116,19 +116,20 @@ def extraction_rates(rounds: int, images: int) -> dict[str, list[float]]:
     """Return images/s from files, and of torch engines on pixels that are in memory already."""
     from imlgcn.data.dataset import load_dataset
     from imlgcn.data.transforms import load_input
+    from imlgcn.engines.device import batch_size, choose_device
     from imlgcn.engines.torch import throughput_threads
     from imlgcn.models import create_backbone
-    from imlgcn.training.extract import BATCH, extract_features, pooling_extractor
+    from imlgcn.training.extract import extract_features, pooling_extractor
 
     data = load_dataset("openclipart").split("train").select(range(images))
     backbone = create_backbone("efficientnet_lite0")
     image = backbone.image_settings
     pixels = np.stack([load_input(path, image) for path in data.paths])  # (N, S, S, 3)
-    extract = pooling_extractor(backbone)
+    extract, size = pooling_extractor(backbone), batch_size(choose_device())
 
     def in_memory() -> None:
         with throughput_threads() as streams, ThreadPoolExecutor(streams) as pool:
-            list(pool.map(extract, np.split(pixels, range(BATCH, len(pixels), BATCH))))
+            list(pool.map(extract, np.split(pixels, range(size, len(pixels), size))))
 
     ways = {
         "engine alone: torch, folded, pixels in memory": in_memory,
