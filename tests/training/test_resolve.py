@@ -131,3 +131,9 @@ def test_settings_of_format_1_are_read_with_the_names_of_format_2(file):
     assert found.fine_tuning.epochs == 5
     assert found.label_embeddings.centred is False
     assert found.head_options["graph"] == "identity"
+
+
+def test_how_data_is_read_is_said_once():
+    with pytest.raises(InputError, match="leave out reader"):
+        plan_run(DataSource("a.csv"), {"reader": "csv"})
+    assert plan_run(DataSource("a.csv", "csv"), {}).data.reader == "csv"

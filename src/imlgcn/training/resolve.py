@@ -106,9 +106,12 @@ def plan_run(
         start: a tagger folder to start from.
 
     Raises:
-        InputError: an unknown name, or a file that cannot be read.
+        InputError: an unknown name, a file that cannot be read, or a ``DataSource`` beside what
+            says how to read it.
     """
     given = spell_out(arguments)
+    if isinstance(data, DataSource) and (twice := [key for key in HOW if given.get(key)]):
+        raise InputError(f"a DataSource says how it is read: leave out {', '.join(twice)}")
     content = {} if config is None else read_config(Path(config))
     start = start or content.pop("from", None)
     file = spell_out({key: value for key, value in content.items() if key not in ONLY_IN_FILES})
@@ -156,7 +159,7 @@ def _for_head(layer: Mapping[str, Any], head: str | None) -> Mapping[str, Any]:
 
 
 def _known(layer: dict[str, Any]) -> dict[str, Any]:
-    known = (*TrainSettings.model_fields, *SHORT, "epochs", *BESIDES)
+    known = {*TrainSettings.model_fields, *SHORT, "epochs", *BESIDES}
     for key in layer:
         if key not in known:
             raise unknown_name("setting", key, known)
