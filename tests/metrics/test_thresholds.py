@@ -11,6 +11,7 @@ from imlgcn.metrics import (
     precision_recall_f1,
     predict_labels,
 )
+from imlgcn.metrics.thresholds import RULES, ThresholdFit
 
 
 def case(seed=0, images=400, rates=(0.4, 0.1, 0.03)):
@@ -153,5 +154,44 @@ def test_goals_are_read(text, goal):
 
 @pytest.mark.parametrize("text", ["f2", "f1=0.5", "recall", "recall=2", "=0.5", "1.5", "nan", ""])
 def test_other_goals_are_refused_with_the_choices(text):
-    with pytest.raises(InputError, match=r"use f1, precision=0.9, recall=0.9 or a number"):
+    with pytest.raises(
+        InputError, match=r"use f1, f1-macro, f1-micro, precision=0.9, recall=0.9 or a number"
+    ):
         parse_operating_point(text)
+
+
+def posteriors(seed, images, rates=(0.4, 0.2, *[0.03] * 10)):
+    """Calibrated probabilities of labels that are hard to easy."""
+    generator = np.random.default_rng(seed)
+    rates, ease = np.array(rates), np.linspace(0.5, 3, len(rates))
+    targets = (generator.random((images, len(rates))) < rates).astype(int)
+    x = ease * targets + generator.normal(size=targets.shape)
+    logits = ease * x - ease**2 / 2 + np.log(rates / (1 - rates))
+    return 1 / (1 + np.exp(-logits)), targets
+
+
+def test_each_f1_is_the_best_at_what_it_is_for():
+    values = {"f1-micro": [], "f1-macro": [], "f1": []}
+    for seed in range(6):
+        fit = ThresholdFit(*posteriors(seed, 600))
+        fresh = posteriors(seed + 100, 6000)
+        for kind, found in values.items():
+            scores = measure(*fresh, fit.thresholds(OperatingPoint(kind)))
+            found.append((scores.OF1, scores.CF1_per_label))
+    micro, macro, both = (np.mean(found, axis=0) for found in values.values())
+    assert micro[0] > both[0] > macro[0] - 0.01
+    assert macro[1] > both[1] - 0.01 > micro[1] - 0.02
+    assert macro[1] > micro[1]
+
+
+def test_images_of_one_fold_are_held_out_together():
+    probabilities, targets = case()
+    twice = np.repeat(probabilities, 2, 0), np.repeat(targets, 2, 0)
+    folds = np.arange(len(targets)) % 5
+    alone = fit_thresholds(probabilities, targets, folds=folds)
+    rule = ThresholdFit(probabilities, targets, folds=folds).rule("f1")
+    doubled = ThresholdFit(*twice, folds=np.repeat(folds, 2)).rule("f1")
+    assert alone.shape == (3,)
+    assert {rule, doubled} <= set(RULES)
+    with pytest.raises(InputError, match="one fold per image"):
+        fit_thresholds(probabilities, targets, folds=[0, 1])

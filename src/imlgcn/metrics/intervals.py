@@ -1,0 +1,99 @@
+r"""Intervals of mAP and F1: groups of images are drawn anew, with replacement.
+
+Near duplicates are no independent evidence, so a group is drawn as a whole. A resample is a number
+of times that each image is drawn, so nothing is sorted twice. Efron and Tibshirani, An Introduction
+to the Bootstrap (1993).
+
+Letters: B resamples, G groups, N images, L labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.metrics.inputs import check_inputs
+
+ENTRIES = 5e7  # resamples x images x labels: about a second
+
+
+def number_of_samples(targets: NDArray[np.int8]) -> int:
+    """Return how many resamples are affordable for targets ``(N, L)``: 100 to 1000."""
+    return int(np.clip(ENTRIES / max(targets.size, 1), 100, 1000))
+
+
+def resample(groups: ArrayLike, samples: int, *, seed: int = 0) -> NDArray[np.float32]:
+    """Return how often each image is drawn, ``(B, N)``, from its group ``(N,)``.
+
+    >>> drawn = resample([0, 0, 1], samples=50)
+    >>> bool((drawn[:, 0] == drawn[:, 1]).all() and (drawn[:, 0] + drawn[:, 2] == 2).all())
+    True
+    """
+    _, which = np.unique(np.asarray(groups), return_inverse=True)
+    G = int(which.max()) + 1 if len(which) else 0
+    generator = np.random.default_rng(seed)
+    drawn = (np.bincount(generator.integers(0, G, G), minlength=G) for _ in range(samples))
+    return np.array([counts[which] for counts in drawn], np.float32).reshape(samples, -1)
+
+
+def resampled_map(
+    scores: ArrayLike, targets: ArrayLike, drawn: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the mAP (protocol "default") of each resample, (B,), as a fraction.
+
+    A label without a positive in a resample is left out of it.
+
+    Shape:
+        - scores, targets ``(N, L)``, drawn ``(B, N)``, output ``(B,)``
+    """
+    scores, targets = check_inputs(scores, targets)
+    total, labels = np.zeros(len(drawn)), np.zeros(len(drawn))
+    for s, t in zip(scores.T, targets.T, strict=True):
+        known = np.flatnonzero(t >= 0)
+        order = known[np.argsort(-s[known], kind="stable")]
+        at = np.flatnonzero(t[order] == 1)  # (P,) ranks of the positives
+        # the last rank of the same score: tied scores are counted together
+        last = np.searchsorted(-s[order], -s[order][at], side="right") - 1
+        weight = drawn[:, order]  # (B, K)
+        retrieved = np.cumsum(weight, axis=1, dtype=np.float64)[:, last]  # (B, P)
+        positive = weight[:, at].astype(np.float64)
+        hits = np.cumsum(positive, axis=1)[:, np.searchsorted(at, last, side="right") - 1]
+        precision = np.divide(hits, retrieved, out=np.zeros_like(hits), where=retrieved > 0)
+        count = positive.sum(axis=1)  # (B,)
+        total += np.divide((positive * precision).sum(axis=1), count, where=count > 0,
+                           out=np.zeros_like(count))  # fmt: skip
+        labels += count > 0
+    return np.where(labels > 0, total / np.maximum(labels, 1), np.nan)
+
+
+def f1_intervals(
+    predicted: ArrayLike, targets: ArrayLike, groups: ArrayLike | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % intervals of ``OF1`` and ``CF1_per_label``, in percent.
+
+    The labels are those with a positive. Without ``groups`` images are drawn one by one.
+
+    Shape:
+        - predicted (bool), targets ``(N, L)``, groups ``(N,)``
+    """
+    targets = np.asarray(targets)
+    predicted = np.asarray(predicted) & (targets >= 0)
+    positive = targets == 1
+    shown = positive.any(axis=0)
+    if not shown.any():
+        return {}
+    groups = np.arange(len(targets)) if groups is None else groups
+    drawn = resample(groups, number_of_samples(targets))
+    hits = 2.0 * (drawn @ (predicted & positive)[:, shown].astype(np.float32))  # (B, labels)
+    total = drawn @ (predicted[:, shown].astype(np.float32) + positive[:, shown])
+    values = {
+        "OF1": hits.sum(1) / np.maximum(total.sum(1), 1),
+        "CF1_per_label": (hits / np.maximum(total, 1)).mean(1),
+    }
+    return {key: interval(100 * value) for key, value in values.items()}
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of resampled values (B,); NaN are left out."""
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)
