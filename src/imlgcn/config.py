@@ -18,6 +18,7 @@ class InputError(ValueError):
 
 
 CONTROL = "linear"  # the head that every other is trained beside and compared with
+AUTO = "auto"  # not a head: the best of those that declare themselves candidates
 
 
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
@@ -109,7 +110,7 @@ SMALL_DATA = 20_000  # training images below which the preset `small` is chosen
 class TrainSettings(Settings):
     """Everything that decides a training run besides the data; written to ``config.yaml``."""
 
-    head: str = "iml_gcn"
+    head: str = AUTO
     head_options: dict[str, Any] = Field(default_factory=dict)
     backbone: str = "efficientnet_lite0"
     weights: str | None = None  # a file; None = embedded package or timm hub
@@ -117,6 +118,9 @@ class TrainSettings(Settings):
     fit: Literal["pad", "squash"] = "pad"
     preset: Literal["small", "paper"] = "small"
     fine_tune: bool = False
+    refit: bool = (
+        True  # the final head learns the validation images too; see imlgcn.training.held_out
+    )
     seed: int = Field(0, ge=0)
     strict: bool = False  # an unreadable image is an error, not a skipped row
     threshold: str = "f1"

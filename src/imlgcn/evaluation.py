@@ -16,6 +16,8 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
 from imlgcn.metrics.calibration import fit_platt, sigmoid
+from imlgcn.metrics.f1 import predict_labels
+from imlgcn.metrics.intervals import f1_intervals
 from imlgcn.metrics.papers import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.protocol import evaluate_scores, evaluate_uncalibrated
 from imlgcn.metrics.thresholds import fit_thresholds
@@ -26,11 +28,19 @@ from imlgcn.tagger.scores import ScoredSplit
 
 
 def fit_label_calibration(
-    logits: NDArray[np.float32], targets: NDArray[np.int8], operating_point: str = "f1"
+    logits: NDArray[np.float32],
+    targets: NDArray[np.int8],
+    operating_point: str = "f1",
+    *,
+    folds: NDArray[np.integer] | None = None,
 ) -> LabelCalibration:
-    """Fit Platt calibration, then thresholds for an operating point, on validation ``(N, L)``."""
+    """Fit Platt calibration, then thresholds, on scores ``(N, L)`` of images not learnt.
+
+    ``folds`` as for :func:`imlgcn.metrics.fit_thresholds`.
+    """
     calibration = fit_platt(logits, targets)
-    thresholds = fit_thresholds(calibration.apply(logits), targets, operating_point)
+    probabilities = calibration.apply(logits)
+    thresholds = fit_thresholds(probabilities, targets, operating_point, folds=folds)
     return LabelCalibration(
         slope=calibration.slope.tolist(),
         intercept=calibration.intercept.tolist(),
@@ -65,6 +75,8 @@ def evaluate_split(
         protocol=protocol,
     )
     metrics["before_calibration"] = evaluate_uncalibrated(sigmoid(logits), targets)
+    predicted = predict_labels(calibration.platt.apply(logits), np.array(calibration.threshold))
+    metrics["intervals"] = f1_intervals(predicted, targets)
     return metrics
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imlgcn.config import CONTROL, InputError, TrainSettings
+from imlgcn.config import InputError, TrainSettings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import (
     in_old_order,
@@ -21,17 +21,15 @@ from imlgcn.data.ready import (
 )
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
-from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.files import write_atomic
-from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT
-from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
-from imlgcn.tagger.scores import ScoredSplit, write_predictions
+from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, METRICS, SCORES, SPLIT, read_config
+from imlgcn.tagger.info import Part, TaggerInfo, library_versions
+from imlgcn.tagger.scores import write_predictions
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
-from imlgcn.training.resolve import plan_run
+from imlgcn.training.resolve import Plan, plan_run
 
 DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -78,7 +76,10 @@ def train(
     """
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
+    from imlgcn.training.judge import judge, scored_splits
+    from imlgcn.training.loop import create_fabric
     from imlgcn.training.method import train_method
+    from imlgcn.training.run import Run
 
     out = Path(out)
     plan = plan_run(data, settings, config=config, start=start)
@@ -89,12 +90,18 @@ def train(
         f"({dataset.reason})"
     )
     old_split = plan.start / SPLIT if plan.start else None
-    whole, own_split = with_splits(dataset, seed, progress, old=old_split)
-    dataset = with_learnable_labels(whole, progress)
-    say_what_is_thin(dataset, progress)
     options = plan.settings(plan.choose_preset(dataset, progress))
-    backbone, begin = _backbone(options, plan.start)
-    probe = check_settings(options, backbone, len(dataset.names))
+    backbone, begin = _backbone(options, plan)
+    # whoever tunes the backbone needs images that it has not learnt
+    validation = not options.refit or options.fine_tune or (begin is not None and begin.tuned)
+    whole, own_split = with_splits(dataset, seed, progress, validation=validation, old=old_split)
+    learnt = ("train", "val") if options.refit else ("train",)
+    dataset = with_learnable_labels(whole, progress, splits=learnt)
+    say_what_is_thin(dataset, progress, refit=options.refit)
+    heads = plan.heads(options)
+    probes = {
+        name: check_settings(each, backbone, len(dataset.names)) for name, each in heads.items()
+    }
     if options.label_embeddings.words and options.head_options.get("embedding") != "words":
         progress.say(
             f"the vectors of words= are not used: {options.head} does not use word vectors"
@@ -106,17 +113,16 @@ def train(
     try:
         if own_split:
             write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
-        trained = train_method(
-            backbone,
-            dataset,
+        run = Run(
             options,
-            probe=probe,
-            checkpoints=out / CHECKPOINTS,
-            start=begin,
-            device=plan.device,
+            heads,
+            create_fabric(plan.device),
+            plan.device,
+            out / CHECKPOINTS,
             log=RunLog(out, keep=resume),
             progress=progress,
         )
+        trained = train_method(run, backbone, dataset, probe=probes.get(options.head), start=begin)
     except InputError:  # the input cannot be used: there is nothing to resume
         if not resume:
             discard_run(out, folder=not existed)
@@ -124,13 +130,13 @@ def train(
     if trained.failed:
         progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
 
-    calibration, metrics = _evaluate(trained, options, progress)
-    write_predictions(out / SCORES, dataset.names, _scored(trained, calibration))
+    calibration, metrics = judge(trained, options, progress)
+    write_predictions(out / SCORES, dataset.names, scored_splits(trained, calibration))
     write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
     info = TaggerInfo(
         labels=list(dataset.names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),
-        head=Part(name=options.head, options=trained.options),
+        head=Part(name=trained.head, options=trained.options),
         image=backbone.image_settings,
         calibration=calibration,
         metrics={key: metrics[key] for key in HEADLINE},
@@ -166,7 +172,7 @@ def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settin
     return Demo(tagger, examples)
 
 
-def _backbone(options: TrainSettings, start: Path | None) -> Any:
+def _backbone(options: TrainSettings, plan: Plan) -> Any:
     """Return the backbone to train and, when continuing from a tagger, its network."""
     import torch
 
@@ -175,65 +181,17 @@ def _backbone(options: TrainSettings, start: Path | None) -> Any:
     from imlgcn.training.start import Start
 
     begin = None
-    if start is None:
+    if plan.start is None:
         with torch.random.fork_rng(
             devices=[]
         ):  # initial weights are replaced by the pretrained ones
             backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
     else:
-        classifier, context = load_classifier(start)
-        begin, backbone = Start(classifier, context), classifier.backbone
+        classifier, context = load_classifier(plan.start)
+        backbone = classifier.backbone
+        begin = Start(classifier, context, bool(read_config(plan.start / CONFIG).get("fine_tune")))
     size = options.size or backbone.image_settings.size
     backbone.check_size(size)
     changes = {"fit": options.fit, "size": size}
     backbone.image_settings = backbone.image_settings.model_copy(update=changes)
     return backbone, begin
-
-
-def _evaluate(
-    trained: Any, options: TrainSettings, progress: Progress
-) -> tuple[LabelCalibration, dict[str, Any]]:
-    """Calibrate on validation; return metrics of test (or validation), the control beside them."""
-    dataset = trained.dataset
-    targets = {name: dataset.split(name).targets for name in trained.scores}
-    calibration = fit_label_calibration(trained.scores["val"], targets["val"], options.threshold)
-    split = "test" if "test" in trained.scores else "val"
-    final = evaluate_split(trained.scores[split], targets[split], dataset.names, calibration)
-    metrics: dict[str, Any] = {"split": split, **final, "head": options.head}
-    if split != "val":
-        metrics["validation"] = evaluate_split(
-            trained.scores["val"], targets["val"], dataset.names, calibration
-        )
-    if trained.control is not None:
-        own = fit_label_calibration(trained.control["val"], targets["val"], options.threshold)
-        control = evaluate_split(trained.control[split], targets[split], dataset.names, own)
-        note = FINE_TUNED_NOTE if options.fine_tune else CONTROL_NOTE
-        metrics["control"] = {"head": CONTROL, "note": note, **control}
-        if final["mAP"] is not None:  # None: no label of the split has a positive image
-            difference = paired_bootstrap(
-                trained.scores[split],
-                trained.control[split],
-                targets[split],
-                # a resample of COCO's 40,137 x 80 takes most of a second
-                samples=int(np.clip(5e7 / max(targets[split].size, 1), 100, 1000)),
-                progress=progress,
-            )
-            metrics["difference_to_control"] = dict(
-                zip(("mAP", "low", "high"), difference, strict=True),
-                interval="95 %, paired bootstrap",
-            )
-    metrics["failed_images"] = trained.failed
-    return calibration, metrics
-
-
-def _scored(trained: Any, calibration: LabelCalibration) -> list[ScoredSplit]:
-    parts = []
-    for name, logits in trained.scores.items():
-        part = trained.dataset.split(name)
-        images = tuple(record.name for record in part.records)
-        control = None if trained.control is None else trained.control[name]
-        probabilities = calibration.platt.apply(logits)
-        parts.append(
-            ScoredSplit(name, images, logits, probabilities, part.targets, control=control)
-        )
-    return parts

@@ -85,7 +85,7 @@ def test_a_score_is_a_sum_over_the_images_and_labels_are_solved_on_their_known_r
 
 
 def test_leave_one_out_equals_solving_again_without_the_row(kernel, targets):
-    found = solve(kernel.clone(), targets, RIDGE, torch.arange(N)).held_out
+    found = solve(kernel.clone(), targets, RIDGE, torch.arange(N)).held_out[0]
     for row in range(N):
         expected = without(kernel, targets, [row])[row]
         torch.testing.assert_close(found[row], expected, equal_nan=True)
@@ -97,7 +97,7 @@ def test_leave_group_out_equals_solving_again_without_the_group(
 ):
     monkeypatch.setattr(kernel_regression, "AT_ONCE", at_once)
     groups = torch.tensor([row // 3 if row < 12 else 7 + row % 5 for row in range(N)])
-    found = solve(kernel.clone(), targets, RIDGE, groups).held_out
+    found = solve(kernel.clone(), targets, RIDGE, groups).held_out[0]
     for group in groups.unique():
         rows = (groups == group).nonzero()[:, 0].tolist()
         expected = without(kernel, targets, rows)[rows]
@@ -105,7 +105,7 @@ def test_leave_group_out_equals_solving_again_without_the_group(
 
 
 def test_without_any_other_image_the_mean_is_left(kernel, targets):
-    found = solve(kernel, targets, RIDGE, torch.zeros(N)).held_out
+    found = solve(kernel, targets, RIDGE, torch.zeros(N)).held_out[0]
     for column, known in zip(found.T, targets.T, strict=True):
         rows = known >= 0
         torch.testing.assert_close(column[rows], known[rows].double().mean().expand(rows.sum()))

@@ -21,34 +21,50 @@ from imlgcn.progress import Progress
 
 
 def with_splits(
-    dataset: Dataset, seed: int, progress: Progress, *, old: Path | None = None
+    dataset: Dataset,
+    seed: int,
+    progress: Progress,
+    *,
+    validation: bool = True,
+    old: Path | None = None,
 ) -> tuple[Dataset, bool]:
-    """Return the data with at least train and val, and whether a split was made.
+    """Return the data with at least train and, for ``validation``, val; and whether it was split.
 
-    Images that ``old`` lists, the ``split.csv`` of an earlier run, keep their split.
+    Without ``validation`` no image is held out for it; the test images are the same then. Images
+    that ``old`` lists, the ``split.csv`` of an earlier run, keep their split.
     """
-    if {"train", "val"} <= set(dataset.splits):
+    needed = {"train", "val"} if validation else {"train"}
+    if needed <= set(dataset.splits):
         return dataset, False
     known = old is not None and old.is_file()  # only then are the groups needed twice
     groups = find_groups(dataset, progress=progress) if known else None
-    splits = _new_splits(dataset, groups, seed, progress)
-    if "val" not in splits and not dataset.splits:  # few images: validation first
+    splits = _new_splits(dataset, groups, seed, progress, validation)
+    if validation and "val" not in splits and not dataset.splits:  # few images: validation first
         splits = ["val" if part == "test" else part for part in splits]
-    if not {"train", "val"} <= set(splits):
+    if not validation:
+        splits = ["train" if part == "val" else part for part in splits]
+    if not needed <= set(splits):
         raise InputError(
             f"{plural(len(dataset), 'image')}: too few to split into train and val (near "
             "duplicates and groups stay together): give ten or more, or a column 'split'"
         )
     dataset = dataset.with_splits(splits)
-    return dataset if old is None else _keep_old_split(dataset, groups, old, progress), True
+    if old is None:
+        return dataset, True
+    return _keep_old_split(dataset, groups, old, progress, needed), True
 
 
 def _new_splits(
-    dataset: Dataset, groups: NDArray[np.int64] | None, seed: int, progress: Progress
+    dataset: Dataset,
+    groups: NDArray[np.int64] | None,
+    seed: int,
+    progress: Progress,
+    validation: bool,
 ) -> list[str]:
     existing = dataset.splits
     if not existing:
-        progress.say("the data has no splits: making 80 % train, 10 % val, 10 % test (split.csv)")
+        parts = "80 % train, 10 % val, 10 % test" if validation else "90 % train, 10 % test"
+        progress.say(f"the data has no splits: making {parts} (split.csv)")
         return split_dataset(dataset, seed=seed, groups=groups, progress=progress)[0]
     if "train" not in existing:
         raise InputError(f"the data has splits {', '.join(existing)} but no 'train'; add one")
@@ -61,11 +77,15 @@ def _new_splits(
 
 
 def _keep_old_split(
-    dataset: Dataset, groups: NDArray[np.int64] | None, old: Path, progress: Progress
+    dataset: Dataset,
+    groups: NDArray[np.int64] | None,
+    old: Path,
+    progress: Progress,
+    needed: set[str],
 ) -> Dataset:
     """Keep images that the old tagger was trained on out of val and test."""
     same, kept = (dataset, 0) if groups is None else keep_splits(dataset, old, groups)
-    if kept and {"train", "val"} <= set(same.splits):
+    if kept and needed <= set(same.splits):
         progress.say(
             f"{number(kept, 0)} of {plural(len(dataset), 'image')} keep the split of the old run"
         )
@@ -77,15 +97,17 @@ def _keep_old_split(
     return dataset
 
 
-def with_learnable_labels(dataset: Dataset, progress: Progress) -> Dataset:
-    """Return the data without the labels that have no positive in train, and report them.
+def with_learnable_labels(
+    dataset: Dataset, progress: Progress, *, splits: Sequence[str] = ("train",)
+) -> Dataset:
+    """Return the data without the labels that have no positive in ``splits``, and report them.
 
     The records are unchanged.
 
     Raises:
         InputError: no label is left.
     """
-    shown = (dataset.split("train").targets == 1).any(axis=0)  # (L,)
+    shown = (_targets(dataset, splits) == 1).any(axis=0)  # (L,)
     if not shown.any():
         raise InputError(
             "no label has a positive in train, so there is nothing to learn: label images of "
@@ -101,16 +123,34 @@ def with_learnable_labels(dataset: Dataset, progress: Progress) -> Dataset:
     return replace(dataset, names=names, targets=dataset.targets[:, shown])
 
 
-def say_what_is_thin(dataset: Dataset, progress: Progress) -> None:
-    """Report the labels without a negative in train, and those without a positive in val."""
-    train, val = (dataset.split(name).targets for name in ("train", "val"))
-    always = ~(train == 0).any(axis=0)  # (L,)
+def _targets(dataset: Dataset, splits: Sequence[str]) -> NDArray[np.int8]:
+    """Return the targets of some splits, those the data has."""
+    return np.concatenate(
+        [dataset.split(name).targets for name in splits if name in dataset.splits]
+    )
+
+
+def say_what_is_thin(dataset: Dataset, progress: Progress, *, refit: bool = False) -> None:
+    """Report the labels without a negative to learn, and those that calibration hardly sees.
+
+    ``refit``: calibration is fitted out of fold on train and val, else on val.
+    """
+    learnt = _targets(dataset, ("train", "val") if refit else ("train",))
+    always = ~(learnt == 0).any(axis=0)  # (L,)
     if always.any():
         progress.say(
             f"labels never absent in train, {_listed(dataset, always)}: the tagger will predict "
             "them nearly everywhere; add images that do not show them"
         )
-    unseen = ~(val == 1).any(axis=0)  # (L,)
+    if refit:
+        single = (learnt == 1).sum(axis=0) == 1
+        if single.any():
+            progress.say(
+                f"labels on a single image to learn from, {_listed(dataset, single)}: nothing "
+                "says how well they are found; add images that show them"
+            )
+        return
+    unseen = ~(dataset.split("val").targets == 1).any(axis=0)  # (L,)
     if unseen.all():
         progress.say(
             "no label has a positive in val: probabilities are not calibrated, and the thresholds "

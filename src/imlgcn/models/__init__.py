@@ -3,10 +3,11 @@
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.classifier import MultiLabelClassifier, count_parameters
 from imlgcn.models.create import create_backbone
-from imlgcn.models.heads import HEADS, Head, create_head, head_options
+from imlgcn.models.heads import CANDIDATES, HEADS, Head, create_head, head_options
 from imlgcn.models.pixels import PixelInput
 
 __all__ = [
+    "CANDIDATES",
     "HEADS",
     "Backbone",
     "Head",

@@ -26,11 +26,11 @@ COINCIDENT = 1e-9  # a median below this is rounding: most pairs are copies of o
 
 
 class Solution(NamedTuple):
-    """Weights (N, L), zero where the target is unknown; mean (L,); held-out scores if wanted."""
+    """Weights (N, L), zero where the target is unknown; mean (L,); held-out scores."""
 
     weights: Tensor
     mean: Tensor
-    held_out: Tensor | None = None  # (N, L), NaN where the target is unknown
+    held_out: tuple[Tensor, ...] = ()  # for each grouping (N, L), NaN where the target is unknown
 
 
 def unit_roots(features: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def _bits(block: Tensor, shift: int) -> Tensor:
     return block.abs().view(torch.int64) >> shift
 
 
-def solve(kernel: Tensor, targets: Tensor, ridge: float, groups: Tensor | None = None) -> Solution:
+def solve(kernel: Tensor, targets: Tensor, ridge: float, *groups: Tensor) -> Solution:
     r"""Solve all labels; those that know the same rows share a factorisation.
 
     Held-out scores are exact, from :math:`C = (K + \lambda I)^{-1}`, for a group g of rows
@@ -120,12 +120,12 @@ def solve(kernel: Tensor, targets: Tensor, ridge: float, groups: Tensor | None =
             groups.
         targets: ``(N, L)``: 1 present, 0 absent, -1 unknown.
         ridge: :math:`\lambda`, above 0.
-        groups: ``(N,)`` numbers; rows of one number are held out together. All different: leave one
-            out. None: no held-out scores.
+        groups: each ``(N,)`` numbers; rows of one number are held out together. All different:
+            leave one out.
     """
     weights = kernel.new_zeros(targets.shape)
     mean = kernel.new_zeros(targets.shape[1])
-    held_out = None if groups is None else torch.full_like(weights, torch.nan)
+    held_out = tuple(torch.full_like(weights, torch.nan) for _ in groups)
     for labels, rows in _known_rows(targets):
         whole = len(rows) == len(targets)
         matrix = kernel if whole else kernel[rows[:, None], rows]
@@ -134,9 +134,10 @@ def solve(kernel: Tensor, targets: Tensor, ridge: float, groups: Tensor | None =
         factor = _cholesky_(matrix, ridge)
         A = torch.cholesky_solve(T - T.mean(0), factor)
         weights[rows[:, None], labels] = A
-        if groups is not None and held_out is not None:
-            left = _held_out(_invert_lower_(factor), A, groups[rows])
-            held_out[rows[:, None], labels] = T - left
+        if groups:
+            inverse = _invert_lower_(factor)
+            for scores, numbers in zip(held_out, groups, strict=True):
+                scores[rows[:, None], labels] = T - _held_out(inverse, A, numbers[rows])
     return Solution(weights, mean, held_out)
 
 

@@ -87,7 +87,7 @@ def tradeoff(tagger: Tagger) -> dict[str, Any] | None:
     fitted and selected on validation; ``split`` names the images they are evaluated on: ``val``
     where the run has no test images, and then the numbers are optimistic.
     """
-    fitted = _scored(tagger, "val")
+    fitted = _scored(tagger, None)
     if fitted is None:
         return None
     middle = _step(tagger, fitted, tagger.info.calibration.operating_point)
@@ -111,14 +111,15 @@ class _Scored(NamedTuple):
     targets: NDArray[np.int8]  # (N, L)
 
 
-def _scored(tagger: Tagger, split: str) -> _Scored | None:
+def _scored(tagger: Tagger, split: str | None) -> _Scored | None:
+    """Return the scores of a split, or, for None, those that calibration was fitted on."""
     if tagger.path.is_file() or tagger.info.origin:
         return None
     scored = tagger.folder.scored(split)
     if scored is None:
         return None
     # from the logits, as in `imlgcn train`: the stored probabilities are rounded to float32
-    return _Scored(split, tagger.calibration.apply(scored.logits), scored.targets)
+    return _Scored(scored.split, tagger.calibration.apply(scored.logits), scored.targets)
 
 
 def _improving(

@@ -127,10 +127,10 @@ class TaggerFolder:
         except (SafetensorError, OSError):
             return {}
 
-    def scored(self, split: object) -> ScoredSplit | None:
-        """Return the scores of a split; None where they cannot be read."""
+    def scored(self, split: object = None) -> ScoredSplit | None:
+        """Return the scores of a split, for None those calibrated on; None if there are none."""
         try:
-            return self.scores.split(str(split))
+            return self.scores.fitted() if split is None else self.scores.split(str(split))
         except InputError:
             return None
 

@@ -1,7 +1,10 @@
 """The scores a tagger was evaluated on, as one Parquet file: one row per image and label.
 
-Columns: ``image, split, label, target, logit, probability``, and ``control``, the logit of the
+Columns: ``image, split, label, target, logit, probability, fold``, and ``control``, the logit of the
 control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
+``fold`` is -1 where the tagger itself scored the image. Elsewhere the score is *out-of-fold*: the
+tagger has learnt the image, and a head that was fitted without its fold, or its group, scored it.
+Files of earlier versions have no such column: the tagger scored all.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from pyarrow import Table
 
 
+OUT_OF_FOLD = "out-of-fold"  # in place of a split: all images that were held out in a fold
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredSplit:
     """Scores of one split: N images by L labels."""
@@ -32,6 +38,7 @@ class ScoredSplit:
     probabilities: NDArray[np.float64]  # (N, L)
     targets: NDArray[np.int8]  # (N, L)
     control: NDArray[np.float32] | None = None  # logits of the control (N, L)
+    folds: NDArray[np.integer] | None = None  # (N,), where the scores are out-of-fold
 
 
 def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredSplit]) -> None:
@@ -51,12 +58,19 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
             "target": part.targets.astype(np.int8).ravel(),
             "logit": part.logits.astype(np.float32).ravel(),
             "probability": part.probabilities.astype(np.float32).ravel(),
+            "fold": np.repeat(_folds(part), L),
         }
         if part.control is not None:
             columns["control"] = part.control.astype(np.float32).ravel()
         tables.append(pa.table(columns))
     with atomic_path(path) as temporary:
         pq.write_table(pa.concat_tables(tables).unify_dictionaries(), temporary)
+
+
+def _folds(part: ScoredSplit) -> NDArray[np.int8]:
+    if part.folds is None:
+        return np.full(len(part.images), -1, np.int8)
+    return part.folds.astype(np.int8)
 
 
 class Scores:
@@ -81,6 +95,14 @@ class Scores:
             raise InputError(f"{self.path} holds no scores of the split {name!r}")
         return self._splits[name]
 
+    def fitted(self) -> ScoredSplit:
+        """Return the scores that calibration is fitted on: out-of-fold, or those of validation.
+
+        Raises:
+            InputError: as :meth:`split`.
+        """
+        return self.split(OUT_OF_FOLD if OUT_OF_FOLD in self._splits else "val")
+
     @cached_property
     def _splits(self) -> dict[str, ScoredSplit]:
         import pyarrow as pa
@@ -95,7 +117,9 @@ class Scores:
                 str(name): table.filter(pc.equal(table["split"], name))
                 for name in table["split"].unique().to_pylist()
             }
-            return {name: _scored(name, part, self.names) for name, part in parts.items()}
+            found = {name: _scored(name, part, self.names) for name, part in parts.items()}
+            held = [part for part in found.values() if part.folds is not None]
+            return found | ({OUT_OF_FOLD: _joined(held)} if held else {})
         except _Missing as error:
             raise InputError(f"{self.path} holds no scores of the labels {error}") from None
         except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -120,6 +144,9 @@ def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
         values: NDArray[np.float64] = table[name].to_numpy().reshape(-1, L)[:, order]
         return values
 
+    folds = None
+    if "fold" in table.column_names:
+        folds = table["fold"].to_numpy()[::L]
     return ScoredSplit(
         split=split,
         images=images,
@@ -127,4 +154,19 @@ def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
         probabilities=column("probability").astype(np.float64),
         targets=column("target").astype(np.int8),
         control=column("control").astype(np.float32) if "control" in table.column_names else None,
+        folds=folds if folds is not None and (folds >= 0).all() else None,
+    )
+
+
+def _joined(parts: Sequence[ScoredSplit]) -> ScoredSplit:
+    """Return the out-of-fold scores of several splits as one."""
+    controls = [part.control for part in parts if part.control is not None]
+    return ScoredSplit(
+        OUT_OF_FOLD,
+        tuple(image for part in parts for image in part.images),
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate(controls) if len(controls) == len(parts) else None,
+        np.concatenate([part.folds for part in parts if part.folds is not None]),
     )

@@ -74,8 +74,8 @@ class Tagger(OpenedTagger):
 
     @cached_property
     def _threshold_fit(self) -> ThresholdFit:
-        scored = self.folder.scores.split("val")
-        return ThresholdFit(scored.probabilities, scored.targets)
+        scored = self.folder.scores.fitted()
+        return ThresholdFit(scored.probabilities, scored.targets, folds=scored.folds)
 
     def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
         """Open one image and make the network input ``(S, S, 3)`` of it.

@@ -55,10 +55,13 @@ class ImageFeatures:
 
     def split(self, name: str) -> tuple[Dataset, ImageFeatures]:
         """Return one split of the data set and its features."""
-        rows = np.array([r.split == name for r in self.dataset.records], dtype=bool)
-        part = self.dataset.select(np.flatnonzero(rows))
+        found = self.select(np.flatnonzero([r.split == name for r in self.dataset.records]))
+        return found.dataset, found
+
+    def select(self, rows: NDArray[np.int64]) -> ImageFeatures:
+        """Return the images at ``rows`` with their features, in that order."""
         maps = tuple(level[rows] for level in self.maps)
-        return part, ImageFeatures(part, self.values[rows], {}, maps)
+        return ImageFeatures(self.dataset.select(rows), self.values[rows], {}, maps)
 
 
 def extract_features(

@@ -1,264 +1,283 @@
-"""The method, start to finish: linear head, label embeddings, graph head, with the control kept.
+"""The method, start to finish: features, the head, its control, and scores of unlearnt images.
 
 Shapes: N images, C channels, L labels.
 """
 
 from __future__ import annotations
 
-import copy
+import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import CONTROL, InputError, TrainSettings
-from imlgcn.data.dataset import Dataset
+from imlgcn.config import AUTO, CONTROL, InputError, TrainSettings
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
-from imlgcn.numbers import percent
+from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head
+from imlgcn.numbers import number, plural, signed
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
-from imlgcn.training.fine_tune import fine_tune
-from imlgcn.training.loop import create_fabric, score_features
-from imlgcn.training.stages import Log, add_words, embed_labels, train_head
-from imlgcn.training.start import Start, continue_head, take_over
-from imlgcn.training.warm_start import warm_start
-
-if TYPE_CHECKING:
-    from lightning.fabric import Fabric
-
-Scores = dict[str, NDArray[np.float32]]  # split -> logits (N, L)
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """The results of the three stages."""
-
-    classifier: MultiLabelClassifier
-    context: LabelContext
-    options: dict[str, Any]  # of the head, complete
-    dataset: Dataset  # without the images that could not be read
-    failed: dict[str, str]
-    scores: Scores
-    control: Scores | None  # of the linear head of stage 1; None if that is the head
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """What every stage shares."""
-
-    settings: TrainSettings
-    fabric: Fabric
-    device: str
-    checkpoints: Path
-    log: Log
-    progress: Progress
+from imlgcn.training.choice import Attempt, choose, count_multiply_adds
+from imlgcn.training.extract import ImageFeatures
+from imlgcn.training.held_out import (
+    ALWAYS_LEARNT,
+    Lesson,
+    exact_out_of_fold,
+    make_lesson,
+    out_of_fold,
+)
+from imlgcn.training.loop import score_features
+from imlgcn.training.run import Run, Scores, Trained, extract, with_maps
+from imlgcn.training.stages import Log, describe_labels, train_head
+from imlgcn.training.start import Start, continue_head, say_what_continues, take_over
+from imlgcn.training.together import train_together, tune_with_linear
 
 
 def train_method(
+    run: Run,
     backbone: Backbone,
-    dataset: Dataset,
-    settings: TrainSettings,
+    dataset: Any,
     *,
-    probe: Head,
-    checkpoints: Path,
+    probe: Head | None = None,
     start: Start | None = None,
-    device: str = "auto",
-    log: Log = lambda row: None,
-    progress: Progress = SILENT,
 ) -> Trained:
-    """Run the stages that ``settings.head`` needs and return the classifier with its scores.
+    """Train what ``run`` asks for and return the classifier with the scores it is judged by.
 
-    Stage 1 trains a linear head (and, to fine-tune, the backbone). Stage 2 computes the label
-    embeddings from its features. Stage 3 trains the head on them; to fine-tune, it fits the head to
-    the linear one's scores and trains it with the backbone. ``probe`` is what
-    :func:`imlgcn.training.checks.check_settings` returned for these settings.
+    On frozen features each head of ``run.heads`` is scored out of fold, one is chosen where there
+    is a choice, and it learns the images of train and, with ``settings.refit``, of val. To
+    fine-tune, a head that a formula fits, or the choice of one, follows the tuning of the backbone
+    with the linear head; any other head is tuned with the backbone
+    (:func:`imlgcn.training.together.train_together`).
+
+    Args:
+        run: settings and surroundings.
+        backbone: pretrained; it is tuned in place.
+        dataset: with the splits that the settings need.
+        probe: what :func:`imlgcn.training.checks.check_settings` returned for the head, if one is
+            named.
+        start: the tagger to continue from.
     """
-    run = _Run(settings, create_fabric(device), device, checkpoints, log, progress)
     with torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
-        frozen = _extract(run, backbone, dataset)
-        dataset = frozen.dataset
-        context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].targets)
-        options = head_options(settings.head, settings.preset, **settings.head_options)
-        # a head on maps has no warm start from the linear one: the two need separate backbones
-        own = copy.deepcopy(backbone) if probe.pooling is None else backbone
-        linear, features = _stage_one(run, own, context, options, frozen, start)
-        scores = _score(linear, features)
-        if settings.head == CONTROL:
-            classifier = MultiLabelClassifier(backbone, linear)
-            return Trained(classifier, context, options, dataset, frozen.failed, scores, None)
-        context = _describe_labels(run, context, options, features, start)
-        features = frozen if probe.pooling is None else features
-        head, features = _stage_three(run, backbone, context, options, linear, features, start)
-        final = _score(head, features)
-    classifier, options = MultiLabelClassifier(backbone, head), options | head.fitted_options()
-    return Trained(classifier, context, options, dataset, frozen.failed, final, scores)
+        torch.manual_seed(run.settings.seed)
+        features = extract(run, backbone, dataset)
+        tune = run.settings.fine_tune
+        if tune and probe is not None and not probe.closed_form:
+            return train_together(run, backbone, features, probe, start)
+        failed = features.failed
+        if tune:
+            names, train = features.dataset.names, features.split("train")[0]
+            context = LabelContext.from_targets(names, train.targets)
+            _, features = tune_with_linear(run, backbone, context, features, start)
+        if probe is not None and probe.pooling is None:
+            features = with_maps(run, backbone, probe, features, use_cache=True)
+        tuned = tune or (start is not None and start.tuned)
+        return _train_heads(run, backbone, features, failed, start, tuned=tuned)
 
 
-def _stage_one(
-    run: _Run,
+def _train_heads(
+    run: Run,
     backbone: Backbone,
-    context: LabelContext,
-    options: dict[str, Any],
     features: ImageFeatures,
+    failed: dict[str, str],
     start: Start | None,
-) -> tuple[Head, ImageFeatures]:
-    """Train the linear head, the control of every other; to fine-tune, the backbone with it."""
-    settings = run.settings
-    if settings.head != CONTROL:
-        pooling = options.get("pooling") or "avg"
-        options = head_options(CONTROL, settings.preset, pooling=pooling)
-    linear = create_head(CONTROL, backbone.out_channels, context, **options)
-    if start is not None:
-        take_over(linear, start, context.names)
-    _train_head(run, "linear", linear, features)
-    if settings.fine_tune:
-        features = _fine_tune(run, "linear", backbone, linear, features)
-    return linear, features
+    *,
+    tuned: bool,
+) -> Trained:
+    """Train every head of the run on features that stay as they are."""
+    choice = run.settings.head == AUTO
+    lesson = _lesson(run, features, tuned=tuned)
+    systems = {
+        name: _System(run, settings, backbone, features.dataset.names)
+        for name, settings in run.heads.items()
+    }
+    folds, held, seconds = {}, {}, {}
+    if lesson.held_out.any():
+        for name, system in systems.items():
+            began = time.perf_counter()
+            folds[name], held[name] = system.out_of_fold(lesson)
+            seconds[name] = time.perf_counter() - began
+    fitted = {}
+    for name, system in systems.items():
+        began = time.perf_counter()
+        fitted[name] = system.fit(lesson.features, start=start, final=True, features=features)
+        seconds[name] = seconds.get(name, 0) + time.perf_counter() - began
+    attempts: tuple[Attempt, ...] = ()
+    winner = next(reversed(systems))  # the control is first
+    if choice:
+        costs = {
+            name: count_multiply_adds(each.head, lesson.features.inputs(each.head))
+            for name, each in fitted.items()
+        }
+        attempts = choose(folds, costs, seconds, lesson)
+        winner = next(each.head for each in attempts if each.chosen)
+        _say_choice(attempts, run.progress)
+    scores = {
+        name: _scores(each.head, features, lesson, held.get(name) if run.settings.refit else None)
+        for name, each in fitted.items()
+    }
+    best = fitted[winner]
+    return Trained(
+        classifier=MultiLabelClassifier(backbone, best.head),
+        context=best.context,
+        head=winner,
+        options=run.heads[winner].head_options | best.head.fitted_options(),
+        dataset=features.dataset,
+        failed=failed,
+        scores=scores[winner],
+        control=None if winner == CONTROL else scores[CONTROL],
+        lesson=lesson,
+        folds=_by_split(lesson, lesson.folds) if run.settings.refit else {},
+        attempts=attempts,
+        tried={name: found["test"] for name, found in scores.items() if "test" in found}
+        if choice
+        else {},
+    )
 
 
-def _stage_three(
-    run: _Run,
-    backbone: Backbone,
-    context: LabelContext,
-    options: dict[str, Any],
-    linear: Head,
-    features: ImageFeatures,
-    start: Start | None,
-) -> tuple[Head, ImageFeatures]:
-    """Train the head, on frozen features or with the backbone."""
-    settings = run.settings
-    channels = backbone.channels(HEADS[settings.head].feature_levels)
-    head = create_head(settings.head, channels, context, **options)
-    for note in head.notes():
-        run.progress.say(f"{settings.head}: {note}")
-    continues = start is not None and continue_head(head, start, context.names)
-    if start is not None and not continues:
-        why = "a formula fits it" if head.closed_form else "its labels or options differ"
-        run.progress.say(
-            f"start=: the {settings.head} head is trained from scratch, because {why}; "
-            "the backbone, and the linear head's classifiers of labels with the same name, are "
-            f"kept (head={CONTROL!r} trains only these)"
+def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
+    """Return what the heads learn; images are held out of it where something is fitted on that."""
+    settings, splits = run.settings, features.dataset.splits
+    learnt = ("train", "val") if settings.refit else ("train",)
+    learnt = tuple(name for name in learnt if name in splits)
+    if settings.refit or settings.head == AUTO:
+        lesson = make_lesson(
+            features, learnt, tuned=tuned, seed=settings.seed, progress=run.progress
         )
-    maps = head.pooling is None
-    if maps:
-        features = _with_maps(run, backbone, head, features, use_cache=True)
-    if head.closed_form or not settings.fine_tune or (maps and not continues):
-        _train_head(run, "graph", head, features)
-    elif not continues:
-        _agree(run, head, linear, features)
-    if settings.fine_tune and not head.closed_form:
-        features = _fine_tune(run, "graph", backbone, head, features)
-        if maps:
-            features = _with_maps(run, backbone, head, features, use_cache=False)
-    return head, features
+        if lesson.held_out.any():
+            return lesson
+        raise InputError(
+            f"{plural(len(lesson.groups), 'image')} to learn from, all near duplicates or of one "
+            "group: nothing can be held out to calibrate on; give images of two groups at least"
+        )
+    train = features.split("train")[1]
+    images = len(train.dataset)
+    return Lesson(train, np.arange(images), np.full(images, ALWAYS_LEARNT))
 
 
-def _with_maps(
-    run: _Run, backbone: Backbone, head: Head, features: ImageFeatures, *, use_cache: bool
-) -> ImageFeatures:
-    levels = head.feature_levels
-    return extract_maps(backbone, features, levels, use_cache=use_cache, progress=run.progress)
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    head: Head
+    context: LabelContext
 
 
-def _extract(run: _Run, backbone: Backbone, dataset: Dataset) -> ImageFeatures:
-    """Return the features of the images that can be read; there must be some in train and val."""
-    features = extract_features(
-        backbone,
-        dataset,
-        strict=run.settings.strict,
-        device=run.device,
-        progress=run.progress,
-        stage="features",
+class _System:
+    """A head with its settings; it can be fitted on any rows of the features."""
+
+    def __init__(
+        self, run: Run, settings: TrainSettings, backbone: Backbone, names: tuple[str, ...]
+    ) -> None:
+        self.run, self.settings, self.names = run, settings, names
+        self.channels = backbone.channels(HEADS[settings.head].feature_levels)
+        self._words: LabelContext | None = None
+
+    def out_of_fold(self, lesson: Lesson) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return scores ``(N, L)`` without the fold, and those to calibrate on."""
+        found = None
+        if HEADS[self.settings.head].closed_form:
+            head, _ = self._create(lesson.features, None)
+            found = exact_out_of_fold(head, lesson)
+        if found is None:
+            stage = f"{self.settings.head} head, out of fold"
+            fit = partial(self._fit_quietly, lesson)
+            scores = out_of_fold(fit, lesson, progress=self.run.progress, stage=stage)
+            found = scores, scores
+        return found
+
+    def fit(
+        self,
+        learnt: ImageFeatures,
+        *,
+        start: Start | None = None,
+        final: bool = False,
+        features: ImageFeatures | None = None,
+    ) -> _Fitted:
+        """Fit on ``learnt``; validation images of ``features`` that are not among them are watched.
+
+        ``final``: say and log what happens.
+        """
+        head, context = self._create(learnt, start)
+        run, name = self.run, self.settings.head
+        progress = run.progress if final else SILENT
+        if final and run.settings.head == name:
+            for note in head.notes():
+                progress.say(f"{name}: {note}")
+        if start is not None:
+            if name == CONTROL:
+                take_over(head, start, self.names)
+            elif not continue_head(head, start, self.names):
+                say_what_continues(name, head, progress)
+        val = None
+        if features is not None and "val" in features.dataset.splits and not run.settings.refit:
+            val = features.split("val")[1]
+        log: Log = run.log if final else lambda row: None
+        train_head(
+            head,
+            learnt,
+            val,
+            settings=self.settings.linear_training
+            if name == CONTROL
+            else self.settings.head_training,
+            loss=self.settings.loss,
+            seed=self.settings.seed,
+            fabric=run.fabric,
+            log=log,
+            progress=progress,
+            stage=f"{name} head",
+        )
+        return _Fitted(head, context)
+
+    def _fit_quietly(self, lesson: Lesson, learnt: ImageFeatures) -> Head:
+        return self.fit(learnt).head
+
+    def _create(self, learnt: ImageFeatures, start: Start | None) -> tuple[Head, LabelContext]:
+        """Return a new head, made for these rows; the same rows and seed give the same head."""
+        options = self.settings.head_options
+        context = LabelContext.from_targets(self.names, learnt.dataset.targets)
+        context = describe_labels(
+            context,
+            options,
+            learnt,
+            self.settings,
+            old=start.context if start is not None else None,
+            words=self._words,
+            progress=self.run.progress,
+        )
+        if options.get("embedding") == "words":
+            self._words = context  # read once
+        torch.manual_seed(self.settings.seed)
+        return create_head(self.settings.head, self.channels, context, **options), context
+
+
+def _scores(
+    head: Head, features: ImageFeatures, lesson: Lesson, held: NDArray[np.float32] | None
+) -> Scores:
+    """Return the scores by split: out-of-fold where the head has learnt the images, else its own."""
+    found: Scores = {}
+    if held is not None:
+        found = _by_split(lesson, held)
+    for name in ("val", "test"):
+        if name in features.dataset.splits and name not in found:
+            part = features.split(name)[1]
+            found[name] = score_features(head, part.inputs(head))
+    return found
+
+
+def _by_split(lesson: Lesson, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the rows ``(N, ...)`` of the images that are held out, by split."""
+    splits = np.array([record.split for record in lesson.features.dataset.records])
+    return {
+        str(name): rows[splits == name]
+        for name in ("train", "val")
+        if lesson.held_out[splits == name].any()
+    }
+
+
+def _say_choice(attempts: tuple[Attempt, ...], progress: Progress) -> None:
+    chosen = next(each for each in attempts if each.chosen)
+    progress.say(
+        f"head {chosen.head!r}: out-of-fold mAP {number(chosen.mAP)}, {signed(chosen.difference)} "
+        f"to the {CONTROL} head ({signed(chosen.low)} to {signed(chosen.high)}); head= chooses "
+        "another"
     )
-    for split in ("train", "val"):
-        if split not in features.dataset.splits:
-            first = next(iter(features.failed.values()))
-            raise InputError(f"no image of the split {split!r} can be read; first: {first}")
-    return features
-
-
-def _train_head(run: _Run, stage: str, head: Head, features: ImageFeatures) -> None:
-    """Train a head on features that stay as they are."""
-    train_head(
-        head,
-        features.split("train")[1],
-        features.split("val")[1],
-        settings=run.settings.linear_training if stage == "linear" else run.settings.head_training,
-        loss=run.settings.loss,
-        seed=run.settings.seed,
-        fabric=run.fabric,
-        log=run.log,
-        progress=run.progress,
-        stage=f"{stage} head",
-    )
-
-
-def _agree(run: _Run, head: Head, linear: Head, features: ImageFeatures) -> None:
-    """Fit the head to the linear head's scores."""
-    assert head.pooling is not None
-    device = run.fabric.device  # where the linear head is
-    vectors = features.split("train")[1].pooled(head.pooling).to(device)
-    difference = warm_start(head.to(device), linear, vectors)
-    run.log({"stage": "warm start", "difference": difference})
-    run.progress.say(
-        f"warm start: the head gives the linear head's scores, off by {percent(difference, 1)}"
-    )
-
-
-def _fine_tune(
-    run: _Run, stage: str, backbone: Backbone, head: Head, features: ImageFeatures
-) -> ImageFeatures:
-    """Train backbone and head together; return the features of the new backbone."""
-    fine_tune(
-        MultiLabelClassifier(backbone, head),
-        features.split("train")[0],
-        features.split("val")[0],
-        settings=run.settings.fine_tuning,
-        loss=run.settings.loss,
-        seed=run.settings.seed,
-        fabric=run.fabric,
-        checkpoint=run.checkpoints / f"{stage}.safetensors",
-        log=run.log,
-        progress=run.progress,
-        stage=f"fine-tuning, {stage} head",
-    )
-    # random numbers after this must not depend on how many epochs ran: a resumed run ran fewer
-    torch.manual_seed(run.settings.seed)
-    return extract_features(
-        backbone,
-        features.dataset,
-        use_cache=False,
-        device=run.device,
-        progress=run.progress,
-        stage="new features",
-    )
-
-
-def _describe_labels(
-    run: _Run,
-    context: LabelContext,
-    options: dict[str, Any],
-    features: ImageFeatures,
-    start: Start | None,
-) -> LabelContext:
-    """Stage 2: the embeddings that the head's options ask for."""
-    kind = options.get("embedding")
-    old = start.context if start is not None and start.context.names == context.names else None
-    if old is not None and kind in old.embeddings:
-        return context.with_embeddings(**old.embeddings)  # the old weights were trained on them
-    if kind == "words":
-        return add_words(context, run.settings.label_embeddings.words, run.progress)
-    if kind in ("image", "image_pca"):
-        return embed_labels(context, features.split("train")[1], run.settings.label_embeddings)
-    return context
-
-
-def _score(head: Head, features: ImageFeatures) -> Scores:
-    splits = (name for name in ("val", "test") if name in features.dataset.splits)
-    parts = {name: features.split(name)[1] for name in splits}
-    return {name: score_features(head, part.inputs(head)) for name, part in parts.items()}

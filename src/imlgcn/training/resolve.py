@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.config import (
+    AUTO,
+    CONTROL,
     SMALL_DATA,
     InputError,
     TrainSettings,
@@ -26,6 +28,7 @@ from imlgcn.engines.device import check_device, choose_device
 from imlgcn.numbers import plural
 from imlgcn.progress import Progress
 from imlgcn.tagger.folder import read_config, read_settings, upgrade_settings
+from imlgcn.tagger.info import read_info
 
 # short names of settings, the same as a flag, a Python argument and a key of the settings file
 SHORT = {
@@ -63,14 +66,42 @@ class Plan:
         Raises:
             InputError: an unknown setting, or a value out of range; the message names the key.
         """
-        from imlgcn.models import HEADS, head_options
+        from imlgcn.models import HEADS
 
         preset = self.preset or preset or "small"
-        head = train_settings(*self.layers, preset=preset).head
-        if head not in HEADS:
-            raise unknown_name("head", head, HEADS)
+        settings = train_settings(*self.layers, preset=preset)
+        if settings.head == AUTO:
+            if settings.head_options:
+                given = ", ".join(settings.head_options)
+                raise InputError(
+                    f"{given}: an option of one head, but head='auto' chooses among several; name "
+                    "the head, such as head='iml_gcn'"
+                )
+            return settings
+        if settings.head not in HEADS:
+            raise unknown_name("head", settings.head, [AUTO, *HEADS])
+        return self._settings_of(settings.head, preset, {})
+
+    def heads(self, settings: TrainSettings) -> dict[str, TrainSettings]:
+        """Return each head that a run with ``settings`` trains, with its own; the control first."""
+        from imlgcn.models import CANDIDATES, head_options
+
+        preset = settings.preset
+        if settings.head == AUTO:
+            names = [CONTROL, *(name for name in CANDIDATES if name != CONTROL)]
+            return {name: self._settings_of(name, preset, {"head": name}) for name in names}
+        if settings.head == CONTROL:
+            return {CONTROL: settings}
+        pooling = settings.head_options.get("pooling") or "avg"
+        options = head_options(CONTROL, preset, pooling=pooling)
+        control = settings.model_copy(update={"head": CONTROL, "head_options": options})
+        return {CONTROL: control, settings.head: settings}
+
+    def _settings_of(self, head: str, preset: str, last: Mapping[str, Any]) -> TrainSettings:
+        from imlgcn.models import HEADS, head_options
+
         own = {"head_training": HEADS[head].TRAINING.get(preset, {})}
-        settings = train_settings(own, *self.layers, preset=preset)
+        settings = train_settings(own, *self.layers, last, preset=preset)
         complete = head_options(head, preset, **settings.head_options)
         return settings.model_copy(update={"head_options": complete})
 
@@ -78,7 +109,7 @@ class Plan:
         """Return the preset, chosen by the number of training images where none was given."""
         if self.preset is not None:
             return self.preset
-        images = dataset.splits["train"]
+        images = dataset.splits.get("train", len(dataset))
         chosen = "small" if images < SMALL_DATA else "paper"
         progress.say(f"preset {chosen!r} for {plural(images, 'training image')} (preset= chooses)")
         return chosen
@@ -118,7 +149,7 @@ def plan_run(
     both = {**file, **given}
     device = str(both.get("device") or "auto")
     check_device(device)
-    old = {} if start is None else read_settings(Path(start))
+    old = {} if start is None else _old_settings(Path(start))
     _check_backbone(old, both)
     head = both.get("head", old.get("head"))
     layers = [_device_defaults(device), *(_for_head(layer, head) for layer in (old, file)), given]
@@ -150,6 +181,12 @@ def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
         if (value := layer.pop(key, None)) is not None:
             short = merge_settings(short, {parent: {name: value}})
     return _known(merge_settings(short, layer))
+
+
+def _old_settings(start: Path) -> dict[str, Any]:
+    """Return the settings of an earlier run; the head that it chose is its head."""
+    old = read_settings(start)
+    return old | {"head": read_info(start).head.name} if old.get("head", AUTO) == AUTO else old
 
 
 def _for_head(layer: Mapping[str, Any], head: str | None) -> Mapping[str, Any]:

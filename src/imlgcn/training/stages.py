@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
+from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings, TrainSettings
 from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
@@ -38,7 +38,7 @@ Log = Callable[[dict[str, Any]], None]
 def train_head(
     head: Head,
     train: ImageFeatures,
-    val: ImageFeatures,
+    val: ImageFeatures | None,
     *,
     settings: HeadTraining,
     loss: LossSettings,
@@ -51,8 +51,8 @@ def train_head(
     """Train ``head`` in place on features that do not change (stages 1 and 3, frozen backbone).
 
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
-    images the best epoch would be the best by chance. Validation mAP is logged. A head of closed
-    form is fitted instead (:func:`fit_head`): settings, loss and seed change nothing then.
+    images the best epoch would be the best by chance. The mAP of ``val`` is logged, if there is one.
+    A head of closed form is fitted instead (:func:`fit_head`): settings, loss and seed change nothing then.
     """
     if head.closed_form:
         return fit_head(
@@ -61,7 +61,6 @@ def train_head(
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
     targets = torch.from_numpy(train.dataset.targets)  # (N, L)
-    held_out = val.inputs(head)
     steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
     group = Group(head, settings.learning_rate, settings.weight_decay)
     optimizer, scheduler = create_optimizer([group], steps)
@@ -83,15 +82,15 @@ def train_head(
                 fabric=fabric,
                 after_step=advance,
             )
-            value, _ = mean_average_precision(score_features(head, held_out), val.dataset.targets)
-            log({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "val_mAP": 100 * value})
+            watched = {} if val is None else {"val_mAP": _map_of(head, val)}
+            log({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, **watched})
     head.eval()
 
 
 def fit_head(
     head: Head,
     train: ImageFeatures,
-    val: ImageFeatures,
+    val: ImageFeatures | None,
     *,
     device: torch.device,
     log: Log = lambda row: None,
@@ -103,9 +102,42 @@ def fit_head(
     head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets))
     seconds = number(time.perf_counter() - started)
     progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
-    scores = score_features(head.to(device), val.inputs(head))
-    value, _ = mean_average_precision(scores, val.dataset.targets)
-    log({"stage": stage, "val_mAP": 100 * value})
+    head.to(device)
+    watched = {} if val is None else {"val_mAP": _map_of(head, val)}
+    log({"stage": stage, **watched})
+
+
+def _map_of(head: Head, part: ImageFeatures) -> float:
+    """Return the mAP of a head in percent."""
+    value, _ = mean_average_precision(score_features(head, part.inputs(head)), part.dataset.targets)
+    return 100 * value
+
+
+def describe_labels(
+    context: LabelContext,
+    options: Mapping[str, Any],
+    learnt: ImageFeatures,
+    settings: TrainSettings,
+    *,
+    old: LabelContext | None = None,
+    words: LabelContext | None = None,
+    progress: Progress = SILENT,
+) -> LabelContext:
+    """Stage 2: add the embeddings that a head's options ask for.
+
+    Those of ``old``, the tagger that training starts from, are kept for the same labels: its weights
+    were trained on them. ``words`` has word vectors that were read before.
+    """
+    kind = options.get("embedding")
+    if old is not None and old.names == context.names and kind in old.embeddings:
+        return context.with_embeddings(**old.embeddings)
+    if kind == "words":
+        if words is not None:
+            return context.with_embeddings(words=words.embeddings["words"])
+        return add_words(context, settings.label_embeddings.words, progress)
+    if kind in ("image", "image_pca"):
+        return embed_labels(context, learnt, settings.label_embeddings)
+    return context
 
 
 def embed_labels(

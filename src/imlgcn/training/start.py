@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from imlgcn.config import CONTROL
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import Head, MultiLabelClassifier
 from imlgcn.models.layers import FoldedHead
+from imlgcn.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +23,7 @@ class Start:
 
     classifier: MultiLabelClassifier
     context: LabelContext
+    tuned: bool = False  # its backbone has learnt the images it was trained on
 
 
 def take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:
@@ -46,6 +49,16 @@ def continue_head(head: Head, start: Start, names: tuple[str, ...]) -> bool:
         return False
     head.load_state_dict(dict(old.named_parameters()), strict=False)
     return True
+
+
+def say_what_continues(name: str, head: Head, progress: Progress) -> None:
+    """Say of a head that could not take over an older one's weights what is kept, and why."""
+    why = "a formula fits it" if head.closed_form else "its labels or options differ"
+    progress.say(
+        f"start=: the {name} head is trained from scratch, because {why}; the backbone, and the "
+        f"linear head's classifiers of labels with the same name, are kept (head={CONTROL!r} "
+        "trains only these)"
+    )
 
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:

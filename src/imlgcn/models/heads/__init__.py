@@ -38,7 +38,18 @@ HEADS: dict[str, type[Head]] = {
     "csra": CSRAHead,
 }
 
-__all__ = ["HEADS", "Channels", "Criterion", "Features", "Head", "create_head", "head_options"]
+CANDIDATES = tuple(name for name, head in HEADS.items() if head.candidate)
+
+__all__ = [
+    "CANDIDATES",
+    "HEADS",
+    "Channels",
+    "Criterion",
+    "Features",
+    "Head",
+    "create_head",
+    "head_options",
+]
 
 
 def head_options(name: str, preset: str = "small", **options: Any) -> dict[str, Any]:

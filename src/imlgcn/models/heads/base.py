@@ -40,6 +40,9 @@ class Head(Scorer):
     They override the defaults of stage 3; the user's settings override them.
     """
 
+    candidate: ClassVar[bool] = False
+    """Whether training chooses among this head and other candidates where none is named."""
+
     own_loss: ClassVar[str | None] = None
     """Name of the loss of a head that ignores the given criterion."""
 
@@ -66,6 +69,21 @@ class Head(Scorer):
     def fit(self, features: Features, targets: Tensor) -> None:
         """Fit a head of :attr:`closed_form` in place, to targets ``(N, L)``: 1, 0, -1 unknown."""
         raise InputError(f"{type(self).__name__} is trained by gradient steps: use train_head")
+
+    def held_out(
+        self, features: Features, targets: Tensor, *groups: Tensor
+    ) -> tuple[Tensor, ...] | None:
+        """Return exact held-out scores, for a head that has a formula for them; the head stays.
+
+        Args:
+            features, targets: as for :meth:`fit`, of N images.
+            groups: each ``(N,)`` numbers; images of one number are held out together.
+
+        Returns:
+            For each of ``groups`` scores ``(N, L)``: those of the head fitted without the image's
+            group. NaN where the target is unknown. None: there is no formula, fit it anew.
+        """
+        return None
 
     def fitted_options(self) -> dict[str, Any]:
         """Return options as fitting left them: a head made with them takes this one's state."""

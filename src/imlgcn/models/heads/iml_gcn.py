@@ -23,6 +23,8 @@ class IMLGCNHead(MLGCNHead):
         - features ``(B, C, H, W)``, output ``(B, L)``
     """
 
+    candidate = True
+
     def __init__(
         self,
         in_channels: int,

@@ -17,6 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Features, Head
 from imlgcn.models.kernel_regression import (
+    Solution,
     gaussian_,
     kernel_scale,
     solve,
@@ -48,6 +49,7 @@ class KernelHead(Head):
         - features ``(B, C, H, W)``, output ``(B, L)``
     """
 
+    candidate = True
     closed_form = True
     counted_with: ClassVar[Mapping[str, int]] = {"support": 1000}
 
@@ -85,6 +87,26 @@ class KernelHead(Head):
         Raises:
             InputError: features that are not finite.
         """
+        support, scale, found = self._solve(features, targets)
+        device = self.mean.device
+        self.support = support.to(device)
+        self.weights = found.weights.float().to(device)
+        self.mean = found.mean.float().to(device)
+        self.median = torch.tensor(scale, dtype=torch.float32, device=device)
+
+    @torch.no_grad()
+    def held_out(
+        self, features: Features, targets: Tensor, *groups: Tensor
+    ) -> tuple[Tensor, ...] | None:
+        """Return the exact held-out scores; m and the mean of the targets stay those of all."""
+        return tuple(
+            scores.float() for scores in self._solve(features, targets, *groups)[2].held_out
+        )
+
+    def _solve(
+        self, features: Features, targets: Tensor, *groups: Tensor
+    ) -> tuple[Tensor, float, Solution]:
+        """Return the rows to keep ``(N, C)``, m, and the solution for them."""
         vectors = pool(single_map(features), "avg").cpu().double()  # (N, C)
         if not vectors.isfinite().all():
             raise InputError("the features to fit are not finite: the backbone has overflowed")
@@ -92,12 +114,8 @@ class KernelHead(Head):
         units = support.double()
         distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
         scale = kernel_scale(distances)
-        found = solve(gaussian_(distances, self.gamma, scale), targets.cpu(), self.ridge)
-        device = self.mean.device
-        self.support = support.to(device)
-        self.weights = found.weights.float().to(device)
-        self.mean = found.mean.float().to(device)
-        self.median = torch.tensor(scale, dtype=torch.float32, device=device)
+        kernel = gaussian_(distances, self.gamma, scale)
+        return support, scale, solve(kernel, targets.cpu(), self.ridge, *groups)
 
     def fitted_options(self) -> dict[str, Any]:
         """Return how many images the head holds."""

@@ -30,6 +30,8 @@ class LinearHead(Head):
         - features ``(B, C, H, W)``, output ``(B, L)``
     """
 
+    candidate = True
+
     # ASL (https://arxiv.org/abs/2009.14119) puts a plain layer on average-pooled TResNet features
     PRESETS: ClassVar[Presets] = {"small": {}, "paper": {"normalize": False, "bias_start": 0.0}}
 

@@ -29,6 +29,8 @@ class MLPHead(Head):
         - features ``(B, C, H, W)``, output ``(B, L)``
     """
 
+    candidate = True
+
     PRESETS: ClassVar[Presets] = {
         "small": {},
         "paper": {"hidden": 1024, "normalize": False, "bias_start": 0.0},

@@ -1,0 +1,135 @@
+r"""Scores of images by heads that have not learnt them: what calibration and choices rest on.
+
+Every image of train and val is learnt by the final head, and is also scored for calibration, by a
+head fitted without it: without its fold, or without its group where the head has a formula for
+that. Such scores are called *out-of-fold*. Stone, Cross-Validatory Choice and Assessment of
+Statistical Predictions (1974).
+
+A tuned backbone has learnt the training images by heart: a head on its features says nothing of new
+images, whatever images the head has seen. Then only validation images are held out, and every fold
+learns all training images.
+
+Letters: N images, L labels, k folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from imlgcn.data.folds import grouped_folds
+from imlgcn.data.groups import find_groups
+from imlgcn.models import Head
+from imlgcn.progress import SILENT, Progress
+from imlgcn.training.extract import ImageFeatures
+from imlgcn.training.loop import score_features
+
+FOLDS = 5
+ALWAYS_LEARNT = -1  # in place of a fold
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """The images that a head learns, and in which parts they are held out.
+
+    Attributes:
+        features: of the N images.
+        groups: ``(N,)``; near duplicates, and what the data groups, have one number.
+        folds: ``(N,)`` from 0, or :data:`ALWAYS_LEARNT`; a group is in one fold.
+    """
+
+    features: ImageFeatures
+    groups: NDArray[np.int64]
+    folds: NDArray[np.int64]
+
+    @property
+    def targets(self) -> NDArray[np.int8]:
+        """Targets ``(N, L)``."""
+        return self.features.dataset.targets
+
+    @property
+    def held_out(self) -> NDArray[np.bool_]:
+        """Which images are held out in some fold ``(N,)``."""
+        return self.folds != ALWAYS_LEARNT
+
+
+def make_lesson(
+    features: ImageFeatures,
+    splits: tuple[str, ...],
+    *,
+    tuned: bool = False,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Lesson:
+    """Return the images of ``splits`` as a lesson of :data:`FOLDS` folds, or of fewer groups.
+
+    Args:
+        features: of the whole data.
+        splits: what is learnt.
+        tuned: the backbone has learnt the training images: only those of val are held out.
+        seed: of the folds.
+        progress: receives a bar while near duplicates are looked for.
+    """
+    records = features.dataset.records
+    part = features.select(np.flatnonzero([record.split in splits for record in records]))
+    groups = find_groups(part.dataset, progress=progress)
+    folds = np.full(len(groups), ALWAYS_LEARNT)
+    of_val = np.array([record.split == "val" for record in part.dataset.records])
+    rows = np.flatnonzero(of_val if tuned else np.ones(len(groups), bool))
+    count = min(FOLDS, len(np.unique(groups[rows])))
+    if count > 1:
+        held = part.dataset.select(rows)
+        folds[rows] = grouped_folds(held, count, seed, groups=groups[rows])
+    return Lesson(part, groups, folds)
+
+
+def out_of_fold(
+    fit: Callable[[ImageFeatures], Head],
+    lesson: Lesson,
+    *,
+    progress: Progress = SILENT,
+    stage: str = "folds",
+) -> NDArray[np.float32]:
+    """Return the scores ``(N, L)`` of each image by a head fitted without its fold.
+
+    NaN for images that are always learnt. ``fit`` returns a head fitted on the features it gets.
+    """
+    folds = np.unique(lesson.folds[lesson.held_out])
+    scores = np.full(lesson.targets.shape, np.nan, np.float32)
+    with progress.bar(stage, len(folds), "folds") as advance:
+        for fold in folds:
+            out = np.flatnonzero(lesson.folds == fold)
+            head = fit(lesson.features.select(np.flatnonzero(lesson.folds != fold)))
+            scores[out] = score_features(head, lesson.features.select(out).inputs(head))
+            advance(1)
+    return scores
+
+
+def exact_out_of_fold(
+    head: Head, lesson: Lesson
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Return the scores of each image without its fold, and without its group, by a formula.
+
+    NaN for images that are always learnt. The formula has no score where the target is unknown: the
+    mean of the label's scores stands there, and counts nowhere. None: the head has no formula.
+    """
+    # an image that is always learnt is a group of its own, and its scores are not used
+    alone = lesson.groups.max(initial=0) + 1 + np.arange(len(lesson.groups))
+    groupings = (np.where(lesson.held_out, each, alone) for each in (lesson.folds, lesson.groups))
+    found = head.held_out(
+        lesson.features.inputs(head),
+        torch.from_numpy(lesson.targets),
+        *(torch.from_numpy(numbers) for numbers in groupings),
+    )
+    if found is None:
+        return None
+    by_fold, by_group = (scores.numpy().copy() for scores in found)
+    for scores in (by_fold, by_group):
+        mean = np.nanmean(np.vstack([scores, np.zeros_like(scores[:1])]), axis=0)  # (L,)
+        scores[:] = np.where(np.isnan(scores), mean, scores)
+        scores[~lesson.held_out] = np.nan
+    return by_fold, by_group

@@ -1,0 +1,139 @@
+"""What a training has reached: calibration, metrics, the control and what was tried beside it.
+
+Shapes: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.config import AUTO, CONTROL, TrainSettings
+from imlgcn.evaluation import evaluate_split, fit_label_calibration
+from imlgcn.metrics.intervals import number_of_samples
+from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.metrics.ranking import mean_average_precision
+from imlgcn.progress import Progress
+from imlgcn.tagger import LabelCalibration
+from imlgcn.tagger.scores import OUT_OF_FOLD, ScoredSplit
+from imlgcn.training.run import Scores, Trained
+
+CONTROL_NOTE = "linear head on the same features, its own calibration and thresholds"
+FINE_TUNED_NOTE = (
+    "linear head of stage 1 with the backbone as tuned in that stage, half of all epochs; "
+    "its own calibration and thresholds"
+)
+
+
+def judge(
+    trained: Trained, settings: TrainSettings, progress: Progress
+) -> tuple[LabelCalibration, dict[str, Any]]:
+    """Return the calibration and what ``metrics.json`` says.
+
+    Metrics are of the test split; without one, of the images that calibration is fitted on.
+    """
+    names = trained.dataset.names
+    fitted = _fitted_on(trained, trained.scores)
+    calibration = _calibrate(fitted, settings)
+    split = "test" if "test" in trained.scores else fitted.name
+    scored = _test(trained, trained.scores) if split == "test" else fitted
+    final = evaluate_split(scored.logits, scored.targets, names, calibration)
+    metrics: dict[str, Any] = {"split": split, **final, "head": trained.head}
+    if split == "test":
+        found = evaluate_split(fitted.logits, fitted.targets, names, calibration)
+        metrics["out_of_fold" if trained.folds else "validation"] = found
+    if trained.control is not None:
+        metrics |= _beside_control(trained, trained.control, scored, settings, progress)
+    if trained.attempts:
+        metrics["tried"] = [_attempt(trained, attempt.to_json()) for attempt in trained.attempts]
+    metrics["failed_images"] = trained.failed
+    return calibration, metrics
+
+
+def scored_splits(trained: Trained, calibration: LabelCalibration) -> list[ScoredSplit]:
+    """Return what ``predictions.parquet`` holds."""
+    parts = []
+    for name, logits in trained.scores.items():
+        part = trained.dataset.split(name)
+        parts.append(
+            ScoredSplit(
+                name,
+                tuple(record.name for record in part.records),
+                logits,
+                calibration.platt.apply(logits),
+                part.targets,
+                control=None if trained.control is None else trained.control[name],
+                folds=trained.folds.get(name),
+            )
+        )
+    return parts
+
+
+class _Scored(NamedTuple):
+    name: str
+    logits: NDArray[Any]  # (N, L)
+    targets: NDArray[np.int8]  # (N, L)
+    folds: NDArray[Any] | None = None  # (N,)
+
+
+def _fitted_on(trained: Trained, scores: Scores) -> _Scored:
+    """Return the scores that calibration is fitted on: out-of-fold, or of validation."""
+    names = list(trained.folds) or ["val"]
+    targets = [trained.dataset.split(name).targets for name in names]
+    folds = [trained.folds[name] for name in names if name in trained.folds]
+    return _Scored(
+        OUT_OF_FOLD if folds else "val",
+        np.concatenate([scores[name] for name in names]),
+        np.concatenate(targets),
+        np.concatenate(folds) if folds else None,
+    )
+
+
+def _test(trained: Trained, scores: Scores) -> _Scored:
+    return _Scored("test", scores["test"], trained.dataset.split("test").targets)
+
+
+def _calibrate(scored: _Scored, settings: TrainSettings) -> LabelCalibration:
+    return fit_label_calibration(
+        scored.logits, scored.targets, settings.threshold, folds=scored.folds
+    )
+
+
+def _beside_control(
+    trained: Trained,
+    control: Scores,
+    scored: _Scored,
+    settings: TrainSettings,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the control's metrics, calibrated on its own scores, and the difference to it."""
+    own = _calibrate(_fitted_on(trained, control), settings)
+    theirs = _test(trained, control) if scored.name == "test" else _fitted_on(trained, control)
+    together = settings.fine_tune and settings.head != AUTO and not trained.folds
+    found = evaluate_split(theirs.logits, theirs.targets, trained.dataset.names, own)
+    note = FINE_TUNED_NOTE if together else CONTROL_NOTE
+    metrics: dict[str, Any] = {"control": {"head": CONTROL, "note": note, **found}}
+    if found["mAP"] is not None:  # None: no label of the split has a positive image
+        difference = paired_bootstrap(
+            scored.logits,
+            theirs.logits,
+            scored.targets,
+            samples=number_of_samples(scored.targets),
+            progress=progress,
+        )
+        metrics["difference_to_control"] = dict(
+            zip(("mAP", "low", "high"), difference, strict=True),
+            interval="95 %, paired bootstrap",
+        )
+    return metrics
+
+
+def _attempt(trained: Trained, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a head that was tried with its mAP on the test split, which played no part."""
+    logits = trained.tried.get(row["head"])
+    if logits is None:
+        return row
+    value, _ = mean_average_precision(logits, trained.dataset.split("test").targets)
+    return row | {"test_mAP": None if value != value else 100 * value}
