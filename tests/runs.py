@@ -50,11 +50,11 @@ def quick():
     The two take most of the time of a tiny training.
     """
     import imlgcn.report
-    from imlgcn import pipeline
+    from imlgcn import outcome
     from imlgcn.comparison import table
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (pipeline, table):
+        for module in (outcome, table):
             patch.setattr(module, "paired_bootstrap", few_samples)
         patch.setattr(imlgcn.report, "write_report", lambda *given, **more: None)
         yield
@@ -113,7 +113,7 @@ def train_tiny(shapes, weights):
     from imlgcn import pipeline
     from imlgcn.config import merge_settings
 
-    tiny = {"backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
+    tiny = {"head": "iml_gcn", "backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
     names = ("preset", "resume", "replace", "progress", "reader", "variant", "delimiter")
 
     def run(out, data=shapes, *, start=None, whole=False, **options):

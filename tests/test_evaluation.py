@@ -14,6 +14,7 @@ from imlgcn.metrics import PUBLISHED, raw_probabilities, score_published
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.tagger import LabelCalibration
 from imlgcn.tagger.scores import Scores
+from runs import Said, metrics_of
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,8 @@ def stored(tagger):
 
 
 def without_ties_to_the_run(metrics: dict) -> dict:
-    keys = ("control", "difference_to_control", "head", "validation", "ignored_labels")
+    keys = ("control", "difference_to_control", "head", "out_of_fold", "ignored_labels")
+    keys += ("out_of_fold_images",)
     return {key: value for key, value in metrics.items() if key not in keys}
 
 
@@ -44,9 +46,41 @@ def test_an_evaluation_is_its_metrics_and_keeps_the_scores_behind_them(tagger, s
     assert all(path.is_file() for path in found.images.values())
 
 
-def test_validation_gives_the_numbers_that_training_wrote(tagger, shapes, stored):
-    found = evaluate(tagger.path, str(shapes), split="val")
-    assert found["mAP"] == pytest.approx(stored["validation"]["mAP"], abs=1e-3)
+def test_learnt_images_keep_the_scores_of_heads_that_had_not_learnt_them(tagger, shapes):
+    said = Said()
+    found = evaluate(tagger.path, str(shapes), split="val", progress=said)
+    scores = Scores(tagger.path / "predictions.parquet", tagger.labels).split("val")
+    np.testing.assert_array_equal(found.scored.logits, scores.logits)
+    assert found["out_of_fold_images"] == found["num_images"] == 18
+    assert said.about("18 images of 18 were learnt by the tagger: they keep the out-of-fold")
+    whole = evaluate(tagger, shapes, split=None)
+    assert whole["out_of_fold_images"] == 42 + 18
+    assert whole["num_images"] == 72
+
+
+def test_other_images_of_the_same_names_are_scored_anew(tagger, rewrite):
+    def change(row):
+        return (row[0], "" if row[2] == "val" else row[1], row[2])
+
+    found = evaluate(tagger, rewrite(change), split="val")
+    assert found["out_of_fold_images"] == 0
+
+
+def test_without_a_refit_validation_gives_the_numbers_that_training_wrote(
+    train_tiny, tmp_path, shapes
+):
+    found = train_tiny(tmp_path / "run", refit=False)
+    again = evaluate(found, shapes, split="val")
+    assert again["mAP"] == pytest.approx(metrics_of(found)["validation"]["mAP"], abs=1e-3)
+    assert again["out_of_fold_images"] == 0
+
+
+def test_another_operating_point_moves_f1_and_no_ranking(tagger, shapes):
+    found = {point: evaluate(tagger, shapes, threshold=point) for point in ("0.1", "f1-macro")}
+    assert found["0.1"]["mAP"] == found["f1-macro"]["mAP"]
+    assert found["0.1"]["OR"] >= found["f1-macro"]["OR"]
+    limits = tagger.thresholds_for("f1-macro")
+    assert [row["threshold"] for row in found["f1-macro"]["per_label"].values()] == limits.tolist()
 
 
 def test_metrics_hold_what_is_promised(stored, tagger, shapes):

@@ -5,7 +5,7 @@ Shapes: N images, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
+from imlgcn.data.formats.base import Record
 from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.f1 import predict_labels
 from imlgcn.metrics.intervals import f1_intervals
 from imlgcn.metrics.papers import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.protocol import evaluate_scores, evaluate_uncalibrated
 from imlgcn.metrics.thresholds import fit_thresholds
+from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.folder import SPLIT
@@ -101,6 +103,7 @@ def evaluate(
     *,
     split: str | None = "test",
     protocol: str = "default",
+    threshold: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score ``data`` with a tagger and return its metrics; labels are matched by name.
@@ -108,12 +111,17 @@ def evaluate(
     A label of the tagger that the data lacks is left out; a label of the data that the tagger lacks
     is listed under ``ignored_labels``, an image that cannot be read under ``failed_images``.
 
+    Images that the tagger has learnt, by their names, splits and targets, keep the out-of-fold
+    scores of the training: its own would be too good. ``out_of_fold_images`` counts them.
+
     Args:
         tagger: a tagger, or its folder.
         data: a data set, or what :func:`imlgcn.load_dataset` reads.
         split: ``train``, ``val`` or ``test``; None takes all images.
         protocol: a definition of mAP (``default``, ``voc07``, ...), or a paper's scoring
             (``ml_gcn``, ``asl``, ...).
+        threshold: ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a
+            number; None takes the tagger's own thresholds.
         progress: told how many images are scored.
 
     Raises:
@@ -128,6 +136,10 @@ def evaluate(
             f"the data has no splits; training made the ones in {own}: evaluate that file"
         )
     part = dataset if split is None else dataset.split(split)
+    calibration = tagger.info.calibration
+    if threshold is not None:
+        limits = tagger.thresholds_for(threshold).tolist()
+        calibration = calibration.model_copy(update={"threshold": limits})
     targets = _own_targets(tagger, part)
     with tagger.engine.streaming() as streams:
         table = features_for(
@@ -143,21 +155,45 @@ def evaluate(
     if not len(table.rows):
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
-    metrics = evaluate_split(
-        table.features, targets, tagger.labels, tagger.info.calibration, protocol
-    )
+    records = [part.records[row] for row in table.rows]
+    logits, learnt = _out_of_fold(tagger, records, targets, table.features)
+    if learnt:
+        progress.say(
+            f"{plural(learnt, 'image')} of {number(len(records), 0)} were learnt by the tagger: "
+            "they keep the out-of-fold scores of the training"
+        )
+    metrics = evaluate_split(logits, targets, tagger.labels, calibration, protocol)
     metrics["split"] = split or "all"
+    metrics["out_of_fold_images"] = learnt
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
     metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]
-    records = [part.records[row] for row in table.rows]
     scored = ScoredSplit(
         metrics["split"],
         tuple(record.name for record in records),
-        table.features,
-        tagger.calibration.apply(table.features),
+        logits,
+        tagger.calibration.apply(logits),
         targets,
     )
     return Evaluation(metrics, scored, {record.name: record.path for record in records})
+
+
+def _out_of_fold(
+    tagger: Tagger, records: Sequence[Record], targets: NDArray[np.int8], logits: NDArray[Any]
+) -> tuple[NDArray[Any], int]:
+    """Return logits ``(N, L)`` with those of learnt images replaced, and their number."""
+    stored: dict[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]] = {}
+    for name in {str(record.split) for record in records}:
+        scored = None if tagger.path.is_file() else tagger.folder.scored(name)
+        if scored is not None and scored.folds is not None:
+            rows = zip(scored.images, scored.logits, scored.targets, strict=True)
+            stored |= {(name, image): (own, truth) for image, own, truth in rows}
+    logits, learnt = logits.copy(), 0
+    for row, record in enumerate(records):
+        found = stored.get((str(record.split), record.name))
+        if found is not None and np.array_equal(found[1], targets[row]):
+            logits[row] = found[0]
+            learnt += 1
+    return logits, learnt
 
 
 def _own_targets(tagger: Tagger, part: Dataset) -> NDArray[np.int8]:

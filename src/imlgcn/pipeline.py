@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from imlgcn.config import InputError, TrainSettings
-from imlgcn.data.dataset import load_dataset
+from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.ready import (
     in_old_order,
     say_what_is_thin,
@@ -30,6 +30,11 @@ from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 from imlgcn.training.resolve import Plan, plan_run
+
+if TYPE_CHECKING:
+    from imlgcn.models import Backbone
+    from imlgcn.training.run import Trained
+    from imlgcn.training.start import Start
 
 DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -76,28 +81,21 @@ def train(
     """
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
-    from imlgcn.training.judge import judge, scored_splits
     from imlgcn.training.loop import create_fabric
     from imlgcn.training.method import train_method
     from imlgcn.training.run import Run
 
     out = Path(out)
     plan = plan_run(data, settings, config=config, start=start)
-    seed = plan.settings().seed  # a wrong setting is refused before any work
+    plan.settings()  # a wrong setting is refused before any work
     dataset = plan.data.load(progress)
     progress.say(
         f"data: {plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')} "
         f"({dataset.reason})"
     )
-    old_split = plan.start / SPLIT if plan.start else None
     options = plan.settings(plan.choose_preset(dataset, progress))
     backbone, begin = _backbone(options, plan)
-    # whoever tunes the backbone needs images that it has not learnt
-    validation = not options.refit or options.fine_tune or (begin is not None and begin.tuned)
-    whole, own_split = with_splits(dataset, seed, progress, validation=validation, old=old_split)
-    learnt = ("train", "val") if options.refit else ("train",)
-    dataset = with_learnable_labels(whole, progress, splits=learnt)
-    say_what_is_thin(dataset, progress, refit=options.refit)
+    whole, own_split, dataset = _make_ready(dataset, options, plan, begin, progress)
     heads = plan.heads(options)
     probes = {
         name: check_settings(each, backbone, len(dataset.names)) for name, each in heads.items()
@@ -106,8 +104,6 @@ def train(
         progress.say(
             f"the vectors of words= are not used: {options.head} does not use word vectors"
         )
-    if begin is not None:
-        dataset = in_old_order(dataset, begin.context.names, progress)
     existed = out.exists()
     open_run_folder(out, options, plan.to_config(), resume=resume, replace=replace)
     try:
@@ -130,19 +126,7 @@ def train(
     if trained.failed:
         progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
 
-    calibration, metrics = judge(trained, options, progress)
-    write_predictions(out / SCORES, dataset.names, scored_splits(trained, calibration))
-    write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
-    info = TaggerInfo(
-        labels=list(dataset.names),
-        backbone=Part(name=backbone.name, weights=backbone.weights_id),
-        head=Part(name=trained.head, options=trained.options),
-        image=backbone.image_settings,
-        calibration=calibration,
-        metrics={key: metrics[key] for key in HEADLINE},
-        versions=library_versions(),
-    )
-    tagger = save_tagger(out, trained.classifier, trained.context, info)
+    tagger = _save(out, trained, backbone, options, progress)
     close_run_folder(out)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
@@ -170,6 +154,44 @@ def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settin
         truth = names[test.targets[row] == 1].tolist()
         examples.append((test.records[row].name, truth, tagger(test.paths[row])))
     return Demo(tagger, examples)
+
+
+def _make_ready(
+    dataset: Dataset, options: TrainSettings, plan: Plan, begin: Start | None, progress: Progress
+) -> tuple[Dataset, bool, Dataset]:
+    """Return the data with splits, whether they were made here, and the data to train on."""
+    # where the backbone is tuned, something must be left that it has not learnt
+    validation = not options.refit or options.fine_tune or (begin is not None and begin.tuned)
+    old = plan.start / SPLIT if plan.start else None
+    whole, own_split = with_splits(dataset, options.seed, progress, validation=validation, old=old)
+    learnt = ("train", "val") if options.refit else ("train",)
+    dataset = with_learnable_labels(whole, progress, splits=learnt)
+    say_what_is_thin(dataset, progress, refit=options.refit)
+    if begin is not None:
+        dataset = in_old_order(dataset, begin.context.names, progress)
+    return whole, own_split, dataset
+
+
+def _save(
+    out: Path, trained: Trained, backbone: Backbone, options: TrainSettings, progress: Progress
+) -> Tagger:
+    """Judge what was trained and write it."""
+    from imlgcn.outcome import judge, scored_splits
+
+    names = trained.dataset.names
+    calibration, metrics = judge(trained, options, progress)
+    write_predictions(out / SCORES, names, scored_splits(trained, calibration))
+    write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    info = TaggerInfo(
+        labels=list(names),
+        backbone=Part(name=backbone.name, weights=backbone.weights_id),
+        head=Part(name=trained.head, options=trained.options),
+        image=backbone.image_settings,
+        calibration=calibration,
+        metrics={key: metrics[key] for key in HEADLINE},
+        versions=library_versions(),
+    )
+    return save_tagger(out, trained.classifier, trained.context, info)
 
 
 def _backbone(options: TrainSettings, plan: Plan) -> Any:

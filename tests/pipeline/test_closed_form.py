@@ -35,7 +35,8 @@ def kernel(once, train_tiny):
 
 
 def test_the_tagger_stores_how_many_images_it_holds_and_loads_them(kernel, shapes):
-    images = load_dataset(shapes).splits["train"]
+    splits = load_dataset(shapes).splits
+    images = splits["train"] + splits["val"]
     assert kernel.info.head.options == {"support": images, "gamma": 2.0, "ridge": 0.1}
     test = load_dataset(shapes).split("test")
     inputs = np.stack([kernel.load_input(path) for path in test.paths])
@@ -49,9 +50,14 @@ def test_the_linear_control_stands_beside_it(kernel, linear_tagger):
 
 
 def test_the_formula_has_no_epochs_in_the_log(kernel):
-    last = log_of(kernel)[-1]
-    assert last.keys() == {"stage", "val_mAP"}
-    assert last["val_mAP"] == pytest.approx(metrics_of(kernel)["validation"]["mAP"], abs=0.01)
+    assert log_of(kernel)[-1] == {"stage": "kernel head"}
+
+
+def test_without_a_refit_validation_is_watched_and_not_learnt(train_tiny, tmp_path, shapes):
+    found = train_tiny(tmp_path / "run", head="kernel", refit=False)
+    assert found.info.head.options["support"] == load_dataset(shapes).splits["train"]
+    last = log_of(found)[-1]
+    assert last["val_mAP"] == pytest.approx(metrics_of(found)["validation"]["mAP"], abs=0.01)
 
 
 def test_the_same_data_gives_the_same_bytes(kernel, train_tiny, tmp_path):
@@ -91,7 +97,7 @@ def test_fine_tuned_it_is_fitted_on_the_features_of_the_tuned_backbone(
 ):
     found = train_tiny(tmp_path / "run", head="kernel", **FINE_TUNED)
     stages = list(dict.fromkeys(row["stage"] for row in log_of(found)))
-    assert stages == ["linear head", "fine-tuning, linear head", "graph head"]
+    assert stages == ["linear head", "fine-tuning, linear head", "kernel head"]
     classifier = found.classifier().eval()
     path = load_dataset(shapes).split("train").paths[3]
     pixels = torch.from_numpy(found.load_input(path)[None])
@@ -107,7 +113,7 @@ def test_an_interrupted_run_is_resumed(kernel, train_tiny, tmp_path, monkeypatch
     original = RunLog.__call__
 
     def stop(self, row):
-        if row["stage"] == "graph head":
+        if row["stage"] == "kernel head":
             raise KeyboardInterrupt
         original(self, row)
 
@@ -125,7 +131,8 @@ def test_going_on_from_it_fits_anew_on_the_new_images_and_says_so(
     data = rewrite(lambda row: None if row[0] == "00.png" else row)
     progress = Saying()
     again = train_tiny(tmp_path / "again", data, start=kernel.path, progress=progress)
-    images = load_dataset(data).splits["train"]
+    splits = load_dataset(data).splits
+    images = splits["train"] + splits["val"]
     assert again.info.head.options["support"] == images
     assert images < kernel.info.head.options["support"]
     (said,) = [line for line in progress.said if "from scratch" in line]

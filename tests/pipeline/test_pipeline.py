@@ -19,7 +19,8 @@ from runs import config_of, log_of, metrics_of, scores_of
 
 def test_a_frozen_run_trains_a_linear_head_then_a_graph_head(tagger):
     stages = [(row["stage"], row["epoch"]) for row in log_of(tagger)]
-    expected = [(stage, epoch) for stage in ("linear head", "graph head") for epoch in (1, 2, 3, 4)]
+    stages_of = ("linear head", "iml_gcn head")
+    expected = [(stage, epoch) for stage in stages_of for epoch in (1, 2, 3, 4)]
     assert stages == expected
 
 
@@ -51,7 +52,7 @@ def test_the_difference_to_the_control_comes_with_its_interval(tagger):
 def test_metrics_are_those_of_the_test_split_and_say_so(tagger):
     found = metrics_of(tagger)
     assert (found["split"], found["num_images"], found["protocol"]) == ("test", 12, "default")
-    assert found["validation"]["num_images"] == 18
+    assert found["out_of_fold"]["num_images"] == 42 + 18
     assert found["head"] == "iml_gcn"
     for key, value in tagger.info.metrics.items():
         assert value == found[key], key
@@ -112,7 +113,12 @@ def test_the_same_seed_gives_the_same_metrics_and_weights_in_another_process(
         "import sys, json; from imlgcn.pipeline import train;"
         "train(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))"
     )
-    settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
+    settings = {
+        "head": "iml_gcn",
+        "backbone": "test_efficientnet",
+        "weights": str(weights),
+        "size": 64,
+    }
     settings |= {
         "linear_training": {"epochs": 4},
         "head_training": {"epochs": 4, "learning_rate": 0.01},
@@ -122,6 +128,8 @@ def test_the_same_seed_gives_the_same_metrics_and_weights_in_another_process(
     again = Tagger.load(tmp_path / "again")
     assert again.info.sha256 == tagger.info.sha256
     assert metrics_of(again) == metrics_of(tagger)
+    for name in ("predictions.parquet", "metrics.json"):
+        assert (again.path / name).read_bytes() == (tagger.path / name).read_bytes(), name
     assert again.info.model_dump() == tagger.info.model_dump()
 
 

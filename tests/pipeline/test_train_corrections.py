@@ -73,7 +73,7 @@ def test_corrections_give_a_tagger_of_all_labels_somebody_said_yes_to(
     assert (found.path / "report.html").is_file()
     split = load_dataset(found.path / "split.csv")
     assert "red" in split.names, "split.csv is the data as it was, for the next run"
-    assert set(split.splits) == {"train", "val", "test"}
+    assert set(split.splits) == {"train", "test"}
 
 
 def test_the_first_names_of_many_are_said(corrections):
@@ -168,7 +168,7 @@ def test_images_the_old_tagger_learnt_from_do_not_become_its_successor_s_test(
 def test_corrections_of_nothing_but_old_training_images_get_a_split_of_their_own(
     corrections, train_tiny, tmp_path
 ):
-    old = train_tiny(tmp_path / "old", corrections(), head="linear")
+    old = train_tiny(tmp_path / "old", corrections(), head="linear", refit=False)
     before = splits_of(old.path / "split.csv")
     said = Said()
     data = corrections(lambda image, row: row if before[image] == "train" else {}, name="again.csv")
@@ -199,7 +199,12 @@ def test_validation_without_a_yes_still_lets_the_tagger_find_something(
     said = Said()
     data = rewrite(lambda row: (row[0], "" if row[2] == "val" else row[1], row[2]))
     found = train_tiny(
-        tmp_path / "run", data, head="linear", linear_training={"epochs": 30}, progress=said
+        tmp_path / "run",
+        data,
+        head="linear",
+        linear_training={"epochs": 30},
+        refit=False,
+        progress=said,
     )
     assert said.about("no label has a positive in val: probabilities are not")
     tags = [tag for path in load_dataset(shapes).split("train").paths for tag in found(path)]

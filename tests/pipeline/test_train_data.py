@@ -21,15 +21,26 @@ def test_data_without_splits_gets_one_that_is_written_down(train_tiny, tmp_path,
     said = Said()
     data = rewrite(lambda row: row[:2], header=("image", "labels"))
     found = train_tiny(tmp_path / "run", data, head="linear", progress=said)
-    assert any("the data has no splits" in line for line in said.lines)
+    assert said.about("the data has no splits: making 90 % train, 10 % test")
     back = load_dataset(found.path / "split.csv")
-    assert set(back.splits) == {"train", "val", "test"}
+    assert set(back.splits) == {"train", "test"}
     assert len(back) == 72
     assert all(path.is_file() for path in back.paths)
     _, context = load_classifier(found.path)
     assert context.num_images == back.splits["train"]
     again = train_tiny(tmp_path / "again", found.path / "split.csv", head="linear")
     assert again.info.sha256 == found.info.sha256
+
+
+def test_the_test_images_are_the_same_with_and_without_validation(train_tiny, tmp_path, rewrite):
+    data = rewrite(lambda row: row[:2], header=("image", "labels"))
+    tests = []
+    for refit in (True, False):
+        found = train_tiny(tmp_path / str(refit), data, head="linear", refit=refit)
+        back = load_dataset(found.path / "split.csv")
+        assert ("val" in back.splits) is not refit
+        tests.append({record.name for record in back.split("test").records})
+    assert tests[0] == tests[1]
 
 
 def test_the_split_follows_the_seed_wherever_that_is_given(train_tiny, tmp_path, rewrite):
@@ -43,11 +54,19 @@ def test_without_validation_a_tenth_of_train_is_held_out_and_test_is_left_alone(
     train_tiny, tmp_path, rewrite
 ):
     data = rewrite(lambda row: (*row[:2], "test" if row[2] == "test" else "train"))
-    found = train_tiny(tmp_path / "run", data, head="linear")
+    found = train_tiny(tmp_path / "run", data, head="linear", refit=False)
     back = load_dataset(found.path / "split.csv")
     assert back.splits == {"train": 54, "val": 6, "test": 12}
     before = {r.name for r in load_dataset(data).split("test").records}
     assert {r.name for r in back.split("test").records} == before
+
+
+def test_a_refit_needs_no_validation_and_cuts_none_off(train_tiny, tmp_path, rewrite):
+    data = rewrite(lambda row: (*row[:2], "test" if row[2] == "test" else "train"))
+    found = train_tiny(tmp_path / "run", data, head="linear")
+    assert not (found.path / "split.csv").exists()
+    assert metrics_of(found)["out_of_fold"]["num_images"] == 60
+    assert metrics_of(found)["num_images"] == 12
 
 
 def test_how_the_data_was_read_is_recorded_and_read_again(train_tiny, tmp_path, shapes, cli):
@@ -62,19 +81,21 @@ def test_how_the_data_was_read_is_recorded_and_read_again(train_tiny, tmp_path, 
     found = train_tiny(tmp_path / "run", table, head="linear", variant="keep-val", reader="asl")
     config = yaml.safe_load((found.path / "config.yaml").read_text())
     assert (config["reader"], config["variant"]) == ("asl", "keep-val")
-    assert metrics_of(found)["split"] == "val", "keep-val: there is no test split"
+    assert metrics_of(found)["split"] == "out-of-fold", "keep-val: there is no test split"
     again = cli("train", table, "--out", tmp_path / "again", "--config", found.path / "config.yaml")
     assert again.code == 0, again.err
-    assert metrics_of(Tagger.load(tmp_path / "again"))["split"] == "val"
+    assert metrics_of(Tagger.load(tmp_path / "again"))["split"] == "out-of-fold"
 
 
-def test_without_a_test_split_the_numbers_are_validation_s_and_say_so(
-    train_tiny, tmp_path, rewrite
+@pytest.mark.parametrize(("refit", "split"), [(True, "out-of-fold"), (False, "val")])
+def test_without_a_test_split_the_numbers_are_of_the_others_and_say_so(
+    train_tiny, tmp_path, rewrite, refit, split
 ):
     data = rewrite(lambda row: None if row[2] == "test" else row)
-    found = train_tiny(tmp_path / "run", data)
-    assert metrics_of(found)["split"] == "val"
-    assert "validation" not in metrics_of(found)
+    found = train_tiny(tmp_path / "run", data, refit=refit)
+    assert metrics_of(found)["split"] == split
+    assert metrics_of(found)["num_images"] == (60 if refit else 18)
+    assert not {"validation", "out_of_fold"} & metrics_of(found).keys()
     assert not (found.path / "split.csv").exists()
 
 
@@ -99,7 +120,7 @@ def test_a_corrupt_image_is_left_out_with_a_count(train_tiny, tmp_path, rewrite)
     found = train_tiny(tmp_path / "run", data, progress=said)
     assert "left out, could not be read: 1 image" in said.lines
     assert list(metrics_of(found)["failed_images"]) == [str(tmp_path / "bad.png")]
-    assert metrics_of(found)["validation"]["num_images"] == 17
+    assert metrics_of(found)["out_of_fold"]["num_images"] == 59
     with pytest.raises(InputError, match=r"1 of 72 images cannot be read; first: .*bad\.png"):
         train_tiny(tmp_path / "strict", data, strict=True)
     assert not (tmp_path / "strict").exists()
@@ -126,7 +147,7 @@ def test_a_validation_split_without_a_known_label_still_gives_a_tagger(
     train_tiny, tmp_path, rewrite, options
 ):
     data = rewrite(lambda row: (row[0], "?" if row[2] == "val" else row[1], row[2]))
-    found = train_tiny(tmp_path / "run", data, head="linear", **options)
+    found = train_tiny(tmp_path / "run", data, head="linear", refit=False, **options)
     assert metrics_of(found)["validation"]["mAP"] is None
     assert np.isfinite(scores_of(found)).all()
 

@@ -86,7 +86,7 @@ def test_the_preset_is_chosen_by_the_number_of_images_and_said(train_tiny, tmp_p
 def test_every_stage_shows_its_progress(train_tiny, tmp_path):
     said = Said()
     train_tiny(tmp_path / "run", progress=said, whole=True)
-    assert {"features", "linear head", "graph head", "bootstrap", "report"} <= set(said.stages)
+    assert {"features", "linear head", "iml_gcn head", "bootstrap", "report"} <= set(said.stages)
     assert "72 images, 5 labels" in said.lines[0]
     assert "csv" in said.lines[0], "the reader that was chosen"
 

@@ -72,7 +72,7 @@ def test_the_file_is_one_row_per_image_and_label_for_other_programs(written):
     path, parts = written
     table = pq.read_table(path).to_pylist()
     assert len(table) == 3 * (4 + 7)
-    assert list(table[0]) == ["image", "split", "label", "target", "logit", "probability"]
+    assert list(table[0]) == ["image", "split", "label", "target", "logit", "probability", "fold"]
     row = table[3 * 2 + 1]  # third image of val, second label
     part = parts["val"]
     assert (row["image"], row["split"], row["label"]) == ("val/2.jpg", "val", "dog")

@@ -43,6 +43,7 @@ SAME = (
     "preset",
     "protocol",
     "reader",
+    "refit",
     "resume",
     "seed",
     "size",

@@ -35,6 +35,14 @@ def evaluate(
             "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn.",
         ),
     ] = "default",
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POINT",
+            help="f1, f1-macro, f1-micro, precision=0.9, recall=0.9 or a number "
+            "(default: the tagger's own thresholds).",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +76,9 @@ def evaluate(
     opened = Tagger.load(tagger, device=device)
     dataset = source_of(data, reader, variant, delimiter, images, fields).load(progress)
     chosen = None if split == "all" else split
-    found = evaluation.evaluate(opened, dataset, split=chosen, protocol=protocol, progress=progress)
+    found = evaluation.evaluate(
+        opened, dataset, split=chosen, protocol=protocol, threshold=threshold, progress=progress
+    )
     if json_file is not None:
         write_atomic(json_file, json.dumps(found, indent=1) + "\n")
     if report_file is not None:

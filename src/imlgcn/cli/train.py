@@ -48,7 +48,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="iml_gcn, linear, mlp, csra, ... (default: iml_gcn; `imlgcn systems` lists all).",
+            help="kernel, linear, mlp, iml_gcn, ...; `imlgcn systems` lists all "
+            "(default: auto, the best of these four).",
             rich_help_panel=METHOD,
         ),
     ] = None,
@@ -107,6 +108,24 @@ def train(
         typer.Option(
             "--fine-tune/--freeze",
             help="Train the backbone too, or not (default: only with a CUDA GPU).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    refit: Annotated[
+        bool | None,
+        typer.Option(
+            "--refit/--no-refit",
+            help="Let the final head learn the validation images too, or not, as papers do "
+            "(default: refit).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POINT",
+            help="What thresholds are for: f1, f1-macro, f1-micro, precision=0.9, recall=0.9 "
+            "or a number (default: f1).",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -190,6 +209,8 @@ def train(
         "words": str(words) if words else None,
         "graph": graph,
         "fine_tune": fine_tune,
+        "refit": refit,
+        "threshold": threshold,
         "preset": preset,
         "epochs": epochs,
         "seed": seed,

@@ -68,8 +68,8 @@ def resampled_map(
 
 def f1_intervals(
     predicted: ArrayLike, targets: ArrayLike, groups: ArrayLike | None = None
-) -> dict[str, tuple[float, float]]:
-    """Return the 95 % intervals of ``OF1`` and ``CF1_per_label``, in percent.
+) -> dict[str, list[float]]:
+    """Return the 95 % intervals of ``OF1`` and ``CF1_per_label``, ``[low, high]`` in percent.
 
     The labels are those with a positive. Without ``groups`` images are drawn one by one.
 
@@ -90,7 +90,7 @@ def f1_intervals(
         "OF1": hits.sum(1) / np.maximum(total.sum(1), 1),
         "CF1_per_label": (hits / np.maximum(total, 1)).mean(1),
     }
-    return {key: interval(100 * value) for key, value in values.items()}
+    return {key: list(interval(100 * value)) for key, value in values.items()}
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -20,7 +20,6 @@ Letters: N images, L labels, P positives, T candidate thresholds.
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -43,12 +42,9 @@ class Rule(NamedTuple):
 
 
 # what the cross-validation chooses from; of equals the first
-RULES = tuple(
-    Rule(shared, strength)
-    for strength, shared in product(
-        (1e9, 160.0, 80.0, 40.0, 20.0, 10.0), ("together", "mean label")
-    )
-)
+SHARED: tuple[Literal["together"], Literal["mean label"]] = ("together", "mean label")
+STRENGTHS = (1e9, 160.0, 80.0, 40.0, 20.0, 10.0)
+RULES = tuple(Rule(shared, strength) for strength in STRENGTHS for shared in SHARED)
 
 
 class OperatingPoint(NamedTuple):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_ISOLATED = 60  # names in the list; the rest is counted
 # in the order of the page: the section's template, which has the facts under the same name -> title
 SECTIONS = {
+    "tried": "What was tried",
     "result": "Result",
     "labels": "Labels",
     "gallery": "Gallery",
@@ -95,6 +96,7 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
     from imlgcn.report.overlays import map_drawer
 
     makers: dict[str, Callable[[RunFolder], Any]] = {
+        "tried": sections.tried,
         "result": sections.result,
         "labels": label_rows,
         "gallery": partial(gallery, draw=map_drawer(tagger)),

@@ -9,15 +9,16 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from imlgcn import views
+from imlgcn.config import CONTROL
 from imlgcn.metrics.calibration import (
     classwise_calibration_error,
     expected_calibration_error,
     log_loss_per_image,
     sigmoid,
 )
-from imlgcn.numbers import number
+from imlgcn.numbers import MISSING, number, signed
 from imlgcn.report.run import RunFolder
-from imlgcn.report.wording import caution, verdict
+from imlgcn.report.wording import caution, choice, verdict
 from imlgcn.tagger.folder import WEIGHTS
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import reliability
@@ -39,6 +40,42 @@ CALIBRATED = (
     ("log_loss", "log-loss per image, nats", 2),
     ("CF1_per_label", "mean F1 of labels (before: all thresholds 0.5)", 1),
 )
+
+
+def tried(run: RunFolder) -> dict[str, Any] | None:
+    """The heads that were tried, best first, with a figure of their differences to the control.
+
+    None: the head was given, or the metrics are not those of the training.
+    """
+    attempts = run.metrics.get("tried")
+    if not attempts or run.data is not None:
+        return None
+    values = {
+        row["head"]: views.Difference(row["difference"], row["low"], row["high"])
+        for row in attempts
+        if row["head"] != CONTROL and None not in (row["difference"], row["low"], row["high"])
+    }
+    chosen = next(row["head"] for row in attempts if row["chosen"])
+    rows = [
+        {
+            "head": row["head"],
+            "chosen": row["chosen"],
+            "mAP": number(row["mAP"]),
+            "difference": MISSING if row["head"] == CONTROL else signed(row["difference"]),
+            "interval": MISSING
+            if row["head"] == CONTROL
+            else f"{signed(row['low'])} to {signed(row['high'])}",
+            "test": number(row.get("test_mAP")),
+            "multiply_adds": number(row["multiply_adds"], 0),
+            "seconds": number(row["seconds"]),
+        }
+        for row in attempts
+    ]
+    sentence = choice(attempts)
+    figure = None
+    if values:
+        figure = inline_svg(views.differences_figure(values, chosen), "tried", sentence)
+    return {"rows": rows, "sentence": sentence, "figure": figure, "control": CONTROL}
 
 
 def result(run: RunFolder) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imlgcn.config import CONTROL
 from imlgcn.numbers import number, plural, signed
+from imlgcn.tagger.scores import OUT_OF_FOLD
+
+FOLDS = 5
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
@@ -60,14 +63,44 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
     )
 
 
+def choice(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """Return why the head was chosen among those that were tried, best first."""
+    best, chosen = attempts[0], next(row for row in attempts if row["chosen"])
+    opening = (
+        f"Each head was scored on the same {FOLDS} folds, always on images that it had not learnt. "
+    )
+    if chosen is best:
+        return (
+            f"{opening}The {best['head']} head ranks best, with an mAP of {number(best['mAP'])}; "
+            "no head that needs less work per image is within one standard error of it."
+        )
+    return (
+        f"{opening}The {chosen['head']} head is {number(chosen['behind'])} points behind the "
+        f"{best['head']} head, within one standard error ({number(chosen['error'])}), and needs "
+        "less work per image: it was chosen."
+    )
+
+
 def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
     """Return a caution where the images were used for thresholds and calibration."""
     split = metrics.get("split")
+    learnt = metrics.get("out_of_fold_images", 0)
+    if not trained and learnt:
+        return (
+            f"{plural(learnt, 'image')} of {number(metrics['num_images'], 0)} were learnt by this "
+            "tagger: they keep their out-of-fold scores, of heads that had not learnt them."
+        )
     if not trained and split in ("train", "val", "all"):
         return (
             "If these images were used to train this tagger, all numbers are better than they "
             "would "
             "be on new images."
+        )
+    if split == OUT_OF_FOLD:
+        return (
+            "The data has no test split. Each image was scored by a head that had not learnt it "
+            "(out of fold), but calibration and thresholds were fitted on these scores: expect F1 "
+            "and calibration to be slightly worse on new images."
         )
     if split != "val":
         return None

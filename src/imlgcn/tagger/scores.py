@@ -1,7 +1,7 @@
 """The scores a tagger was evaluated on, as one Parquet file: one row per image and label.
 
-Columns: ``image, split, label, target, logit, probability, fold``, and ``control``, the logit of the
-control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
+Columns: ``image, split, label, target, logit, probability, fold``, and ``control``, the logit of
+the control, where one was trained. Targets are 1, 0 or -1 (unknown), probabilities are calibrated.
 ``fold`` is -1 where the tagger itself scored the image. Elsewhere the score is *out-of-fold*: the
 tagger has learnt the image, and a head that was fitted without its fold, or its group, scored it.
 Files of earlier versions have no such column: the tagger scored all.

@@ -93,7 +93,8 @@ def choose(
 def count_multiply_adds(head: Head, inputs: Inputs) -> int:
     """Return the multiply-adds of a folded head for one image, from features ``inputs`` of some."""
     one = tuple(level[:1] for level in inputs) if isinstance(inputs, tuple) else inputs[:1]
+    folded = head.cpu().fold().eval()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        head.cpu().fold()(one)
+        folded(one)
     return int(counter.get_total_flops()) // 2

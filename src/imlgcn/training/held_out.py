@@ -54,7 +54,7 @@ class Lesson:
     @property
     def held_out(self) -> NDArray[np.bool_]:
         """Which images are held out in some fold ``(N,)``."""
-        return self.folds != ALWAYS_LEARNT
+        return np.asarray(self.folds != ALWAYS_LEARNT)
 
 
 def make_lesson(

@@ -139,8 +139,8 @@ def _train_heads(
 def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
     """Return what the heads learn; images are held out of it where something is fitted on that."""
     settings, splits = run.settings, features.dataset.splits
-    learnt = ("train", "val") if settings.refit else ("train",)
-    learnt = tuple(name for name in learnt if name in splits)
+    wanted = ("train", "val") if settings.refit else ("train",)
+    learnt = tuple(name for name in wanted if name in splits)
     if settings.refit or settings.head == AUTO:
         lesson = make_lesson(
             features, learnt, tuned=tuned, seed=settings.seed, progress=run.progress
@@ -253,7 +253,7 @@ class _System:
 def _scores(
     head: Head, features: ImageFeatures, lesson: Lesson, held: NDArray[np.float32] | None
 ) -> Scores:
-    """Return the scores by split: out-of-fold where the head has learnt the images, else its own."""
+    """Return the scores by split: out-of-fold of images that the head has learnt, else its own."""
     found: Scores = {}
     if held is not None:
         found = _by_split(lesson, held)

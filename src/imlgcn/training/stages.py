@@ -51,8 +51,9 @@ def train_head(
     """Train ``head`` in place on features that do not change (stages 1 and 3, frozen backbone).
 
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
-    images the best epoch would be the best by chance. The mAP of ``val`` is logged, if there is one.
-    A head of closed form is fitted instead (:func:`fit_head`): settings, loss and seed change nothing then.
+    images the best epoch would be the best by chance. The mAP of ``val`` is logged, if it is given.
+    A head of closed form is fitted instead (:func:`fit_head`): settings, loss and seed change
+    nothing then.
     """
     if head.closed_form:
         return fit_head(
@@ -125,8 +126,8 @@ def describe_labels(
 ) -> LabelContext:
     """Stage 2: add the embeddings that a head's options ask for.
 
-    Those of ``old``, the tagger that training starts from, are kept for the same labels: its weights
-    were trained on them. ``words`` has word vectors that were read before.
+    Those of ``old``, the tagger that training starts from, are kept for the same labels: its
+    weights were trained on them. ``words`` has word vectors that were read before.
     """
     kind = options.get("embedding")
     if old is not None and old.names == context.names and kind in old.embeddings:

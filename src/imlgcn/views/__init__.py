@@ -10,7 +10,13 @@ the light colours of :mod:`imlgcn.views.palette`.
 from imlgcn.views.axes import FONT, quiet
 from imlgcn.views.context_check import context_figure
 from imlgcn.views.cooccurrence import heat_map_figure
-from imlgcn.views.curves import Difference, curve_figure, difference_figure, reliability_figure
+from imlgcn.views.curves import (
+    Difference,
+    curve_figure,
+    difference_figure,
+    differences_figure,
+    reliability_figure,
+)
 from imlgcn.views.label_graph import graph_figure
 from imlgcn.views.plane import plane_figure
 
@@ -20,6 +26,7 @@ __all__ = [
     "context_figure",
     "curve_figure",
     "difference_figure",
+    "differences_figure",
     "graph_figure",
     "heat_map_figure",
     "plane_figure",

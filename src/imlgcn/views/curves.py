@@ -112,6 +112,26 @@ def difference_figure(difference: Difference) -> Figure:
     return figure
 
 
+def differences_figure(differences: Mapping[str, Difference], chosen: str) -> Figure:
+    """Draw the differences of several heads to the control, one line each, the first on top."""
+    figure, axes = new_axes(4.6, 0.75 + 0.32 * len(differences))
+    axes.axvline(0, color=LIGHT["muted"], linewidth=1, dashes=(3, 2))
+    for row, (name, value) in enumerate(differences.items()):
+        colour = LIGHT["tagger" if name == chosen else "muted"]
+        ends = [value.low, value.high]
+        axes.plot(ends, [row, row], color=colour, linewidth=3, solid_capstyle="round")
+        axes.plot([value.mean], [row], color=colour, marker="o", markersize=8)
+    axes.set(ylim=(len(differences) - 0.4, -0.6), yticks=range(len(differences)))
+    axes.set_yticklabels([plain(name, 24) for name in differences], parse_math=False)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -0.5), max(high, 0.5))
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("out-of-fold mAP, points above the control")
+    return figure
+
+
 def curve_figure(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Figure:
     """Draw one line per training stage: (epoch, value) points, gaps where a value is not finite."""
     from matplotlib.ticker import MaxNLocator
