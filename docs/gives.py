@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from imlgcn.data.dataset import load_dataset
-from imlgcn.explanation import heat_map as overlay
+from imlgcn.explanation.heat_map import overlay
 from imlgcn.labels.graph import strongest_rules
 from imlgcn.tagger import Tagger, load_classifier
 
