@@ -162,8 +162,9 @@ def every_way(
         yield "torch.compile, channels-last", eager(torch.compile(channels_last), last)
     files = {"float32": folder / "model.onnx", "int8": folder / "int8.onnx"}
     write_onnx(exported, files["float32"], {})
-    data = load_dataset("openclipart").split("train").paths[:: 1690 // CALIBRATION][:CALIBRATION]
-    samples = [load_input(path, settings) for path in data]
+    paths = load_dataset("openclipart").split("train").paths
+    chosen = paths[:: len(paths) // CALIBRATION][:CALIBRATION]
+    samples = [load_input(path, settings) for path in chosen]
     quantize_onnx(files["float32"], files["int8"], samples)
     yield from openvino_ways(files["float32"], folder, samples, pixels)
     n = cores()

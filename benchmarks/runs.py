@@ -63,7 +63,7 @@ def table(cold: float, warm: float, tuned: float, log: list[dict[str, Any]]) -> 
             "",
             "| command, as a whole process | seconds |",
             "|---|---|",
-            "| `imlgcn demo`, empty cache: unpack, 2,423 images through the backbone, three "
+            "| `imlgcn demo`, empty cache: unpack, 2,073 images through the backbone, three "
             f"stages, calibration, test, report | {cold:.0f} |",
             f"| `imlgcn demo`, features from the cache | {warm:.0f} |",
             f"| `imlgcn {' '.join(FINE_TUNE)}` (two epochs in stage 1, two in stage 3) | "

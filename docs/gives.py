@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from imlgcn.data.dataset import load_dataset
-from imlgcn.explanation import heat_map as overlay
+from imlgcn.explanation.heat_map import overlay
 from imlgcn.labels.graph import strongest_rules
 from imlgcn.tagger import Tagger, load_classifier
 
-ROW = 171  # of the test split: a daffodil
+SHOWN_IMAGE = "images/plants__flowers__flowers_jonathan_dietric_01.jpg"  # of the test split
 SHOWN = 4  # labels with a bar
 THRESHOLD = 0.3  # of the edges drawn
 THEMES = {
@@ -39,7 +39,8 @@ PLACES = {
 def main(run: str, out: str) -> None:
     """Score the image once, then draw it for each theme."""
     tagger = Tagger.load(run)
-    path = load_dataset("openclipart").split("test").paths[ROW]
+    test = load_dataset("openclipart").split("test")
+    path = next(r.path for r in test.records if r.name == SHOWN_IMAGE)
     with Image.open(path) as file:
         image = file.convert("RGB")
     pixels = tagger.load_input(path)[None]

@@ -56,8 +56,8 @@ def test_the_embedded_weights_recognise_clip_art():
         "animals__birds__emperor_penguin_ralf_ste_01": 145,  # king penguin
         "animals__birds__uccello_bianco_e_nero_ar_01": 18,  # magpie
         "animals__bugs__mante_religieuse_01": 315,  # mantis
-        "animals__mammals__orca_matthew_gates_r": 148,  # killer whale
-        "computer__sand_glass_frederic_mose_01": 604,  # hourglass
+        "animals__fish__orca_matthew_gates_r": 148,  # killer whale
+        "computer__icons__applications__sand_glass_frederic_mose_01": 604,  # hourglass
         **{f"signs_and_symbols__clocks__clock{i:02}": 409 for i in (1, 4, 8, 12)},  # analog clock
     }
     with torch.no_grad():

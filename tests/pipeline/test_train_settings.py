@@ -117,7 +117,7 @@ def test_the_demo_trains_and_shows_six_test_images(
 def test_the_demo_runs_on_its_own_data(tmp_path):
     found = demo(tmp_path / "demo")
     metrics = metrics_of(found.tagger)
-    assert metrics["num_images"] == 438
+    assert metrics["num_images"] == 457
     assert metrics["mAP"] > 55
     assert metrics["control"]["mAP"] > 55
 

@@ -38,10 +38,10 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
     """Fit slope and intercept per label on a validation set; unknown entries (-1) are left out.
 
     ``strength`` weighs the penalty: 0 fits each label alone, infinity gives all labels the shared
-    pair. 10 was chosen by cross-validation on the validation images of Open Clip Art (356, with 4
-    to 66 positives per label). A label whose scores correlate negatively with its targets gets a
-    slope near 0: calibration never inverts a ranking. Where all known entries are positive, or none
-    is, the shared pair is (1, 0).
+    pair. 10 was chosen by cross-validation on the validation images of Open Clip Art (first
+    edition: 356, with 4 to 66 positives per label). A label whose scores correlate negatively with
+    its targets gets a slope near 0: calibration never inverts a ranking. Where all known entries
+    are positive, or none is, the shared pair is (1, 0).
 
     Raises:
         InputError: logits that are not finite, or that do not fit the targets.

@@ -1,4 +1,4 @@
-"""The embedded data set: 2,423 drawings of the Open Clip Art Library with 38 labels (CARD.md)."""
+"""The embedded data set: 2,073 drawings of the Open Clip Art Library with 38 labels (CARD.md)."""
 
 from __future__ import annotations
 
