@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.data.check import check_dataset, count_labels
+from imlgcn.data.check import LEVELS, check_dataset, count_labels
 from imlgcn.data.dataset import Dataset, Record, Source
 
 
@@ -181,5 +181,5 @@ def test_the_report_is_plain_json_with_errors_first(build):
     content = json.loads(json.dumps(report.to_dict()))
     assert content["harmful"] is report.harmful is True
     levels = [problem["level"] for problem in content["problems"]]
-    assert levels == sorted(levels)
+    assert levels == sorted(levels, key=LEVELS.index)
     assert "warning" in levels

@@ -217,7 +217,7 @@ def check(report: CheckReport) -> None:
     if report.published:
         console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
-        style = "bold red" if problem.level == "error" else "yellow"
+        style = {"error": "bold red", "warning": "yellow", "note": "dim"}[problem.level]
         line = Text(f"{problem.level}: ", style=style)
         console.print(
             line + Text(in_flags(f"{number(problem.count, 0)} {problem.message}"), style="default")
@@ -227,8 +227,9 @@ def check(report: CheckReport) -> None:
     if report.harmful:
         console.print("Not ready to train: fix the errors first.")
     else:
-        warnings = plural(len(report.problems), "warning")
-        console.print(f"Ready to train{f'; {warnings}' if report.problems else ''}.")
+        count = sum(problem.level == "warning" for problem in report.problems)
+        warnings = plural(count, "warning")
+        console.print(f"Ready to train{f'; {warnings}' if count else ''}.")
 
 
 def split(table: SplitTable) -> None:

@@ -24,6 +24,8 @@ from imlgcn.progress import SILENT, Progress
 
 MIN_POSITIVES = 10  # fewer are too few to calibrate a label and to fit its threshold
 NUM_EXAMPLES = 5
+Level = Literal["error", "warning", "note"]  # note: nothing to do
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")  # worst first
 BAD_FILES = {
     "missing": "image files are missing; correct their paths or remove their rows",
     "unreadable": "files cannot be read as images; replace or remove them",
@@ -36,7 +38,7 @@ BAD_FILES = {
 class Problem:
     """One kind of problem: its level, how often it occurs, what to do about it, and examples."""
 
-    level: Literal["error", "warning"]
+    level: Level
     kind: str
     count: int
     message: str
@@ -98,7 +100,7 @@ def check_dataset(
         len(dataset),
         dataset.splits,
         count_labels(dataset),
-        sorted(problems, key=lambda problem: problem.level != "error"),
+        sorted(problems, key=lambda problem: LEVELS.index(problem.level)),
         "" if published is None or published.different else str(published),
     )
 
@@ -117,9 +119,7 @@ def count_labels(dataset: Dataset) -> list[LabelCount]:
     ]
 
 
-def _problem(
-    level: Literal["error", "warning"], kind: str, message: str, found: Sequence[str]
-) -> Iterator[Problem]:
+def _problem(level: Level, kind: str, message: str, found: Sequence[str]) -> Iterator[Problem]:
     """Yield a problem if there are findings."""
     if found:
         yield Problem(level, kind, len(found), message, tuple(found[:NUM_EXAMPLES]))
@@ -184,9 +184,9 @@ def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> 
         "warning", "duplicate", "images occur more than once", named(filterfalse(across, same))
     )
     yield from _problem(
-        "warning",
+        "note",
         "near_duplicate",
-        "groups of images are nearly identical",
+        "groups of images are nearly identical; splits and folds keep each together",
         named(group for group in alike if not across(group)),
     )
 
