@@ -14,12 +14,12 @@ from imlgcn.config import AUTO, CONTROL, TrainSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.metrics.intervals import number_of_samples
 from imlgcn.metrics.protocol import paired_bootstrap
-from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.progress import Progress
 from imlgcn.tagger import LabelCalibration
 from imlgcn.tagger.scores import OUT_OF_FOLD, ScoredSplit
 from imlgcn.training.run import Scores, Trained
 
+TESTED = ("mAP", "OF1", "CF1_per_label", "ECE", "log_loss")  # of a head that was tried
 CONTROL_NOTE = "linear head on the same features, its own calibration and thresholds"
 FINE_TUNED_NOTE = (
     "linear head of stage 1 with the backbone as tuned in that stage, half of all epochs; "
@@ -47,7 +47,9 @@ def judge(
     if trained.control is not None:
         metrics |= _beside_control(trained, trained.control, scored, settings, progress)
     if trained.attempts:
-        metrics["tried"] = [_attempt(trained, attempt.to_json()) for attempt in trained.attempts]
+        metrics["tried"] = [
+            _attempt(trained, settings, attempt.to_json()) for attempt in trained.attempts
+        ]
     metrics["failed_images"] = trained.failed
     return calibration, metrics
 
@@ -130,10 +132,12 @@ def _beside_control(
     return metrics
 
 
-def _attempt(trained: Trained, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a head that was tried with its mAP on the test split, which played no part."""
-    logits = trained.tried.get(row["head"])
-    if logits is None:
+def _attempt(trained: Trained, settings: TrainSettings, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a head that was tried with its metrics on the test split, which played no part."""
+    scores = trained.tried[row["head"]]
+    if "test" not in scores:
         return row
-    value, _ = mean_average_precision(logits, trained.dataset.split("test").targets)
-    return row | {"test_mAP": None if value != value else 100 * value}
+    own = _calibrate(_fitted_on(trained, scores), settings)
+    test = _test(trained, scores)
+    found = evaluate_split(test.logits, test.targets, trained.dataset.names, own)
+    return row | {"test": {key: found[key] for key in TESTED}}

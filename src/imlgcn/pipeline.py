@@ -140,7 +140,7 @@ class Demo(NamedTuple):
 
 
 def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settings: Any) -> Demo:
-    """Train IML-GCN on the embedded Open Clip Art and tag six images of its test split.
+    """Train on the embedded Open Clip Art and tag six images of its test split.
 
     An earlier demo in ``runs/demo`` is replaced; any other folder must be empty or new.
     """

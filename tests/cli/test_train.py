@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from imlgcn.tagger import Tagger
-from runs import BACKBONE
+from runs import BACKBONE, metrics_of
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def bad_data(tmp_path, rewrite, shapes):
         "no column": (tmp_path / "columns.csv", "no column 'image'"),
         "unknown split": (tmp_path / "split.csv", "tests"),
         "unseen labels": (
-            rewrite(lambda r: (r[0], "" if r[2] == "train" else r[1], r[2]), name="unseen.csv"),
-            "no label has a positive in train",
+            rewrite(lambda r: (r[0], "" if r[2] != "test" else r[1], r[2]), name="unseen.csv"),
+            "no label has a positive in train or val",
         ),
         "all corrupt": (
             rewrite(lambda r: (str(tmp_path / "bad.png"), *r[1:]), name="bad.csv"),
@@ -154,8 +154,9 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--head", "imlgcn"), "did you mean 'iml_gcn'"),
         (("--backbone", "test_efficientnt"), "did you mean 'test_efficientnet'"),
         (("--weights", "nowhere.pth"), "no weights file nowhere.pth"),
-        (("--embedding", "image_pcs"), "did you mean 'image_pca'"),
-        (("--graph", "identiti"), "did you mean 'identity'"),
+        (("--head", "iml_gcn", "--embedding", "image_pcs"), "did you mean 'image_pca'"),
+        (("--graph", "identity"), "--graph: for one head, and --head auto chooses among several"),
+        (("--head", "iml_gcn", "--graph", "identiti"), "did you mean 'identity'"),
         (("--preset", "smal"), "did you mean 'small'"),
         (("--size", 8), "setting 'size': expected greater than or equal to 16; got 8"),
         (("--epochs", 0), "expected greater than or equal to 1; got 0"),
@@ -225,7 +226,7 @@ def test_a_finished_run_is_replaced_only_when_asked(train, tmp_path):
     assert train("--head", "linear").code == 0
     train().assert_refused("is not empty", "--overwrite")
     assert train("--overwrite").code == 0
-    assert Tagger.load(tmp_path / "run").info.head.name == "iml_gcn"
+    assert metrics_of(Tagger.load(tmp_path / "run"))["tried"], "the head was chosen"
 
 
 def test_the_command_line_and_python_make_the_same_run(train, shapes, weights, tmp_path):

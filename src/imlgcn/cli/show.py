@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.config import CONTROL
+from imlgcn.cli.show_choice import SHOWN, tried
 from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
-from imlgcn.numbers import MISSING, number, percent, plural, signed
+from imlgcn.numbers import number, percent, plural, signed
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
 
@@ -41,13 +41,7 @@ def metrics(found: dict[str, Any]) -> None:
     table.add_column(found.get("head", "tagger"), justify="right")
     if control:
         table.add_column(f"control: {control['head']}", justify="right")
-    rows = (
-        (f"mAP (protocol {found['protocol']})", "mAP"),
-        ("F1 of all tags (OF1)", "OF1"),
-        ("mean F1 of labels (CF1_per_label)", "CF1_per_label"),
-        ("calibration error (ECE)", "ECE"),
-    )
-    for name, key in rows:
+    for name, key in SHOWN:
         columns = [found, control] if control else [found]
         table.add_row(name, *(_with_interval(column, key) for column in columns))
     console.print(table)
@@ -65,32 +59,6 @@ def _with_interval(found: dict[str, Any], key: str) -> str:
     low, high = (found.get("intervals") or {}).get(key, (None, None))
     value = number(found[key])
     return value if low is None else f"{value} ({number(low)} to {number(high)})"
-
-
-def tried(attempts: list[dict[str, Any]]) -> None:
-    """Print the heads that were tried, best first; the chosen one is bold."""
-    if not attempts:
-        return
-    table = Table(
-        title="What was tried: mAP out of fold, the same folds for all",
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("head")
-    for name in ("mAP", f"to {CONTROL}", "95 % interval", "multiply-adds", "seconds"):
-        table.add_column(name, justify="right")
-    for row in attempts:
-        own = row["head"] == CONTROL
-        table.add_row(
-            f"{row['head']}, chosen" if row["chosen"] else row["head"],
-            number(row["mAP"]),
-            MISSING if own else signed(row["difference"]),
-            MISSING if own else f"{signed(row['low'])} to {signed(row['high'])}",
-            number(row["multiply_adds"], 0),
-            number(row["seconds"]),
-            style="bold" if row["chosen"] else "",
-        )
-    Console(highlight=False).print(table)
 
 
 def _published(found: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from imlgcn.cli import show
+from imlgcn.cli import show, show_choice
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant
 from imlgcn.cli.options import Device, terminal
 from imlgcn.config import merge_settings, parse_setting
@@ -37,6 +37,7 @@ def demo(
 
     result = run(out, seed=seed, progress=terminal())
     show.metrics(result.tagger.folder.metrics)
+    show_choice.side_by_side(result.tagger.folder.metrics)
     show.examples(result.examples)
     show.next_steps(out)
 

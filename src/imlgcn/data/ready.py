@@ -108,15 +108,16 @@ def with_learnable_labels(
         InputError: no label is left.
     """
     shown = (_targets(dataset, splits) == 1).any(axis=0)  # (L,)
+    where = " or ".join(name for name in splits if name in dataset.splits)
     if not shown.any():
         raise InputError(
-            "no label has a positive in train, so there is nothing to learn: label images of "
+            f"no label has a positive in {where}, so there is nothing to learn: label images of "
             "train (in a column of its own, with a 1), or move some to train"
         )
     if shown.all():
         return dataset
     progress.say(
-        f"labels left out, {_listed(dataset, ~shown)}: they have no positive in train; to keep "
+        f"labels left out, {_listed(dataset, ~shown)}: they have no positive in {where}; to keep "
         "them, add such images or move some to train (imlgcn check shows all counts)"
     )
     names = tuple(name for name, kept in zip(dataset.names, shown, strict=True) if kept)

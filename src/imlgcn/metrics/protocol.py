@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from imlgcn.metrics.calibration import (
 )
 from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
 from imlgcn.metrics.inputs import check_inputs
+from imlgcn.metrics.intervals import interval, resampled_map
 from imlgcn.metrics.papers import PUBLISHED, PublishedScores, check_protocol, score_published
 from imlgcn.metrics.ranking import (
     average_precision,
@@ -30,6 +32,8 @@ from imlgcn.metrics.ranking import (
 )
 from imlgcn.progress import SILENT, Progress
 
+DEFAULT = get_protocol("default")
+AT_ONCE = 50  # resamples: bounded memory, and a bar that moves
 F1_KEYS = ("CP", "CR", "CF1", "OP", "OR", "OF1", "CF1_per_label")
 
 
@@ -182,7 +186,7 @@ def paired_bootstrap(
     Shape:
         - scores_a, scores_b ``(N, L)`` or ``(S, N, L)``, targets ``(N, L)``
     """
-    get_protocol(protocol)
+    rules = get_protocol(protocol)
     runs_a = [check_inputs(run, targets) for run in _runs(scores_a)]
     runs_b = [check_inputs(run, targets) for run in _runs(scores_b)]
     targets = runs_a[0][1]
@@ -197,13 +201,21 @@ def paired_bootstrap(
         )
         return 100 * float(a - b)
 
-    differences = np.empty(samples)
+    def by_weights(rows: list[NDArray[np.intp]]) -> NDArray[np.float64]:
+        drawn = np.array([np.bincount(r, minlength=len(targets)) for r in rows], np.float32)
+        a, b = (
+            np.mean([resampled_map(run, known, drawn) for run, known in runs], axis=0)
+            for runs in (runs_a, runs_b)
+        )
+        return np.asarray(100 * (a - b))
+
+    draws = (generator.integers(0, len(targets), len(targets)) for _ in range(samples))
+    found: list[float] = []
     with progress.bar("bootstrap", samples, "samples") as advance:
-        for i in range(samples):
-            differences[i] = difference(generator.integers(0, len(targets), len(targets)))
-            advance(1)
-    low, high = np.nanquantile(differences, [0.025, 0.975])
-    return difference(slice(None)), float(low), float(high)
+        while part := list(islice(draws, AT_ONCE)):
+            found += by_weights(part).tolist() if rules == DEFAULT else map(difference, part)
+            advance(len(part))
+    return difference(slice(None)), *interval(np.array(found))
 
 
 def _runs(scores: ArrayLike) -> NDArray[Any]:

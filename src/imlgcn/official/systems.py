@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+POSTER = "iml_gcn"  # the head of the poster that this project began with
 COCO_LABELS = 80
 
 

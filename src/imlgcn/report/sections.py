@@ -65,7 +65,7 @@ def tried(run: RunFolder) -> dict[str, Any] | None:
             "interval": MISSING
             if row["head"] == CONTROL
             else f"{signed(row['low'])} to {signed(row['high'])}",
-            "test": number(row.get("test_mAP")),
+            "test": number((row.get("test") or {}).get("mAP")),
             "multiply_adds": number(row["multiply_adds"], 0),
             "seconds": number(row["seconds"]),
         }

@@ -130,9 +130,7 @@ def _train_heads(
         lesson=lesson,
         folds=_by_split(lesson, lesson.folds) if run.settings.refit else {},
         attempts=attempts,
-        tried={name: found["test"] for name, found in scores.items() if "test" in found}
-        if choice
-        else {},
+        tried=scores if choice else {},
     )
 
 

@@ -72,11 +72,7 @@ class Plan:
         settings = train_settings(*self.layers, preset=preset)
         if settings.head == AUTO:
             if settings.head_options:
-                given = ", ".join(settings.head_options)
-                raise InputError(
-                    f"{given}: an option of one head, but head='auto' chooses among several; name "
-                    "the head, such as head='iml_gcn'"
-                )
+                raise _refuse_options(settings.head_options, preset)
             return settings
         if settings.head not in HEADS:
             raise unknown_name("head", settings.head, [AUTO, *HEADS])
@@ -193,6 +189,18 @@ def _for_head(layer: Mapping[str, Any], head: str | None) -> Mapping[str, Any]:
     if layer.get("head", head) == head:
         return layer
     return {key: value for key, value in layer.items() if key not in OF_A_HEAD}
+
+
+def _refuse_options(given: Mapping[str, Any], preset: str) -> InputError:
+    from imlgcn.models import HEADS, head_options
+
+    own = [name for name in HEADS if given.keys() <= head_options(name, preset).keys()]
+    short = [key for key in given if SHORT.get(key) == ("head_options", key)]
+    names = [f"{key}=" if key in short else f"head_options.{key}" for key in given]
+    return InputError(
+        f"{' and '.join(names)}: for one head, and head='auto' chooses among several: name the "
+        f"head ({', '.join(own) or 'none has all of these'})"
+    )
 
 
 def _known(layer: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Trained:
             are out-of-fold, because the head has learnt their images.
         lesson: what the head has learnt, in the order in which it was learnt.
         attempts: what was tried, best first; empty if the head was given.
-        tried: head -> logits of the test split, of each head that was tried.
+        tried: head -> its scores, of each head that was tried.
     """
 
     classifier: MultiLabelClassifier
@@ -81,7 +81,7 @@ class Trained:
     lesson: Lesson
     folds: dict[str, NDArray[Any]] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
-    tried: dict[str, NDArray[Any]] = field(default_factory=dict)
+    tried: dict[str, Scores] = field(default_factory=dict)
 
 
 def extract(run: Run, backbone: Backbone, dataset: Dataset) -> ImageFeatures:
