@@ -136,10 +136,7 @@ def evaluate(
             f"the data has no splits; training made the ones in {own}: evaluate that file"
         )
     part = dataset if split is None else dataset.split(split)
-    calibration = tagger.info.calibration
-    if threshold is not None:
-        limits = tagger.thresholds_for(threshold).tolist()
-        calibration = calibration.model_copy(update={"threshold": limits})
+    calibration = tagger.at(threshold).info.calibration
     targets = _own_targets(tagger, part)
     with tagger.engine.streaming() as streams:
         table = features_for(

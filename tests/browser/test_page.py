@@ -131,7 +131,7 @@ def test_the_slider_trades_precision_for_recall(page, pictures):
     assert surest[2] < loosest[2]
     assert surest[1] <= loosest[1]
     expect(page.locator("#tradeoff-goal")).to_contain_text(
-        "fitted on validation images, measured on 12 test images"
+        "fitted on held-out images, measured on 12 test images"
     )
     expect(page.locator(".label").first).to_have_attribute("title", re.compile("of 12 test images"))
     slider.focus()
@@ -148,10 +148,10 @@ def test_numbers_of_the_images_that_thresholds_were_fitted_on_say_so(page, pictu
 
     page.route("**/v1/thresholds", change)
     page.reload()
-    words = "measured on the 18 validation images that the thresholds were fitted on: expect less."
+    words = "measured on the 18 held-out images that the thresholds were fitted on: expect less."
     expect(page.locator("#tradeoff-goal")).to_contain_text(words)
     add(page, pictures[0])
-    worth = re.compile("of 18 validation images that the thresholds were fitted on; expect less")
+    worth = re.compile("of 18 held-out images that the thresholds were fitted on; expect less")
     expect(page.locator(".label").first).to_have_attribute("title", worth)
     page.locator("#slider").press("End")
     expect(page.locator("#tradeoff-says")).to_have_text("No tag is given to any of these images.")

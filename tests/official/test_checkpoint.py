@@ -181,7 +181,7 @@ def test_it_tags_and_is_evaluated_with_the_published_threshold(imported, shapes)
 
 def test_thresholds_cannot_be_fitted_without_validation_scores(imported):
     assert imported.thresholds_for("0.7").tolist() == [0.7] * 5
-    with pytest.raises(InputError, match=r"imported.*no validation scores.*threshold=0\.5"):
+    with pytest.raises(InputError, match=r"imported.*no held-out scores.*threshold=0\.5"):
         imported.thresholds_for("f1")
 
 

@@ -109,7 +109,7 @@ def test_an_imported_tagger_is_not_said_to_be_calibrated_or_trained_here(
         "Platt",
         "after calibration",
         "calibrated probabilities",
-        "validation positives",
+        "held-out positives",
         "frozen",
     ):
         assert wrong not in words.partition("Every setting of this run")[0], wrong

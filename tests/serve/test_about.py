@@ -54,8 +54,8 @@ def test_a_tagger_without_scores_or_counts_says_so(quick, serving, own_tagger):
     can = client.get("/v1/model").json()["can"]
     assert (can["graph"], can["thresholds"]) == (False, False)
     assert_refused(client.get("/v1/graph"), 404, "not_there", "label graph")
-    assert_refused(client.get("/v1/thresholds"), 404, "not_there", "validation scores")
+    assert_refused(client.get("/v1/thresholds"), 404, "not_there", "held-out scores")
     assert client.post("/v1/tags", content=picture()).status_code == 200
     answer = client.post("/v1/tags?threshold=precision=0.9", content=picture())
-    assert_refused(answer, 422, "bad_threshold", "no validation scores", "0.5")
+    assert_refused(answer, 422, "bad_threshold", "no held-out scores", "0.5")
     assert str(own_tagger) not in answer.text

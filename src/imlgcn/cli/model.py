@@ -11,7 +11,7 @@ import typer
 
 from imlgcn.cli import show, show_systems
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
-from imlgcn.cli.options import Device, Json, TaggerFolder, terminal
+from imlgcn.cli.options import Device, Json, TaggerFolder, Threshold, terminal
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
@@ -35,14 +35,7 @@ def evaluate(
             "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn.",
         ),
     ] = "default",
-    threshold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POINT",
-            help="f1, f1-macro, f1-micro, precision=0.9, recall=0.9 or a number "
-            "(default: the tagger's own thresholds).",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     json_file: Annotated[
         Path | None,
         typer.Option(

@@ -17,6 +17,14 @@ TaggerOrFile = Annotated[
     Path,
     typer.Argument(metavar="TAGGER", help="Folder that `imlgcn train` wrote, or an exported file."),
 ]
+Threshold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="POINT",
+        help="f1, f1-macro, f1-micro, precision=0.9, recall=0.9 or a number such as 0.5 "
+        "(default: the tagger's own thresholds).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Device = Annotated[
     str,

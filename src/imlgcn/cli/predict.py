@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device, TaggerOrFile, terminal
+from imlgcn.cli.options import Device, TaggerOrFile, Threshold, terminal
 from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
@@ -40,14 +40,7 @@ def predict(
             help="A .jsonl, .csv or .parquet file (default: CSV, printed).",
         ),
     ] = None,
-    threshold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VALUE",
-            help="f1, a probability such as 0.5, precision=0.9 or recall=0.9 "
-            "(default: the tagger's own thresholds).",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     known: Annotated[
         str | None,
         typer.Option(

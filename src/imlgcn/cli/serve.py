@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from imlgcn.cli.options import Device, TaggerOrFile, terminal
+from imlgcn.cli.options import Device, TaggerOrFile, Threshold, terminal
 from imlgcn.config import InputError
 
 ADDRESS, LOAD = "Address", "Load"
@@ -39,6 +39,7 @@ def serve(
             metavar="NAME", help="onnxruntime, openvino, torch, or auto: the fastest here."
         ),
     ] = "auto",
+    threshold: Threshold = None,
     device: Device = "auto",
     max_batch: Annotated[
         int,
@@ -96,5 +97,5 @@ def serve(
         name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
-    opened = Tagger.load(tagger, engine=engine, device=device)
+    opened = Tagger.load(tagger, engine=engine, device=device).at(threshold)
     run_server(opened, settings, open_page=open_page, progress=terminal())

@@ -17,7 +17,7 @@ from imlgcn.report.run import RunFolder
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import PrecisionRecall, precision_recall
 
-FEW = 10  # validation positives below which threshold and calibration are marked
+FEW = 10  # held-out positives below which threshold and calibration are marked
 MOST_CURVES = 1000  # labels; a curve takes up to 1 kB, and the page should stay under 5 MB
 WIDTH, HEIGHT = 66, 26  # of a small curve
 
@@ -37,7 +37,7 @@ class LabelRow(NamedTuple):
     average_precision: Cell
     positives: Cell
     threshold: Cell
-    fitted_on: Cell  # validation positives behind threshold and calibration; none if imported
+    fitted_on: Cell  # held-out positives behind threshold and calibration; none if imported
     few: bool
     precision: Cell
     recall: Cell

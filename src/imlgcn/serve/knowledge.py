@@ -1,6 +1,6 @@
 """What is known about a tagger, as JSON: labels, label graph, precision-recall trade-off.
 
-What the tagger lacks is None: an exported file has neither validation scores nor label graph.
+What the tagger lacks is None: an exported file has neither held-out scores nor label graph.
 Letters: N images, L labels.
 """
 
@@ -26,7 +26,7 @@ PRECISIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 
 
 def labels(tagger: Tagger) -> list[dict[str, Any]]:
-    """Return each label with its threshold and its number of positive validation images."""
+    """Return each label with its threshold and the number of held-out images with it."""
     positives = tagger.info.calibration.positives
     return [
         {"label": name, "threshold": round(float(t), DIGITS), "positives": int(count)}
@@ -84,8 +84,9 @@ def tradeoff(tagger: Tagger) -> dict[str, Any] | None:
 
     A step has the ``goal`` (operating point) that ``threshold=`` takes, one threshold per label,
     and precision and recall over all tags and of each label (null where undefined). Steps are
-    fitted and selected on validation; ``split`` names the images they are evaluated on: ``val``
-    where the run has no test images, and then the numbers are optimistic.
+    fitted and selected on held-out images, those of validation or out of fold; ``split`` names the
+    images they are evaluated on: ``val`` or ``out-of-fold`` where the run has no test images, and
+    then the numbers are optimistic.
     """
     fitted = _scored(tagger, None)
     if fitted is None:

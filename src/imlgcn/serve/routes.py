@@ -154,9 +154,9 @@ async def labels(request: Request) -> Response:
 async def thresholds(request: Request) -> Response:
     """Return thresholds from high recall to high precision, and what each reaches.
 
-    They are fitted on validation images and evaluated on test images, where there are scores.
+    They are fitted on held-out images and evaluated on test images, where there are scores.
     """
-    return _or_404(service_of(request).tradeoff, "validation scores")
+    return _or_404(service_of(request).tradeoff, "held-out scores")
 
 
 @router.get(

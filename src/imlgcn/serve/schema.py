@@ -68,7 +68,7 @@ class TagsAnswer(BaseModel):
 
 
 class LabelItem(BaseModel):
-    """A label, its threshold, and its number of positive validation images."""
+    """A label, its threshold, and the number of held-out images with it."""
 
     label: str
     threshold: float

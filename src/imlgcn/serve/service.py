@@ -165,7 +165,7 @@ class Service:
             return self.thresholds_for(goal)
         except InputError as error:  # it names a file of this machine
             LOG.warning("%s", error)
-            message = "this tagger has no validation scores to fit thresholds on; give a number"
+            message = "this tagger has no held-out scores to fit thresholds on; give a number"
             raise ApiError(422, "bad_threshold", f"{message}, such as 0.5") from None
 
     def known_row(self, text: str | None) -> Known:
@@ -202,7 +202,7 @@ class Service:
 
     @cached_property
     def tradeoff(self) -> dict[str, Any] | None:
-        """The precision-recall trade-off, where the tagger has validation scores."""
+        """The precision-recall trade-off, where the tagger has held-out scores."""
         return knowledge.tradeoff(self.tagger)
 
     @cached_property

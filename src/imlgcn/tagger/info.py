@@ -32,7 +32,7 @@ class LabelCalibration(Settings):
     intercept: list[float]
     threshold: list[float]
     operating_point: str = "f1"  # what the thresholds were chosen for
-    positives: list[int]  # validation images with the label
+    positives: list[int]  # held-out images with the label
 
     @property
     def platt(self) -> Calibration:

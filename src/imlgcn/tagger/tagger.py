@@ -6,9 +6,10 @@ Shapes: B batch, S input size, L labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +51,15 @@ class Tagger(OpenedTagger):
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
-        """Thresholds on calibrated probabilities (L,), as fitted on validation."""
+        """Thresholds on calibrated probabilities (L,), as fitted in training."""
         return np.array(self.info.calibration.threshold)
 
     def thresholds_for(self, operating_point: str | None) -> NDArray[np.float64]:
-        """Return thresholds (L,) for ``f1``, ``precision=0.9``, ``recall=0.9`` or a number.
+        """Return thresholds (L,) for an operating point, None for the tagger's own.
 
-        Any operating point but the stored one is fitted on the validation scores in
-        ``predictions.parquet``.
+        ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a number. Any but
+        the stored one is fitted on the scores in ``predictions.parquet`` that calibration was
+        fitted on: out-of-fold, or of validation.
         """
         if operating_point is None or operating_point == self.info.calibration.operating_point:
             return self.thresholds
@@ -67,10 +69,21 @@ class Tagger(OpenedTagger):
         if self.info.origin or self.path.is_file():
             kind = "exported file" if self.path.is_file() else "imported checkpoint"
             raise InputError(
-                f"an {kind} has no validation scores to fit thresholds on; give a number, such as "
+                f"an {kind} has no held-out scores to fit thresholds on; give a number, such as "
                 "threshold=0.5"
             )
         return self._threshold_fit.thresholds(point)
+
+    def at(self, operating_point: str | None) -> Self:
+        """Return the same tagger with the thresholds of another operating point; None: itself."""
+        if operating_point is None:
+            return self
+        limits = self.thresholds_for(operating_point).tolist()
+        changes = {"threshold": limits, "operating_point": operating_point}
+        calibration = self.info.calibration.model_copy(update=changes)
+        other = copy(self)
+        other.info = self.info.model_copy(update={"calibration": calibration})
+        return other
 
     @cached_property
     def _threshold_fit(self) -> ThresholdFit:

@@ -16,7 +16,7 @@ export function show(tradeoff) {
   slider.max = steps.length - 1;
   slider.value = tradeoff.default;
   const tested = tradeoff.split === "test";
-  const evaluatedOn = plural(tradeoff.images, tested ? "test image" : "validation image");
+  const evaluatedOn = plural(tradeoff.images, tested ? "test image" : "held-out image");
   const dot = curve(steps, evaluatedOn);
   const renew = () => {
     const step = steps[Number(slider.value)];
@@ -26,7 +26,7 @@ export function show(tradeoff) {
       balanced ? "The tagger’s own thresholds, as with " : "Thresholds as with ",
       make("code", {}, `--threshold ${step.goal}`),
       tested
-        ? `, fitted on validation images, measured on ${evaluatedOn}.`
+        ? `, fitted on held-out images, measured on ${evaluatedOn}.`
         : `, measured on the ${evaluatedOn} that the thresholds were fitted on: expect less.`,
     );
     slider.setAttribute(
