@@ -14,8 +14,10 @@ Letters: N images, L labels, k folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.loop import score_features
+from imlgcn.training.parallel import each
 
 FOLDS = 5
 ALWAYS_LEARNT = -1  # in place of a fold
@@ -88,25 +91,43 @@ def make_lesson(
 
 
 def out_of_fold(
-    fit: Callable[[ImageFeatures], Head],
+    fits: Mapping[str, Callable[[ImageFeatures], Head]],
     lesson: Lesson,
     *,
+    parallel: bool = False,
     progress: Progress = SILENT,
-    stage: str = "folds",
-) -> NDArray[np.float32]:
-    """Return the scores ``(N, L)`` of each image by a head fitted without its fold.
+) -> dict[str, tuple[NDArray[np.float32], float]]:
+    """Return the scores of each image by heads fitted without its fold, and the seconds they took.
 
-    NaN for images that are always learnt. ``fit`` returns a head fitted on the features it gets.
+    Scores ``(N, L)`` are NaN for images that are always learnt.
+
+    Args:
+        fits: name of a head -> a function that returns it fitted on the features it gets.
+        lesson: what is learnt.
+        parallel: fit on all cores at once (:mod:`imlgcn.training.parallel`).
+        progress: receives a bar.
     """
     folds = np.unique(lesson.folds[lesson.held_out])
-    scores = np.full(lesson.targets.shape, np.nan, np.float32)
-    with progress.bar(stage, len(folds), "folds") as advance:
-        for fold in folds:
-            out = np.flatnonzero(lesson.folds == fold)
-            head = fit(lesson.features.select(np.flatnonzero(lesson.folds != fold)))
-            scores[out] = score_features(head, lesson.features.select(out).inputs(head))
+    found = {name: (np.full(lesson.targets.shape, np.nan, np.float32), 0.0) for name in fits}
+    pieces = [(name, fold) for name in fits for fold in folds]
+    tasks = [partial(_score_fold, fits[name], lesson, fold) for name, fold in pieces]
+    with progress.bar(f"out of fold: {', '.join(fits)}", len(tasks), "fits") as advance:
+        for index, (part, seconds) in each(tasks, parallel=parallel):
+            name, fold = pieces[index]
+            scores, before = found[name]
+            scores[lesson.folds == fold] = part
+            found[name] = scores, before + seconds
             advance(1)
-    return scores
+    return found
+
+
+def _score_fold(
+    fit: Callable[[ImageFeatures], Head], lesson: Lesson, fold: int
+) -> tuple[NDArray[np.float32], float]:
+    began = time.perf_counter()
+    head = fit(lesson.features.select(np.flatnonzero(lesson.folds != fold)))
+    part = lesson.features.select(np.flatnonzero(lesson.folds == fold))
+    return score_features(head, part.inputs(head)), time.perf_counter() - began
 
 
 def exact_out_of_fold(

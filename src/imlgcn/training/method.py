@@ -6,33 +6,33 @@ Shapes: N images, C channels, L labels.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import AUTO, CONTROL, InputError, TrainSettings
+from imlgcn.config import AUTO, CONTROL, InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head
+from imlgcn.models import Backbone, Head, MultiLabelClassifier
 from imlgcn.numbers import number, plural, signed
-from imlgcn.progress import SILENT, Progress
+from imlgcn.progress import Progress
 from imlgcn.training.choice import Attempt, choose, count_multiply_adds
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.held_out import (
     ALWAYS_LEARNT,
     Lesson,
-    exact_out_of_fold,
     make_lesson,
     out_of_fold,
 )
 from imlgcn.training.loop import score_features
 from imlgcn.training.run import Run, Scores, Trained, extract, with_maps
-from imlgcn.training.stages import Log, describe_labels, train_head
-from imlgcn.training.start import Start, continue_head, say_what_continues, take_over
+from imlgcn.training.start import Start
+from imlgcn.training.system import System
 from imlgcn.training.together import train_together, tune_with_linear
+
+WORTH_A_PROCESS = 500  # images
 
 
 def train_method(
@@ -89,15 +89,10 @@ def _train_heads(
     choice = run.settings.head == AUTO
     lesson = _lesson(run, features, tuned=tuned)
     systems = {
-        name: _System(run, settings, backbone, features.dataset.names)
+        name: System(run, settings, backbone, features.dataset.names)
         for name, settings in run.heads.items()
     }
-    folds, held, seconds = {}, {}, {}
-    if lesson.held_out.any():
-        for name, system in systems.items():
-            began = time.perf_counter()
-            folds[name], held[name] = system.out_of_fold(lesson)
-            seconds[name] = time.perf_counter() - began
+    folds, held, seconds = _hold_out(run, systems, lesson)
     fitted = {}
     for name, system in systems.items():
         began = time.perf_counter()
@@ -134,6 +129,36 @@ def _train_heads(
     )
 
 
+def _hold_out(
+    run: Run, systems: Mapping[str, System], lesson: Lesson
+) -> tuple[Scores, Scores, dict[str, float]]:
+    """Return the scores ``(N, L)`` of each head without the fold, those to calibrate on, seconds.
+
+    The two differ where a head has a formula for leaving out a group: more images are learnt then.
+    """
+    folds: Scores = {}
+    held: Scores = {}
+    seconds: dict[str, float] = {}
+    if not lesson.held_out.any():
+        return folds, held, seconds
+    for name, system in systems.items():
+        began = time.perf_counter()
+        if (exact := system.exact(lesson)) is not None:
+            folds[name], held[name] = exact
+            seconds[name] = time.perf_counter() - began
+    others = {name: system.fit_head for name, system in systems.items() if name not in held}
+    if not others:
+        return folds, held, seconds
+    # on vectors a head uses one thread; a copy of the process costs as much as a small training
+    vectors = not lesson.features.maps
+    parallel = vectors and run.fabric.device.type == "cpu" and len(lesson.folds) >= WORTH_A_PROCESS
+    found = out_of_fold(others, lesson, parallel=parallel, progress=run.progress)
+    for name, (scores, took) in found.items():
+        folds[name] = held[name] = scores
+        seconds[name] = took
+    return folds, held, seconds
+
+
 def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
     """Return what the heads learn; images are held out of it where something is fitted on that."""
     settings, splits = run.settings, features.dataset.splits
@@ -152,100 +177,6 @@ def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
     train = features.split("train")[1]
     images = len(train.dataset)
     return Lesson(train, np.arange(images), np.full(images, ALWAYS_LEARNT))
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    head: Head
-    context: LabelContext
-
-
-class _System:
-    """A head with its settings; it can be fitted on any rows of the features."""
-
-    def __init__(
-        self, run: Run, settings: TrainSettings, backbone: Backbone, names: tuple[str, ...]
-    ) -> None:
-        self.run, self.settings, self.names = run, settings, names
-        self.channels = backbone.channels(HEADS[settings.head].feature_levels)
-        self._words: LabelContext | None = None
-
-    def out_of_fold(self, lesson: Lesson) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return scores ``(N, L)`` without the fold, and those to calibrate on."""
-        found = None
-        if HEADS[self.settings.head].closed_form:
-            head, _ = self._create(lesson.features, None)
-            found = exact_out_of_fold(head, lesson)
-        if found is None:
-            stage = f"{self.settings.head} head, out of fold"
-            fit = partial(self._fit_quietly, lesson)
-            scores = out_of_fold(fit, lesson, progress=self.run.progress, stage=stage)
-            found = scores, scores
-        return found
-
-    def fit(
-        self,
-        learnt: ImageFeatures,
-        *,
-        start: Start | None = None,
-        final: bool = False,
-        features: ImageFeatures | None = None,
-    ) -> _Fitted:
-        """Fit on ``learnt``; validation images of ``features`` that are not among them are watched.
-
-        ``final``: say and log what happens.
-        """
-        head, context = self._create(learnt, start)
-        run, name = self.run, self.settings.head
-        progress = run.progress if final else SILENT
-        if final and run.settings.head == name:
-            for note in head.notes():
-                progress.say(f"{name}: {note}")
-        if start is not None:
-            if name == CONTROL:
-                take_over(head, start, self.names)
-            elif not continue_head(head, start, self.names):
-                say_what_continues(name, head, progress)
-        val = None
-        if features is not None and "val" in features.dataset.splits and not run.settings.refit:
-            val = features.split("val")[1]
-        log: Log = run.log if final else lambda row: None
-        train_head(
-            head,
-            learnt,
-            val,
-            settings=self.settings.linear_training
-            if name == CONTROL
-            else self.settings.head_training,
-            loss=self.settings.loss,
-            seed=self.settings.seed,
-            fabric=run.fabric,
-            log=log,
-            progress=progress,
-            stage=f"{name} head",
-        )
-        return _Fitted(head, context)
-
-    def _fit_quietly(self, lesson: Lesson, learnt: ImageFeatures) -> Head:
-        return self.fit(learnt).head
-
-    def _create(self, learnt: ImageFeatures, start: Start | None) -> tuple[Head, LabelContext]:
-        """Return a new head, made for these rows; the same rows and seed give the same head."""
-        options = self.settings.head_options
-        context = LabelContext.from_targets(self.names, learnt.dataset.targets)
-        context = describe_labels(
-            context,
-            options,
-            learnt,
-            self.settings,
-            old=start.context if start is not None else None,
-            words=self._words,
-            progress=self.run.progress,
-        )
-        if options.get("embedding") == "words":
-            self._words = context  # read once
-        torch.manual_seed(self.settings.seed)
-        return create_head(self.settings.head, self.channels, context, **options), context
 
 
 def _scores(
