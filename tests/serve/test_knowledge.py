@@ -1,4 +1,4 @@
-"""What the page says of thresholds: fitted on validation, evaluated on the test images."""
+"""What the page says of thresholds: fitted on held-out images, evaluated on the test images."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_the_default_step_has_the_numbers_of_the_report(quick):
             )
 
 
-def test_every_step_is_evaluated_on_the_test_images_and_selected_on_validation(quick):
+def test_every_step_is_evaluated_on_the_test_images_and_selected_on_held_out_ones(quick):
     tradeoff = knowledge.tradeoff(quick)
     middle = tradeoff["default"]
-    val, test = (scores(quick.path, quick.labels, split) for split in ("val", "test"))
-    found, right = [], []  # on validation
+    held, test = (scores(quick.path, quick.labels, split) for split in ("out-of-fold", "test"))
+    found, right = [], []  # on held-out images
     for step in tradeoff["steps"]:
         limits = quick.thresholds_for(step["goal"])
         true_positives, predicted, positives = counted(quick, test, limits)
@@ -62,7 +62,7 @@ def test_every_step_is_evaluated_on_the_test_images_and_selected_on_validation(q
             pytest.approx(true_positives / predicted, abs=1e-4) if predicted else None
         )
         assert step["recall"] == pytest.approx(true_positives / positives, abs=1e-4)
-        true_positives, predicted, positives = counted(quick, val, limits)
+        true_positives, predicted, positives = counted(quick, held, limits)
         found.append(true_positives / positives)
         right.append(true_positives / predicted)
     assert found[: middle + 1] == sorted(found[: middle + 1], reverse=True)
@@ -90,14 +90,18 @@ def test_unknown_targets_count_nowhere(own_tagger):
     assert step["per_label"]["recall"] == [0.5, 1, None, None, None]
 
 
-def test_without_test_images_steps_are_evaluated_on_validation_and_the_answer_says_so(own_tagger):
+@pytest.mark.parametrize(("folds", "split"), [(True, "out-of-fold"), (False, "val")])
+def test_without_test_images_steps_are_evaluated_on_held_out_ones_and_the_answer_says_so(
+    own_tagger, folds, split
+):
     tagger = Tagger.load(own_tagger)
     val = scores(own_tagger, tagger.labels, "val")
+    val = val if folds else replace(val, folds=None)
     write_predictions(own_tagger / "predictions.parquet", tagger.labels, [val])
     tradeoff = knowledge.tradeoff(tagger)
     step = tradeoff["steps"][tradeoff["default"]]
     true_positives, predicted, positives = counted(tagger, val, tagger.thresholds)
-    assert (tradeoff["split"], tradeoff["images"]) == ("val", 18)
+    assert (tradeoff["split"], tradeoff["images"]) == (split, 18)
     assert step["precision"] == pytest.approx(true_positives / predicted, abs=1e-4)
     assert step["recall"] == pytest.approx(true_positives / positives, abs=1e-4)
 
