@@ -27,9 +27,10 @@ from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT
+from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import ScoredSplit, write_predictions
+from imlgcn.tagger.support import write_support
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 from imlgcn.training.resolve import plan_run
 
@@ -79,6 +80,7 @@ def train(
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.method import train_method
+    from imlgcn.training.support import fitted_support
 
     out = Path(out)
     plan = plan_run(data, settings, config=config, start=start)
@@ -127,6 +129,9 @@ def train(
     calibration, metrics = _evaluate(trained, options, progress)
     write_predictions(out / SCORES, dataset.names, _scored(trained, calibration))
     write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    if options.keep_support:
+        head, thumbnails = trained.classifier.head, options.keep_thumbnails
+        write_support(out / SUPPORT, fitted_support(trained.fitted, head, thumbnails=thumbnails))
     info = TaggerInfo(
         labels=list(dataset.names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),

@@ -6,7 +6,7 @@ Shapes: N images, C channels, L labels.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Trained:
     failed: dict[str, str]
     scores: Scores
     control: Scores | None  # of the linear head of stage 1; None if that is the head
+    fitted: ImageFeatures  # of the images that the head was fitted on, in their order, without maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +90,21 @@ def train_method(
         linear, features = _stage_one(run, own, context, options, frozen, start)
         scores = _score(linear, features)
         if settings.head == CONTROL:
-            classifier = MultiLabelClassifier(backbone, linear)
-            return Trained(classifier, context, options, dataset, frozen.failed, scores, None)
+            classifier, fitted = MultiLabelClassifier(backbone, linear), _fitted(features)
+            failed = frozen.failed
+            return Trained(classifier, context, options, dataset, failed, scores, None, fitted)
         context = _describe_labels(run, context, options, features, start)
         features = frozen if probe.pooling is None else features
         head, features = _stage_three(run, backbone, context, options, linear, features, start)
         final = _score(head, features)
     classifier, options = MultiLabelClassifier(backbone, head), options | head.fitted_options()
-    return Trained(classifier, context, options, dataset, frozen.failed, final, scores)
+    fitted, failed = _fitted(features), frozen.failed
+    return Trained(classifier, context, options, dataset, failed, final, scores, fitted)
+
+
+def _fitted(features: ImageFeatures) -> ImageFeatures:
+    """Return the features of the images that heads are fitted on, without maps."""
+    return replace(features, maps=()).split("train")[1]
 
 
 def _stage_one(
