@@ -80,7 +80,6 @@ def train(
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.method import train_method
-    from imlgcn.training.support import fitted_support
 
     out = Path(out)
     plan = plan_run(data, settings, config=config, start=start)
@@ -127,11 +126,7 @@ def train(
         progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
 
     calibration, metrics = _evaluate(trained, options, progress)
-    write_predictions(out / SCORES, dataset.names, _scored(trained, calibration))
-    write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
-    if options.keep_support:
-        head, thumbnails = trained.classifier.head, options.keep_thumbnails
-        write_support(out / SUPPORT, fitted_support(trained.fitted, head, thumbnails=thumbnails))
+    _write(out, trained, options, calibration, metrics)
     info = TaggerInfo(
         labels=list(dataset.names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),
@@ -229,6 +224,23 @@ def _evaluate(
             )
     metrics["failed_images"] = trained.failed
     return calibration, metrics
+
+
+def _write(
+    out: Path,
+    trained: Any,
+    options: TrainSettings,
+    calibration: LabelCalibration,
+    metrics: dict[str, Any],
+) -> None:
+    """Write scores, metrics and, unless switched off, the images that the head was fitted on."""
+    from imlgcn.training.support import fitted_support
+
+    write_predictions(out / SCORES, trained.dataset.names, _scored(trained, calibration))
+    write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    if options.keep_support:
+        head, thumbnails = trained.classifier.head, options.keep_thumbnails
+        write_support(out / SUPPORT, fitted_support(trained.fitted, head, thumbnails=thumbnails))
 
 
 def _scored(trained: Any, calibration: LabelCalibration) -> list[ScoredSplit]:

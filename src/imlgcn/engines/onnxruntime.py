@@ -42,9 +42,6 @@ class OnnxEngine:
             )
         except Exception as error:  # the runtime has an exception class for each status
             raise InputError(f"ONNX Runtime cannot run {path}: {error}") from error
-        # else the maps of the file are computed whenever its logits are
-        self._only_asked = onnxruntime.RunOptions()
-        self._only_asked.only_execute_path_to_fetches = True
         self.streams = 1 if latency else threads
         self.takes_known = "known" in {given.name for given in self._session.get_inputs()}
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -61,7 +58,7 @@ class OnnxEngine:
         """Return the logits of a batch ``(B, S, S, 3)`` as ``(B, L)``."""
         if not len(pixels):
             return np.zeros((0, self.num_labels), np.float32)
-        (logits,) = self._session.run(["logits"], self._inputs(pixels, known), self._only_asked)
+        (logits,) = self._session.run(["logits"], self._inputs(pixels, known))
         return np.asarray(logits, np.float32)
 
     def maps(

@@ -1,8 +1,9 @@
 """The images that a tagger's head was fitted on, as one Parquet file: one row per image.
 
-Columns: ``image`` (its name), ``features`` (the average of the backbone's map, float16), ``targets``
-(int8: 1, 0, -1 unknown, in the order of ``labels`` in the metadata) and, where there are such,
-``group``, ``fold`` and ``thumbnail`` (WebP). Columns that this version does not know are ignored.
+Columns: ``image`` (its name), ``features`` (the average of the backbone's map, float16),
+``targets`` (int8: 1, 0, -1 unknown, in the order of ``labels`` in the metadata) and, where there
+are such, ``group``, ``fold`` and ``thumbnail`` (WebP). Other columns are ignored: later versions
+may add some, such as the averages of earlier maps.
 Letters: N images, C channels, L labels.
 """
 

@@ -114,7 +114,7 @@ class KernelHead(Head):
     def _similarities(self, features: Features) -> Tensor:
         """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
         units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        distances = squared_distances(units, self.support.float())  # (B, N)
+        distances = squared_distances(units, self.support.to(units.dtype))  # (B, N)
         return (distances * (-self.gamma / self.median)).exp()
 
     def support_contributions(self, features: Features, label: int) -> Tensor:
@@ -177,7 +177,8 @@ class FoldedKernel(Scorer):
         """Return the scores; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
         units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        near = nn.functional.linear(2 * self.rate * units, self.support.float(), self.offset)
+        support = self.support.to(units.dtype)
+        near = nn.functional.linear(2 * self.rate * units, support, self.offset)
         near = near - self.rate * units.square().sum(1, keepdim=True)
         return near.exp() @ self.weights + self.mean
 
