@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import ImageOps
 
 from imlgcn.data.images import ImageError, open_image
 from imlgcn.explanation.explanation import LabelExplanation
@@ -28,6 +30,9 @@ from imlgcn.explanation.sheet import (
 from imlgcn.explanation.support import Ledger, SupportEffect, SupportImage
 from imlgcn.explanation.words import image_name, logit_in_words
 from imlgcn.numbers import plural
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FIRST = 0.14  # inches from the top of the section to its first line
 NUMBER, BAR, NAME = 0.40, 0.50, 1.08  # right edge of numbers, left edges of bars and names
@@ -101,20 +106,10 @@ def _pictures(
     left, top = corner
     for image, number in images.items():
         axes = sheet.axes(left, top, PICTURE, PICTURE)
-        axes.set(xticks=[], yticks=[], facecolor="white")
+        axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(visible=True, color=LINE, linewidth=0.8)
-        pixels = _pixels(image)
-        if pixels is None:
-            style = {"ha": "center", "va": "center", "color": MUTED, "fontsize": SMALL - 1.5}
-            axes.text(0.5, 0.5, "no picture\nkept", transform=axes.transAxes, **style)
-        else:
-            tall, wide = pixels.shape[:2]
-            axes.imshow(pixels, interpolation="antialiased")
-            margin = abs(tall - wide) / 2
-            grown = (margin, 0) if tall > wide else (0, margin)
-            axes.set_xlim(-0.5 - grown[0], wide - 0.5 + grown[0])
-            axes.set_ylim(tall - 0.5 + grown[1], -0.5 - grown[1])
+        _thumbnail(axes, image)
         share = PICTURE * abs(image.effect) / longest
         bar = sheet.axes(left, top + PICTURE + 0.03, share, 0.035)
         bar.set(xticks=[], yticks=[], facecolor=colour)
@@ -123,12 +118,18 @@ def _pictures(
     return top + PICTURE + ROW + BETWEEN
 
 
-def _pixels(image: SupportImage) -> np.ndarray | None:
-    """Return the thumbnail; None where there is none or, in a damaged file, it is no image."""
+def _thumbnail(axes: Axes, image: SupportImage) -> None:
+    """Draw a picture on a white square; say so where none is kept or, in a damaged file, is one."""
     try:
-        return None if image.thumbnail is None else np.asarray(open_image(image.thumbnail))
+        picture = None if image.thumbnail is None else open_image(image.thumbnail)
     except ImageError:
-        return None
+        picture = None
+    if picture is None:
+        style: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED}
+        axes.text(0.5, 0.5, "no picture\nkept", fontsize=SMALL - 1.5, **style)
+        return
+    square = ImageOps.pad(picture, (max(picture.size),) * 2, color="white")
+    axes.imshow(np.asarray(square), interpolation="antialiased")
 
 
 def _line(

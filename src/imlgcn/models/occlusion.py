@@ -32,5 +32,5 @@ def occlusion_maps(scorer: Scorer, features: Features) -> tuple[Tensor, Tensor]:
     pooled = tuple(vectors[:, :, None, None] for vectors in (*others, occluded))
     logits: Tensor = scorer(features)
     scores: Tensor = scorer(pooled if isinstance(features, tuple) else pooled[0])
-    falls = logits[:, None] - scores.unflatten(0, (B, N))  # (B, N, L)
-    return logits, falls.mT.unflatten(2, levels[-1].shape[2:])
+    falls = (logits[:, None] - scores.view(B, N, logits.shape[1])).mT  # (B, L, N)
+    return logits, falls.reshape(*falls.shape[:2], *levels[-1].shape[2:])

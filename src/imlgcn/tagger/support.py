@@ -57,7 +57,8 @@ def half_precision(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
     >>> half_precision(np.array([0.5, 1e9, -1e9]))
     array([ 5.000e-01,  6.550e+04, -6.550e+04], dtype=float16)
     """
-    return np.clip(features, -LARGEST, LARGEST).astype(np.float16)
+    result: NDArray[np.float16] = np.clip(features, -LARGEST, LARGEST).astype(np.float16)
+    return result
 
 
 def write_support(path: Path, support: Support) -> None:
