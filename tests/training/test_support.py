@@ -13,12 +13,12 @@ from imlgcn.training.support import strongest_rows, thumbnail
 
 
 def test_the_strongest_of_every_label_come_before_the_second_of_any():
-    weights = np.zeros((60, 2))
-    weights[:, 0] = np.arange(60)
-    weights[:, 1] = np.arange(60)[::-1]
+    weights = np.zeros((90, 2))
+    weights[:, 0] = np.arange(90)
+    weights[:, 1] = np.arange(90)[::-1]
     rows = strongest_rows(weights)
-    assert rows[:4] == [59, 0, 58, 1]
-    assert sorted(rows) == [*range(20), *range(40, 60)], "20 of each label"
+    assert rows[:4] == [89, 0, 88, 1]
+    assert sorted(rows) == [*range(30), *range(60, 90)], "30 of each label"
 
 
 def test_equal_weights_are_taken_in_their_order():

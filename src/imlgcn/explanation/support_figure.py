@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,8 @@ NUMBER, BAR, NAME = 0.40, 0.50, 1.08  # right edge of numbers, left edges of bar
 LONGEST_BAR = 0.48
 BETWEEN = 0.08
 PICTURE, APART = 0.57, 0.09
-LETTERS = 24  # of a name
+LETTERS, IN_A_SQUARE = 24, 30  # of a name on a line, and on three in place of a picture
+TINY = 5.5  # points
 TOTAL = 3  # lines: the others, the bias, the score
 
 
@@ -119,14 +121,15 @@ def _pictures(
 
 
 def _thumbnail(axes: Axes, image: SupportImage) -> None:
-    """Draw a picture on a white square; say so where none is kept or, in a damaged file, is one."""
+    """Draw a picture on a white square; where none is kept, or it is damaged, write its name."""
     try:
         picture = None if image.thumbnail is None else open_image(image.thumbnail)
     except ImageError:
         picture = None
     if picture is None:
+        name = wrap(_short_name(image, IN_A_SQUARE), IN_A_SQUARE // 3)
         style: dict[str, Any] = {"ha": "center", "va": "center", "color": MUTED}
-        axes.text(0.5, 0.5, "no picture\nkept", fontsize=SMALL - 1.5, **style)
+        axes.text(0.5, 0.5, "\n".join(name), fontsize=TINY, parse_math=False, **style)
         return
     square = ImageOps.pad(picture, (max(picture.size),) * 2, color="white")
     axes.imshow(np.asarray(square), interpolation="antialiased")
@@ -156,7 +159,7 @@ def _rule(sheet: Sheet, left: float, top: float) -> None:
     axes.axhline(0.5, color=QUIET, linewidth=0.8)
 
 
-def _short_name(image: SupportImage) -> str:
+def _short_name(image: SupportImage, longest: int = LETTERS) -> str:
     """Return the end of the file's name, which tells more than a long beginning."""
     name = PurePosixPath(image_name(image)).name
-    return name if len(name) <= LETTERS else f"…{name[1 - LETTERS :]}"
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
