@@ -113,6 +113,17 @@ def test_a_file_that_lacks_a_column_is_damaged(column, path):
         read_support(path, LABELS)
 
 
+@pytest.mark.parametrize("metadata", [None, {"labels": "[]"}, {"labels": '["cat", "dog", "tree"]'}])
+def test_a_table_of_something_else_is_damaged(metadata, path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"image": ["a"], "targets": [1]}).replace_schema_metadata(metadata)
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match="is damaged or of another tagger"):
+        read_support(path, LABELS)
+
+
 def test_a_file_of_other_labels_is_refused(path):
     with pytest.raises(InputError, match="of another tagger"):
         read_support(path, ("cat", "horse"))

@@ -99,7 +99,7 @@ def read_support(path: Path, labels: Sequence[str], *, features: bool = True) ->
         table = pq.read_table(path, columns=[name for name in known if name in names])
         stored = json.loads(table.schema.metadata[LABELS])
         return _support(table, tuple(labels), [stored.index(label) for label in labels])
-    except (pa.ArrowException, ValueError, KeyError, TypeError, OSError) as error:
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path} is damaged or of another tagger ({first}); copy the folder again, or train "
