@@ -12,7 +12,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MapKind = Literal["score", "winner", "attention"]
+MapKind = Literal["score", "winner", "attention", "occlusion"]
+
+ADDITIVE: tuple[MapKind, ...] = ("score", "winner")
+"""Kinds whose mean over the input, plus the label's bias, is the logit."""
 
 NeighbourEffect = Literal["parts", "edges"]
 
@@ -23,6 +26,8 @@ MEANING: dict[MapKind, str] = {
     "input, plus the label's bias, is the logit",
     "attention": "how the head's attention for the label is distributed over positions: where the "
     "head looks, not whether that is evidence for or against the label",
+    "occlusion": "how far the label's score falls when one position of the feature map is replaced "
+    "by the map's mean: measured position by position, so the falls do not add up to the score",
 }
 
 

@@ -124,6 +124,9 @@ class TrainSettings(Settings):
     seed: int = Field(0, ge=0)
     strict: bool = False  # an unreadable image is an error, not a skipped row
     threshold: str = "f1"
+    # names, features and targets of the fitted images, for explain: what one would not pass on
+    keep_support: bool = True
+    keep_thumbnails: bool = False  # small pictures of the strongest of them, beside their names
     loss: LossSettings = LossSettings()
     label_embeddings: EmbeddingSettings = EmbeddingSettings()
     linear_training: HeadTraining = HeadTraining()  # stage 1, the control of every other head

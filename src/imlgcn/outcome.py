@@ -54,15 +54,20 @@ def judge(
     return calibration, metrics
 
 
-def scored_splits(trained: Trained, calibration: LabelCalibration) -> list[ScoredSplit]:
-    """Return what ``predictions.parquet`` holds."""
+def scored_splits(
+    trained: Trained, calibration: LabelCalibration, *, named: bool = True
+) -> list[ScoredSplit]:
+    """Return what ``predictions.parquet`` holds; without ``named``, learnt images have numbers."""
     parts = []
     for name, logits in trained.scores.items():
         part = trained.dataset.split(name)
+        images = tuple(record.name for record in part.records)
+        if name in trained.folds and not named:
+            images = tuple(f"{name} {number + 1}" for number in range(len(images)))
         parts.append(
             ScoredSplit(
                 name,
-                tuple(record.name for record in part.records),
+                images,
                 logits,
                 calibration.platt.apply(logits),
                 part.targets,

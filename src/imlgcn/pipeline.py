@@ -25,9 +25,10 @@ from imlgcn.files import write_atomic
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, METRICS, SCORES, SPLIT, read_config
+from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, METRICS, SCORES, SPLIT, SUPPORT, read_config
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import write_predictions
+from imlgcn.tagger.support import write_support
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 from imlgcn.training.resolve import Plan, plan_run
 
@@ -177,11 +178,16 @@ def _save(
 ) -> Tagger:
     """Judge what was trained and write it."""
     from imlgcn.outcome import judge, scored_splits
+    from imlgcn.training.support import fitted_support
 
     names = trained.dataset.names
     calibration, metrics = judge(trained, options, progress)
-    write_predictions(out / SCORES, names, scored_splits(trained, calibration))
+    splits = scored_splits(trained, calibration, named=options.keep_support)
+    write_predictions(out / SCORES, names, splits)
     write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
+    if options.keep_support:
+        head, thumbnails = trained.classifier.head, options.keep_thumbnails
+        write_support(out / SUPPORT, fitted_support(trained.lesson, head, thumbnails=thumbnails))
     info = TaggerInfo(
         labels=list(names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),

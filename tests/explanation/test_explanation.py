@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.activation_maps import Region
+from imlgcn.activation_maps import ADDITIVE, Region
 from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
 from imlgcn.explanation import explain
@@ -18,7 +18,7 @@ from imlgcn.explanation.words import describe, logit_in_words, where_strong
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
 
-WITH_MAPS = [name for name in HEADS if name not in ("cnn_rnn", "kernel")]
+WITH_MAPS = [name for name in HEADS if name != "cnn_rnn"]
 
 
 @pytest.fixture
@@ -100,9 +100,10 @@ def test_every_head_with_maps_is_explained(head, untrained, photo):
     tagger = untrained(head)
     found = explain(tagger, photo, ["red"])
     red = found.labels[0]
-    assert (found.kind == "attention") == (red.bias is None) == (red.margin is None)
+    assert (found.kind not in ADDITIVE) == (red.bias is None) == (red.margin is None)
     assert (red.graph is not None) == (HEADS[head].neighbour_effect is not None)
     assert (found.without_graph is None) == (red.graph is None)
+    assert (red.support is not None) == HEADS[head].has_support
     if red.graph is not None:
         assert red.graph.neighbours
         given = [n.probability for n in red.graph.neighbours]

@@ -46,6 +46,13 @@ def test_what_speaks_against_a_label_is_not_drawn():
     assert strength(np.array([[-9.0, 0.0, 3.0]], np.float32)).tolist() == [[0.0, 0.0, 1.0]]
 
 
+def test_falls_are_drawn_strong_where_they_would_add_up_to_half_a_present_label():
+    """Two positions: each counts double, as if the whole map were like it."""
+    for fall, strong in ((0.5, 1.0), (0.25, 1.0), (0.125, 0.5), (-0.3, 0.0)):
+        drawn = strength(np.array([[0.0, fall]], np.float32), "occlusion")
+        assert drawn.tolist() == [[0.0, strong]]
+
+
 def test_a_faint_map_stays_faint():
     assert strength(np.array([[0.1, 0.2]], np.float32)).max() == pytest.approx(0.2)
     even = np.full((4, 5), 1 / 20, np.float32)

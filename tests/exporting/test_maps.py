@@ -30,6 +30,7 @@ CASES = [
     pytest.param("linear", {"pooling": "max"}, marks=pytest.mark.slow),
     *(pytest.param(name, {}, marks=pytest.mark.slow) for name in (*LARGE, "mlp", "ml_decoder")),
     pytest.param("query2label", {"dec_layers": 2}, marks=pytest.mark.slow),
+    ("kernel", {}),
 ]
 
 
@@ -113,6 +114,14 @@ def test_a_head_without_maps_is_exported_only_without(untrained, tmp_path):
     assert list(tmp_path.glob("*.onnx")) == []
 
 
+def test_a_folders_own_file_has_maps_by_occlusion_only_if_they_are_asked_for(untrained):
+    """They cost a forward pass of the head for every position, whenever an image is tagged."""
+    tagger = untrained("kernel")
+    for wanted, kind in ((None, None), (True, "occlusion")):
+        done = export(tagger, "onnx", maps=wanted, calibration="openclipart")
+        assert (done.maps, OnnxEngine(done.path).map_kind) == (kind, kind)
+
+
 def test_maps_that_disagree_are_refused(tagger, file, tmp_path, monkeypatch):
     written = FORMATS["onnx"]._replace(write=lambda network, path, _: shutil.copy(file, path))
     monkeypatch.setattr(exporting, "FORMATS", {"onnx": written})
@@ -140,6 +149,8 @@ def test_maps_are_compared_place_by_place_but_those_of_winners_as_a_whole():
     assert compare_maps(one, moved, "winner", None) == 0.0
     assert compare_maps(Fixed([[[[3.0, 0.0]]]]), one, "score", None) == 0.25
     assert compare_maps(Fixed([[[[4.0], [0.0]]]]), one, "score", None) == float("inf")
+    half = Fixed([[[[4.0, 0.5]]]])  # its logit is 2.25, so falls are compared with that
+    assert compare_maps(one, half, "occlusion", None) == pytest.approx(0.5 / 2.25)
     assert compare_maps(Fixed([[[[np.nan, 0.0]]]]), one, "score", None) == float("inf")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from imlgcn.activation_maps import MEANING
+from imlgcn.activation_maps import ADDITIVE, MEANING
 from imlgcn.config import InputError
 from imlgcn.models.heads import HEADS, create_head
-from imlgcn.models.layers import ImageVector, winners
+from imlgcn.models.layers import ImageVector, pool, winners
+from imlgcn.models.occlusion import occlusion_maps
+from imlgcn.models.scorer import Scorer
 
 IN_CHANNELS = 12
 SIZES = [(1, 1), (2, 5), (7, 3), (4, 4)]
@@ -26,6 +29,8 @@ CASES += [
 
 def build(name, preset, options, labels):
     head = create_head(name, IN_CHANNELS, labels, preset=preset, **options).eval()
+    if head.closed_form:
+        head.fit(torch.randn(16, IN_CHANNELS, 1, 1), torch.randint(-1, 2, (16, 5)))
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.normal_(std=0.5)
@@ -40,7 +45,8 @@ def features_of(head, height, width, batch=3):
 
 
 ATTENDING = ("srn", "ssgrl", "kggr", "c_tran", "ml_decoder", "query2label")
-BLIND = ("kernel", "cnn_rnn")
+OCCLUDED = ("kernel",)
+BLIND = ("cnn_rnn",)
 LOOKING = [case for case in CASES if case[0] not in BLIND]
 
 
@@ -51,8 +57,9 @@ def over(cases):
 
 
 over_all = over(LOOKING)
-over_scores = over([case for case in LOOKING if case[0] not in ATTENDING])
+over_scores = over([case for case in LOOKING if case[0] not in (*ATTENDING, *OCCLUDED)])
 over_attention = over([case for case in LOOKING if case[0] in ATTENDING])
+over_occlusion = over([case for case in LOOKING if case[0] in OCCLUDED])
 
 
 @pytest.fixture
@@ -73,7 +80,7 @@ def close(found, expected):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=atol)
 
 
-def test_every_head_but_the_lstm_and_the_kernel_says_where_it_looks(labels):
+def test_every_head_but_the_lstm_says_where_it_looks(labels):
     kinds = {name: build(name, "small", {}, labels).map_kind for name in HEADS}
     assert [name for name, kind in kinds.items() if kind is None] == list(BLIND)
     assert set(kinds.values()) - {None} == set(MEANING)
@@ -94,7 +101,7 @@ def test_the_logits_beside_the_maps_are_those_of_forward(case):
 
 @over_scores
 def test_a_score_map_averages_to_the_logit_without_its_bias(case):
-    assert case.map_kind in ("score", "winner")
+    assert case.map_kind in ADDITIVE
     for height, width in SIZES:
         logits, maps = case.activation_maps(features_of(case, height, width))
         assert maps.shape == (3, case.num_labels, height, width)
@@ -108,6 +115,54 @@ def test_attention_is_a_share_of_the_positions(case):
         maps = case.activation_maps(features_of(case, height, width))[1]
         assert maps.min() >= 0
         torch.testing.assert_close(maps.sum((2, 3)), torch.ones(3, case.num_labels))
+
+
+def without_position(features, row, column):
+    """Return features with one position of the deepest map replaced by the map's mean."""
+    levels = list(features) if isinstance(features, tuple) else [features]
+    levels[-1] = levels[-1].clone()
+    levels[-1][:, :, row, column] = levels[-1].mean((2, 3))
+    return tuple(levels) if isinstance(features, tuple) else levels[0]
+
+
+def check_falls(scorer, features):
+    logits, maps = scorer.activation_maps(features)
+    for row, column in np.ndindex(*maps.shape[2:]):
+        fall = logits - scorer(without_position(features, row, column))
+        torch.testing.assert_close(maps[:, :, row, column], fall)
+
+
+@over_occlusion
+def test_a_map_by_occlusion_is_the_fall_of_the_score_without_each_position(case):
+    assert case.map_kind == "occlusion"
+    head = case.double()  # falls are small differences of scores
+    for height, width in SIZES:
+        features = features_of(head, height, width).double()
+        check_falls(head, features)
+        assert (head.activation_maps(features)[1].abs().max() > 1e-3) == (height * width > 1)
+
+
+class TwoLevels(Scorer):
+    """Scores the squares of the averages of two maps, so that no position has a part of its own."""
+
+    feature_levels = 2
+    pooling = "avg"
+
+    def forward(self, features, known=None):
+        shallow, deep = (pool(level, "avg").square() for level in features)
+        return torch.stack([deep[:, 0] * shallow[:, 1], deep[:, 1] - 3 * deep[:, 0]], dim=1)
+
+    def activation_maps(self, features, known=None):
+        return occlusion_maps(self, features)
+
+
+def test_of_several_levels_the_deepest_is_occluded_and_the_others_stay():
+    features = (
+        torch.randn(2, 3, 6, 8, dtype=torch.float64),
+        torch.randn(2, 5, 3, 4, dtype=torch.float64),
+    )
+    assert TwoLevels().activation_maps(features)[1].shape == (2, 2, 3, 4)
+    check_falls(TwoLevels(), features)
 
 
 @over_all

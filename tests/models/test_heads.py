@@ -216,6 +216,60 @@ def test_the_same_seed_gives_the_same_numbers(name, preset, labels):
         assert torch.equal(one, other)
 
 
+SUPPORTED = [(name, preset) for name, preset in CASES if name in HEADS and HEADS[name].has_support]
+over_heads_with_support = pytest.mark.parametrize(("name", "preset"), SUPPORTED)
+
+
+@over_heads_with_support
+def test_what_the_fitted_images_add_and_the_bias_of_a_label_add_up_to_its_score(
+    name, preset, labels
+):
+    head = build(name, labels, preset).double()
+    images = [image[None].double() for image in maps(head)]
+    for label in range(labels.num_labels):
+        added = [head.support_contributions(image, label) for image in images]
+        assert {tuple(parts.shape) for parts in added} == {(SUPPORT,)}
+        sums = torch.stack([parts.sum() for parts in added])
+        biases = torch.cat([head(image)[:, label] for image in images]) - sums
+        torch.testing.assert_close(biases, biases[:1].expand(3))
+        assert not torch.allclose(sums, sums[:1].expand(3)), "the images do decide"
+
+
+@over_heads_with_support
+def test_fitted_images_add_in_the_order_in_which_they_were_fitted(name, preset, labels):
+    order = torch.randperm(SUPPORT)
+    head, moved = (create_head(name, IN_CHANNELS, labels, preset=preset) for _ in range(2))
+    features, targets = maps(head, SUPPORT, 1, 1), torch.randint(-1, 2, (SUPPORT, 5))
+    head.fit(features, targets)
+    moved.fit(features[order], targets[order])
+    one = maps(head, 1)
+    for label in range(5):
+        expected = head.support_contributions(one, label)[order]
+        torch.testing.assert_close(moved.support_contributions(one, label), expected)
+    torch.testing.assert_close(moved.support_weights(), head.support_weights()[order])
+
+
+@over_heads_with_support
+def test_no_fitted_image_adds_more_than_its_weight(name, preset, labels):
+    head = build(name, labels, preset)
+    weights = head.support_weights()
+    assert weights.shape == (SUPPORT, labels.num_labels)
+    for label in range(labels.num_labels):
+        added = head.support_contributions(maps(head, 1), label)
+        assert (added.abs() <= weights[:, label].abs() * (1 + 1e-5)).all()
+
+
+@over_small_heads
+def test_a_head_that_does_not_score_by_its_images_says_so(name, labels):
+    head = build(name, labels)
+    if head.has_support:
+        assert head.closed_form, "it is fitted on images"
+        return
+    for ask in (head.support_weights, lambda: head.support_contributions(maps(head, 1), 0)):
+        with pytest.raises(InputError, match="does not score by the images it was fitted on"):
+            ask()
+
+
 @over_small_heads
 def test_one_batch_is_learnt_by_heart(name, labels):
     """With the head's own loss, without dropout, which is there to prevent it; or in one solve."""

@@ -84,6 +84,20 @@ def test_a_score_is_a_sum_over_the_images_and_labels_are_solved_on_their_known_r
         )
 
 
+def test_an_image_adds_what_the_score_loses_without_its_weight(features, targets):
+    head = fitted(features, targets)
+    one = torch.randn(1, C, 1, 1)
+    before = head(one)[0]
+    for label, row in ((0, 3), (2, 7), (4, 20)):
+        added = head.support_contributions(one, label)[row]
+        kept = head.weights.clone()
+        head.weights[row, label] = 0
+        torch.testing.assert_close(added, before[label] - head(one)[0, label], atol=1e-5, rtol=0)
+        head.weights.copy_(kept)
+    unknown = targets[:, 4] < 0
+    assert not head.support_contributions(one, 4)[unknown].any(), "they had no vote"
+
+
 def test_leave_one_out_equals_solving_again_without_the_row(kernel, targets):
     found = solve(kernel.clone(), targets, RIDGE, torch.arange(N)).held_out[0]
     for row in range(N):

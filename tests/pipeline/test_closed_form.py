@@ -75,7 +75,7 @@ def test_it_reports_evaluates_and_exports_like_any_other(kernel, shapes):
     assert done.agreement.holds
 
 
-def test_it_serves_tags_and_says_that_there_is_no_map(kernel, shapes):
+def test_it_serves_tags_and_maps_by_occlusion(kernel, shapes):
     client = pytest.importorskip("fastapi.testclient").TestClient
     from imlgcn.serve import ServeSettings, create_app
 
@@ -84,12 +84,8 @@ def test_it_serves_tags_and_says_that_there_is_no_map(kernel, shapes):
         tags = served.post("/v1/tags?all=1", content=image)
         maps = served.post("/v1/maps?label=red", content=image)
     assert tags.status_code == 200
-    assert (maps.status_code, maps.json()["error"]["code"]) == (404, "no_maps")
-
-
-def test_explain_says_in_a_sentence_that_there_is_no_map(cli, kernel, shapes):
-    found = cli("explain", kernel.path, shapes.parent / "03.png")
-    found.assert_refused("the head 'kernel' has no activation maps")
+    assert (maps.status_code, maps.json()["kind"]) == (200, "occlusion")
+    assert "do not add up" in maps.json()["meaning"]
 
 
 def test_fine_tuned_it_is_fitted_on_the_features_of_the_tuned_backbone(

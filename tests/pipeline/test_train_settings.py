@@ -125,7 +125,7 @@ def test_the_demo_runs_on_its_own_data(tmp_path):
 def test_a_missing_file_of_label_vectors_is_found_out_before_anything_is_trained(
     train_tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("imlgcn.training.method.train_head", None)  # cannot be called
+    monkeypatch.setattr("imlgcn.training.system.train_head", None)  # cannot be called
     with pytest.raises(InputError, match="no file of word vectors"):
         train_tiny(
             tmp_path / "a", head="ml_gcn", label_embeddings={"words": str(tmp_path / "none.txt")}

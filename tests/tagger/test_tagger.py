@@ -37,6 +37,7 @@ FILES = {
     "log.jsonl",
     "predictions.parquet",
     "report.html",
+    "support.parquet",
 }
 
 

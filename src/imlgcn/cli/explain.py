@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import Device, Json
 from imlgcn.config import InputError
 
@@ -55,7 +56,7 @@ def explain(
 ) -> None:
     """Say why an image has its tags.
 
-    Where each score comes from, and which labels shaped it.
+    Where each score comes from, and which labels or training images shaped it.
 
     Example: imlgcn explain runs/demo photo.jpg --label dog --out why.png
     """
@@ -99,6 +100,8 @@ def _show(explanation: Explanation) -> None:
         console.print(table)
     console.print()
     console.print(Text(f"The maps show {MEANING[explanation.kind]}.", style="dim"))
+    if explanation.note:
+        console.print(Text(f"Note: {in_flags(explanation.note)}.", style="dim"))
 
 
 def _letters(explanation: Explanation, label: LabelExplanation) -> RenderableType:
@@ -131,6 +134,7 @@ def _lines(explanation: Explanation, label: LabelExplanation) -> RenderableType:
         words.sum_of_score(label),
         words.margin_in_words(label),
         *words.graph_in_words(label).split("; "),
+        *(line for side, votes in words.support_in_words(label) for line in (f"{side}:", *votes)),
     )
     for line in filter(None, lines):
         text.append(f"\n{line}", style="not bold")

@@ -33,6 +33,8 @@ SAME = (
     "head",
     "images",
     "int8",
+    "keep_support",
+    "keep_thumbnails",
     "known",
     "label",
     "label_studio",

@@ -182,6 +182,22 @@ def train(
     images: Images = None,
     fields: Fields = None,
     device: Device = "auto",
+    keep_support: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-support/--no-support",
+            help="Keep names and features of the training images, for explain (default: keep).",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    keep_thumbnails: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-thumbnails",
+            help="Keep small pictures of those that decide most (default: file names only).",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse an unreadable image.", rich_help_panel=RUN),
@@ -215,6 +231,8 @@ def train(
         "preset": preset,
         "epochs": epochs,
         "seed": seed,
+        "keep_support": keep_support,
+        "keep_thumbnails": keep_thumbnails,
         "strict": strict or None,
         "delimiter": delimiter,
         "reader": reader,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
+from imlgcn.explanation.support import SupportEffect
 from imlgcn.numbers import percent
 
 
@@ -60,11 +61,13 @@ class LabelExplanation:
         probability, threshold: 0 to 1; it is a tag if the first reaches the second.
         logit: the network's score, before calibration.
         map: float32 ``(h, w)`` over the network input, padding included.
-        bias: the logit of a map of zeros; None for attention.
-        margin: the part of the logit that comes from the padding; None for attention.
+        bias: the logit of a map of zeros; None where a map does not add up to the logit.
+        margin: the part of the logit that comes from the padding; None as above.
         linear: the part of the logit that an attention head's plain linear layer on the mean of
             the map adds, which the attention does not show; None without such a layer.
         graph: None for a head without a label graph.
+        support: the training images that speak for and against it; None for a head that does not
+            score by them.
     """
 
     label: str
@@ -77,6 +80,7 @@ class LabelExplanation:
     margin: float | None
     linear: float | None
     graph: GraphEffect | None
+    support: SupportEffect | None = None
 
     @property
     def is_tag(self) -> bool:
@@ -96,6 +100,7 @@ class Explanation:
         names, probabilities, thresholds: of all labels (L,), in the tagger's order.
         without_graph: probabilities (L,) without the graph; None for a head without one.
         labels: the explained ones: those asked for, then the most probable.
+        note: what could not be named and why, a sentence; empty if nothing is missing.
     """
 
     image: str
@@ -107,6 +112,7 @@ class Explanation:
     thresholds: NDArray[np.float64]
     without_graph: NDArray[np.float64] | None
     labels: tuple[LabelExplanation, ...]
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it: maps as lists of rows."""
@@ -116,6 +122,7 @@ class Explanation:
             "head": self.head,
             "map": {"kind": self.kind, "region": list(self.region)},
             "labels": [_label_dict(label) for label in self.labels],
+            "note": self.note,
             "scores": [
                 {"label": name, "probability": float(p), "threshold": float(t)}
                 for name, p, t in scores
@@ -138,7 +145,19 @@ def _label_dict(label: LabelExplanation) -> dict[str, Any]:
             "neighbours": [vars(neighbour) for neighbour in graph.neighbours],
             "without_graph": {"logit": graph.logit, "probability": graph.probability},
         },
+        "support": None if label.support is None else _support_dict(label.support),
     }
+
+
+def _support_dict(support: SupportEffect) -> dict[str, Any]:
+    """Return the images without their thumbnails, which are no text."""
+    names = ("row", "name", "effect", "present")
+    sides = {"for": support.speaks_for, "against": support.speaks_against}
+    images = {
+        side: [{name: getattr(image, name) for name in names} for image in shown]
+        for side, shown in sides.items()
+    }
+    return {"bias": support.bias, **images, "rest": support.rest, "others": support.others}
 
 
 def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:

@@ -1,7 +1,7 @@
 """The figure of an explanation, for files and notebooks.
 
 A matplotlib ``Figure`` drawn without pyplot. Columns: the image over the scores, then for each
-explained label its map over what its neighbours bring. Colours are those of Okabe & Ito.
+explained label its map over what its neighbours, or the training images, add to its score.
 """
 
 from __future__ import annotations
@@ -15,6 +15,23 @@ from PIL import Image
 
 from imlgcn.explanation.explanation import Explanation, GraphEffect, LabelExplanation, Neighbour
 from imlgcn.explanation.heat_map import HALF, VIRIDIS, heat, tint
+from imlgcn.explanation.sheet import (
+    AGAINST,
+    FOR,
+    GAP,
+    INK,
+    LARGE,
+    LINE,
+    MUTED,
+    NORMAL,
+    QUIET,
+    ROW,
+    SMALL,
+    TILE,
+    Sheet,
+    plain,
+)
+from imlgcn.explanation.support_figure import draw_support, support_height
 from imlgcn.explanation.words import describe, logit_in_words, margin_in_words, sum_of_score
 from imlgcn.files import atomic_path
 from imlgcn.numbers import percent, plural
@@ -23,43 +40,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, LINE, QUIET = "#17202a", "#55606c", "#dde2e7", "#aab4be"
-FOR, AGAINST = "#0072b2", "#d55e00"  # blue, vermilion
-TILE, GAP = 2.55, 0.3  # inches; the first column has a tile's width, too, and room for names
 NAMES = 1.0
-TITLE, BETWEEN, ROW, LEGEND = 1.15, 1.0, 0.24, 0.55
+TITLE, BETWEEN, LEGEND = 1.15, 1.0, 0.55
 BARS, NEIGHBOURS = 9, 5
 LEAST = 0.005  # logits: below, a bar is no bar
 FINE = 700  # pixels of the longer side that a tile is drawn with
-SMALL, NORMAL, LARGE = 8.0, 9.5, 13.0  # points
 LONGEST = 24  # letters of a name
 DPI = 150
-
-
-class Sheet:
-    """A figure on which axes are placed in inches from its upper left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-
-        self.width, self.height = width, height
-        self.figure: Figure = Figure(figsize=(width, height), facecolor="white")
-
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Return new axes with nothing around them."""
-        bottom = self.height - top - height
-        box = (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        axes = self.figure.add_axes(box)
-        axes.tick_params(length=0, labelsize=SMALL, colors=MUTED)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        return axes
-
-    def text(self, left: float, top: float, text: str, size: float = NORMAL, **style: str) -> None:
-        """Write a line whose upper left corner is at that position."""
-        position = (left / self.width, 1 - top / self.height)
-        style = {"color": INK, "va": "top"} | style
-        self.figure.text(*position, text, fontsize=size, parse_math=False, **style)  # type: ignore[arg-type]
 
 
 def explanation_figure(explanation: Explanation, image: Image.Image) -> Figure:
@@ -67,15 +54,17 @@ def explanation_figure(explanation: Explanation, image: Image.Image) -> Figure:
     labels = explanation.labels
     columns = [GAP + NAMES + (TILE + GAP) * number for number in range(len(labels) + 1)]
     tall = float(np.clip(TILE * image.height / image.width, 1.0, 3.4))
-    rows = ROW * max(BARS, len(labels))
+    rows = max(ROW * max(BARS, len(labels)), support_height(labels))
     top, lower = TITLE, TITLE + tall + BETWEEN
     sheet = Sheet(columns[-1] + TILE + GAP, lower + rows + LEGEND + 0.15)
     fine = _enlarged(image)
     _header(sheet, explanation)
     _picture(sheet.axes(GAP, top, NAMES + TILE, tall), np.asarray(fine))
     has_graph = explanation.without_graph is not None
-    wide = TILE if has_graph else columns[-1] + TILE - columns[0]
-    _scores(sheet.axes(columns[0], lower, wide - 0.35, rows), explanation, 0.05 / wide)
+    has_below = has_graph or any(label.support for label in labels)
+    wide = TILE if has_below else columns[-1] + TILE - columns[0]
+    tall_bars = ROW * max(BARS, len(labels))
+    _scores(sheet.axes(columns[0], lower, wide - 0.35, tall_bars), explanation, 0.05 / wide)
     sheet.text(GAP, lower - 0.32, "Scores", weight="bold")
     effects = [n.effect for x in labels if x.graph for n in _visible(x.graph)]
     reach = (min([0.0, *effects]), max([0.0, *effects]))
@@ -88,6 +77,8 @@ def explanation_figure(explanation: Explanation, image: Image.Image) -> Figure:
         _label_text(sheet, left, label, tall)
         if label.graph is not None:
             _neighbours(sheet, (left, lower), label, reach)
+        if label.support is not None:
+            draw_support(sheet, (left, lower), label.support)
     _legend(sheet, explanation, top=lower + rows + 0.3)
     return sheet.figure
 
@@ -102,7 +93,7 @@ def _enlarged(image: Image.Image) -> Image.Image:
 def _header(sheet: Sheet, explanation: Explanation) -> None:
     tags = int((explanation.probabilities >= explanation.thresholds).sum())
     count = plural(tags, "tag") if tags else "no tag"
-    sheet.text(GAP, 0.2, _plain(explanation.image, 70), LARGE, weight="bold")
+    sheet.text(GAP, 0.2, plain(explanation.image, 70), LARGE, weight="bold")
     sheet.text(GAP, 0.48, f"{count} from {explanation.head}", SMALL, color=MUTED)
 
 
@@ -116,10 +107,11 @@ def _picture(axes: Axes, pixels: NDArray[np.uint8]) -> None:
 def _label_text(sheet: Sheet, left: float, label: LabelExplanation, tall: float) -> None:
     """Write a label's name and score over its tile, and the parts of the score below."""
     tag = "tag" if label.is_tag else "below its threshold"
-    sheet.text(left, TITLE - 0.47, _plain(label.label, LONGEST), NORMAL + 1.5, weight="bold")
+    sheet.text(left, TITLE - 0.47, plain(label.label, LONGEST), NORMAL + 1.5, weight="bold")
     score = f"{percent(label.probability)}, threshold {percent(label.threshold)}: {tag}"
     sheet.text(left, TITLE - 0.22, score, SMALL, color=FOR if label.is_tag else MUTED)
-    sheet.text(left, TITLE + tall + 0.07, sum_of_score(label), SMALL, color=MUTED)
+    parts = "" if label.support else sum_of_score(label)  # these stand in a section of their own
+    sheet.text(left, TITLE + tall + 0.07, parts, SMALL, color=MUTED)
     sheet.text(left, TITLE + tall + 0.24, margin_in_words(label), SMALL, color=MUTED)
 
 
@@ -144,7 +136,7 @@ def _scores(axes: Axes, explanation: Explanation, space: float) -> None:
             axes.plot(alone, row, "D", mec=INK, mfc="white", ms=4.2, mew=0.9, clip_on=False)
         axes.text(1 + space, row, percent(score), va="center", fontsize=SMALL, color=MUTED)
     axes.set_yticks(
-        range(len(shown)), [_plain(explanation.names[i], 16) for i in shown], parse_math=False
+        range(len(shown)), [plain(explanation.names[i], 16) for i in shown], parse_math=False
     )
     for tick, index in zip(axes.get_yticklabels(), shown, strict=True):
         tick.set(
@@ -171,7 +163,7 @@ def _neighbours(
     wide = max(high - low, 0.05)  # a number stands at the end of each bar
     axes.set(ylim=(NEIGHBOURS - 0.5, -0.5), xticks=[])
     axes.set_xlim(low - 0.5 * wide if low else 0, high + 0.5 * wide if high else 0.02 * wide)
-    axes.set_yticks(range(len(shown)), [_plain(n.label, 14) for n in shown], parse_math=False)
+    axes.set_yticks(range(len(shown)), [plain(n.label, 14) for n in shown], parse_math=False)
     for row, neighbour in enumerate(shown):
         effect = neighbour.effect
         axes.barh(row, effect, height=0.6, color=FOR if effect > 0 else AGAINST)
@@ -206,6 +198,7 @@ def _legend(sheet: Sheet, explanation: Explanation, top: float) -> None:
         "score": "what a position adds to the score",
         "winner": "what the positions that won the maximum add to the score",
         "attention": "attention above the uniform one",
+        "occlusion": "fall of the score without a position",
     }[explanation.kind]
     left = GAP + NAMES + TILE + GAP + 0.15
     ramp = sheet.axes(left, top + 0.12, 0.9, 0.11)
@@ -213,12 +206,6 @@ def _legend(sheet: Sheet, explanation: Explanation, top: float) -> None:
     ramp.set(xticks=[], yticks=[])
     meaning += ", weak to strong; outline: half of the strongest"
     sheet.text(left + 1.0, top + 0.1, meaning, SMALL, color=MUTED)
-
-
-def _plain(text: str, longest: int) -> str:
-    """Return a name on one line, without characters a font lacks, and not too long."""
-    kept = "".join(letter if letter.isprintable() else " " for letter in text)
-    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
 
 
 def save_figure(figure: Figure, explanation: Explanation, path: Path) -> None:

@@ -25,6 +25,7 @@ VIRIDIS = np.array(
     np.float64,
 )
 HALF = 0.5  # of the strongest position: the level of the outline
+FAINT_FALL = 0.5  # heads with maps by occlusion score an absent label about 0, a present one 1
 OPAQUE = 0.72  # at the strongest position: the image stays visible
 INK = (23, 32, 42)
 
@@ -33,16 +34,21 @@ def strength(activation_map: NDArray[np.float32], kind: MapKind = "score") -> ND
     """Return what is drawn of a map ``(h, w)``, from 0 to 1.
 
     Scores: evidence for the label, 1 at the strongest position. Attention: what a position has
-    above uniform attention. A map whose maximum is below 1 (one logit, or twice uniform attention)
-    is drawn weaker, so that weak evidence does not look strong.
+    above uniform attention. Occlusion: falls, which would be scores if positions added up. A map
+    whose maximum is below 1 (one logit, or twice uniform attention) or, of falls, below half the
+    score of a present label, is drawn weaker, so that weak evidence does not look strong.
 
     >>> strength(np.array([[-1.0, 2.0, 4.0]], np.float32))
     array([[0. , 0.5, 1. ]], dtype=float32)
     >>> strength(np.array([[0.25, 0.25, 0.5, 0.0]], np.float32), "attention")
     array([[0., 0., 1., 0.]], dtype=float32)
     """
-    values = activation_map * activation_map.size - 1 if kind == "attention" else activation_map
-    result: NDArray[np.float32] = np.clip(values / max(1.0, float(values.max())), 0, 1)
+    summed = kind in ("attention", "occlusion")  # values of a position, not of the whole map
+    values = activation_map * activation_map.size if summed else activation_map
+    if kind == "attention":
+        values = values - 1
+    faint = FAINT_FALL if kind == "occlusion" else 1.0
+    result: NDArray[np.float32] = np.clip(values / max(faint, float(values.max())), 0, 1)
     return result
 
 

@@ -1,7 +1,8 @@
 """Explanations that need the trained network, not only an exported file.
 
-The contributions of other labels through the label graph, and the part of a score from the linear
-layer that some attention heads have. Shapes: L labels, S input size.
+The contributions of other labels through the label graph and of training images, and the part of a
+score from the linear layer that some attention heads have. Shapes: L labels, S input size, N images
+that a head was fitted on.
 """
 
 from __future__ import annotations
@@ -14,29 +15,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.explanation.explanation import GraphEffect, Neighbour
+from imlgcn.explanation.support import SupportEffect, SupportNames, support_effect
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.tagger import Tagger, load_classifier
 
 if TYPE_CHECKING:
     from imlgcn.models import Head
+    from imlgcn.models.scorer import Features
 
 NO_EFFECT = 1e-6  # of the strongest one: below, there is no edge
 
 
 @dataclass(frozen=True, eq=False)
 class Insight:
-    """The findings; empty where the network has neither graph nor linear layer.
+    """The findings; empty where the network has neither graph, linear layer nor support.
 
     Attributes:
         linear: logits (L,) of the plain linear layer on the mean of the map.
         without_graph: probabilities (L,) without the label graph.
         effects: of the graph, by label index.
+        support: the sums over training images, by label index.
+        note: why these have no names; empty if they have, or if there are none.
     """
 
     linear: NDArray[np.float64] | None = None
     without_graph: NDArray[np.float64] | None = None
     effects: Mapping[int, GraphEffect] = field(default_factory=dict)
+    support: Mapping[int, SupportEffect] = field(default_factory=dict)
+    note: str = ""
 
 
 def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]) -> Insight:
@@ -46,7 +53,8 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     from imlgcn.models import HEADS, Head, PixelInput
 
     kind = HEADS[tagger.info.head.name]
-    if kind.neighbour_effect is None and kind.linear_path is Head.linear_path:
+    linear_path = kind.linear_path is not Head.linear_path
+    if not (kind.neighbour_effect or linear_path or kind.has_support):
         return Insight()
     classifier, context = load_classifier(tagger.path, tagger.info)
     head = classifier.eval().head
@@ -54,6 +62,8 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     with torch.inference_mode():
         images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
         features = classifier.backbone(images, classifier.levels)
+        if head.has_support:
+            return _support(tagger, head, features, labels)
         path = head.linear_path(features)
         linear = None if path is None else path[0].double().numpy()  # (L,)
         if head.neighbour_effect is None:
@@ -66,6 +76,17 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
         for label, parts in brought.items()
     }
     return Insight(linear, scores, effects)
+
+
+def _support(tagger: Tagger, head: Head, features: Features, labels: Sequence[int]) -> Insight:
+    """Return what the training images add to the score of each label."""
+    scores = head(features)[0].double().numpy()  # (L,)
+    names = SupportNames(tagger, len(head.support_weights()))
+    effects = {}
+    for label in labels:
+        parts = head.support_contributions(features, label).double().numpy()  # (N,)
+        effects[label] = support_effect(parts, float(scores[label]), names.describer(label))
+    return Insight(support=effects, note=names.note)
 
 
 def _effect(

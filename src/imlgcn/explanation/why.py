@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.activation_maps import ActivationMaps
+from imlgcn.activation_maps import ADDITIVE, ActivationMaps
 from imlgcn.config import unknown_name
 from imlgcn.data.images import open_image
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin_part
@@ -24,10 +24,11 @@ AT_LEAST = 2  # explained, tags or not, if none is asked for
 
 
 def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = None) -> Explanation:
-    """Explain the tags of an image: where each score comes from, and which labels contributed.
+    """Explain an image's tags: where each score comes from, which labels or images contributed.
 
     ``labels`` are explained first, tags or not, then the most probable tags, up to 4 in total.
-    Neighbours need the tagger folder: an exported file has no label graph.
+    Neighbours and training images need the tagger folder: an exported file has neither the label
+    graph nor their names.
 
     Raises:
         InputError: an unknown label, or a network without activation maps.
@@ -58,6 +59,7 @@ def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = Non
         labels=tuple(
             _label(tagger, maps, insight, index, tagger.labels[index] in wanted) for index in chosen
         ),
+        note=insight.note,
     )
 
 
@@ -76,7 +78,7 @@ def _label(
     tagger: Tagger, maps: ActivationMaps, insight: Insight, index: int, wanted: bool
 ) -> LabelExplanation:
     activation_map, logit = maps.maps[0, index], float(maps.logits[0, index])
-    adds_up = maps.kind != "attention"
+    adds_up = maps.kind in ADDITIVE
     probability = tagger.calibration.apply(maps.logits)[0, index]
     return LabelExplanation(
         label=tagger.labels[index],
@@ -89,4 +91,5 @@ def _label(
         margin=margin_part(activation_map, maps.regions[0]) if adds_up else None,
         linear=None if insight.linear is None else float(insight.linear[index]),
         graph=insight.effects.get(index),
+        support=insight.support.get(index),
     )

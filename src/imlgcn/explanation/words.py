@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from imlgcn.activation_maps import MapKind, Region, inside
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, position_in_words
 from imlgcn.explanation.heat_map import HALF, heat, strength
-from imlgcn.numbers import percent, signed
+from imlgcn.explanation.support import Ledger, SupportImage
+from imlgcn.numbers import percent, plural, signed
 
 FINE = 96  # positions per axis of the map that is described
 FEW = 4  # neighbours named in a sentence
@@ -43,6 +44,14 @@ def where_strong(activation_map: NDArray[np.float32], region: Region, kind: MapK
 
 def sum_of_score(label: LabelExplanation) -> str:
     """Return the parts of a logit where the head has them; else nothing."""
+    if label.support is not None:
+        parts = Ledger.of(label.support)
+        named = plural(len(parts.shown), "image")
+        return (
+            f"score {logit_in_words(parts.score)} = bias {logit_in_words(parts.bias)}, {named} "
+            f"{logit_in_words(sum(parts.shown))}, {plural(label.support.others, 'other')} "
+            f"{logit_in_words(parts.rest)}"
+        )
     if label.bias is None:
         if label.linear is None:
             return ""
@@ -78,10 +87,40 @@ def graph_in_words(label: LabelExplanation) -> str:
     return f"{own}{brought}; without the graph {percent(graph.probability)}"
 
 
+def support_in_words(label: LabelExplanation) -> list[tuple[str, list[str]]]:
+    """Return the sides, for and against, each with its training images and what these add."""
+    support = label.support
+    if support is None:
+        return []
+    sides = (
+        ("training images for it", support.speaks_for, True),
+        ("training images against it", support.speaks_against, False),
+    )
+    return [
+        (side, [_vote(image, expected) for image in images])
+        for side, images, expected in sides
+        if images
+    ]
+
+
+def image_name(image: SupportImage) -> str:
+    """Return the name of a training image without characters that cannot be printed."""
+    if image.name is None:
+        return f"row {image.row}"
+    return "".join(letter if letter.isprintable() else " " for letter in image.name)
+
+
+def _vote(image: SupportImage, expected: bool) -> str:
+    """Return an image with its effect; what is unexpected about its own label is said."""
+    odd = image.present is not None and image.present != expected
+    note = (" (without the label)" if expected else " (with the label)") if odd else ""
+    return f"{logit_in_words(image.effect)} {image_name(image)}{note}"
+
+
 def describe(explanation: Explanation, label: LabelExplanation) -> str:
     """Return the explanation of one label as a sentence: the text alternative of its figure."""
     verdict = "a tag" if label.is_tag else "no tag"
-    looks = "attention" if explanation.kind == "attention" else "score"
+    looks = {"attention": "attention", "occlusion": "fall"}.get(explanation.kind, "score")
     parts = (
         f"{label.label}: {percent(label.probability)}, threshold {percent(label.threshold)}, "
         f"{verdict}",
@@ -89,5 +128,6 @@ def describe(explanation: Explanation, label: LabelExplanation) -> str:
         sum_of_score(label),
         margin_in_words(label),
         graph_in_words(label),
+        *(f"{side}: {', '.join(votes)}" for side, votes in support_in_words(label)),
     )
     return "; ".join(part for part in parts if part) + "."

@@ -138,14 +138,17 @@ def compare_maps(
     """Return the largest difference of any map, relative to the largest value of all.
 
     Maps of kind ``winner`` are compared by their means: of two nearly equal positions, rounding
-    decides which wins.
+    decides which wins. Those of kind ``occlusion`` are differences of nearly equal logits, and
+    round as these do: relative to the largest logit.
     """
-    found, wanted = (x.maps(pixels)[1] for x in (scorer, reference))
+    found = scorer.maps(pixels)[1]
+    logits, wanted = reference.maps(pixels)
     if found.shape != wanted.shape:
         return float("inf")
     if kind == "winner":
         found, wanted = (x.mean((2, 3)) for x in (found, wanted))
-    apart = float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
+    largest = float(np.abs(logits if kind == "occlusion" else wanted).max())
+    apart = float(np.abs(found - wanted).max() / max(largest, 1e-12))
     return apart if np.isfinite(apart) else float("inf")
 
 

@@ -67,7 +67,7 @@ class ScaledHead(Scorer):
     def activation_maps(
         self, features: Features, known: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the scaled logits and maps that add up to them; attention is not scaled."""
+        """Return the scaled logits and their maps, scaled alike; attention is not scaled."""
         logits, maps = self.head.activation_maps(features, known)
         if self.map_kind != "attention":
             maps = maps * self.slope[:, None, None]

@@ -64,7 +64,9 @@ class Scorer(nn.Module):
         """Return the logits ``(B, L)`` as ``forward`` does, and one map per label ``(B, L, h, w)``.
 
         The mean of a map of kind ``score`` or ``winner``, plus the label's bias, is the logit; a
-        map of kind ``attention`` sums to one. h and w may be smaller or larger than H and W.
+        map of kind ``attention`` sums to one; one of kind ``occlusion`` is how far the logit falls
+        without each position (:func:`imlgcn.models.occlusion.occlusion_maps`). h and w may be
+        smaller or larger than H and W.
         """
         raise InputError(f"{type(self).__name__} has no activation maps")
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.scores import ScoredSplit, Scores
+from imlgcn.tagger.support import Support, read_support
 
 MODEL = "model.json"  # written last: a folder that has it is complete
 WEIGHTS = "model.safetensors"
@@ -26,9 +27,10 @@ LOG = "log.jsonl"
 SCORES = "predictions.parquet"
 REPORT = "report.html"
 SPLIT = "split.csv"
+SUPPORT = "support.parquet"
 CHECKPOINTS = "checkpoints"  # a folder
 # all that a run writes; nothing else in a folder is ever deleted
-FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT)
+FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = ("data", "reader", "variant", "delimiter", "images", "fields", "from")
 
@@ -133,6 +135,17 @@ class TaggerFolder:
             return self.scores.fitted() if split is None else self.scores.split(str(split))
         except InputError:
             return None
+
+    def support(self, *, features: bool = True) -> Support | None:
+        """Return the images that the head was fitted on; None where they are not kept.
+
+        Raises:
+            InputError: the file is damaged, or of other labels.
+        """
+        path = self.path / SUPPORT
+        if not path.is_file():
+            return None
+        return read_support(path, self.labels, features=features)
 
     def exported(self, hashes: Mapping[str, str]) -> dict[Path, str]:
         """Return the exported files among those that ``model.json`` names, with their SHA-256."""

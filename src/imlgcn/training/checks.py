@@ -19,6 +19,11 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
         InputError: an operating point, loss or head that is not possible, or missing word vectors.
     """
     parse_operating_point(settings.threshold)
+    if settings.keep_thumbnails and not settings.keep_support:
+        raise InputError(
+            "keep_thumbnails=True keeps pictures beside the names of the training images, which "
+            "keep_support=False leaves out: give one of the two"
+        )
     if settings.loss.options.get("reduction") == "none":
         raise InputError("loss.options.reduction: training needs sum, batch or mean; got 'none'")
     options = head_options(settings.head, settings.preset, **settings.head_options)

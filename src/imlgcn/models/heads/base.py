@@ -52,6 +52,9 @@ class Head(Scorer):
     neighbour_effect: ClassVar[NeighbourEffect | None] = None
     """For a head with a label graph, the kind of :meth:`neighbours`; else None."""
 
+    has_support: ClassVar[bool] = False
+    """Whether a score is a sum over the images it was fitted on (:meth:`support_contributions`)."""
+
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
 
@@ -88,6 +91,18 @@ class Head(Scorer):
     def fitted_options(self) -> dict[str, Any]:
         """Return options as fitting left them: a head made with them takes this one's state."""
         return {}
+
+    def support_contributions(self, features: Features, label: int) -> Tensor:
+        """Return what each image it was fitted on adds to the score of ``label``, ``(N,)``.
+
+        For one image; in the order of the rows it was fitted on. Exact: the score is their sum plus
+        the label's bias, which does not depend on the image.
+        """
+        raise InputError(f"{type(self).__name__} does not score by the images it was fitted on")
+
+    def support_weights(self) -> Tensor:
+        """Return the weights ``(N, L)`` with which the images it was fitted on vote for labels."""
+        raise InputError(f"{type(self).__name__} does not score by the images it was fitted on")
 
     def linear_form(self) -> tuple[Tensor, Tensor | None] | None:
         """Return the weight ``(L, C)`` of the image vector, and the bias ``(L,)`` if any.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Features, Head
@@ -25,6 +26,7 @@ from imlgcn.models.kernel_regression import (
     unit_roots,
 )
 from imlgcn.models.layers import pool
+from imlgcn.models.occlusion import occlusion_maps
 from imlgcn.models.scorer import Scorer, refuse_known, single_map
 
 
@@ -51,6 +53,7 @@ class KernelHead(Head):
 
     candidate = True
     closed_form = True
+    has_support = True
     counted_with: ClassVar[Mapping[str, int]] = {"support": 1000}
 
     support: Tensor
@@ -124,10 +127,33 @@ class KernelHead(Head):
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scores of a batch of maps."""
         refuse_known(self, known)
+        return self._similarities(features) @ self.weights + self.mean
+
+    def _similarities(self, features: Features) -> Tensor:
+        """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
         units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        distances = squared_distances(units, self.support.float())  # (B, N)
-        kernel = (distances * (-self.gamma / self.median)).exp()
-        return kernel @ self.weights + self.mean
+        distances = squared_distances(units, self.support.to(units.dtype))  # (B, N)
+        return (distances * (-self.gamma / self.median)).exp()
+
+    def support_contributions(self, features: Features, label: int) -> Tensor:
+        """Return each image's similarity to this one times its weight for the label, ``(N,)``."""
+        return self._similarities(features)[0] * self.weights[:, label]
+
+    def support_weights(self) -> Tensor:
+        """Return A, ``(N, L)``: no image adds more than its weight, as no kernel is above 1."""
+        return self.weights
+
+    @property
+    def map_kind(self) -> MapKind:
+        """Distances are between whole images: no position has a part of its own."""
+        return "occlusion"
+
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits, and how far each falls without a position of the deepest map."""
+        refuse_known(self, known)
+        return occlusion_maps(self, features)
 
     @torch.no_grad()
     def fold(self) -> FoldedKernel:
@@ -169,6 +195,19 @@ class FoldedKernel(Scorer):
         """Return the scores; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
         units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        near = nn.functional.linear(2 * self.rate * units, self.support.float(), self.offset)
+        support = self.support.to(units.dtype)
+        near = nn.functional.linear(2 * self.rate * units, support, self.offset)
         near = near - self.rate * units.square().sum(1, keepdim=True)
         return near.exp() @ self.weights + self.mean
+
+    @property
+    def map_kind(self) -> MapKind:
+        """As of the original head."""
+        return "occlusion"
+
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits, and how far each falls without a position of the deepest map."""
+        refuse_known(self, known)
+        return occlusion_maps(self, features)

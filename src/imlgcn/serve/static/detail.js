@@ -12,6 +12,7 @@ const MEANS = {
   score: "Yellow contributes most, violet little, grey nothing.",
   winner: "The coloured positions decided: they had the highest scores.",
   attention: "Yellow is where the head attends: evidence for or against the label.",
+  occlusion: "Without the yellow positions the score falls most; grey ones do not matter.",
 };
 
 let all = false;

@@ -1,0 +1,87 @@
+"""The images that a head was fitted on, as the tagger folder keeps them for later questions.
+
+Letters: N images, L labels.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imlgcn.data.images import ImageError, open_image
+from imlgcn.models import Head
+from imlgcn.models.layers import POOLINGS
+from imlgcn.models.scorer import Scorer
+from imlgcn.tagger.support import Support, half_precision
+from imlgcn.training.held_out import Lesson
+
+SIDE = 96  # pixels of the longer side of a thumbnail
+QUALITY = 80  # of WebP: 2 kB a picture
+PER_LABEL = 30  # images with the largest weights: on clip art nine of ten that explain shows
+MOST_BYTES = 5_000_000  # of all thumbnails
+
+
+def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) -> Support:
+    """Return the images that ``head`` has learnt, in the order in which it learnt them.
+
+    ``thumbnails`` adds small pictures of those with the largest weights, where the head scores by
+    the images it was fitted on.
+    """
+    learnt, dataset = lesson.features, lesson.features.dataset
+    pictures = {}
+    if thumbnails and isinstance(head, Head) and head.has_support:
+        weights = head.support_weights().abs().cpu().numpy()  # (N, L)
+        pictures = _thumbnails(dataset.paths, strongest_rows(weights))
+    return Support(
+        labels=tuple(dataset.names),
+        images=tuple(record.name for record in dataset.records),
+        targets=dataset.targets,
+        features=half_precision(learnt.values[:, POOLINGS.index("avg")]),
+        groups=lesson.groups if lesson.held_out.any() else None,
+        folds=lesson.folds if lesson.held_out.any() else None,
+        thumbnails=pictures,
+    )
+
+
+def strongest_rows(weights: NDArray[np.floating]) -> list[int]:
+    """Return the rows of ``weights`` ``(N, L)`` that are among the 30 largest of a label.
+
+    The largest of every label come first, then the second of every label, and so on.
+
+    >>> strongest_rows(np.array([[0.1, 0.9], [0.3, 0.2], [0.2, 0.0]]))
+    [1, 0, 2]
+    """
+    ranked = np.argsort(-weights, axis=0, kind="stable")[:PER_LABEL]  # (30, L)
+    return list(dict.fromkeys(int(row) for row in ranked.ravel()))
+
+
+def _thumbnails(paths: list[Path], rows: list[int]) -> dict[int, bytes]:
+    """Return the first pictures that fit into the budget; an image that is gone has none."""
+    found: dict[int, bytes] = {}
+    total = 0
+    for row in rows:
+        try:
+            picture = thumbnail(paths[row])
+        except ImageError:
+            continue
+        total += len(picture)
+        if total > MOST_BYTES:
+            break
+        found[row] = picture
+    return found
+
+
+def thumbnail(path: Path) -> bytes:
+    """Return an image file as a small WebP, without anything but its pixels.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    image = open_image(path, size=SIDE, fit="pad")
+    image.thumbnail((SIDE, SIDE))
+    file = BytesIO()
+    image.save(file, "WEBP", quality=QUALITY)
+    return file.getvalue()
