@@ -94,6 +94,8 @@ def f1_intervals(
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of resampled values (B,); NaN are left out."""
+    """Return the 95 % interval of resampled values (B,); NaN are left out, of nothing it is NaN."""
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)

@@ -70,7 +70,7 @@ def choose(
     value = {name: 100 * mean_average_precision(s[rows], targets)[0] for name, s in scores.items()}
     drawn_value = {name: 100 * resampled_map(s[rows], targets, drawn) for name, s in scores.items()}
     best = max(value, key=lambda name: value[name] if value[name] == value[name] else -1.0)
-    error = {name: float(np.nanstd(drawn_value[name] - drawn_value[best])) for name in scores}
+    error = {name: _spread(drawn_value[name] - drawn_value[best]) for name in scores}
     near = [name for name in scores if not value[best] - value[name] > error[name]]
     chosen = min(near, key=lambda name: multiply_adds[name])
     ranked = sorted(scores, key=lambda name: -value[name])
@@ -88,6 +88,12 @@ def choose(
         )
         for name in ranked
     )
+
+
+def _spread(differences: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the differences (B,) that are defined; of none NaN."""
+    known = differences[~np.isnan(differences)]
+    return float(known.std()) if len(known) else float("nan")
 
 
 def count_multiply_adds(head: Head, inputs: Inputs) -> int:
