@@ -1,4 +1,4 @@
-"""Heads compared on equal terms: the grid, the cells that are kept, the table and the figure."""
+"""Heads compared on equal terms: the search, the cells that are kept, the table and the figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from imlgcn.comparison import cells as cells_module
 from imlgcn.comparison import compare, parse_entries, table
 from imlgcn.comparison.figure import cost_figure
-from imlgcn.comparison.run import GRID
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.metrics.ranking import mean_average_precision
@@ -81,13 +80,13 @@ def test_the_numbers_of_a_row_are_those_of_its_cells(found, shapes):
     assert graph.parameters > graph.folded == control.folded
 
 
-def test_the_grid_is_the_same_for_every_head_and_the_best_on_validation_is_taken(found, shapes):
+def test_the_best_on_validation_is_taken_and_every_head_is_searched(found, shapes):
     out, comparison = found
     targets = load_dataset(shapes).split("val").targets
     for row in comparison.rows:
         slug = re.sub(r"[^a-z0-9]+", "_", row.entry)
         stored = [np.load(path) for path in (out / "cells").glob(f"{slug}-*.npz")]
-        assert len(stored) == len(GRID) + 1  # and the second seed
+        assert len(stored) >= 5 + 1  # the preset, its neighbours, and the second seed
         best = max(mean_average_precision(cell["val"], targets)[0] for cell in stored)
         first = mean_average_precision(comparison.cells[row.entry][0].val, targets)[0]
         second = mean_average_precision(comparison.cells[row.entry][1].val, targets)[0]
@@ -119,11 +118,11 @@ def test_another_seed_epoch_or_image_is_another_cell(found, run, monkeypatch, re
     monkeypatch.setattr(cells_module, "_train", lambda *a: trained.append(a[4]) or train(*a))
     run(out, "linear", seeds=3)
     assert trained == [2]
-    run(out, "linear", seeds=1, epochs=3)
-    assert len(trained) == 1 + len(GRID)
+    run(out, "linear", seeds=1, epochs=3, trials=2)
+    assert len(trained) == 1 + 2
     fewer = rewrite(lambda row: None if row[0] == "03.png" else row)
-    run(out, "linear", fewer, seeds=1)
-    assert len(trained) == 1 + 2 * len(GRID)
+    run(out, "linear", fewer, seeds=1, trials=3)
+    assert len(trained) == 1 + 2 + 3
 
 
 def test_the_test_images_can_be_left_alone(run, tmp_path, rewrite):
@@ -136,7 +135,7 @@ def test_the_test_images_can_be_left_alone(run, tmp_path, rewrite):
 
 def test_labels_that_train_does_not_show_are_left_out(run, tmp_path, rewrite):
     data = rewrite(lambda row: (row[0], row[1] + ";cow" * (row[2] == "test"), row[2]))
-    run(tmp_path / "run", "linear", data, seeds=1, grid=[(1.0, 1.0)])
+    run(tmp_path / "run", "linear", data, seeds=1, trials=1)
     assert " 5 labels," in (tmp_path / "run" / "compare.md").read_text()
     data = rewrite(lambda row: (row[0], "" if row[2] == "test" else row[1], row[2]))
     with pytest.raises(InputError, match="no image of the split 'test' is known to show any label"):

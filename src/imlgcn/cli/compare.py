@@ -90,7 +90,7 @@ def compare(
 ) -> None:
     """Train heads on the same frozen features and print their table.
 
-    All have the same images and grid. What is in --out already is not trained
+    All have the same images and search. What is in --out already is not trained
     again: an interrupted comparison continues.
 
     Example: imlgcn compare openclipart --heads linear,mlp,iml_gcn --out runs/compare

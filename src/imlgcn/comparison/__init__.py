@@ -1,4 +1,4 @@
-"""Heads compared on equal terms: the same images, features, budget and grid."""
+"""Heads compared on equal terms: the same images, features, budget and search."""
 
 from imlgcn.comparison.entries import Entry, parse_entries
 from imlgcn.comparison.run import Comparison, compare

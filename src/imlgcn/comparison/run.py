@@ -1,4 +1,4 @@
-"""The comparison: features once, a small grid on validation, then every seed.
+"""The comparison: features once, a search on validation, then every seed.
 
 Shapes: N images, C channels, L labels.
 """
@@ -17,6 +17,7 @@ from imlgcn.comparison.entries import Entry, parse_entries
 from imlgcn.comparison.environment import describe
 from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.report import NAME, write_report
+from imlgcn.comparison.search import search
 from imlgcn.comparison.table import Row, as_csv, as_markdown, make_row
 from imlgcn.config import (
     CONTROL,
@@ -39,9 +40,7 @@ from imlgcn.tagger import load_classifier
 from imlgcn.training.extract import extract_features, extract_maps, weights_hash
 from imlgcn.training.stages import add_words, embed_labels
 
-# The same grid for every head: what its preset's learning rate and weight decay are multiplied by.
-# The first point is tried first and wins a tie.
-GRID = ((1.0, 1.0), (1 / 3, 1.0), (3.0, 1.0))
+TRIALS = 13  # of one head, at most; the search ends earlier where no neighbour is better
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +65,16 @@ def compare(
     split: str = "test",
     words: str | Path | None = None,
     label_embeddings: Mapping[str, Any] | None = None,
-    grid: Sequence[tuple[float, float]] = GRID,
+    trials: int = TRIALS,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Comparison:
     """Train every head on the same frozen features and write table, CSV and figure to ``out``.
 
-    Learning rate and weight decay of each head are chosen on validation with the first seed, from
-    one grid of factors (:data:`GRID`) around its preset; then every seed is trained with them. All
-    heads get the same images, features, number of trials and limit of epochs. A training that is in
+    Learning rate and weight decay of each head are chosen on validation with the first seed, in
+    steps of three from its preset (:func:`imlgcn.comparison.search.search`): no choice lies on the
+    edge of what was tried, unless ``trials`` ran out. Then every seed is trained with them. All
+    heads get the same images, features, rule of search and limit of epochs. A training that is in
     ``out`` already is not run again.
 
     Args:
@@ -90,7 +90,7 @@ def compare(
         split: the split to report; ``val`` leaves the test images alone.
         words: label vectors for heads that take them.
         label_embeddings: fields of `imlgcn.config.EmbeddingSettings` that differ from the defaults.
-        grid: factors of learning rate and weight decay.
+        trials: of each head in the search, at most; 1 takes its preset.
         device: as for :func:`imlgcn.engines.device.choose_device`.
         progress: receives bars and messages.
 
@@ -127,7 +127,7 @@ def compare(
             entry,
             material,
             folder,
-            grid,
+            trials,
             preset=preset,
             epochs=epochs,
             seeds=seeds,
@@ -241,35 +241,36 @@ def _run_entry(
     entry: Entry,
     material: Material,
     folder: Path,
-    grid: Sequence[tuple[float, float]],
+    trials: int,
     *,
     preset: str,
     epochs: int | None,
     seeds: int,
     say: Callable[[str], None],
 ) -> tuple[list[Cell], str]:
-    """Choose from the grid on validation with the first seed; return the cells of all seeds."""
+    """Search on validation with the first seed; return the cells of all seeds."""
     base, loss = _training(entry.head, preset, epochs)
     options = head_options(entry.head, preset, **entry.options)
     run = partial(run_cell, entry, options, loss=loss, material=material, folder=folder)
-    best: tuple[float, HeadTraining, str] | None = None
-    formula = HEADS[entry.head].closed_form
-    for rate, decay in grid[:1] if formula else grid:  # a formula has neither rate nor decay
+    targets = material.val.dataset.targets
+    formula = HEADS[entry.head].closed_form  # it has neither rate nor decay
+
+    def with_factors(rate: float, decay: float) -> HeadTraining:
         changed = {
             "learning_rate": base.learning_rate * rate,
             "weight_decay": base.weight_decay * decay,
         }
-        training = base.model_copy(update=changed)
-        value, _ = mean_average_precision(
-            run(training=training, seed=0).val, material.val.dataset.targets
-        )
-        if best is None or value > best[0]:
-            text = f"lr {changed['learning_rate']:.2g}, wd {changed['weight_decay']:.2g}"
-            text = "a closed form" if formula else text
-            best = (value, training, text)
-    assert best is not None
-    value, training, text = best
-    say(f"{entry.name}: validation mAP {number(100 * value)} with {text}")
+        return base.model_copy(update=changed)
+
+    def value_of(rate: float, decay: float) -> float:
+        cell = run(training=with_factors(rate, decay), seed=0)
+        return 100 * mean_average_precision(cell.val, targets)[0]
+
+    value, factors = search(value_of, 1 if formula else trials)
+    training = with_factors(*factors)
+    text = f"lr {training.learning_rate:.2g}, wd {training.weight_decay:.2g}"
+    text = "a closed form" if formula else text
+    say(f"{entry.name}: validation mAP {number(value)} with {text}")
     return [run(training=training, seed=seed) for seed in range(seeds)], text
 
 
