@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from imlgcn.data.images import MAX_PIXELS
+from imlgcn.data.images import MAX_PIXELS, ImageError
 from imlgcn.data.near_duplicates import clusters, difference_hash, duplicate_pairs, near_pairs
 from imlgcn.data.scan import Scan, scan_image, scan_images
 
@@ -123,3 +123,24 @@ def test_each_way_a_file_can_be_bad_has_its_name(tmp_path, monkeypatch):
     assert MAX_PIXELS > 1e8
     monkeypatch.setattr("imlgcn.data.scan.MAX_PIXELS", 160 * 120 - 1)
     assert scan_image(tmp_path / "good.jpg").problem == "too_large"
+
+
+def test_what_is_in_the_cache_is_not_decoded_again(tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in paths:
+        Image.fromarray(generator.integers(0, 255, (30, 40, 3), np.uint8)).save(path)
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    paths += [tmp_path / "bad.png", tmp_path / "missing.png"]
+    first = scan_images(paths, cache=tmp_path / "cache")
+
+    def refuse(*given, **more):
+        raise ImageError("decoded")
+
+    monkeypatch.setattr("imlgcn.data.scan.open_image", refuse)
+    again = scan_images(paths, cache=tmp_path / "cache")
+    for one, other in zip(first[:5], again[:5], strict=True):
+        assert one.digest == other.digest
+        np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
+    assert [scan.problem for scan in again[5:]] == [scan.problem for scan in first[5:]]
+    assert scan_images(paths[:1])[0].problem == "unreadable", "without a cache it is decoded"

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
-from imlgcn.data.scan import scan_images
+from imlgcn.data.scan import VERSION, scan_images
+from imlgcn.files import cache_dir
 from imlgcn.progress import SILENT, Progress
 
 
@@ -26,8 +27,9 @@ def find_groups(
 ) -> NDArray[np.int64]:
     """Return a group number (N,) for each record: that of the first record it belongs to.
 
-    Every image file is read, for the near duplicates. ``group_by`` is a column whose equal values
-    belong together as well; an empty cell belongs to no other.
+    Every image file is read, for the near duplicates; small thumbnails of them are kept in the
+    cache, by content, so that a second time none is decoded. ``group_by`` is a column whose equal
+    values belong together as well; an empty cell belongs to no other.
 
     Raises:
         InputError: the data has no column ``group_by``.
@@ -35,7 +37,9 @@ def find_groups(
     pairs = equal_pairs([record.group for record in dataset.records])
     if group_by is not None:
         pairs += equal_pairs(_column(dataset, group_by))
-    exact, near = duplicate_pairs(scan_images(dataset.paths, progress=progress), progress=progress)
+    cache = cache_dir() / f"thumbnails-{VERSION}"
+    scans = scan_images(dataset.paths, cache=cache, progress=progress)
+    exact, near = duplicate_pairs(scans, progress=progress)
     return clusters(len(dataset), pairs + exact + near)
 
 

@@ -6,9 +6,10 @@ The digests and thumbnails serve the search for duplicates (``near_duplicates.py
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.data.images import MAX_PIXELS, ImageError, image_info, open_image
+from imlgcn.data.shards import FeatureShards
 from imlgcn.files import sha256_file
 from imlgcn.progress import SILENT, Progress
 
+VERSION = 1  # of the thumbnails in the cache: increase it when they are made in another way
 THUMBNAIL = (17, 16)  # width, height: 16 x 16 differences between neighbours
+EMPTY: Mapping[bytes, NDArray[np.uint8]] = {}
 DECODE_SIZE = 46  # a JPEG is decoded at 64 pixels or more, enough for the thumbnail
 
 
@@ -39,27 +43,54 @@ class Scan:
 
 
 def scan_images(
-    paths: Sequence[Path], *, progress: Progress = SILENT, stage: str = "Scanning images"
+    paths: Sequence[Path],
+    *,
+    cache: Path | None = None,
+    progress: Progress = SILENT,
+    stage: str = "Scanning images",
 ) -> list[Scan]:
-    """Scan files in threads: decoding releases the interpreter lock."""
+    """Scan files in threads: decoding releases the interpreter lock.
+
+    ``cache``: a folder of thumbnails by file content; what is in it is not decoded again.
+    """
+    shards = FeatureShards(cache, np.dtype(np.uint8))
+    kept = _kept(shards)
     with (
+        shards,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         progress.bar(stage, len(paths)) as advance,
     ):
         scans = []
-        for scan in pool.map(scan_image, paths):
+        for scan in pool.map(partial(scan_image, kept=kept), paths):
             scans.append(scan)
+            if scan.thumbnail is not None and (digest := bytes.fromhex(scan.digest)) not in kept:
+                kept[digest] = scan.thumbnail
+                shards.append([digest], scan.thumbnail[None])
             advance(1)
     return scans
 
 
-def scan_image(path: Path) -> Scan:
-    """Scan one file."""
+def _kept(shards: FeatureShards) -> dict[bytes, NDArray[np.uint8]]:
+    """Return the thumbnails in the cache by the SHA-256 of their files."""
+    found: dict[bytes, NDArray[np.uint8]] = {}
+    rows: dict[Path, NDArray[np.uint8] | None] = {}
+    for digest, (shard, row) in shards.index().items():
+        if shard not in rows:
+            rows[shard] = shards.read(shard)
+        if (thumbnails := rows[shard]) is not None:
+            found[digest] = thumbnails[row]
+    return found
+
+
+def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> Scan:
+    """Scan one file; its thumbnail is taken from ``kept`` if its content is there."""
     if not path.is_file():
         return Scan(problem="missing", message=f"{path}: no such file")
     digest = ""
     try:
         digest = sha256_file(path)
+        if (thumbnail := kept.get(bytes.fromhex(digest))) is not None:
+            return Scan(digest, thumbnail)
         info = image_info(path)
         if info.width * info.height > MAX_PIXELS:
             message = f"{path}: {info.width} x {info.height} pixels"
