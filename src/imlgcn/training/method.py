@@ -132,7 +132,7 @@ def _stage_three(
 ) -> tuple[Head, ImageFeatures]:
     """Train the head, on frozen features or with the backbone."""
     settings = run.settings
-    channels = backbone.channels(HEADS[settings.head].feature_levels)
+    channels = HEADS[settings.head].channels_of(backbone, options)
     head = create_head(settings.head, channels, context, **options)
     for note in head.notes():
         run.progress.say(f"{settings.head}: {note}")
