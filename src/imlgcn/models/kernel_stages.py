@@ -56,15 +56,12 @@ def joined_units(levels: Sequence[Tensor], mean: Tensor, rate: Tensor, weight: f
     units = unit_roots(deepest)
     if not earlier:
         return units
-    sizes = [level.shape[1] for level in earlier]
-    scales = zip(torch.split(mean, sizes), torch.split(rate, sizes), strict=True)
-    standard = [
-        nn.functional.normalize((level - mu) * r, dim=-1)
-        for level, (mu, r) in zip(earlier, scales, strict=True)
-    ]
-    return nn.functional.normalize(
-        torch.cat([weight * part for part in standard] + [units], 1), dim=-1
-    )
+    parts, start = [], 0
+    for level in earlier:  # slices: an export to ONNX folds them, and not a split
+        part = slice(start, start + level.shape[1])
+        parts.append(weight * nn.functional.normalize((level - mean[part]) * rate[part], dim=-1))
+        start = part.stop
+    return nn.functional.normalize(torch.cat([*parts, units], 1), dim=-1)
 
 
 def choose_stages(
