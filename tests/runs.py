@@ -201,12 +201,14 @@ def untrained(tmp_path):
         context = LabelContext.from_targets(names, targets, vectors)
         torch.manual_seed(0)
         backbone = create_backbone(BACKBONE, pretrained=False, size=64)
-        built = create_head(head, backbone.channels(HEADS[head].feature_levels), context, **options)
+        channels = HEADS[head].channels_of(backbone, options)
+        built = create_head(head, channels, context, **options)
         with torch.no_grad():
             for parameter in built.parameters():
                 parameter.normal_(std=0.3)
         if built.closed_form:
-            built.fit(torch.rand(40, backbone.out_channels, 1, 1), torch.from_numpy(targets))
+            means = tuple(torch.rand(40, width, 1, 1) for width in channels)
+            built.fit(means, torch.from_numpy(targets))
         options |= built.fitted_options()
         ones, halves = [1.0] * L, [0.5] * L
         info = TaggerInfo(

@@ -63,7 +63,8 @@ def test_the_rest_is_what_the_other_images_add_and_the_bias_is_the_heads_own(ker
     classifier = kernel.classifier().eval()
     pixels = torch.from_numpy(kernel.load_input(photo)[None])
     with torch.inference_mode():
-        features = classifier.backbone(PixelInput(kernel.info.image)(pixels))
+        images = PixelInput(kernel.info.image)(pixels)
+        features = classifier.backbone(images, classifier.levels, means=True)
         for index, label in enumerate(explain(kernel, photo, kernel.labels).labels):
             parts = classifier.head.support_contributions(features, index)
             others = list(range(len(parts)))

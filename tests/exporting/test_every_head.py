@@ -38,7 +38,7 @@ class TinyTrunk(nn.Module):
             for a, b in ((3, 8), (8, 12))
         )
 
-    def forward_intermediates(self, images, indices):
+    def forward_intermediates(self, images, indices, stop_early):
         maps = [self.stages[0](images)]
         maps.append(self.stages[1](maps[0]))
         return maps[1], [maps[index] for index in indices]
@@ -75,11 +75,14 @@ def build(labels):
         if name not in made:
             torch.manual_seed(0)
             backbone = Backbone("tiny", TinyTrunk(), image_settings=SETTINGS, weights_id="random")
-            channels = backbone.channels(HEADS[name].feature_levels)
+            channels = HEADS[name].channels_of(backbone, {})
             head = create_head(name, channels, labels, **QUICK.get(name, {}))
             if head.closed_form:
                 targets = torch.randint(-1, 2, (20, L))
-                head.fit(torch.randn(20, backbone.out_channels, 1, 1), targets)
+                means = tuple(torch.randn(20, width, 1, 1) for width in channels)
+                means[0][:, :L, 0, 0] += 3 * targets  # the stage is worth using
+                head.fit(means, targets)
+                assert head.feature_levels == 2
             classifier = MultiLabelClassifier(backbone, head).eval()
             with torch.no_grad():
                 for key, value in classifier.named_parameters():

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from imlgcn.config import ImageSettings, InputError
+from imlgcn.models.backbones import Backbone
 from imlgcn.models.create import create_backbone
+from imlgcn.models.heads.kernel import KernelHead
 
 BACKBONES = {  # name -> channels of the map, and its side for an image of 64 pixels
     "tf_efficientnet_lite0": (1280, 2),
@@ -84,6 +86,55 @@ def test_earlier_maps_are_the_outputs_of_the_stages():
     second = model.layer2(model.layer1(stem))
     earlier = backbone(images, levels=3)[:2]
     torch.testing.assert_close(earlier, (second, model.layer3(second)))
+
+
+MEANS = {  # channels of the last two blocks or stages before the deepest map, and of this
+    "tf_efficientnet_lite0": (112, 192, 1280),  # blocks: a stage would be 40 or 112
+    "mobilenetv3_small_050": (24, 48, 1024),
+    "tresnet_m": (128, 1024, 2048),
+    "resnet18": (128, 256, 512),
+    "convnext_atto": (80, 160, 320),
+    "swin_tiny_patch4_window7_224": (192, 384, 768),
+    "vit_tiny_patch16_224": (192, 192, 192),
+    "hiera_tiny_224": (192, 384, 768),  # stops early unless told not to
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_means_of_blocks_or_stages_come_with_the_last_map(name):
+    with torch.device("meta"):
+        backbone = create_backbone(name, pretrained=False).eval()
+        side = backbone.image_settings.size
+        *means, last = backbone(torch.empty(2, 3, side, side), 3, means=True)
+        alone = backbone(torch.empty(2, 3, side, side))
+    assert backbone.channels(3, means=True) == MEANS[name]
+    assert [m.shape for m in means] == [(2, width, 1, 1) for width in MEANS[name][:-1]]
+    assert last.shape == alone.shape
+    assert backbone.num_levels(means=True) >= 3
+
+
+@torch.no_grad()
+def test_means_of_efficientnet_are_those_of_its_two_blocks_before_the_last():
+    backbone = create_backbone("tf_efficientnet_lite0", pretrained=False).eval()
+    blocks = {}
+    for number, block in enumerate(backbone.model.blocks):
+        block.register_forward_hook(
+            lambda _, args, out, number=number: blocks.update({number: out})
+        )
+    images = torch.randn(2, 3, 64, 96)
+    *means, last = backbone(images, 3, means=True)
+    for mean, number in zip(means, (4, 5), strict=True):
+        torch.testing.assert_close(mean, blocks[number].mean((2, 3), keepdim=True))
+    assert torch.equal(last, backbone(images))  # to the last bit: heads of one map see no change
+
+
+def test_a_model_that_shows_no_stages_has_its_last_map_alone():
+    settings = ImageSettings(size=16)
+    trunk = torch.nn.Conv2d(3, 4, 3)
+    trunk.num_features = 4
+    backbone = Backbone("plain", trunk, image_settings=settings, weights_id="random")
+    assert backbone.num_levels(means=True) == backbone.num_levels() == 1
+    assert KernelHead.channels_of(backbone, {}) == 4
 
 
 @pytest.mark.parametrize("levels", [0, 6])

@@ -58,13 +58,17 @@ def test_a_batch_norm_leaves_a_bias_in_its_convolution():
 
 
 def test_a_closed_form_counts_what_it_stores_for_a_stated_number_of_images():
-    C, L = 256, 5
+    with torch.device("meta"):
+        channels = create_backbone("test_efficientnet", pretrained=False).channels(3, means=True)
+    D, L, stages = sum(channels), 5, 2 * sum(channels[:-1])  # of each: mean and 1 / deviation
     found = count_system("kernel", "test_efficientnet", L)
     assert found["support"] == 1000
-    assert found["head"] == 1000 * (C + L) + L
+    assert found["head"] == 1000 * (D + L) + L + stages
     assert found["total"] == found["backbone"] + found["head"]
     more = count_system("kernel", "test_efficientnet", L, options={"support": 70}, folded=True)
-    assert (more["support"], more["head"]) == (70, 70 * (C + L + 1) + L)
+    assert (more["support"], more["head"]) == (70, 70 * (D + L + 1) + L + stages)
+    deepest = count_system("kernel", "test_efficientnet", L, options={"stages": 0})
+    assert deepest["head"] == 1000 * (channels[-1] + L) + L
     assert "support" not in count_system("linear", "test_efficientnet", L)
 
 

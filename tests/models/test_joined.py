@@ -35,6 +35,18 @@ def test_the_joined_map_is_the_members_maps_one_after_the_other():
 
 
 @torch.no_grad()
+def test_means_are_joined_whatever_the_size_of_the_maps():
+    joined = create("test_efficientnet+test_resnet")
+    images = torch.randn(2, 3, 64, 96)
+    levels = joined(images, 3, means=True)
+    members = [m(joined._as_for(m, images), 3, means=True) for m in joined.members]
+    assert joined.channels(3, means=True) == tuple(level.shape[1] for level in levels)
+    assert joined.num_levels(means=True) == min(m.num_levels(means=True) for m in joined.members)
+    for level, *parts in zip(levels, *members, strict=True):
+        torch.testing.assert_close(level, torch.cat(parts, 1))
+
+
+@torch.no_grad()
 def test_every_member_sees_the_image_in_its_own_normalization():
     joined = create()
     first, second = joined.members

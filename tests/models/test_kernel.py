@@ -10,7 +10,7 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import kernel_regression
+from imlgcn.models import kernel_regression, kernel_stages
 from imlgcn.models.classifier import count_parameters
 from imlgcn.models.heads import create_head
 from imlgcn.models.kernel_regression import (
@@ -21,6 +21,7 @@ from imlgcn.models.kernel_regression import (
     squared_distances,
     unit_roots,
 )
+from imlgcn.models.kernel_stages import _fewest_clearly_better as clearly_better
 
 N, C, RIDGE = 23, 12, 0.1
 
@@ -216,12 +217,12 @@ def test_fitting_again_forgets_what_was_fitted_before(features, targets):
     head = fitted(features, targets)
     head.fit(features.float()[:9, :, None, None], targets[:9])
     expected = fitted(features[:9], targets[:9])
-    assert head.fitted_options() == {"support": 9}
+    assert head.fitted_options() == {"support": 9, "stages": 0}
     torch.testing.assert_close(dict(head.state_dict()), dict(expected.state_dict()))
 
 
 def test_impossible_values_are_refused(features, targets):
-    for options in ({"gamma": 0}, {"ridge": -1.0}, {"support": -1}):
+    for options in ({"gamma": 0}, {"ridge": -1.0}, {"support": -1}, {"stages": 3}):
         with pytest.raises(InputError, match=f"{next(iter(options.values()))}.* given"):
             create_head("kernel", C, LabelContext.placeholder(2), **options)
     features[0, 0] = torch.inf
@@ -233,3 +234,109 @@ def test_a_head_of_gradient_steps_has_nothing_to_fit():
     head = create_head("linear", C, LabelContext.placeholder(2))
     with pytest.raises(InputError, match="LinearHead is trained by gradient steps"):
         head.fit(torch.zeros(1, C, 1, 1), torch.zeros(1, 2))
+
+
+def levelled(head_features, *earlier):
+    """Return levels as maps of one position, in float32."""
+    return tuple(level.float()[:, :, None, None] for level in (*earlier, head_features))
+
+
+def test_stages_are_standardised_on_the_fitted_images_and_joined_with_their_weight(
+    features, targets, monkeypatch
+):
+    monkeypatch.setattr("imlgcn.models.heads.kernel.choose_stages", lambda *_, **__: 2)
+    stages = [3 + 2 * torch.randn(N, 4), -1 + torch.randn(N, 5)]
+    stages[0][:, 2] = 7.0  # constant: it says nothing
+    channels = (4, 5, C)
+    head = create_head("kernel", channels, LabelContext.placeholder(5), stage_weight=0.4).eval()
+    head.fit(levelled(features, *stages), targets)
+    assert head.fitted_options() == {"support": N, "stages": 2}
+    parts = []
+    for stage in stages:
+        standard = (stage - stage.mean(0)) / stage.std(0, correction=0)
+        standard[:, stage.std(0) < 1e-6] = 0
+        parts.append(0.4 * standard / standard.norm(dim=1, keepdim=True))
+    parts.append(unit_roots(features).float())
+    joined = torch.cat(parts, 1) / math.sqrt(1 + 2 * 0.4**2)
+    torch.testing.assert_close(head.support.float(), joined, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[0.5, 0.6, 0.7], [0.5, 0.6, 0.7], [0.5, 0.6, 0.7]], 2),  # nothing to choose: all
+        ([[0.5, 0.6, 0.7], [0.7, 0.7, 0.8], [0.5, 0.6, 0.6]], 1),  # the best
+        ([[0.7, 0.7, 0.8], [0.6, 0.7, 0.7], [0.5, 0.6, 0.6]], 0),
+        ([[0.5, 0.6, 0.7], [0.9, 0.6, 0.5], [0.5, 0.6, 0.7]], 2),  # better within the error
+        ([[math.nan, 0.6, 0.7], [math.nan, 0.8, 0.8], [math.nan, 0.6, 0.6]], 1),
+        ([[math.nan, 0.9], [math.nan, 0.8], [math.nan, 0.1]], 2),  # one label is no evidence
+    ],
+)
+def test_all_stages_are_used_unless_fewer_are_better_by_more_than_the_standard_error(
+    values, expected
+):
+    assert clearly_better(np.array(values)) == expected
+
+
+@pytest.fixture
+def told():
+    """Ten labels of 200 images, seen dimly by one map and not at all by the other."""
+    targets = (torch.rand(200, 10) < 0.4).to(torch.int8)
+    return targets, targets + 0.6 * torch.randn(200, 10), torch.randn(200, 10)
+
+
+def chosen(deepest, stage, targets, groups=None):
+    widths = (stage.shape[1], deepest.shape[1])
+    head = create_head("kernel", widths, LabelContext.placeholder(10), stage_weight=2.0)
+    head.fit(levelled(deepest, stage), targets, groups)
+    stages = head.fitted_options()["stages"]
+    assert head.support.shape[1] == widths[1]
+    assert head.stage_support.shape[1] == stages * widths[0]
+    return head.fitted_options()["stages"]
+
+
+def test_a_stage_that_does_harm_is_not_used(told):
+    targets, seen, noise = told
+    assert chosen(seen, noise, targets) == 0
+    assert chosen(noise, seen, targets) == 1
+
+
+def test_a_target_that_is_unknown_does_not_stop_the_choice(told):
+    targets, seen, noise = told
+    targets[torch.rand(targets.shape) < 0.3] = -1
+    assert chosen(noise, seen, targets) == 1
+
+
+def test_stages_are_chosen_on_images_whose_whole_group_is_held_out(told):
+    """Noise that copies share looks like knowledge as long as a copy is left in."""
+    targets, seen, noise = (part.repeat_interleave(2, 0) for part in told)
+    seen = seen + 0.2 * torch.randn(seen.shape)
+    assert chosen(seen, noise, targets) == 1
+    assert chosen(seen, noise, targets, torch.arange(200).repeat_interleave(2)) == 0
+
+
+def test_more_images_than_are_enough_to_choose_by_are_no_hindrance(told, monkeypatch):
+    targets, seen, noise = told
+    monkeypatch.setattr(kernel_stages, "ROWS", 120)
+    assert chosen(seen, noise, targets) == 0
+
+
+def test_a_loaded_head_with_stages_scores_as_the_fitted_one(features, targets):
+    levels = levelled(features, torch.randn(N, 4), torch.randn(N, 5))
+    context = LabelContext.placeholder(5)
+    head = create_head("kernel", (4, 5, C), context).eval()
+    head.fit(levels, targets)
+    stages = head.fitted_options()["stages"]
+    again = create_head("kernel", (4, 5, C)[2 - stages :], context, **head.fitted_options()).eval()
+    again.load_state_dict(head.state_dict())
+    given = levels[2 - stages :] if stages else levels[-1]
+    torch.testing.assert_close(again(given), head(given), rtol=0, atol=0)
+    torch.testing.assert_close(again.fold()(given), head(given), rtol=1e-4, atol=1e-5)
+
+
+def test_another_number_of_maps_is_refused(features, targets):
+    head = create_head("kernel", (4, C), LabelContext.placeholder(5))
+    with pytest.raises(InputError, match="takes 2 feature maps; got 3"):
+        head(levelled(features, torch.randn(N, 4), torch.randn(N, 4)))
+    with pytest.raises(InputError, match="takes 2 feature maps; got 1"):
+        head(features.float()[:, :, None, None])

@@ -11,7 +11,8 @@ from imlgcn.data.dataset import load_dataset
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting import export
 from imlgcn.models import PixelInput, create_head
-from imlgcn.models.kernel_regression import unit_roots
+from imlgcn.models.kernel_rows import Kept
+from imlgcn.models.kernel_stages import joined_units
 from imlgcn.progress import Progress
 from imlgcn.report import write_report
 from imlgcn.tagger import Tagger
@@ -37,11 +38,21 @@ def kernel(once, train_tiny):
 def test_the_tagger_stores_how_many_images_it_holds_and_loads_them(kernel, shapes):
     splits = load_dataset(shapes).splits
     images = splits["train"] + splits["val"]
-    assert kernel.info.head.options == {"support": images, "gamma": 2.0, "ridge": 0.1}
+    fixed = {"gamma": 2.0, "ridge": 0.1, "stage_weight": 0.5}
+    assert kernel.info.head.options == {"support": images, "stages": 2, **fixed}
     test = load_dataset(shapes).split("test")
     inputs = np.stack([kernel.load_input(path) for path in test.paths])
     found = Tagger.load(kernel.path).engine.logits(inputs)
     np.testing.assert_allclose(found, scores_of(kernel), atol=1e-4)
+
+
+def test_without_stages_the_deepest_map_alone_is_used(kernel, train_tiny, tmp_path):
+    found = train_tiny(tmp_path / "run", head="kernel", head_options={"stages": 0})
+    head = found.classifier().head
+    assert found.info.head.options["stages"] == 0
+    assert head.support.shape[1] == head.in_channels
+    assert head.stage_support.shape[1] == 0 < kernel.classifier().head.stage_support.shape[1]
+    assert metrics_of(found)["control"] == metrics_of(kernel)["control"]
 
 
 def test_the_linear_control_stands_beside_it(kernel, linear_tagger):
@@ -95,12 +106,19 @@ def test_fine_tuned_it_is_fitted_on_the_features_of_the_tuned_backbone(
     stages = list(dict.fromkeys(row["stage"] for row in log_of(found)))
     assert stages == ["linear head", "fine-tuning, linear head", "kernel head"]
     classifier = found.classifier().eval()
-    path = load_dataset(shapes).split("train").paths[3]
+    dataset = load_dataset(shapes)
+    path = dataset.split("train").paths[3]
+    learnt = [record.path for record in dataset.records if record.split != "test"]
+    row = learnt.index(path)
     pixels = torch.from_numpy(found.load_input(path)[None])
     with torch.inference_mode():
-        features = classifier.backbone(PixelInput(found.info.image)(pixels))
-    units = unit_roots(features.mean((2, 3)))[0]
-    torch.testing.assert_close(classifier.head.support[3].float(), units, atol=2e-3, rtol=0)
+        images = PixelInput(found.info.image)(pixels)
+        levels = classifier.backbone(images, classifier.levels, means=True)
+    head = classifier.head
+    means = [level.mean((2, 3)) for level in levels]
+    units = joined_units(means, head.stage_mean, head.stage_rate, head.stage_weight)[0]
+    rows = Kept(head.support, head.stage_support, head.stage_step).units(torch.float32)
+    torch.testing.assert_close(rows[row], units, atol=3e-3, rtol=0)
 
 
 def test_an_interrupted_run_is_resumed(kernel, train_tiny, tmp_path, monkeypatch):
@@ -151,6 +169,6 @@ def test_a_state_of_another_size_is_not_loaded_in_silence(kernel):
 
 
 def test_an_option_that_cannot_be_is_refused_before_any_work(train_tiny, tmp_path):
-    with pytest.raises(InputError, match="gamma and ridge are above 0"):
+    with pytest.raises(InputError, match="gamma, ridge and stage_weight are above 0"):
         train_tiny(tmp_path / "run", head="kernel", head_options={"ridge": 0.0})
     assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ import torch
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.transforms import load_input, normalize
+from imlgcn.models import HEADS, create_backbone, create_head
 from imlgcn.training.extract import extract_features, weights_hash
 
 
@@ -52,6 +53,49 @@ def test_a_split_has_its_own_rows(backbone, colours):
     assert part.records == tuple(colours.records[i] for i in rows)
     np.testing.assert_array_equal(features.values, found.values[rows])
     assert features.dataset is part
+
+
+@pytest.fixture
+def staged(tmp_path):
+    """A real backbone of several blocks."""
+    torch.manual_seed(0)
+    return create_backbone("test_efficientnet", pretrained=False, size=64)
+
+
+def test_the_means_of_the_blocks_before_come_in_the_same_pass(staged, colours):
+    found = extract_features(staged, colours)
+    pixels = np.stack([load_input(path, staged.image_settings) for path in colours.paths])
+    with torch.no_grad():
+        images = torch.from_numpy(normalize(pixels, staged.image_settings))
+        *means, last = staged.eval()(images, 3, means=True)
+    assert len(found.stages) == 2
+    for stage, mean in zip(found.stages, means, strict=True):
+        np.testing.assert_allclose(stage, mean[:, :, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(found.pooled("avg"), last.mean((2, 3), True), atol=1e-5)
+
+
+def test_a_head_gets_as_many_stages_as_it_takes_and_linear_heads_none(staged, colours, context):
+    found = extract_features(staged, colours)
+    for stages in range(3):
+        options = {"stages": stages}
+        channels = HEADS["kernel"].channels_of(staged, options)
+        inputs = found.inputs(create_head("kernel", channels, context, **options))
+        levels = inputs if isinstance(inputs, tuple) else (inputs,)
+        assert isinstance(inputs, tuple) == (stages > 0)
+        expected = (*found.stages[2 - stages :], found.values[:, 0])
+        for level, means in zip(levels, expected, strict=True):
+            np.testing.assert_array_equal(level[:, :, 0, 0], means)
+    linear = create_head("linear", staged.out_channels, context)
+    assert torch.equal(found.inputs(linear), found.pooled("avg"))
+
+
+def test_some_images_keep_their_rows_in_the_order_asked_for(staged, colours):
+    found = extract_features(staged, colours)
+    rows = np.array([7, 2, 9])
+    part = found.select(rows)
+    assert part.dataset.records == tuple(colours.records[row] for row in rows)
+    for some, whole in zip((part.values, *part.stages), (found.values, *found.stages), strict=True):
+        np.testing.assert_array_equal(some, whole[rows])
 
 
 def test_the_second_time_nothing_goes_through_the_network(counted, colours):

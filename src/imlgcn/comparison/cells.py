@@ -25,7 +25,7 @@ from imlgcn.comparison.entries import Entry
 from imlgcn.config import HeadTraining, LossSettings
 from imlgcn.files import atomic_path
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import count_parameters, create_head
+from imlgcn.models import Backbone, count_parameters, create_head
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.loop import create_fabric, score_features, take
 from imlgcn.training.stages import train_head
@@ -42,7 +42,7 @@ class Material:
     val: ImageFeatures
     test: ImageFeatures
     context: LabelContext
-    channels: Mapping[int, Any]  # feature levels -> C of the map, or of each map
+    backbone: Backbone  # whose features these are
     fingerprint: str  # of images, targets, splits and backbone
     device: str = "auto"
 
@@ -122,7 +122,7 @@ def _train(
 ) -> Cell:
     from imlgcn.models import HEADS
 
-    channels = material.channels[HEADS[entry.head].feature_levels]
+    channels = HEADS[entry.head].channels_of(material.backbone, options)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = create_head(entry.head, channels, material.context, **options)

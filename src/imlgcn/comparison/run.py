@@ -215,7 +215,7 @@ def prepare(
         val=parts["val"],
         test=parts.get("test", parts["val"]),
         context=context,
-        channels={count: backbone.channels(count) for count in levels},
+        backbone=backbone,
         device=device,
         fingerprint=_fingerprint(features.dataset, backbone, context, settings),
     )

@@ -6,7 +6,9 @@ and fully connected layers (VGG) are converted to that form. Shapes: B batch, C 
 
 from __future__ import annotations
 
+import inspect
 import math
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -27,7 +29,12 @@ class Backbone(nn.Module):
 
     Shape:
         - images ``(B, 3, H, W)``, output ``(B, C, H / stride, W / stride)``; for ``levels`` above 1
-          a tuple of maps, each with its own C, H and W, the last one deepest
+          a tuple of maps, each with its own C, H and W, the last one deepest; where ``means`` are
+          wanted, the earlier ones are means over the map, ``(B, C, 1, 1)``
+
+    Earlier maps are those of the last stages (one for each resolution). Earlier means are those of
+    the last blocks: timm counts these apart in EfficientNet and MobileNetV3, where a stage holds
+    several; in all other models they are the stages.
     """
 
     def __init__(
@@ -64,28 +71,57 @@ class Backbone(nn.Module):
                 f"{self.name} takes input sizes divisible by {step}; got {size}; use {nearest}"
             )
 
-    def channels(self, levels: int = 1) -> int | tuple[int, ...]:
-        """Return C of the map or, for ``levels`` above 1, of each of the maps."""
+    def channels(self, levels: int = 1, *, means: bool = False) -> int | tuple[int, ...]:
+        """Return C of the map or, for ``levels`` above 1, of each of the maps or means."""
         if levels == 1:
             return self.out_channels
-        stages: Any = self.model.feature_info
-        earlier = (int(stages[index]["num_chs"]) for index in self._earlier_stages(levels))
-        return (*earlier, self.out_channels)
+        return (*self._earlier_channels(self._earlier(levels, means), means), self.out_channels)
 
-    def forward(self, images: Tensor, levels: int = 1) -> Tensor | tuple[Tensor, ...]:
-        """Return the last map of a batch of images, or the maps of the last ``levels`` stages."""
+    def num_levels(self, *, means: bool = False) -> int:
+        """Return the most ``levels`` there are: 1 is the deepest map alone."""
+        if not hasattr(self.model, "forward_intermediates"):
+            return 1
+        model: Any = self.model
+        return len(model.blocks) + 1 if means and self._counts_blocks else len(model.feature_info)
+
+    def forward(
+        self, images: Tensor, levels: int = 1, *, means: bool = False
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Return the last map of a batch of images, or the last ``levels`` maps or means."""
         if levels == 1:
             return self._to_map(self.model(images), images)
         model: Any = self.model
-        last, earlier = model.forward_intermediates(images, indices=self._earlier_stages(levels))
+        how = {"extra_blocks": True} if means and self._counts_blocks else {}
+        indices = self._earlier(levels, means)
+        last, earlier = model.forward_intermediates(
+            images, indices=indices, stop_early=False, **how
+        )
+        if means:
+            earlier = [level.mean((2, 3), keepdim=True) for level in earlier]
         return (*earlier, self._to_map(model.forward_head(last), images))
 
-    def _earlier_stages(self, levels: int) -> list[int]:
-        stages: Any = getattr(self.model, "feature_info", ())
-        known = len(stages) if hasattr(self.model, "forward_intermediates") else 1
+    @cached_property
+    def _counts_blocks(self) -> bool:
+        """Whether timm gives the maps of all blocks, the stem first, beside those of stages."""
+        method = getattr(self.model, "forward_intermediates", None)
+        return method is not None and "extra_blocks" in inspect.signature(method).parameters
+
+    def _earlier(self, levels: int, means: bool) -> list[int]:
+        """Return timm's numbers of the levels before the last: that one is the deepest map."""
+        known = self.num_levels(means=means)
         if not 1 <= levels <= known:
             raise InputError(f"{self.name} has 1 to {known} feature maps; {levels} are needed")
         return list(range(known - levels, known - 1))
+
+    def _earlier_channels(self, indices: list[int], means: bool) -> list[int]:
+        model: Any = self.model
+        if not (means and self._counts_blocks):
+            return [int(model.feature_info[index]["num_chs"]) for index in indices]
+        parts = [model.conv_stem, *model.blocks]  # each ends in a convolution
+        return [
+            [p.out_channels for p in parts[index].modules() if isinstance(p, nn.Conv2d)][-1]
+            for index in indices
+        ]
 
     def _to_map(self, features: Any, images: Tensor) -> Tensor:
         if not isinstance(features, Tensor):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.models.backbones import Backbone
-from imlgcn.models.scorer import Criterion, Scorer
+from imlgcn.models.scorer import Criterion, Features, Scorer
 
 
 class MultiLabelClassifier(nn.Module):
@@ -24,11 +24,16 @@ class MultiLabelClassifier(nn.Module):
         self.backbone = backbone
         self.head = head
         self.levels = head.feature_levels
+        self.means = head.pooling is not None
 
     def forward(self, images: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of images."""
-        logits: Tensor = self.head(self.backbone(images, self.levels), known)
+        logits: Tensor = self.head(self._features(images), known)
         return logits
+
+    def _features(self, images: Tensor) -> Features:
+        features: Features = self.backbone(images, self.levels, means=self.means)
+        return features
 
     @property
     def uses_known(self) -> bool:
@@ -42,11 +47,11 @@ class MultiLabelClassifier(nn.Module):
 
     def activation_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the logits and the head's activation maps ``(B, L, h, w)``."""
-        return self.head.activation_maps(self.backbone(images, self.levels), known)
+        return self.head.activation_maps(self._features(images), known)
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the head's training loss on a batch of images."""
-        return self.head.loss(self.backbone(images, self.levels), targets, criterion)
+        return self.head.loss(self._features(images), targets, criterion)
 
 
 def count_parameters(module: nn.Module) -> int:

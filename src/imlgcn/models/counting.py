@@ -47,7 +47,7 @@ def count_system(
     C, L = network.out_channels, num_labels
     D = L if preset == "paper" else max(L - 1, 1)
     context = LabelContext.placeholder(L, image=C, image_pca=min(D, C), words=WORD_DIMENSIONS)
-    channels = network.channels(HEADS[head].feature_levels)
+    channels = HEADS[head].channels_of(network, complete)
     with torch.device("meta"):
         built = create_head(head, channels, context, **complete)
         system = MultiLabelClassifier(network, built.fold() if folded else built)

@@ -44,18 +44,24 @@ class JoinedBackbone(Backbone):
         for member in members:
             member.check_size(size)
 
-    def channels(self, levels: int = 1) -> int | tuple[int, ...]:
-        """Return C of the joined map or, for ``levels`` above 1, of each of the joined maps."""
-        parts = [member.channels(levels) for member in self._members()]
+    def channels(self, levels: int = 1, *, means: bool = False) -> int | tuple[int, ...]:
+        """Return C of the joined map or, for ``levels`` above 1, of each joined map or mean."""
+        parts = [member.channels(levels, means=means) for member in self._members()]
         if levels == 1:
             return self.out_channels
         return tuple(sum(level) for level in zip(*parts, strict=True))
 
-    def forward(self, images: Tensor, levels: int = 1) -> Tensor | tuple[Tensor, ...]:
-        """Return the joined map of a batch of images, or the joined maps of the last stages."""
+    def num_levels(self, *, means: bool = False) -> int:
+        """Return the most ``levels`` that every member has."""
+        return min(member.num_levels(means=means) for member in self._members())
+
+    def forward(
+        self, images: Tensor, levels: int = 1, *, means: bool = False
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Return the joined map of a batch of images, or the last joined maps or means."""
         found = []
         for member in self._members():
-            maps = member(self._as_for(member, images), levels)
+            maps = member(self._as_for(member, images), levels, means=means)
             found.append(maps if isinstance(maps, tuple) else (maps,))
         joined = tuple(self._join(level) for level in zip(*found, strict=True))
         return joined[0] if levels == 1 else joined

@@ -26,7 +26,7 @@ class Scorer(nn.Module):
     """
 
     feature_levels: int = 1
-    """How many maps of the backbone ``forward`` takes."""
+    """How many maps of the backbone ``forward`` takes: the deepest and those before it."""
 
     uses_known: bool = False
     """Whether ``forward`` can condition on labels that are already known."""
@@ -34,7 +34,9 @@ class Scorer(nn.Module):
     pooling: str | None = None
     """How the map is pooled first (``avg``, ``max``), or None if the whole map is needed.
 
-    A pooled ``(B, C, 1, 1)`` map has the same logits, so pooled vectors can be cached.
+    A pooled ``(B, C, 1, 1)`` map has the same logits, so pooled vectors can be cached. Of several
+    maps each is averaged; those before the deepest are then of blocks (``means`` of
+    `imlgcn.models.backbones.Backbone`).
     """
 
     closed_form: bool = False

@@ -44,7 +44,7 @@ def load_classifier(
     context = LabelContext.from_arrays(info.labels, arrays)
     with torch.random.fork_rng(devices=[]):
         backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
-        channels = backbone.channels(HEADS[info.head.name].feature_levels)
+        channels = HEADS[info.head.name].channels_of(backbone, info.head.options)
         head = create_head(info.head.name, channels, context, **info.head.options)
     backbone.weights_id = info.backbone.weights or backbone.weights_id
     backbone.image_settings = info.image

@@ -31,7 +31,7 @@ def check_settings(settings: TrainSettings, backbone: Backbone, num_labels: int)
         check_source(settings.label_embeddings.words)
     C, L = backbone.out_channels, num_labels
     context = LabelContext.placeholder(L, image=C, image_pca=min(max(L - 1, 1), C), words=1)
-    channels = backbone.channels(HEADS[settings.head].feature_levels)
+    channels = HEADS[settings.head].channels_of(backbone, options)
     try:
         with torch.random.fork_rng(devices=[]):
             create_loss(settings.loss.name, **settings.loss.options)

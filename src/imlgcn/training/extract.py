@@ -25,6 +25,7 @@ from imlgcn.engines.torch import throughput_threads
 from imlgcn.files import cache_dir
 from imlgcn.models import Backbone, Head, PixelInput
 from imlgcn.models.folding import fold_batch_norms
+from imlgcn.models.kernel_stages import MOST_STAGES
 from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
@@ -39,6 +40,7 @@ class ImageFeatures:
     dataset: Dataset  # without the images that failed
     values: NDArray[np.float32]  # (N, 2, C): mean and maximum over the map
     failed: dict[str, str]  # image -> why it could not be read
+    stages: tuple[NDArray[np.float32], ...] = ()  # (N, C_s) each: means of the blocks before
     maps: tuple[NDArray[np.float16], ...] = ()  # (N, C, H, W) each, deepest last; see extract_maps
 
     def pooled(self, how: str) -> Tensor:
@@ -46,22 +48,31 @@ class ImageFeatures:
         return torch.from_numpy(self.values[:, POOLINGS.index(how), :, None, None].copy())
 
     def inputs(self, head: Head) -> Inputs:
-        """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, a map, or a tuple of maps."""
-        if head.pooling is not None:
-            return self.pooled(head.pooling)
-        maps = tuple(torch.from_numpy(level) for level in self.maps[-head.feature_levels :])
-        assert len(maps) == head.feature_levels, "extract_maps comes first"
-        return maps if head.feature_levels > 1 else maps[0]
+        """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, maps, or a tuple of these."""
+        before = head.feature_levels - 1
+        if head.pooling is None:
+            levels = tuple(torch.from_numpy(level) for level in self.maps[-1 - before :])
+        else:
+            means = self.stages[len(self.stages) - before :]
+            earlier = (torch.from_numpy(level[:, :, None, None]) for level in means)
+            levels = (*earlier, self.pooled(head.pooling))
+        assert len(levels) == head.feature_levels, "extract_maps comes first"
+        return levels if before else levels[0]
+
+    def select(self, rows: NDArray[np.intp]) -> ImageFeatures:
+        """Return the features of some images, by their numbers, in that order."""
+        return ImageFeatures(
+            self.dataset.select(rows),
+            self.values[rows],
+            {},
+            tuple(level[rows] for level in self.stages),
+            tuple(level[rows] for level in self.maps),
+        )
 
     def split(self, name: str) -> tuple[Dataset, ImageFeatures]:
         """Return one split of the data set and its features."""
-        found = self.select(np.flatnonzero([r.split == name for r in self.dataset.records]))
-        return found.dataset, found
-
-    def select(self, rows: NDArray[np.int64]) -> ImageFeatures:
-        """Return the images at ``rows`` with their features, in that order."""
-        maps = tuple(level[rows] for level in self.maps)
-        return ImageFeatures(self.dataset.select(rows), self.values[rows], {}, maps)
+        part = self.select(np.flatnonzero([r.split == name for r in self.dataset.records]))
+        return part.dataset, part
 
 
 def extract_features(
@@ -74,7 +85,7 @@ def extract_features(
     progress: Progress = SILENT,
     stage: str = "features",
 ) -> ImageFeatures:
-    """Return the pooled features of every readable image of ``dataset``.
+    """Return the pooled features of every readable image of ``dataset``, and those of blocks.
 
     The cache key holds the backbone's weights, the preprocessing and the runtime; an image is found
     by its content, so files may move. The backbone is left on ``device``.
@@ -83,12 +94,13 @@ def extract_features(
         InputError: there is no such device, ``strict`` and an image cannot be read, or none can.
     """
     raise_thresholds()
+    network = f"{backbone.name} {weights_hash(backbone)}"
     with throughput_threads(device) as streams:
         table = features_for(
             dataset.paths,
             extractor=pooling_extractor(backbone, device),
             settings=backbone.image_settings,
-            key=f"torch pooled folded {backbone.name} {weights_hash(backbone)}",
+            key=f"torch pooled folded blocks {MOST_STAGES} {network}",
             cache=cache_dir() / "features" if use_cache else None,
             batch_size=batch_size(choose_device(device)),
             streams=streams,
@@ -102,7 +114,11 @@ def extract_features(
             f"{number(len(failed), 0)} of {plural(len(dataset), 'image')} cannot be read; first: "
             f"{first}"
         )
-    return ImageFeatures(dataset.select(table.rows), table.features, failed)
+    *stages, C = _channels(backbone)
+    values = np.ascontiguousarray(table.features[:, : 2 * C]).reshape(-1, 2, C)
+    ends = np.cumsum([2 * C, *stages])[:-1]
+    means = tuple(map(np.ascontiguousarray, np.split(table.features, ends, axis=1)[1:]))
+    return ImageFeatures(dataset.select(table.rows), values, failed, means)
 
 
 def extract_maps(
@@ -155,11 +171,34 @@ def extract_maps(
     return replace(features, maps=maps)
 
 
+class _Means(nn.Module):
+    """A backbone and what is cached of it: mean and maximum of its map, then means of blocks."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone, self.levels = backbone, len(_channels(backbone))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return one row per image, ``(B, 2 C + C_1 + C_2)``."""
+        features = self.backbone(images, self.levels, means=True)
+        *earlier, last = features if isinstance(features, tuple) else (features,)
+        parts = [pool(last, how) for how in POOLINGS] + [level.flatten(1) for level in earlier]
+        return torch.cat(parts, 1)
+
+
+def _channels(backbone: Backbone) -> tuple[int, ...]:
+    """Return the channels of the blocks whose means are cached, and C, which comes last."""
+    levels = min(1 + MOST_STAGES, backbone.num_levels(means=True))
+    found = backbone.channels(levels, means=True)
+    return found if isinstance(found, tuple) else (found,)
+
+
 def pooling_extractor(
     backbone: Backbone, device: str = "auto"
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Return a function from pixels ``(B, S, S, 3)`` to mean and maximum ``(B, 2, C)``.
+    """Return a function from pixels ``(B, S, S, 3)`` to rows ``(B, 2 C + C_1 + C_2)``.
 
+    They hold mean and maximum of the map, then the means of the blocks before it, deepest last.
     The backbone's batch norms are folded into its convolutions, in a copy.
     """
     target = choose_device(device)
@@ -168,7 +207,7 @@ def pooling_extractor(
 
     @cache
     def folded() -> nn.Module:  # only when there is an image to extract: it takes a second
-        return fold_batch_norms(network, backbone.image_settings.size)
+        return fold_batch_norms(_Means(network), backbone.image_settings.size)
 
     normalize = PixelInput(backbone.image_settings).to(target)
 
@@ -176,9 +215,8 @@ def pooling_extractor(
     def extract(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         with lock:
             fast = folded()
-        features = fast(normalize(torch.from_numpy(pixels).to(target)))
-        both = torch.stack([pool(features, how) for how in POOLINGS], dim=1)  # (B, 2, C)
-        result: NDArray[np.float32] = both.float().cpu().numpy()
+        rows = fast(normalize(torch.from_numpy(pixels).to(target)))
+        result: NDArray[np.float32] = rows.float().cpu().numpy()
         return result
 
     return extract

@@ -96,7 +96,9 @@ def _train_heads(
     fitted = {}
     for name, system in systems.items():
         began = time.perf_counter()
-        fitted[name] = system.fit(lesson.features, start=start, final=True, features=features)
+        fitted[name] = system.fit(
+            lesson.features, groups=lesson.groups, start=start, final=True, features=features
+        )
         seconds[name] = seconds.get(name, 0) + time.perf_counter() - began
     attempts: tuple[Attempt, ...] = ()
     winner = next(reversed(systems))  # the control is first

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings, TrainSettings
@@ -44,6 +46,7 @@ def train_head(
     loss: LossSettings,
     seed: int,
     fabric: Fabric,
+    groups: NDArray[np.int64] | None = None,
     log: Log = lambda row: None,
     progress: Progress = SILENT,
     stage: str = "head",
@@ -53,11 +56,18 @@ def train_head(
     The last epoch is kept: OneCycle ends at a rate of almost zero, and on a few hundred validation
     images the best epoch would be the best by chance. The mAP of ``val`` is logged, if it is given.
     A head of closed form is fitted instead (:func:`fit_head`): settings, loss and seed change
-    nothing then.
+    nothing then, but ``groups`` of the images ``(N,)`` may.
     """
     if head.closed_form:
         return fit_head(
-            head, train, val, device=fabric.device, log=log, progress=progress, stage=stage
+            head,
+            train,
+            val,
+            device=fabric.device,
+            groups=groups,
+            log=log,
+            progress=progress,
+            stage=stage,
         )
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
@@ -94,13 +104,15 @@ def fit_head(
     val: ImageFeatures | None,
     *,
     device: torch.device,
+    groups: NDArray[np.int64] | None = None,
     log: Log = lambda row: None,
     progress: Progress = SILENT,
     stage: str = "head",
 ) -> None:
     """Fit a head of closed form in place; say the seconds it took, log validation mAP."""
     started = time.perf_counter()
-    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets))
+    together = None if groups is None else torch.from_numpy(groups)
+    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets), together)
     seconds = number(time.perf_counter() - started)
     progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
     head.to(device)

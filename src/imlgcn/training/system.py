@@ -37,7 +37,7 @@ class System:
         self, run: Run, settings: TrainSettings, backbone: Backbone, names: tuple[str, ...]
     ) -> None:
         self.run, self.settings, self.names = run, settings, names
-        self.channels = backbone.channels(HEADS[settings.head].feature_levels)
+        self.channels = HEADS[settings.head].channels_of(backbone, settings.head_options)
         self._words: LabelContext | None = None
 
     def exact(self, lesson: Lesson) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -54,6 +54,7 @@ class System:
         self,
         learnt: ImageFeatures,
         *,
+        groups: NDArray[np.int64] | None = None,
         start: Start | None = None,
         final: bool = False,
         features: ImageFeatures | None = None,
@@ -87,6 +88,7 @@ class System:
             loss=self.settings.loss,
             seed=self.settings.seed,
             fabric=run.fabric,
+            groups=groups,
             log=log,
             progress=progress,
             stage=f"{name} head",

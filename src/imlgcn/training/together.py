@@ -95,7 +95,7 @@ def _with_head(
 ) -> tuple[Head, ImageFeatures]:
     """Stage 3: train the head with the backbone."""
     settings = run.settings
-    channels = backbone.channels(HEADS[settings.head].feature_levels)
+    channels = HEADS[settings.head].channels_of(backbone, options)
     head = create_head(settings.head, channels, context, **options)
     for note in head.notes():
         run.progress.say(f"{settings.head}: {note}")

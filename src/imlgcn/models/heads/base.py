@@ -6,7 +6,7 @@ Shapes: B batch, C channels, L labels, D width of a vector.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
@@ -14,6 +14,9 @@ from imlgcn.activation_maps import NeighbourEffect
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.scorer import Criterion, Features, Scorer
+
+if TYPE_CHECKING:
+    from imlgcn.models.backbones import Backbone
 
 __all__ = ["Channels", "Criterion", "Features", "Head", "Presets"]
 
@@ -63,14 +66,23 @@ class Head(Scorer):
         self.in_channels = in_channels
         self.num_labels = labels.num_labels
 
+    @classmethod
+    def channels_of(cls, backbone: Backbone, options: Mapping[str, Any]) -> Channels:
+        """Return ``in_channels`` for a head on the maps of ``backbone``, made with ``options``."""
+        return backbone.channels(cls.feature_levels)
+
     def notes(self) -> tuple[str, ...]:
         """Return notes for the user, a sentence each; training prints them."""
         if self.own_loss is None:
             return ()
         return (f"the head is trained with {self.own_loss}, not with the loss of the run",)
 
-    def fit(self, features: Features, targets: Tensor) -> None:
-        """Fit a head of :attr:`closed_form` in place, to targets ``(N, L)``: 1, 0, -1 unknown."""
+    def fit(self, features: Features, targets: Tensor, groups: Tensor | None = None) -> None:
+        """Fit a head of :attr:`closed_form` in place, to targets ``(N, L)``: 1, 0, -1 unknown.
+
+        ``groups`` ``(N,)``: images of one number belong together, such as near duplicates. None:
+        each is alone.
+        """
         raise InputError(f"{type(self).__name__} is trained by gradient steps: use train_head")
 
     def held_out(

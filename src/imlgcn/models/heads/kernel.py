@@ -8,7 +8,7 @@ Shapes: B batch, C channels, H W map, N images fitted on, L labels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,39 +16,57 @@ from torch import Tensor, nn
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models.heads.base import Features, Head
+from imlgcn.models.heads.base import Channels, Features, Head
 from imlgcn.models.kernel_regression import (
     Solution,
     gaussian_,
     kernel_scale,
     solve,
     squared_distances,
-    unit_roots,
 )
+from imlgcn.models.kernel_rows import Kept, keep
+from imlgcn.models.kernel_stages import MOST_STAGES, channel_scales, choose_stages, joined_units
 from imlgcn.models.layers import pool
 from imlgcn.models.occlusion import occlusion_maps
 from imlgcn.models.scorer import Scorer, refuse_known, single_map
+
+if TYPE_CHECKING:
+    from imlgcn.models.backbones import Backbone
+
+
+class _Rows(NamedTuple):
+    """The rows to keep, what their stages are standardised by, and how many maps they use."""
+
+    kept: Kept
+    mean: Tensor
+    rate: Tensor
+    levels: int
 
 
 class KernelHead(Head):
     r"""Every image it was fitted on votes for its labels, by how near it is.
 
     .. math::
-        s(x) = \sum_{i=1}^{N} \exp\Big( -\frac{\gamma}{m} |u(x) - u_i|^2 \Big) A_i + \bar T, \qquad
+        s(x) = \sum_{i=1}^{N} \exp\Big( -\frac{\gamma}{m} |v(x) - v_i|^2 \Big) A_i + \bar T, \qquad
         A = (K + \lambda I)^{-1} (T - \bar T)
 
-    ``u`` averages the map, takes square roots that keep the sign and scales to length 1; m is the
-    median of all N x N squared distances between the fitted images, K the kernel between them,
-    :math:`\gamma` is ``gamma``, :math:`\lambda` is ``ridge``, T are the targets 0 and 1. A label
-    with unknown targets is solved on its known rows. :meth:`fit` solves all labels at once, in
-    float64. The images are kept in half precision, and A is solved for what is kept.
+    ``v`` joins the deepest map (averaged, square roots that keep the sign, scaled to length 1) with
+    the means of up to ``stages`` earlier maps (standardised per channel on the fitted images,
+    scaled to length ``stage_weight`` each) and is scaled to length 1; m is the median of all N x N
+    squared distances between the fitted images, K the kernel between them, :math:`\gamma` is
+    ``gamma``, :math:`\lambda` is ``ridge``, T are the targets 0 and 1. A label with unknown targets
+    is solved on its known rows. :meth:`fit` solves all labels at once, in float64. The images are
+    kept in half precision, their stages in 8 bits, and A is solved for what is kept.
 
     A score is about 0 for an absent label and 1 for a present one: a logit only after calibration.
     Before :meth:`fit` it is the mean, 0. There is no gradient through the images, no dropout and
-    no randomness. ``support`` is N; :meth:`fit` sets it, :meth:`fitted_options` returns it.
+    no randomness. ``support`` is N, ``stages`` the earlier maps in use; :meth:`fit` sets both
+    (fewer stages where they are clearly better), :meth:`fitted_options` returns them. With one
+    number as ``in_channels``, and with a backbone of one map, there are none.
 
     Shape:
-        - features ``(B, C, H, W)``, output ``(B, L)``
+        - features ``(B, C, H, W)`` or, with stages, a tuple of maps or means, deepest last; output
+          ``(B, L)``
     """
 
     candidate = True
@@ -57,42 +75,72 @@ class KernelHead(Head):
     counted_with: ClassVar[Mapping[str, int]] = {"support": 1000}
 
     support: Tensor
+    stage_support: Tensor
+    stage_step: Tensor
     weights: Tensor
     mean: Tensor
     median: Tensor
+    stage_mean: Tensor
+    stage_rate: Tensor
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: Channels,
         labels: LabelContext,
         *,
         support: int = 0,
         gamma: float = 2.0,
         ridge: float = 0.1,
+        stages: int = MOST_STAGES,
+        stage_weight: float = 0.5,
     ) -> None:
         super().__init__(in_channels, labels)
-        if not (gamma > 0 and ridge > 0):
-            raise InputError(f"gamma and ridge are above 0; {gamma} and {ridge} given")
+        if not (gamma > 0 and ridge > 0 and stage_weight > 0):
+            given = f"{gamma}, {ridge} and {stage_weight}"
+            raise InputError(f"gamma, ridge and stage_weight are above 0; {given} given")
         if support < 0:
             raise InputError(f"support is a number of images, 0 or more; {support} given")
+        if stages not in range(MOST_STAGES + 1):
+            raise InputError(f"stages is a number from 0 to {MOST_STAGES}; {stages} given")
         self.pooling = "avg"
-        self.gamma, self.ridge = gamma, ridge
-        L = self.num_labels
-        self.register_buffer("support", torch.zeros(support, in_channels, dtype=torch.float16))
+        self.gamma, self.ridge, self.stage_weight = gamma, ridge, stage_weight
+        channels = in_channels if isinstance(in_channels, tuple) else (in_channels,)
+        channels = channels[-1 - stages :]
+        self.feature_levels = len(channels)
+        L, before = self.num_labels, sum(channels[:-1])
+        self.register_buffer("support", torch.zeros(support, channels[-1], dtype=torch.float16))
+        self.register_buffer("stage_support", torch.zeros(support, before, dtype=torch.int8))
+        self.register_buffer("stage_step", torch.ones(()))
         self.register_buffer("weights", torch.zeros(support, L))
         self.register_buffer("mean", torch.zeros(L))
         self.register_buffer("median", torch.ones(()))
+        self.register_buffer("stage_mean", torch.zeros(before))
+        self.register_buffer("stage_rate", torch.zeros(before))
+
+    @classmethod
+    def channels_of(cls, backbone: Backbone, options: Mapping[str, Any]) -> Channels:
+        """Return C of the wanted stages, as far as the backbone has them, and of the last."""
+        wanted = 1 + int(options.get("stages", MOST_STAGES))
+        return backbone.channels(min(wanted, backbone.num_levels(means=True)), means=True)
 
     @torch.no_grad()
-    def fit(self, features: Features, targets: Tensor) -> None:
+    def fit(self, features: Features, targets: Tensor, groups: Tensor | None = None) -> None:
         """Solve for the targets ``(N, L)`` of features ``(N, C, H, W)``, on the CPU.
+
+        ``groups`` ``(N,)`` are held out together where stages are chosen.
 
         Raises:
             InputError: features that are not finite.
         """
-        support, scale, found = self._solve(features, targets)
+        rows = self._rows(features, targets, groups)
+        scale, found = self._solve(rows.kept, targets)
         device = self.mean.device
-        self.support = support.to(device)
+        self.feature_levels = rows.levels
+        self.stage_mean = rows.mean.float().to(device)
+        self.stage_rate = rows.rate.float().to(device)
+        self.support = rows.kept.deepest.to(device)
+        self.stage_support = rows.kept.stages.to(device)
+        self.stage_step = rows.kept.step.to(device)
         self.weights = found.weights.float().to(device)
         self.mean = found.mean.float().to(device)
         self.median = torch.tensor(scale, dtype=torch.float32, device=device)
@@ -101,28 +149,39 @@ class KernelHead(Head):
     def held_out(
         self, features: Features, targets: Tensor, *groups: Tensor
     ) -> tuple[Tensor, ...] | None:
-        """Return the exact held-out scores; m and the mean of the targets stay those of all."""
-        return tuple(
-            scores.float() for scores in self._solve(features, targets, *groups)[2].held_out
-        )
+        """Return the exact held-out scores.
 
-    def _solve(
-        self, features: Features, targets: Tensor, *groups: Tensor
-    ) -> tuple[Tensor, float, Solution]:
-        """Return the rows to keep ``(N, C)``, m, and the solution for them."""
-        vectors = pool(single_map(features), "avg").cpu().double()  # (N, C)
-        if not vectors.isfinite().all():
+        What does not look at targets (the stages' scales and m), the choice of stages (by the last
+        of ``groups``) and the mean of the targets stay those of all images.
+        """
+        rows = self._rows(features, targets, groups[-1] if groups else None)
+        _, found = self._solve(rows.kept, targets, *groups)
+        return tuple(scores.float() for scores in found.held_out)
+
+    def _rows(self, features: Features, targets: Tensor, groups: Tensor | None) -> _Rows:
+        """Choose the stages by held-out scores and return the rows to keep."""
+        levels = [level.cpu().double() for level in _pooled(features, self.feature_levels)]
+        if not all(level.isfinite().all() for level in levels):
             raise InputError("the features to fit are not finite: the backbone has overflowed")
-        support = unit_roots(vectors).half()
-        units = support.double()
+        if len(levels) > 1:
+            how = {"weight": self.stage_weight, "gamma": self.gamma, "ridge": self.ridge}
+            together = torch.arange(len(targets)) if groups is None else groups.cpu()
+            levels = levels[-1 - choose_stages(levels, targets.cpu(), together, **how) :]
+        mean, rate = channel_scales(torch.cat([levels[0][:, :0], *levels[:-1]], 1))
+        kept = keep(joined_units(levels, mean, rate, self.stage_weight), len(mean))
+        return _Rows(kept, mean, rate, len(levels))
+
+    def _solve(self, kept: Kept, targets: Tensor, *groups: Tensor) -> tuple[float, Solution]:
+        """Return m and the solution for the rows that are kept."""
+        units = kept.units(torch.float64)
         distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
         scale = kernel_scale(distances)
         kernel = gaussian_(distances, self.gamma, scale)
-        return support, scale, solve(kernel, targets.cpu(), self.ridge, *groups)
+        return scale, solve(kernel, targets.cpu(), self.ridge, *groups)
 
     def fitted_options(self) -> dict[str, Any]:
-        """Return how many images the head holds."""
-        return {"support": len(self.support)}
+        """Return how many images the head holds and how many stages it uses."""
+        return {"support": len(self.support), "stages": self.feature_levels - 1}
 
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scores of a batch of maps."""
@@ -131,8 +190,10 @@ class KernelHead(Head):
 
     def _similarities(self, features: Features) -> Tensor:
         """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
-        units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        distances = squared_distances(units, self.support.to(units.dtype))  # (B, N)
+        levels = _pooled(features, self.feature_levels)
+        units = joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)  # (B, D)
+        kept = Kept(self.support, self.stage_support, self.stage_step)
+        distances = squared_distances(units, kept.units(units.dtype))  # (B, N)
         return (distances * (-self.gamma / self.median)).exp()
 
     def support_contributions(self, features: Features, label: int) -> Tensor:
@@ -158,44 +219,54 @@ class KernelHead(Head):
     @torch.no_grad()
     def fold(self) -> FoldedKernel:
         """Return the same scores with what does not depend on the image computed once."""
-        return FoldedKernel(
-            self.support, self.weights, self.mean, (self.gamma / self.median).float()
-        )
+        return FoldedKernel(self)
 
 
 class FoldedKernel(Scorer):
     r"""A fitted kernel for use, the lengths of the images it was fitted on computed once.
 
-    .. math:: s(x) = \sum_i \exp(2 r u^\top u_i - r |u_i|^2 - r |u|^2) A_i + \bar T
+    .. math:: s(x) = \sum_i \exp(2 r v^\top v_i - r |v_i|^2 - r |v|^2) A_i + \bar T
 
-    r is :math:`\gamma / m`. The images stay in half precision; all is computed in float32.
+    r is :math:`\gamma / m`. The images stay as they are kept; all is computed in float32.
 
     Shape:
-        - features ``(B, C, H, W)``, output ``(B, L)``
+        - features and output as of the head
     """
 
     closed_form = True
 
     support: Tensor
+    stage_support: Tensor
+    stage_step: Tensor
     offset: Tensor
     weights: Tensor
     mean: Tensor
     rate: Tensor
+    stage_mean: Tensor
+    stage_rate: Tensor
 
-    def __init__(self, support: Tensor, weights: Tensor, mean: Tensor, rate: Tensor) -> None:
+    def __init__(self, head: KernelHead) -> None:
         super().__init__()
-        self.pooling = "avg"
-        self.register_buffer("support", support)
-        self.register_buffer("offset", -rate * support.float().square().sum(1))
-        self.register_buffer("weights", weights)
-        self.register_buffer("mean", mean)
+        self.pooling, self.feature_levels = head.pooling, head.feature_levels
+        self.stage_weight = head.stage_weight
+        rate = (head.gamma / head.median).float()
+        kept = Kept(head.support, head.stage_support, head.stage_step)
+        for name in ("support", "stage_support", "stage_step"):
+            self.register_buffer(name, getattr(head, name))
+        self.register_buffer("offset", -rate * kept.units(torch.float32).square().sum(1))
+        self.register_buffer("weights", head.weights)
+        self.register_buffer("mean", head.mean)
         self.register_buffer("rate", rate)
+        self.register_buffer("stage_mean", head.stage_mean)
+        self.register_buffer("stage_rate", head.stage_rate)
 
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scores; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
-        units = unit_roots(pool(single_map(features), "avg"))  # (B, C)
-        support = self.support.to(units.dtype)
+        levels = _pooled(features, self.feature_levels)
+        units = joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)  # (B, D)
+        kept = Kept(self.support, self.stage_support, self.stage_step)
+        support = kept.units(units.dtype)
         near = nn.functional.linear(2 * self.rate * units, support, self.offset)
         near = near - self.rate * units.square().sum(1, keepdim=True)
         return near.exp() @ self.weights + self.mean
@@ -211,3 +282,13 @@ class FoldedKernel(Scorer):
         """Return the logits, and how far each falls without a position of the deepest map."""
         refuse_known(self, known)
         return occlusion_maps(self, features)
+
+
+def _pooled(features: Features, count: int) -> list[Tensor]:
+    """Return the means ``(B, C_s)`` of so many maps, deepest last; other numbers are refused."""
+    if count == 1:
+        return [pool(single_map(features), "avg")]
+    levels = features if isinstance(features, tuple) else (features,)
+    if len(levels) != count:
+        raise InputError(f"this head takes {count} feature maps; got {len(levels)}")
+    return [pool(level, "avg") for level in levels]
