@@ -10,7 +10,7 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import kernel_regression
+from imlgcn.models import kernel_inverse, kernel_regression
 from imlgcn.models.classifier import count_parameters
 from imlgcn.models.heads import create_head
 from imlgcn.models.kernel_regression import (
@@ -113,10 +113,10 @@ def test_without_any_other_image_the_mean_is_left(kernel, targets):
 
 @pytest.mark.parametrize("size", [1, 3, 64, 100])
 def test_a_triangle_is_inverted_by_halves_as_at_once(size, monkeypatch):
-    monkeypatch.setattr(kernel_regression, "SMALL", 8)
+    monkeypatch.setattr(kernel_inverse, "SMALL", 8)
     lower = torch.randn(size, size, dtype=torch.float64).tril() + 9 * torch.eye(size)
     expected = torch.linalg.inv(lower)
-    torch.testing.assert_close(kernel_regression._invert_lower_(lower), expected)
+    torch.testing.assert_close(kernel_inverse.invert_lower_(lower), expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 11, 400])

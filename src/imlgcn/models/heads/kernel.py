@@ -16,14 +16,8 @@ from torch import Tensor, nn
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Features, Head
-from imlgcn.models.kernel_regression import (
-    Solution,
-    gaussian_,
-    kernel_scale,
-    solve,
-    squared_distances,
-    unit_roots,
-)
+from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel
+from imlgcn.models.kernel_regression import squared_distances, unit_roots
 from imlgcn.models.layers import pool
 from imlgcn.models.scorer import Scorer, refuse_known, single_map
 
@@ -39,11 +33,12 @@ class KernelHead(Head):
     median of all N x N squared distances between the fitted images, K the kernel between them,
     :math:`\gamma` is ``gamma``, :math:`\lambda` is ``ridge``, T are the targets 0 and 1. A label
     with unknown targets is solved on its known rows. :meth:`fit` solves all labels at once, in
-    float64. The images are kept in half precision, and A is solved for what is kept.
+    float64. The images are kept in half precision, and A is solved for what is kept. Beyond
+    20,000 images only some of them, the landmarks, vote (:mod:`imlgcn.models.falkon`).
 
     A score is about 0 for an absent label and 1 for a present one: a logit only after calibration.
     Before :meth:`fit` it is the mean, 0. There is no gradient through the images, no dropout and
-    no randomness. ``support`` is N; :meth:`fit` sets it, :meth:`fitted_options` returns it.
+    no randomness. ``support`` is how many vote; :meth:`fit` sets it, :meth:`fitted_options` returns it.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
@@ -87,35 +82,31 @@ class KernelHead(Head):
         Raises:
             InputError: features that are not finite.
         """
-        support, scale, found = self._solve(features, targets)
+        found = fit_kernel(self._units(features), targets.cpu(), self.gamma, self.ridge)
         device = self.mean.device
-        self.support = support.to(device)
+        self.support = found.support.to(device)
         self.weights = found.weights.float().to(device)
         self.mean = found.mean.float().to(device)
-        self.median = torch.tensor(scale, dtype=torch.float32, device=device)
+        self.median = torch.tensor(found.scale, dtype=torch.float32, device=device)
 
     @torch.no_grad()
     def held_out(
         self, features: Features, targets: Tensor, *groups: Tensor
     ) -> tuple[Tensor, ...] | None:
-        """Return the exact held-out scores; m and the mean of the targets stay those of all."""
-        return tuple(
-            scores.float() for scores in self._solve(features, targets, *groups)[2].held_out
-        )
+        """Return the held-out scores; m and the mean of the targets stay those of all.
 
-    def _solve(
-        self, features: Features, targets: Tensor, *groups: Tensor
-    ) -> tuple[Tensor, float, Solution]:
-        """Return the rows to keep ``(N, C)``, m, and the solution for them."""
-        vectors = pool(single_map(features), "avg").cpu().double()  # (N, C)
+        They are exact; with landmarks there are none for more than ten groups: None.
+        """
+        units = self._units(features)
+        found = hold_out_kernel(units, targets.cpu(), self.gamma, self.ridge, *groups)
+        return None if found is None else tuple(scores.float() for scores in found)
+
+    def _units(self, features: Features) -> Tensor:
+        """Return the vectors to keep ``(N, C)``, in half precision."""
+        vectors = pool(single_map(features), "avg").cpu().double()
         if not vectors.isfinite().all():
             raise InputError("the features to fit are not finite: the backbone has overflowed")
-        support = unit_roots(vectors).half()
-        units = support.double()
-        distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
-        scale = kernel_scale(distances)
-        kernel = gaussian_(distances, self.gamma, scale)
-        return support, scale, solve(kernel, targets.cpu(), self.ridge, *groups)
+        return unit_roots(vectors).half()
 
     def fitted_options(self) -> dict[str, Any]:
         """Return how many images the head holds."""
