@@ -17,6 +17,7 @@ from imlgcn.models.kernel_regression import (
     gaussian_,
     kernel_scale,
     median,
+    plan,
     solve,
     squared_distances,
     unit_roots,
@@ -102,6 +103,41 @@ def test_leave_group_out_equals_solving_again_without_the_group(
         rows = (groups == group).nonzero()[:, 0].tolist()
         expected = without(kernel, targets, rows)[rows]
         torch.testing.assert_close(found[rows], expected, equal_nan=True)
+
+
+def test_labels_that_each_lack_other_targets_share_one_inverse(kernel):
+    """And solve as if each had a factor of its own, held out in groups as well."""
+    targets = (torch.rand(N, 12) < 0.4).to(torch.int8)
+    targets[torch.arange(11), torch.arange(11)] = -1  # the last label knows all rows
+    targets[torch.arange(11) + 9, torch.arange(11)] = -1
+    targets[4:, 3] = -1  # this one knows few: a factor of its own is less work
+    groups = torch.tensor([row // 3 if row < 12 else 7 + row % 5 for row in range(N)])
+    assert plan(targets).shared.tolist() == [False] + [True] * 11
+    found = solve(kernel.clone(), targets, RIDGE, groups, torch.arange(N))
+    for label in range(12):
+        alone = targets[:, [label]]
+        assert not plan(alone).shared.any()
+        expected = solve(kernel.clone(), alone, RIDGE, groups, torch.arange(N))
+        for one, other in zip(found.held_out, expected.held_out, strict=True):
+            torch.testing.assert_close(one[:, [label]], other, equal_nan=True)
+        torch.testing.assert_close(found.weights[:, [label]], expected.weights)
+        torch.testing.assert_close(found.mean[[label]], expected.mean)
+    for group in groups.unique():
+        rows = (groups == group).nonzero()[:, 0].tolist()
+        expected = without(kernel, targets, rows)[rows]
+        torch.testing.assert_close(found.held_out[0][rows], expected, equal_nan=True)
+
+
+def test_the_work_of_a_plan_is_that_of_its_factors():
+    targets = torch.zeros(30, 3, dtype=torch.int8)
+    assert plan(targets).work == pytest.approx(2 / 3 * 30**3)
+    targets[:10, 1] = -1
+    assert plan(targets).work == pytest.approx(2 / 3 * (30**3 + 20**3))
+    targets[:, 2] = -1
+    assert plan(targets).which.tolist() == [1, 0, -1]
+    many = torch.zeros(30, 9, dtype=torch.int8)
+    many[torch.arange(9), torch.arange(9)] = -1
+    assert plan(many).work == pytest.approx(30**3 + 9 * 30)
 
 
 def test_without_any_other_image_the_mean_is_left(kernel, targets):

@@ -7,8 +7,8 @@ images drawn from all N:
 .. math::
     (K_{NM}^\top W K_{NM} + \lambda K_{MM})\, A = K_{NM}^\top W (T - \bar T)
 
-W is 1 where a label's target is known, else 0. With M = N and all targets known, the scores are those
-of :mod:`imlgcn.models.kernel_regression`. In other unknowns the system is well conditioned, as far as
+W is 1 where a label's target is known, else 0. With M = N the scores are those of
+:mod:`imlgcn.models.kernel_regression`. In other unknowns the system is well conditioned, as far as
 the landmarks stand for all images:
 
 .. math::
@@ -17,11 +17,12 @@ the landmarks stand for all images:
 
 Differs from the paper: :math:`\lambda` is not multiplied by N, labels are solved side by side, and
 steps end when all are accurate. K_NM is never whole in memory: blocks of rows are kept up to
-:data:`KEPT` bytes, and the others are made anew for every product. The kernel and the factors in use
-are float32; distances between landmarks, Q, and what is summed over steps and blocks are float64.
+:data:`KEPT` bytes, and the others are made anew for every product. The kernel and the factors as
+they are used are float32; the factor Q is made in float64, and sums over blocks and steps are
+float64.
 
-Shapes: N images, M landmarks, D length of a vector, L labels, S systems, one for each label and each
-fold that is held out.
+Shapes: N images, M landmarks, D length of a vector, L labels, S systems: one for each label, and
+each fold that is held out.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from imlgcn.models.kernel_inverse import cholesky_
 from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
 
 LANDMARKS = 14_000  # M: more change nothing that can be measured (docs/heads/kernel.md)
-KEPT = 2 << 30  # bytes of kernel blocks that are not made anew
+KEPT = 5 << 29  # bytes of kernel blocks that are not made anew
 BLOCK = 2048  # rows of a block of the kernel
 STEPS = 50  # at most; 8 to 12 are usual
-TOLERANCE = 1e-4  # a system is solved when its gradient is so small a part of the first
+TOLERANCE = 1e-5  # a system is solved when its gradient is so small a part of the first
 JITTER = 1e-5  # added to K_MM, whose diagonal is 1: copies of an image make it singular
 LEAF = 512  # rows of a triangle that is multiplied at once
 
@@ -63,9 +64,7 @@ class Falkon:
         most: M, where there are more images.
     """
 
-    def __init__(
-        self, units: Tensor, gamma: float, ridge: float, *, most: int = LANDMARKS
-    ) -> None:
+    def __init__(self, units: Tensor, gamma: float, ridge: float, *, most: int = LANDMARKS) -> None:
         self.rows, self.ridge = landmarks(len(units), most), ridge
         chosen = units[self.rows]  # (M, D)
         distances = squared_distances(chosen.double(), chosen.double()).fill_diagonal_(0)
@@ -103,12 +102,14 @@ class Falkon:
     @staticmethod
     def _up(lower: Tensor, values: Tensor) -> Tensor:
         """Return ``Q^-1`` or ``R^-1`` of values ``(M, S)``."""
-        return torch.linalg.solve_triangular(lower.mT, values.float(), upper=True).double()
+        found: Tensor = torch.linalg.solve_triangular(lower.mT, values.float(), upper=True)
+        return found.double()
 
     @staticmethod
     def _down(lower: Tensor, values: Tensor) -> Tensor:
         """Return ``Q^-T`` or ``R^-T`` of values ``(M, S)``."""
-        return torch.linalg.solve_triangular(lower, values.float(), upper=False).double()
+        found: Tensor = torch.linalg.solve_triangular(lower, values.float(), upper=False)
+        return found.double()
 
 
 class Blocks:

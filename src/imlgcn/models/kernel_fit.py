@@ -1,6 +1,6 @@
 """The solution of kernel regression for any number of images: exact, or of landmarks.
 
-Shapes: N images fitted on, M images kept, D length of a vector, L labels, k folds, B rows of a block.
+Shapes: N images fitted on, M images kept, D length of a vector, L labels, k folds.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Fitted(NamedTuple):
 def fit_kernel(units: Tensor, targets: Tensor, gamma: float, ridge: float) -> Fitted:
     """Solve for targets ``(N, L)`` of vectors of length 1 ``(N, D)``: 1, 0, -1 unknown.
 
-    Up to :data:`EXACT_IMAGES` and :data:`EXACT_WORK`, all images are kept and the solution is exact;
-    beyond, landmarks are kept (:mod:`imlgcn.models.falkon`).
+    Up to :data:`EXACT_IMAGES` and :data:`EXACT_WORK` the solution is exact and keeps all images;
+    beyond, it keeps landmarks (:mod:`imlgcn.models.falkon`).
     """
     if is_exact(targets):
         found, scale = _exact(units, targets, gamma, ridge)
@@ -60,7 +60,7 @@ def hold_out_kernel(
     """
     if is_exact(targets):
         return _exact(units, targets, gamma, ridge, *groups)[0].held_out
-    if any(len(numbers.unique()) > FOLDS for numbers in groups):
+    if any(len(torch.unique(numbers)) > FOLDS for numbers in groups):
         return None
     falkon = Falkon(units, gamma, ridge)
     return tuple(_without_folds(falkon, targets, numbers) for numbers in groups)
@@ -82,7 +82,7 @@ def _exact(
 
 def _without_folds(falkon: Falkon, targets: Tensor, numbers: Tensor) -> Tensor:
     """Return the scores ``(N, L)`` of each image by a solution without its fold."""
-    folds, which = numbers.unique(return_inverse=True)
+    folds, which = torch.unique(numbers, return_inverse=True)
     k, L = len(folds), targets.shape[1]
     known, mean = targets >= 0, _mean(targets)
     learnt = torch.cat([known & (which != fold)[:, None] for fold in range(k)], 1)  # (N, k L)

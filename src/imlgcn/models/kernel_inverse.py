@@ -1,7 +1,7 @@
-r"""The inverse of a kernel with its ridge, C = (K + lambda I)^-1, in the two forms that solve labels.
+r"""The inverse of a kernel with its ridge, C = (K + lambda I)^-1, in two forms.
 
-On the rows k that a label knows, either from a Cholesky factor of those rows, or from the inverse of
-all rows, where the others u are taken out of it (inverse of a partitioned matrix):
+On the rows k that a label knows: from a Cholesky factor of these rows, or from the inverse of all
+rows, out of which the others, u, are taken (inverse of a partitioned matrix):
 
 .. math::
     (K_{kk} + \lambda I)^{-1} = C_{kk} - C_{ku} C_{uu}^{-1} C_{uk}
@@ -38,7 +38,7 @@ class Inverse(Protocol):
 
 
 class FactorInverse:
-    """C by the factor of ``matrix + ridge * I``, in the memory of ``matrix``, which is symmetric."""
+    """C by the factor of ``matrix + ridge * I``, in the memory of the symmetric ``matrix``."""
 
     def __init__(self, matrix: Tensor, ridge: float) -> None:
         self._factor = cholesky_(matrix, ridge)
@@ -53,7 +53,8 @@ class FactorInverse:
         if not self._inverted:
             invert_lower_(self._factor)
             self._inverted = True
-        return torch.linalg.vector_norm(self._factor, dim=0).square()
+        lengths: Tensor = torch.linalg.vector_norm(self._factor, dim=0)
+        return lengths.square()
 
     def blocks(self, members: Tensor) -> Tensor:
         """Return products of columns of the inverted factor."""
@@ -77,17 +78,22 @@ class PartInverse:
         """Return ``C T``."""
         every = targets.new_zeros(len(self._inverse), targets.shape[1])
         every[self._rows] = targets
-        found = (self._inverse @ every)[self._rows]
-        return found - self._without.mT @ (self._without @ targets)
+        found: Tensor = (self._inverse @ every)[self._rows]
+        found -= self._without.mT @ (self._without @ targets)
+        return found
 
     def diagonal(self) -> Tensor:
         """Return the diagonal of C."""
-        return self._inverse.diagonal()[self._rows] - self._without.square().sum(0)
+        found: Tensor = self._inverse.diagonal()[self._rows]
+        found -= self._without.square().sum(0)
+        return found
 
     def blocks(self, members: Tensor) -> Tensor:
         """Return ``C_gg``."""
         rows, columns = self._rows[members], self._without.mT[members]  # (groups, size, U)
-        return self._inverse[rows[:, :, None], rows[:, None, :]] - columns @ columns.mT
+        found: Tensor = self._inverse[rows[:, :, None], rows[:, None, :]]
+        found -= columns @ columns.mT
+        return found
 
 
 def cholesky_(matrix: Tensor, ridge: float) -> Tensor:

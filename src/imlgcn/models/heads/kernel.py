@@ -38,7 +38,8 @@ class KernelHead(Head):
 
     A score is about 0 for an absent label and 1 for a present one: a logit only after calibration.
     Before :meth:`fit` it is the mean, 0. There is no gradient through the images, no dropout and
-    no randomness. ``support`` is how many vote; :meth:`fit` sets it, :meth:`fitted_options` returns it.
+    no randomness. ``support`` is how many vote; :meth:`fit` sets it, :meth:`fitted_options` returns
+    it.
 
     Shape:
         - features ``(B, C, H, W)``, output ``(B, L)``
