@@ -135,6 +135,17 @@ def test_landmarks_are_in_order_different_and_all_where_there_are_few():
     assert 400 < float(drawn.double().mean()) < 600
 
 
+def test_few_steps_are_enough(beyond, monkeypatch):
+    """Without the landmarks' second moments it takes more than 50."""
+    steps = []
+    system = Falkon._system
+    monkeypatch.setattr(Falkon, "_system", lambda *given: steps.append(1) or system(*given))
+    use(monkeypatch, 200)
+    units = unit_roots(torch.randn(600, D)).half()
+    fit_kernel(units, (units[:, :1] > 0).to(torch.int8), GAMMA, RIDGE)
+    assert len(steps) < 20
+
+
 def test_copies_of_images_and_labels_without_known_rows_are_solved(units, targets, beyond):
     units[30:] = units[:30].repeat(2, 1)
     targets[:, 1] = -1
