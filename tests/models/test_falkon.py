@@ -38,8 +38,8 @@ def use(monkeypatch, count):
     monkeypatch.setitem(Falkon.__init__.__kwdefaults__, "most", count)
 
 
-def scores(found, queries):
-    distances = squared_distances(queries.double(), found.support.double())
+def scores(found, units, queries):
+    distances = squared_distances(queries.double(), units[found.rows].double())
     return gaussian_(distances, GAMMA, found.scale) @ found.weights + found.mean
 
 
@@ -60,7 +60,9 @@ def test_with_every_image_a_landmark_the_scores_are_the_exact_ones(
     monkeypatch.setattr(kernel_fit, "EXACT_IMAGES", 0)
     found = fit_kernel(units, targets, GAMMA, RIDGE)
     assert found.scale == exact.scale
-    torch.testing.assert_close(scores(found, queries), scores(exact, queries), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        scores(found, units, queries), scores(exact, units, queries), atol=1e-4, rtol=0
+    )
     held = hold_out_kernel(units, targets, GAMMA, RIDGE, folds)[0]
     torch.testing.assert_close(held, exactly_held, atol=5e-4, rtol=0, equal_nan=True)
 
@@ -70,7 +72,7 @@ def test_fewer_landmarks_solve_the_normal_equations(units, targets, beyond, monk
     targets = hide(targets, 0.2)
     found = fit_kernel(units, targets, GAMMA, RIDGE)
     chosen = units[landmarks(N, 30)].double()
-    torch.testing.assert_close(found.support.double(), chosen)
+    assert torch.equal(found.rows, landmarks(N, 30))
     wide = gaussian_(squared_distances(units.double(), chosen), GAMMA, found.scale)
     small = gaussian_(squared_distances(chosen, chosen), GAMMA, found.scale)
     for label, column in enumerate(targets.T):
@@ -124,7 +126,7 @@ def test_the_same_images_give_the_same_bytes(units, targets, beyond, monkeypatch
     torch.manual_seed(99)  # nothing is drawn from the state of the caller
     other = fit_kernel(units, targets, GAMMA, RIDGE)
     assert torch.equal(one.weights, other.weights)
-    assert torch.equal(one.support, other.support)
+    assert torch.equal(one.rows, other.rows)
 
 
 def test_landmarks_are_in_order_different_and_all_where_there_are_few():
@@ -151,9 +153,9 @@ def test_copies_of_images_and_labels_without_known_rows_are_solved(units, target
     targets[:, 1] = -1
     targets[:, 2] = 1
     found = fit_kernel(units, targets, GAMMA, RIDGE)
-    assert scores(found, units).isfinite().all()
+    assert scores(found, units, units).isfinite().all()
     torch.testing.assert_close(
-        scores(found, units[:3])[:, 1:3].float(), torch.tensor([[0.0, 1]] * 3)
+        scores(found, units, units[:3])[:, 1:3].float(), torch.tensor([[0.0, 1]] * 3)
     )
 
 
@@ -166,7 +168,7 @@ def test_more_work_than_the_exact_solution_may_take_is_left_to_landmarks(
     assert kernel_fit.is_exact(targets[:, :1])
     assert not kernel_fit.is_exact(targets)
     use(monkeypatch, 20)
-    assert len(fit_kernel(units, targets, GAMMA, RIDGE).support) == 20
+    assert len(fit_kernel(units, targets, GAMMA, RIDGE).rows) == 20
 
 
 def test_the_head_keeps_the_landmarks(units, targets, beyond, monkeypatch):
@@ -175,7 +177,11 @@ def test_the_head_keeps_the_landmarks(units, targets, beyond, monkeypatch):
     features = torch.randn(N, D, 1, 1)
     head.fit(features, targets)
     assert head.fitted_options() == {"support": 25}
-    assert head(features).shape == (N, L)
+    roots = unit_roots(features[:, :, 0, 0].double())
+    torch.testing.assert_close(head.support, roots.half()[landmarks(N, 25)])
+    found = fit_kernel(roots.half(), targets, GAMMA, RIDGE)
+    expected = scores(found, roots.half(), roots).float()
+    torch.testing.assert_close(head(features), expected, atol=1e-4, rtol=0)
     assert head.held_out(features, targets, torch.arange(N)) is None
     assert head.held_out(features, targets, torch.arange(N) % 5)[0].dtype == torch.float32
 

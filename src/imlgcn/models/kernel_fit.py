@@ -26,9 +26,9 @@ FOLDS = 10  # groups that landmarks hold out at once, at most
 
 
 class Fitted(NamedTuple):
-    """What a kernel head keeps: vectors ``(M, D)``, weights ``(M, L)``, mean ``(L,)`` and m."""
+    """What a kernel head keeps: rows of images ``(M,)``, weights ``(M, L)``, mean ``(L,)``, m."""
 
-    support: Tensor
+    rows: Tensor
     weights: Tensor
     mean: Tensor
     scale: float
@@ -38,15 +38,15 @@ def fit_kernel(units: Tensor, targets: Tensor, gamma: float, ridge: float) -> Fi
     """Solve for targets ``(N, L)`` of vectors of length 1 ``(N, D)``: 1, 0, -1 unknown.
 
     Up to :data:`EXACT_IMAGES` and :data:`EXACT_WORK` the solution is exact and keeps all images;
-    beyond, it keeps landmarks (:mod:`imlgcn.models.falkon`).
+    beyond, it keeps :func:`imlgcn.models.falkon.landmarks`, which N and M decide.
     """
     if is_exact(targets):
         found, scale = _exact(units, targets, gamma, ridge)
-        return Fitted(units, found.weights, found.mean, scale)
+        return Fitted(torch.arange(len(units)), found.weights, found.mean, scale)
     falkon = Falkon(units, gamma, ridge)
     known, mean = targets >= 0, _mean(targets)
     weights = falkon.solve(_residual(targets, known, mean), known)
-    return Fitted(units[falkon.rows], weights, mean, falkon.scale)
+    return Fitted(falkon.rows, weights, mean, falkon.scale)
 
 
 def hold_out_kernel(

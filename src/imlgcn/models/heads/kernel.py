@@ -83,9 +83,10 @@ class KernelHead(Head):
         Raises:
             InputError: features that are not finite.
         """
-        found = fit_kernel(self._units(features), targets.cpu(), self.gamma, self.ridge)
+        units = self._units(features)
+        found = fit_kernel(units, targets.cpu(), self.gamma, self.ridge)
         device = self.mean.device
-        self.support = found.support.to(device)
+        self.support = units[found.rows].to(device)
         self.weights = found.weights.float().to(device)
         self.mean = found.mean.float().to(device)
         self.median = torch.tensor(found.scale, dtype=torch.float32, device=device)
