@@ -10,13 +10,14 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import kernel_regression, kernel_stages
+from imlgcn.models import kernel_inverse, kernel_regression, kernel_stages
 from imlgcn.models.classifier import count_parameters
 from imlgcn.models.heads import create_head
 from imlgcn.models.kernel_regression import (
     gaussian_,
     kernel_scale,
     median,
+    plan,
     solve,
     squared_distances,
     unit_roots,
@@ -120,6 +121,41 @@ def test_leave_group_out_equals_solving_again_without_the_group(
         torch.testing.assert_close(found[rows], expected, equal_nan=True)
 
 
+def test_labels_that_each_lack_other_targets_share_one_inverse(kernel):
+    """And solve as if each had a factor of its own, held out in groups as well."""
+    targets = (torch.rand(N, 12) < 0.4).to(torch.int8)
+    targets[torch.arange(11), torch.arange(11)] = -1  # the last label knows all rows
+    targets[torch.arange(11) + 9, torch.arange(11)] = -1
+    targets[4:, 3] = -1  # this one knows few: a factor of its own is less work
+    groups = torch.tensor([row // 3 if row < 12 else 7 + row % 5 for row in range(N)])
+    assert plan(targets).shared.tolist() == [False] + [True] * 11
+    found = solve(kernel.clone(), targets, RIDGE, groups, torch.arange(N))
+    for label in range(12):
+        alone = targets[:, [label]]
+        assert not plan(alone).shared.any()
+        expected = solve(kernel.clone(), alone, RIDGE, groups, torch.arange(N))
+        for one, other in zip(found.held_out, expected.held_out, strict=True):
+            torch.testing.assert_close(one[:, [label]], other, equal_nan=True)
+        torch.testing.assert_close(found.weights[:, [label]], expected.weights)
+        torch.testing.assert_close(found.mean[[label]], expected.mean)
+    for group in groups.unique():
+        rows = (groups == group).nonzero()[:, 0].tolist()
+        expected = without(kernel, targets, rows)[rows]
+        torch.testing.assert_close(found.held_out[0][rows], expected, equal_nan=True)
+
+
+def test_the_work_of_a_plan_is_that_of_its_factors():
+    targets = torch.zeros(30, 3, dtype=torch.int8)
+    assert plan(targets).work == pytest.approx(2 / 3 * 30**3)
+    targets[:10, 1] = -1
+    assert plan(targets).work == pytest.approx(2 / 3 * (30**3 + 20**3))
+    targets[:, 2] = -1
+    assert plan(targets).which.tolist() == [1, 0, -1]
+    many = torch.zeros(30, 9, dtype=torch.int8)
+    many[torch.arange(9), torch.arange(9)] = -1
+    assert plan(many).work == pytest.approx(30**3 + 9 * 30)
+
+
 def test_without_any_other_image_the_mean_is_left(kernel, targets):
     found = solve(kernel, targets, RIDGE, torch.zeros(N)).held_out[0]
     for column, known in zip(found.T, targets.T, strict=True):
@@ -129,10 +165,10 @@ def test_without_any_other_image_the_mean_is_left(kernel, targets):
 
 @pytest.mark.parametrize("size", [1, 3, 64, 100])
 def test_a_triangle_is_inverted_by_halves_as_at_once(size, monkeypatch):
-    monkeypatch.setattr(kernel_regression, "SMALL", 8)
+    monkeypatch.setattr(kernel_inverse, "SMALL", 8)
     lower = torch.randn(size, size, dtype=torch.float64).tril() + 9 * torch.eye(size)
     expected = torch.linalg.inv(lower)
-    torch.testing.assert_close(kernel_regression._invert_lower_(lower), expected)
+    torch.testing.assert_close(kernel_inverse.invert_lower_(lower), expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 11, 400])

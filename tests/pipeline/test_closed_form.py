@@ -10,7 +10,8 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting import export
-from imlgcn.models import PixelInput, create_head
+from imlgcn.models import PixelInput, create_head, kernel_fit
+from imlgcn.models.heads.kernel import KernelHead
 from imlgcn.models.kernel_rows import Kept
 from imlgcn.models.kernel_stages import joined_units
 from imlgcn.progress import Progress
@@ -74,6 +75,20 @@ def test_without_a_refit_validation_is_watched_and_not_learnt(train_tiny, tmp_pa
 def test_the_same_data_gives_the_same_bytes(kernel, train_tiny, tmp_path):
     again = train_tiny(tmp_path / "again", head="kernel", seed=0)
     assert again.info.sha256 == kernel.info.sha256
+
+
+def test_beyond_the_exact_solution_it_is_calibrated_on_scores_without_the_fold(
+    kernel, train_tiny, tmp_path, monkeypatch
+):
+    """All folds are held out at once: the head itself is fitted once."""
+    fits, fit = [], KernelHead.fit
+    monkeypatch.setattr(KernelHead, "fit", lambda *given: fits.append(1) or fit(*given))
+    monkeypatch.setattr(kernel_fit, "EXACT_IMAGES", 0)
+    found = train_tiny(tmp_path / "run", head="kernel", whole=True)
+    assert found.info.head == kernel.info.head  # here every image is a landmark
+    np.testing.assert_allclose(scores_of(found), scores_of(kernel), atol=1e-3)
+    assert len(fits) == 1
+    assert metrics_of(found)["mAP"] == pytest.approx(metrics_of(kernel)["mAP"], abs=0.01)
 
 
 def test_it_reports_evaluates_and_exports_like_any_other(kernel, shapes):

@@ -8,6 +8,7 @@ import torch
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.models.falkon import Falkon
 from imlgcn.models.kernel_regression import unit_roots
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import SCORES, SUPPORT
@@ -105,3 +106,18 @@ def test_a_run_that_replaces_another_does_not_leave_its_file(train_tiny, tmp_pat
     train_tiny(tmp_path / "run", head="linear")
     train_tiny(tmp_path / "run", head="linear", keep_support=False, replace=True)
     assert not (tmp_path / "run" / SUPPORT).exists()
+
+
+def test_landmarks_come_first_in_the_order_of_the_head(train_tiny, tmp_path, shapes, monkeypatch):
+    monkeypatch.setattr("imlgcn.models.kernel_fit.EXACT_IMAGES", 30)
+    monkeypatch.setitem(Falkon.__init__.__kwdefaults__, "most", 20)
+    found = train_tiny(tmp_path / "run", head="kernel")
+    head, kept = found.classifier().head, found.folder.support()
+    assert len(head.support) == 20
+    assert len(kept.images) == len(set(kept.images)) == 60
+    units = unit_roots(torch.tensor(kept.features[:20]).float())
+    own = torch.nn.functional.normalize(head.support.float(), dim=1)
+    torch.testing.assert_close(units, own, atol=3e-3, rtol=0)
+    records = {record.name: row for row, record in enumerate(learnt(shapes).records)}
+    expected = learnt(shapes).targets[[records[name] for name in kept.images]]
+    np.testing.assert_array_equal(kept.targets, expected)

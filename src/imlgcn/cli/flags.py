@@ -61,7 +61,7 @@ QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
 ARGUMENT = re.compile(
-    r"(?<![\w./=-])(" + "|".join(FLAGS) + r")=(True\b|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
+    r"(?<![\w./=:-])(" + "|".join(FLAGS) + r")=(True\b|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
 )
 
 
@@ -74,6 +74,8 @@ def in_flags(message: str) -> str:
     '--device cuda:7: give --device auto'
     >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
     'a lower threshold gives more (--set head_options.threshold=0.2)'
+    >>> in_flags("iml_gcn:graph=identity is an entry of a comparison")
+    'iml_gcn:graph=identity is an entry of a comparison'
     """
     return ARGUMENT.sub(_flag, GROUPED.sub(r"--set \1=", message))
 

@@ -109,7 +109,9 @@ class SupportNames:
             return
         if self._kept is None:
             self.note = NOT_KEPT
-        elif len(self._kept.images) != images:
+        elif (
+            len(self._kept.images) < images
+        ):  # with landmarks there are more: the first are its own
             self._kept, self.note = None, NOT_ITS_OWN
 
     def describer(self, label: int) -> Callable[[int, float], SupportImage]:

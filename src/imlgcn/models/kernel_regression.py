@@ -7,7 +7,8 @@ r"""Gaussian kernel ridge regression on square-root features, solved in closed f
 m is the median of all N x N squared distances. The score of an image is :math:`k^\top A + \bar T`,
 with k its kernel to the N images. A label with unknown targets is solved on its known rows.
 
-Shapes: N images fitted on, Q others, D channels, L labels, K rows that a label knows.
+Shapes: N images fitted on, Q others, D channels, L labels, K rows that a label knows, U rows
+that it does not, P patterns of known rows.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from imlgcn.models.kernel_inverse import FactorInverse, Inverse, PartInverse, cholesky_
+
 BLOCK = 1 << 22  # values looked at at once, for their median
 DIGIT = 21  # bits of a float64 that one pass finds; three passes find all but the sign
-SMALL = 256  # rows of a triangle that is inverted at once
 AT_ONCE = 1024  # rows of groups that are held out at once
 COINCIDENT = 1e-9  # a median below this is rounding: most pairs are copies of one image
 
@@ -108,7 +110,7 @@ def _bits(block: Tensor, shift: int) -> Tensor:
 
 
 def solve(kernel: Tensor, targets: Tensor, ridge: float, *groups: Tensor) -> Solution:
-    r"""Solve all labels; those that know the same rows share a factorisation.
+    r"""Solve all labels, each on the rows it knows, with as little work as :func:`plan` finds.
 
     Held-out scores are exact, from :math:`C = (K + \lambda I)^{-1}`, for a group g of rows
     :math:`T_g - C_{gg}^{-1} (C (T - \bar T))_g`: what the others would say if g had been left out
@@ -126,65 +128,73 @@ def solve(kernel: Tensor, targets: Tensor, ridge: float, *groups: Tensor) -> Sol
     weights = kernel.new_zeros(targets.shape)
     mean = kernel.new_zeros(targets.shape[1])
     held_out = tuple(torch.full_like(weights, torch.nan) for _ in groups)
-    for labels, rows in _known_rows(targets):
-        whole = len(rows) == len(targets)
-        matrix = kernel if whole else kernel[rows[:, None], rows]
+    for labels, rows, inverse in _inverses(kernel, targets, ridge):
         T = targets[rows][:, labels].to(kernel.dtype)  # (K, labels)
         mean[labels] = T.mean(0)
-        factor = _cholesky_(matrix, ridge)
-        A = torch.cholesky_solve(T - T.mean(0), factor)
+        A = inverse.solve(T - T.mean(0))
         weights[rows[:, None], labels] = A
-        if groups:
-            inverse = _invert_lower_(factor)
-            for scores, numbers in zip(held_out, groups, strict=True):
-                scores[rows[:, None], labels] = T - _held_out(inverse, A, numbers[rows])
+        for scores, numbers in zip(held_out, groups, strict=True):
+            scores[rows[:, None], labels] = T - _held_out(inverse, A, numbers[rows])
     return Solution(weights, mean, held_out)
 
 
-def _known_rows(targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield labels that know the same rows, with these; labels that know all rows come last."""
+class Plan(NamedTuple):
+    """Patterns of known rows ``(P, N)``, the pattern of each label, which share, and the work."""
+
+    patterns: Tensor  # bool, those with the fewest known rows first, none without any
+    which: Tensor  # (L,); -1: the label knows no row
+    shared: Tensor  # (P,) whether a pattern is solved from the inverse of all rows
+    work: float  # multiply-adds, about
+
+
+def plan(targets: Tensor) -> Plan:
+    """Return how labels ``(N, L)`` with unknown targets are solved, held-out scores included.
+
+    Labels that know the same K of N rows are one pattern. Each has a factor of its own (2/3 K^3),
+    or all share the inverse of all rows (N^3, once) and leave out what they do not know, U rows
+    (U^2 N): whichever is less work.
+    """
     known = targets >= 0
     patterns, which = torch.unique(known.T, dim=0, return_inverse=True)
-    for index in patterns.sum(1).argsort().tolist():  # the last may destroy the kernel
-        if patterns[index].any():
-            yield (which == index).nonzero()[:, 0], patterns[index].nonzero()[:, 0]
+    order = patterns.sum(1).argsort(stable=True)
+    order = order[patterns[order].any(1)]
+    place = torch.full((len(patterns),), -1)
+    place[order] = torch.arange(len(order))
+    N, count = len(targets), patterns[order].sum(1).double()
+    own, leave = 2 / 3 * count**3, (N - count) ** 2 * N
+    shared = leave < own
+    if N**3 + leave[shared].sum() >= own[shared].sum():
+        shared = torch.zeros_like(shared)
+    work = torch.where(shared, leave, own).sum() + (N**3 if shared.any() else 0)
+    return Plan(patterns[order], place[which], shared, float(work))
 
 
-def _cholesky_(matrix: Tensor, ridge: float) -> Tensor:
-    """Factor ``matrix + ridge * I`` in the memory of ``matrix``, which is symmetric."""
-    matrix.diagonal().add_(ridge)
-    factor = matrix.mT  # LAPACK counts by columns: this way nothing is copied
-    info = torch.empty((), dtype=torch.int32, device=matrix.device)
-    torch.linalg.cholesky_ex(factor, check_errors=True, out=(factor, info))
-    return factor
+def _inverses(
+    kernel: Tensor, targets: Tensor, ridge: float
+) -> Iterator[tuple[Tensor, Tensor, Inverse]]:
+    """Yield labels that know the same rows, these, and C on them; the last destroy the kernel."""
+    patterns, which, shared, _ = plan(targets)
+    own = (~shared).nonzero()[:, 0].tolist()
+    for index in own:  # a pattern that knows all rows is the last
+        rows = patterns[index].nonzero()[:, 0]
+        matrix = kernel if len(rows) == len(kernel) else kernel[rows[:, None], rows]
+        yield (which == index).nonzero()[:, 0], rows, FactorInverse(matrix, ridge)
+    if shared.any():
+        inverse = torch.cholesky_inverse(cholesky_(kernel, ridge))
+        for index in shared.nonzero()[:, 0].tolist():
+            rows, hidden = patterns[index].nonzero()[:, 0], (~patterns[index]).nonzero()[:, 0]
+            labels = (which == index).nonzero()[:, 0]
+            yield labels, rows, PartInverse(inverse, rows, hidden)
 
 
-def _invert_lower_(factor: Tensor) -> Tensor:
-    """Invert a lower triangle in place, by halves: a third of the work of solving for I."""
-    size = len(factor)
-    if size <= SMALL:
-        eye = torch.eye(size, dtype=factor.dtype, device=factor.device)
-        factor.copy_(torch.linalg.solve_triangular(factor, eye, upper=False))
-        return factor
-    half = size // 2
-    above, below, corner = factor[:half, :half], factor[half:, half:], factor[half:, :half]
-    right = torch.linalg.solve_triangular(above, corner, upper=False, left=False)
-    corner.copy_(torch.linalg.solve_triangular(below, right, upper=False).neg_())
-    _invert_lower_(above)
-    _invert_lower_(below)
-    return factor
-
-
-def _held_out(inverse: Tensor, weights: Tensor, groups: Tensor) -> Tensor:
-    """Return ``C_gg^-1 A_g`` of every group, ``(K, L)``; ``inverse`` is that of the factor."""
-    diagonal = torch.linalg.vector_norm(inverse, dim=0).square()  # of C
-    left: Tensor = weights / diagonal[:, None]
+def _held_out(inverse: Inverse, weights: Tensor, groups: Tensor) -> Tensor:
+    """Return ``C_gg^-1 A_g`` of every group, ``(K, L)``."""
+    left: Tensor = weights / inverse.diagonal()[:, None]
     _, which, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
     order, starts = which.argsort(stable=True), sizes.cumsum(0) - sizes
     for size in sizes[sizes > 1].unique().tolist():  # groups of one size at once: there may be many
         members = order[starts[sizes == size][:, None] + torch.arange(size)]  # (groups, size)
         for rows in torch.split(members, max(AT_ONCE // size, 1)):
-            columns = inverse.mT[rows]  # (groups, size, K)
-            part = torch.linalg.cholesky(columns @ columns.mT)  # of C_gg
+            part = torch.linalg.cholesky(inverse.blocks(rows))  # of C_gg
             left[rows] = torch.cholesky_solve(weights[rows], part)
     return left

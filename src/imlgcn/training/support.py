@@ -27,10 +27,14 @@ MOST_BYTES = 5_000_000  # of all thumbnails
 def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) -> Support:
     """Return the images that ``head`` has learnt, in the order in which it learnt them.
 
+    Where it scores by some of them only (landmarks), these come first, in its own order.
+
     ``thumbnails`` adds small pictures of those with the largest weights, where the head scores by
     the images it was fitted on.
     """
-    learnt, dataset = lesson.features, lesson.features.dataset
+    order = _order(len(lesson.groups), head)
+    dataset = lesson.features.dataset.select(order)
+    values = lesson.features.values[order]
     pictures = {}
     if thumbnails and isinstance(head, Head) and head.has_support:
         weights = head.support_weights().abs().cpu().numpy()  # (N, L)
@@ -39,11 +43,20 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
         labels=tuple(dataset.names),
         images=tuple(record.name for record in dataset.records),
         targets=dataset.targets,
-        features=half_precision(learnt.values[:, POOLINGS.index("avg")]),
-        groups=lesson.groups if lesson.held_out.any() else None,
-        folds=lesson.folds if lesson.held_out.any() else None,
+        features=half_precision(values[:, POOLINGS.index("avg")]),
+        groups=lesson.groups[order] if lesson.held_out.any() else None,
+        folds=lesson.folds[order] if lesson.held_out.any() else None,
         thumbnails=pictures,
     )
+
+
+def _order(images: int, head: Scorer) -> NDArray[np.int64]:
+    """Return the rows of all images, those that the head scores by first."""
+    everyone = np.arange(images)
+    if not isinstance(head, Head) or head.support_rows is None:
+        return everyone
+    own = head.support_rows.cpu().numpy()
+    return np.concatenate([own, np.setdiff1d(everyone, own)])
 
 
 def strongest_rows(weights: NDArray[np.floating]) -> list[int]:

@@ -58,6 +58,9 @@ class Head(Scorer):
     has_support: ClassVar[bool] = False
     """Whether a score is a sum over the images it was fitted on (:meth:`support_contributions`)."""
 
+    support_rows: Tensor | None = None
+    """After :meth:`fit`, which of the fitted images these are, in their order; None: all."""
+
     unused_parameters: tuple[str, ...] = ()
     """Parameters the published code stores but never uses: no gradient reaches them."""
 

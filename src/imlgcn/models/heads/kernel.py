@@ -17,13 +17,8 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Features, Head
-from imlgcn.models.kernel_regression import (
-    Solution,
-    gaussian_,
-    kernel_scale,
-    solve,
-    squared_distances,
-)
+from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel
+from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_rows import Kept, keep
 from imlgcn.models.kernel_stages import MOST_STAGES, channel_scales, choose_stages, joined_units
 from imlgcn.models.layers import pool
@@ -56,13 +51,14 @@ class KernelHead(Head):
     squared distances between the fitted images, K the kernel between them, :math:`\gamma` is
     ``gamma``, :math:`\lambda` is ``ridge``, T are the targets 0 and 1. A label with unknown targets
     is solved on its known rows. :meth:`fit` solves all labels at once, in float64. The images are
-    kept in half precision, their stages in 8 bits, and A is solved for what is kept.
+    kept in half precision, their stages in 8 bits, and A is solved for what is kept. Beyond 20,000
+    images only some of them, the landmarks, vote (:mod:`imlgcn.models.falkon`).
 
     A score is about 0 for an absent label and 1 for a present one: a logit only after calibration.
     Before :meth:`fit` it is the mean, 0. There is no gradient through the images, no dropout and
-    no randomness. ``support`` is N, ``stages`` the earlier maps in use; :meth:`fit` sets both
-    (fewer stages where they are clearly better), :meth:`fitted_options` returns them. With one
-    number as ``in_channels``, and with a backbone of one map, there are none.
+    no randomness. ``support`` is how many vote, ``stages`` the earlier maps in use; :meth:`fit`
+    sets both (fewer stages where they are clearly better), :meth:`fitted_options` returns them.
+    With one number as ``in_channels``, and with a backbone of one map, there are none.
 
     Shape:
         - features ``(B, C, H, W)`` or, with stages, a tuple of maps or means, deepest last; output
@@ -133,30 +129,34 @@ class KernelHead(Head):
             InputError: features that are not finite.
         """
         rows = self._rows(features, targets, groups)
-        scale, found = self._solve(rows.kept, targets)
+        units = rows.kept.units(torch.float64)
+        found = fit_kernel(units, targets.cpu(), self.gamma, self.ridge)
         device = self.mean.device
         self.feature_levels = rows.levels
+        self.support_rows = None if len(found.rows) == len(units) else found.rows
         self.stage_mean = rows.mean.float().to(device)
         self.stage_rate = rows.rate.float().to(device)
-        self.support = rows.kept.deepest.to(device)
-        self.stage_support = rows.kept.stages.to(device)
+        self.support = rows.kept.deepest[found.rows].to(device)
+        self.stage_support = rows.kept.stages[found.rows].to(device)
         self.stage_step = rows.kept.step.to(device)
         self.weights = found.weights.float().to(device)
         self.mean = found.mean.float().to(device)
-        self.median = torch.tensor(scale, dtype=torch.float32, device=device)
+        self.median = torch.tensor(found.scale, dtype=torch.float32, device=device)
 
     @torch.no_grad()
     def held_out(
         self, features: Features, targets: Tensor, *groups: Tensor
     ) -> tuple[Tensor, ...] | None:
-        """Return the exact held-out scores.
+        """Return the held-out scores.
 
         What does not look at targets (the stages' scales and m), the choice of stages (by the last
-        of ``groups``) and the mean of the targets stay those of all images.
+        of ``groups``) and the mean of the targets stay those of all images. The scores are exact;
+        with landmarks there are none for more than ten groups: None.
         """
         rows = self._rows(features, targets, groups[-1] if groups else None)
-        _, found = self._solve(rows.kept, targets, *groups)
-        return tuple(scores.float() for scores in found.held_out)
+        units = rows.kept.units(torch.float64)
+        found = hold_out_kernel(units, targets.cpu(), self.gamma, self.ridge, *groups)
+        return None if found is None else tuple(scores.float() for scores in found)
 
     def _rows(self, features: Features, targets: Tensor, groups: Tensor | None) -> _Rows:
         """Choose the stages by held-out scores and return the rows to keep."""
@@ -170,14 +170,6 @@ class KernelHead(Head):
         mean, rate = channel_scales(torch.cat([levels[0][:, :0], *levels[:-1]], 1))
         kept = keep(joined_units(levels, mean, rate, self.stage_weight), len(mean))
         return _Rows(kept, mean, rate, len(levels))
-
-    def _solve(self, kept: Kept, targets: Tensor, *groups: Tensor) -> tuple[float, Solution]:
-        """Return m and the solution for the rows that are kept."""
-        units = kept.units(torch.float64)
-        distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
-        scale = kernel_scale(distances)
-        kernel = gaussian_(distances, self.gamma, scale)
-        return scale, solve(kernel, targets.cpu(), self.ridge, *groups)
 
     def fitted_options(self) -> dict[str, Any]:
         """Return how many images the head holds and how many stages it uses."""
