@@ -8,7 +8,7 @@ import imlgcn.exporting.int8 as judging
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.exporting import ExportRefused, export
-from imlgcn.exporting.int8 import calibration_images, evaluate_int8, measure
+from imlgcn.exporting.int8 import calibration_images, evaluate_int8, judging_split, measure
 from imlgcn.progress import SILENT
 from imlgcn.tagger import Tagger
 
@@ -34,8 +34,18 @@ def test_ranges_are_never_fitted_on_images_that_judge(shapes, rewrite, tagger):
     settings = tagger.info.image
     assert len(calibration_images(data, settings)) == data.splits["train"] == 42
     no_splits = load_dataset(rewrite(lambda row: row[:2], ("image", "labels")))
-    with pytest.raises(InputError, match="fitted on the split train and evaluated on val"):
+    with pytest.raises(InputError, match="fitted on the split train and evaluated on val or test"):
         calibration_images(no_splits, settings)
+
+
+def test_images_that_were_learnt_do_not_judge_where_others_are_left(shapes, rewrite):
+    data = load_dataset(shapes)
+    assert judging_split(data) == "val"
+    assert judging_split(data, learnt=True) == "test"
+    no_val = load_dataset(rewrite(lambda row: None if row[2] == "val" else row))
+    assert judging_split(no_val) == judging_split(no_val, learnt=True) == "test"
+    no_test = load_dataset(rewrite(lambda row: None if row[2] == "test" else row))
+    assert judging_split(no_test, learnt=True) == "val"
 
 
 @pytest.fixture
@@ -50,7 +60,7 @@ def judge(tagger, shapes, tmp_path, monkeypatch):
         monkeypatch.setattr(judging, "evaluate", lambda *_, **__: {"mAP": next(scores)})
         monkeypatch.setattr(judging, "measure", lambda engines, size: list(rates))
         data = load_dataset(shapes)
-        return evaluate_int8(before, after, data, max_drop, 42, SILENT, runtimes)
+        return evaluate_int8(before, after, data, "val", max_drop, 42, SILENT, runtimes)
 
     return run
 

@@ -63,7 +63,7 @@ def export(
         typer.Option(
             metavar="DATA",
             help="Images to compare the file on; --int8 is fitted on its split train and evaluated "
-            "on val (default: the training data, or openclipart).",
+            "on val or test (default: the training data, or openclipart).",
             rich_help_panel=INT8,
         ),
     ] = None,
@@ -128,5 +128,5 @@ def _show(done: Exported) -> None:
             f"  speed {number(int8.rate_before)} to {number(int8.rate)} images/s here "
             f"({number(int8.rate / int8.rate_before, 2)} times as fast)\n"
             f"  mAP {number(int8.mAP_before, 2)} to {number(int8.mAP, 2)} on "
-            f"{plural(int8.images, 'validation image')}"
+            f"{plural(int8.images, 'image')} of {int8.split}"
         )

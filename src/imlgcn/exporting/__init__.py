@@ -20,7 +20,7 @@ from imlgcn.exporting.agreement import (
     sample_images,
 )
 from imlgcn.exporting.formats import FORMATS, Format, Quantize
-from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8
+from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.numbers import number, plural
@@ -110,8 +110,10 @@ def export(
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
             progress.say(f"calibrating on {plural(len(images), 'training image')}")
             quantize(whole, file, images)
+            split = judging_split(data, learnt=bool(tagger.folder.config.get("refit")))
+            runtimes = tuple(chosen.runtimes)
             report = evaluate_int8(
-                whole, file, data, max_drop, len(images), progress, tuple(chosen.runtimes)
+                whole, file, data, split, max_drop, len(images), progress, runtimes
             )
         shutil.copyfile(file, kept)
     if out is None:

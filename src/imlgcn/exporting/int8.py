@@ -39,8 +39,9 @@ class Int8Report(NamedTuple):
     rate_before: float
     mAP: float  # noqa: N815 - percent, protocol default
     mAP_before: float  # noqa: N815
-    images: int  # validation images behind mAP
+    images: int  # images behind mAP, those of `split`
     calibrated: int  # training images behind the ranges
+    split: str = "val"
 
 
 class Scorer(Protocol):
@@ -57,11 +58,7 @@ def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
     Raises:
         InputError: the data has no splits, or no image of ``train`` can be read.
     """
-    if not {"train", "val"} <= set(data.splits):
-        raise InputError(
-            "8-bit ranges are fitted on the split train and evaluated on val; the data has "
-            f"{', '.join(data.splits) or 'no splits'}: `imlgcn split` makes them"
-        )
+    judging_split(data)
     paths = _spread(data.split("train"), CALIBRATION_IMAGES).paths
     found = []
     for path in paths:
@@ -72,10 +69,28 @@ def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
     return found
 
 
+def judging_split(data: Dataset, *, learnt: bool = False) -> str:
+    """Return the split that judges the file: val, or test where the tagger has learnt val.
+
+    Nothing is fitted on it. On images that a head has learnt, what 8 bits cost cannot be seen.
+
+    Raises:
+        InputError: the data lacks train, or any other split.
+    """
+    others = [name for name in ("test", "val") if name in data.splits]
+    if "train" not in data.splits or not others:
+        raise InputError(
+            "8-bit ranges are fitted on the split train and evaluated on val or test; the data has "
+            f"{', '.join(data.splits) or 'no splits'}: `imlgcn split` makes them"
+        )
+    return others[0 if learnt else -1]
+
+
 def evaluate_int8(
     before: Path,
     after: Path,
     data: Dataset,
+    split: str,
     max_drop: float,
     calibrated: int,
     progress: Progress,
@@ -88,9 +103,9 @@ def evaluate_int8(
     Raises:
         ExportRefused: mAP falls by more than ``max_drop`` points, or it is not faster here.
     """
-    held_out = _spread(data.split("val"), MEASURED_IMAGES)
+    held_out = _spread(data.split(split), MEASURED_IMAGES)
     reports = [
-        _evaluate(before, after, held_out, max_drop, calibrated, progress, runtime)
+        _evaluate(before, after, held_out, split, max_drop, calibrated, progress, runtime)
         for runtime in runtimes
         if installed(runtime)
     ]
@@ -101,6 +116,7 @@ def _evaluate(
     before: Path,
     after: Path,
     held_out: Dataset,
+    split: str,
     max_drop: float,
     calibrated: int,
     progress: Progress,
@@ -111,14 +127,14 @@ def _evaluate(
     for tagger in (float32, int8):
         found = evaluate(tagger, held_out, split=None, progress=progress)["mAP"]
         if found is None:
-            raise InputError("no label has a positive image in the split val: mAP is undefined")
+            raise InputError(f"no label has a positive in the split {split}: mAP is undefined")
         scores.append(float(found))
     drop = scores[0] - scores[1]
     if drop > max_drop:
         raise ExportRefused(
             f"in 8-bit integers, run by {runtime}, mAP falls by {number(drop, 2)} points "
             f"({number(scores[0], 2)} to {number(scores[1], 2)} on "
-            f"{plural(len(held_out), 'validation image')}), more than "
+            f"{plural(len(held_out), 'image')} of {split}), more than "
             f"max_drop={max_drop:g}; nothing was written"
         )
     rates = measure([float32.engine, int8.engine], float32.info.image.size)
@@ -127,8 +143,9 @@ def _evaluate(
             f"in 8-bit integers, run by {runtime}, the network is not faster on this machine: "
             f"{number(rates[1])} images/s against {number(rates[0])}; nothing was written"
         )
+    size = before.stat().st_size
     return Int8Report(
-        before.stat().st_size, rates[1], rates[0], scores[1], scores[0], len(held_out), calibrated
+        size, rates[1], rates[0], scores[1], scores[0], len(held_out), calibrated, split
     )
 
 
