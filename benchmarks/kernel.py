@@ -49,11 +49,11 @@ LANDMARKS = (2_500, 5_000, 10_000, 14_000)
 GAMMA, RIDGE = 2.0, 0.1  # the head's defaults
 RATES = (3e-3, 1e-2, 3e-2, 1e-1)  # of the linear head
 CASES = {  # what -> images, share of unknown targets, what is done
-    "2,000, all targets known, fit and held out": (2_000, 0.0, "held"),
+    "2,000, all targets known, held out by group and fold": (2_000, 0.0, "held"),
     "2,000, each label its own 10 % unknown, fit": (2_000, 0.1, "fit"),
     "2,000, each label its own 10 % unknown, held out by group and fold": (2_000, 0.1, "held"),
     "20,000, exact, fit": (20_000, 0.0, "fit"),
-    "20,000, exact, held out by group": (20_000, 0.0, "held"),
+    "20,000, exact, held out by group and fold": (20_000, 0.0, "held"),
     "50,000, landmarks, fit": (50_000, 0.0, "fit"),
     "50,000, landmarks, held out by five folds": (50_000, 0.0, "folds"),
 }

@@ -35,10 +35,10 @@ from torch import Tensor
 from imlgcn.models.kernel_inverse import cholesky_
 from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
 
-LANDMARKS = 14_000  # M: more change nothing that can be measured (docs/heads/kernel.md)
+LANDMARKS = 14_000  # M: of 20,000 images they lose 0.2 mAP at most (docs/heads/kernel.md)
 KEPT = 5 << 29  # bytes of kernel blocks that are not made anew
 BLOCK = 2048  # rows of a block of the kernel
-STEPS = 50  # at most; 8 to 12 are usual
+STEPS = 50  # at most; 10 to 20 are usual
 TOLERANCE = 1e-5  # a system is solved when its gradient is so small a part of the first
 JITTER = 1e-5  # added to K_MM, whose diagonal is 1: copies of an image make it singular
 LEAF = 512  # rows of a triangle that is multiplied at once
