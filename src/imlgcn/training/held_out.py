@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -90,44 +90,70 @@ def make_lesson(
     return Lesson(part, groups, folds)
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What fits of one head gave.
+
+    Attributes:
+        folds: ``(N, L)`` scores of the lesson's images without their fold; NaN if always learnt.
+        unseen: name -> scores of other images, by the head fitted on all of the lesson.
+        seconds: of all these fits.
+    """
+
+    folds: NDArray[np.float32]
+    unseen: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
 def out_of_fold(
     fits: Mapping[str, Callable[[ImageFeatures], Head]],
     lesson: Lesson,
     *,
+    unseen: Mapping[str, ImageFeatures] | None = None,
     parallel: bool = False,
     progress: Progress = SILENT,
-) -> dict[str, tuple[NDArray[np.float32], float]]:
-    """Return the scores of each image by heads fitted without its fold, and the seconds they took.
-
-    Scores ``(N, L)`` are NaN for images that are always learnt.
+) -> dict[str, Scored]:
+    """Return the scores of each image by heads fitted without its fold.
 
     Args:
         fits: name of a head -> a function that returns it fitted on the features it gets.
         lesson: what is learnt.
+        unseen: other images, scored by each head fitted on the whole lesson; none by default.
         parallel: fit on all cores at once (:mod:`imlgcn.training.parallel`).
         progress: receives a bar.
     """
-    folds = np.unique(lesson.folds[lesson.held_out])
-    found = {name: (np.full(lesson.targets.shape, np.nan, np.float32), 0.0) for name in fits}
+    folds: list[int | None] = [int(fold) for fold in np.unique(lesson.folds[lesson.held_out])]
+    folds += [None] if unseen else []
+    found = {name: Scored(np.full(lesson.targets.shape, np.nan, np.float32)) for name in fits}
     pieces = [(name, fold) for name in fits for fold in folds]
-    tasks = [partial(_score_fold, fits[name], lesson, fold) for name, fold in pieces]
+    tasks = [partial(_score, fits[name], lesson, fold, unseen or {}) for name, fold in pieces]
     with progress.bar(f"out of fold: {', '.join(fits)}", len(tasks), "fits") as advance:
-        for index, (part, seconds) in each(tasks, parallel=parallel):
+        for index, (scores, seconds) in each(tasks, parallel=parallel):
             name, fold = pieces[index]
-            scores, before = found[name]
-            scores[lesson.folds == fold] = part
-            found[name] = scores, before + seconds
+            before = found[name]
+            if fold is not None:
+                before.folds[lesson.folds == fold] = scores[""]
+            others = scores if fold is None else before.unseen
+            found[name] = Scored(before.folds, others, before.seconds + seconds)
             advance(1)
     return found
 
 
-def _score_fold(
-    fit: Callable[[ImageFeatures], Head], lesson: Lesson, fold: int
-) -> tuple[NDArray[np.float32], float]:
+def _score(
+    fit: Callable[[ImageFeatures], Head],
+    lesson: Lesson,
+    fold: int | None,
+    unseen: Mapping[str, ImageFeatures],
+) -> tuple[dict[str, NDArray[np.float32]], float]:
+    """Return the scores of a fold without it; for None, of ``unseen`` by a head fitted on all."""
     began = time.perf_counter()
-    head = fit(lesson.features.select(np.flatnonzero(lesson.folds != fold)))
-    part = lesson.features.select(np.flatnonzero(lesson.folds == fold))
-    return score_features(head, part.inputs(head)), time.perf_counter() - began
+    learnt = lesson.features
+    if fold is not None:
+        learnt = learnt.select(np.flatnonzero(lesson.folds != fold))
+        unseen = {"": lesson.features.select(np.flatnonzero(lesson.folds == fold))}
+    head = fit(learnt)
+    scores = {name: score_features(head, part.inputs(head)) for name, part in unseen.items()}
+    return scores, time.perf_counter() - began
 
 
 def exact_out_of_fold(

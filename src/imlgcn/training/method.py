@@ -6,7 +6,8 @@ Shapes: N images, C channels, L labels.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import AUTO, CONTROL, InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import Backbone, Head, MultiLabelClassifier
+from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier
 from imlgcn.numbers import number, plural, signed
 from imlgcn.progress import Progress
 from imlgcn.training.choice import Attempt, choose, count_multiply_adds
@@ -29,7 +30,7 @@ from imlgcn.training.held_out import (
 from imlgcn.training.loop import score_features
 from imlgcn.training.run import Run, Scores, Trained, extract, with_maps
 from imlgcn.training.start import Start
-from imlgcn.training.system import System
+from imlgcn.training.system import Fitted, System
 from imlgcn.training.together import train_together, tune_with_linear
 
 WORTH_A_PROCESS = 500  # images
@@ -92,29 +93,33 @@ def _train_heads(
         name: System(run, settings, backbone, features.dataset.names)
         for name, settings in run.heads.items()
     }
-    folds, held, seconds = _hold_out(run, systems, lesson)
+    unseen = _unseen(run, features) if choice else {}
+    held = _hold_out(run, systems, lesson, unseen) if lesson.held_out.any() else {}
     fitted = {}
-    for name, system in systems.items():
-        began = time.perf_counter()
-        fitted[name] = system.fit(
-            lesson.features, groups=lesson.groups, start=start, final=True, features=features
-        )
-        seconds[name] = seconds.get(name, 0) + time.perf_counter() - began
-    attempts: tuple[Attempt, ...] = ()
+
+    def fit(name: str) -> Fitted:
+        if name not in fitted:
+            fitted[name] = systems[name].fit(
+                lesson.features, groups=lesson.groups, start=start, final=True, features=features
+            )
+        return fitted[name]
+
     winner = next(reversed(systems))  # the control is first
+    attempts: tuple[Attempt, ...] = ()
     if choice:
-        costs = {
-            name: count_multiply_adds(each.head, lesson.features.inputs(each.head))
-            for name, each in fitted.items()
-        }
-        attempts = choose(folds, costs, seconds, lesson)
+        attempts = _choose(systems, held, lesson, fit)
         winner = next(each.head for each in attempts if each.chosen)
         _say_choice(attempts, run.progress)
-    scores = {
-        name: _scores(each.head, features, lesson, held.get(name) if run.settings.refit else None)
-        for name, each in fitted.items()
-    }
-    best = fitted[winner]
+    control, best = fit(CONTROL), fit(winner)
+
+    def scores_of(name: str, head: Head) -> Scores:
+        own = held[name].calibrated if name in held and run.settings.refit else None
+        return _scores(head, features, lesson, own)
+
+    scores = {name: scores_of(name, each.head) for name, each in fitted.items()}
+    for name in held.keys() - scores.keys():
+        learnt = _by_split(lesson, held[name].calibrated) if run.settings.refit else {}
+        scores[name] = learnt | held[name].unseen
     return Trained(
         classifier=MultiLabelClassifier(backbone, best.head),
         context=best.context,
@@ -123,7 +128,7 @@ def _train_heads(
         dataset=features.dataset,
         failed=failed,
         scores=scores[winner],
-        control=None if winner == CONTROL else scores[CONTROL],
+        control=None if best is control else scores[CONTROL],
         lesson=lesson,
         folds=_by_split(lesson, lesson.folds) if run.settings.refit else {},
         attempts=attempts,
@@ -131,34 +136,61 @@ def _train_heads(
     )
 
 
-def _hold_out(
-    run: Run, systems: Mapping[str, System], lesson: Lesson
-) -> tuple[Scores, Scores, dict[str, float]]:
-    """Return the scores ``(N, L)`` of each head without the fold, those to calibrate on, seconds.
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """Scores of one head: without the fold, to calibrate on, of unseen images; and seconds.
 
-    The two differ where a head has a formula for leaving out a group: more images are learnt then.
+    The first two differ where a head has a formula for leaving out a group: it learns more then.
     """
-    folds: Scores = {}
-    held: Scores = {}
-    seconds: dict[str, float] = {}
-    if not lesson.held_out.any():
-        return folds, held, seconds
+
+    folds: NDArray[Any]
+    calibrated: NDArray[Any]
+    unseen: Scores
+    seconds: float
+
+
+def _unseen(run: Run, features: ImageFeatures) -> dict[str, ImageFeatures]:
+    """Return the images that no head learns, by split."""
+    names = ("test",) if run.settings.refit else ("val", "test")
+    return {name: features.split(name)[1] for name in names if name in features.dataset.splits}
+
+
+def _hold_out(
+    run: Run, systems: Mapping[str, System], lesson: Lesson, unseen: Mapping[str, ImageFeatures]
+) -> dict[str, _Held]:
+    """Return the scores of each head for images that it has not learnt."""
+    held: dict[str, _Held] = {}
     for name, system in systems.items():
         began = time.perf_counter()
         if (exact := system.exact(lesson)) is not None:
-            folds[name], held[name] = exact
-            seconds[name] = time.perf_counter() - began
+            held[name] = _Held(*exact, {}, time.perf_counter() - began)
     others = {name: system.fit_head for name, system in systems.items() if name not in held}
     if not others:
-        return folds, held, seconds
+        return held
     # on vectors a head uses one thread; a copy of the process costs as much as a small training
     vectors = not lesson.features.maps
     parallel = vectors and run.fabric.device.type == "cpu" and len(lesson.folds) >= WORTH_A_PROCESS
-    found = out_of_fold(others, lesson, parallel=parallel, progress=run.progress)
-    for name, (scores, took) in found.items():
-        folds[name] = held[name] = scores
-        seconds[name] = took
-    return folds, held, seconds
+    found = out_of_fold(others, lesson, unseen=unseen, parallel=parallel, progress=run.progress)
+    for name, each in found.items():
+        held[name] = _Held(each.folds, each.folds, each.unseen, each.seconds)
+    return held
+
+
+def _choose(
+    systems: Mapping[str, System],
+    held: Mapping[str, _Held],
+    lesson: Lesson,
+    fit: Callable[[str], Fitted],
+) -> tuple[Attempt, ...]:
+    """Return what was tried; a head with a formula is fitted for its costs, it takes no time."""
+    costs, seconds = {}, {}
+    for name, system in systems.items():
+        began = time.perf_counter()
+        formula = HEADS[name].closed_form
+        head = fit(name).head if formula else system.create(lesson.features)[0]
+        costs[name] = count_multiply_adds(head, lesson.features.inputs(head))
+        seconds[name] = held[name].seconds + (time.perf_counter() - began if formula else 0)
+    return choose({name: held[name].folds for name in systems}, costs, seconds, lesson)
 
 
 def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:

@@ -44,7 +44,7 @@ class System:
         """Return scores ``(N, L)`` without the fold, and without the group, by a formula."""
         if not HEADS[self.settings.head].closed_form:
             return None
-        return exact_out_of_fold(self._create(lesson.features, None)[0], lesson)
+        return exact_out_of_fold(self.create(lesson.features, None)[0], lesson)
 
     def fit_head(self, learnt: ImageFeatures) -> Head:
         """Return the head fitted on ``learnt``, without a word."""
@@ -63,7 +63,7 @@ class System:
 
         ``final``: say and log what happens.
         """
-        head, context = self._create(learnt, start)
+        head, context = self.create(learnt, start)
         run, name = self.run, self.settings.head
         progress = run.progress if final else SILENT
         if final and run.settings.head == name:
@@ -95,7 +95,9 @@ class System:
         )
         return Fitted(head, context)
 
-    def _create(self, learnt: ImageFeatures, start: Start | None) -> tuple[Head, LabelContext]:
+    def create(
+        self, learnt: ImageFeatures, start: Start | None = None
+    ) -> tuple[Head, LabelContext]:
         """Return a new head, made for these rows; the same rows and seed give the same head."""
         options = self.settings.head_options
         context = LabelContext.from_targets(self.names, learnt.dataset.targets)
