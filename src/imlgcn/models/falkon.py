@@ -76,18 +76,18 @@ class Falkon:
         self._r = cholesky_(product.mul_(len(units) / len(chosen)), ridge)
         self.kernel = Blocks(units, chosen.float(), gamma / self.scale)
 
-    def solve(self, residual: Tensor, known: Tensor) -> Tensor:
+    def solve(self, residual: Tensor, known: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         """Return the weights ``(M, S)`` of the landmarks, float64.
 
         Args:
             residual: targets without their mean ``(N, S)``; 0 where not ``known`` ``(N, S)``.
+            tolerance: a system is solved when its gradient is so small a part of the first.
         """
         gradient = residual.new_zeros(len(self.rows), residual.shape[1], dtype=torch.float64)
         for part, block in self.kernel:
             gradient += block.mT @ residual[part].float()
-        B = conjugate_gradients(
-            lambda B: self._system(B, known), self._down(self._r, self._down(self._q, gradient))
-        )
+        wanted = self._down(self._r, self._down(self._q, gradient))
+        B = conjugate_gradients(lambda B: self._system(B, known), wanted, tolerance)
         return self._up(self._q, self._up(self._r, B))
 
     def _system(self, B: Tensor, known: Tensor) -> Tensor:
@@ -130,14 +130,16 @@ class Blocks:
         return gaussian_(distances, self._rate, 1.0)
 
 
-def conjugate_gradients(system: Callable[[Tensor], Tensor], wanted: Tensor) -> Tensor:
+def conjugate_gradients(
+    system: Callable[[Tensor], Tensor], wanted: Tensor, tolerance: float = TOLERANCE
+) -> Tensor:
     """Return X ``(M, S)`` with ``system(X) = wanted``; every column is solved on its own.
 
     ``system`` is linear, symmetric and positive definite in each column. All is float64.
     """
     found, gradient = torch.zeros_like(wanted), wanted.clone()
     direction, size = gradient.clone(), gradient.square().sum(0)  # (S,)
-    least = TOLERANCE**2 * size
+    least = tolerance**2 * size
     for _ in range(STEPS):
         if (size <= least).all():
             break

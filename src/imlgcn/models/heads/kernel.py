@@ -17,7 +17,7 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Features, Head
-from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel
+from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
 from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_rows import Kept, keep
 from imlgcn.models.kernel_stages import MOST_STAGES, channel_scales, choose_stages, joined_units
@@ -129,7 +129,7 @@ class KernelHead(Head):
             InputError: features that are not finite.
         """
         rows = self._rows(features, targets, groups)
-        units = rows.kept.units(torch.float64)
+        units = _to_solve(rows.kept, targets)
         found = fit_kernel(units, targets.cpu(), self.gamma, self.ridge)
         device = self.mean.device
         self.feature_levels = rows.levels
@@ -154,7 +154,7 @@ class KernelHead(Head):
         with landmarks there are none for more than ten groups: None.
         """
         rows = self._rows(features, targets, groups[-1] if groups else None)
-        units = rows.kept.units(torch.float64)
+        units = _to_solve(rows.kept, targets)
         found = hold_out_kernel(units, targets.cpu(), self.gamma, self.ridge, *groups)
         return None if found is None else tuple(scores.float() for scores in found)
 
@@ -274,6 +274,11 @@ class FoldedKernel(Scorer):
         """Return the logits, and how far each falls without a position of the deepest map."""
         refuse_known(self, known)
         return occlusion_maps(self, features)
+
+
+def _to_solve(kept: Kept, targets: Tensor) -> Tensor:
+    """Return the rows ``(N, D)`` in float64 or, where there are too many, in float32."""
+    return kept.units(torch.float64 if is_exact(targets) else torch.float32)
 
 
 def _pooled(features: Features, count: int) -> list[Tensor]:
