@@ -18,8 +18,12 @@ from imlgcn.numbers import number, signed
 from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
-COMPARED = Path(__file__).resolve().parents[2] / "benchmarks/results/compare/compare.csv"
-PAGE = "../../benchmarks/results/compare/compare.md"
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks/results"
+# folder of a comparison -> what it was made on; a head is looked up in the first that has it
+COMPARED = {
+    "compare-vectors": "the embedded clip art",
+    "compare": "the first edition of the embedded clip art",
+}
 HERE = ("efficientnet_lite0", 38)  # Open Clip Art
 COCO = ("resnet101", 80)
 
@@ -61,13 +65,18 @@ def maps_sentence(name: str) -> str:
 
 def measured(name: str) -> str:
     """Return the head's row of the comparison on the embedded data."""
-    with COMPARED.open(newline="", encoding="utf-8") as file:
-        row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
-    if row is None:
-        return f"Not measured yet beside the others in [All heads]({PAGE})."
+    found = {}
+    for folder in COMPARED:
+        with (RESULTS / folder / "compare.csv").open(newline="", encoding="utf-8") as file:
+            found |= {folder: row for row in csv.DictReader(file) if row["entry"] == name}
+    folder = next(iter(found), "compare-vectors")
+    page = f"../../benchmarks/results/{folder}/compare.md"
+    if not found:
+        return f"Not measured yet beside the others in [All heads]({page})."
+    row = found[folder]
     text = (
         f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
-        "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
+        f"on {COMPARED[folder]}, frozen `efficientnet_lite0`, three seeds; the head trains in "
         f"{number(float(row['seconds']), 0)} s on features in the cache. "
     )
     if row["difference"]:
@@ -76,7 +85,7 @@ def measured(name: str) -> str:
             f"Against the linear head {signed(float(row['difference']))} (95 % interval "
             f"{signed(low)} to {signed(high)}{', so not told apart' if low < 0 < high else ''}). "
         )
-    return f"{text}Command, machine and all heads: [All heads]({PAGE})."
+    return f"{text}Command, machine and all heads: [All heads]({page})."
 
 
 def options_table(name: str) -> str:
