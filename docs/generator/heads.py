@@ -65,15 +65,15 @@ def maps_sentence(name: str) -> str:
 
 def measured(name: str) -> str:
     """Return the head's row of the comparison on the embedded data."""
-    found = {}
+    row, folder = None, ""
     for folder in COMPARED:
         with (RESULTS / folder / "compare.csv").open(newline="", encoding="utf-8") as file:
-            found |= {folder: row for row in csv.DictReader(file) if row["entry"] == name}
-    folder = next(iter(found), "compare-vectors")
+            row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
+        if row is not None:
+            break
     page = f"../../benchmarks/results/{folder}/compare.md"
-    if not found:
+    if row is None:
         return f"Not measured yet beside the others in [All heads]({page})."
-    row = found[folder]
     text = (
         f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
         f"on {COMPARED[folder]}, frozen `efficientnet_lite0`, three seeds; the head trains in "
