@@ -15,7 +15,7 @@ from imlgcn.data.dataset import load_dataset
 from imlgcn.tagger import Tagger
 
 RIGHT, WRONG, OTHER = "#0072B2", "#D55E00", "#BBBBBB"
-ROWS = (24, 96, 149, 206, 350, 421)  # positions in the test split, spread over its labels
+SHOWN = 6  # of the test images with two labels or more, evenly spaced
 
 
 def main(run: str, out: str) -> None:
@@ -24,7 +24,9 @@ def main(run: str, out: str) -> None:
     test = load_dataset("openclipart").split("test")
     figure = Figure(figsize=(11, 5.4), layout="constrained", dpi=110)
     parts = figure.subfigures(2, 3, wspace=0.03, hspace=0.04).ravel()
-    for part, row in zip(parts, ROWS, strict=True):
+    several = np.flatnonzero((test.targets == 1).sum(axis=1) > 1)
+    rows = several[np.linspace(0, len(several) - 1, SHOWN + 2).astype(int)[1:-1]]
+    for part, row in zip(parts, rows, strict=True):
         picture, bars = part.subplots(1, 2, width_ratios=(1, 1.25))
         with Image.open(test.paths[row]) as image:
             picture.imshow(image.convert("RGB"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.data.dataset import Dataset, load_dataset
@@ -134,7 +135,7 @@ def train(
 
 
 class Demo(NamedTuple):
-    """The result of the demo: the tagger, and six test images with their true and found tags."""
+    """The tagger of the demo, and test images of several labels with their true and found tags."""
 
     tagger: Tagger
     examples: list[tuple[str, list[str], list[Tag]]]
@@ -143,18 +144,26 @@ class Demo(NamedTuple):
 def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settings: Any) -> Demo:
     """Train on the embedded Open Clip Art and tag six images of its test split.
 
+    They are those with two labels or more, evenly spaced.
+
     An earlier demo in ``runs/demo`` is replaced; any other folder must be empty or new.
     """
     replace = Path(out) == DEMO_FOLDER
     tagger = train("openclipart", out, replace=replace, progress=progress, **settings)
     test = load_dataset("openclipart").split("test")
     names = np.array(test.names)
-    rows = np.linspace(0, len(test) - 1, 8).astype(int)[1:-1]
+    several = np.flatnonzero((test.targets == 1).sum(axis=1) > 1)
+    rows = several if len(several) < 6 else several[_spread(len(several), 6)]
     examples = []
     for row in rows:
         truth = names[test.targets[row] == 1].tolist()
         examples.append((test.records[row].name, truth, tagger(test.paths[row])))
     return Demo(tagger, examples)
+
+
+def _spread(images: int, count: int) -> NDArray[np.int64]:
+    """Return so many positions in 0 .. images - 1, evenly spaced, without the ends."""
+    return np.linspace(0, images - 1, count + 2).astype(np.int64)[1:-1]
 
 
 def _make_ready(

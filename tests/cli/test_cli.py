@@ -173,7 +173,7 @@ def test_demo_shows_metrics_examples_and_what_to_type_next(cli, tagger, monkeypa
     monkeypatch.setattr("imlgcn.pipeline.demo", lambda out, **options: Demo(tagger, examples))
     found = cli("demo", "--out", tagger.path)
     assert found.code == 0
-    assert "Six test images" in found.out
+    assert "Test images with two labels or more" in found.out
     for name, _, _ in examples:
         assert name in found.out
     assert str(tagger.path / "metrics.json") in found.out

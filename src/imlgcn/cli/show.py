@@ -125,7 +125,11 @@ def _warnings(console: Console, found: dict[str, Any]) -> None:
 
 def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
     """Print images with their true tags and the tags found; wrong tags are yellow."""
-    table = Table(title="Six test images", title_justify="left", title_style="bold")
+    table = Table(
+        title="Test images with two labels or more, evenly spaced",
+        title_justify="left",
+        title_style="bold",
+    )
     table.add_column("image", overflow="fold", max_width=44)
     table.add_column("true tags")
     table.add_column("found, with probability")
