@@ -126,3 +126,15 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(auto, tmp_path, s
     assert again.info.sha256 == auto.info.sha256
     for name in ("predictions.parquet", "support.parquet"):
         assert (again.path / name).read_bytes() == (auto.path / name).read_bytes(), name
+
+
+def test_a_candidate_that_cannot_be_fitted_is_left_out_with_a_word(train_tiny, tmp_path, rewrite):
+    """With one image of the second label, a fold without it has no F_PCA."""
+    first = iter(range(72))
+    data = rewrite(lambda row: (row[0], "red;dark" if next(first) == 0 else "red", row[2]))
+    said = Said()
+    found = train_tiny(tmp_path / "run", data, head="auto", progress=said)
+    assert said.about("the iml_gcn head cannot be tried on these images: F_PCA needs labels")
+    assert {row["head"] for row in metrics_of(found)["tried"]} == set(CANDIDATES) - {"iml_gcn"}
+    with pytest.raises(InputError, match="F_PCA needs labels"):
+        train_tiny(tmp_path / "named", data, head="iml_gcn")

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from imlgcn.config import InputError
 from imlgcn.data.folds import grouped_folds
 from imlgcn.data.groups import find_groups
 from imlgcn.models import Head
@@ -98,11 +99,13 @@ class Scored:
         folds: ``(N, L)`` scores of the lesson's images without their fold; NaN if always learnt.
         unseen: name -> scores of other images, by the head fitted on all of the lesson.
         seconds: of all these fits.
+        error: why it cannot be fitted on these images; None where it can.
     """
 
     folds: NDArray[np.float32]
     unseen: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     seconds: float = 0.0
+    error: InputError | None = None
 
 
 def out_of_fold(
@@ -114,6 +117,8 @@ def out_of_fold(
     progress: Progress = SILENT,
 ) -> dict[str, Scored]:
     """Return the scores of each image by heads fitted without its fold.
+
+    A head that cannot be fitted on some fold has an ``error`` instead.
 
     Args:
         fits: name of a head -> a function that returns it fitted on the features it gets.
@@ -131,10 +136,13 @@ def out_of_fold(
         for index, (scores, seconds) in each(tasks, parallel=parallel):
             name, fold = pieces[index]
             before = found[name]
-            if fold is not None:
+            if isinstance(scores, InputError):
+                found[name] = replace(before, error=scores)
+            elif fold is None:
+                found[name] = replace(before, unseen=scores, seconds=before.seconds + seconds)
+            else:
                 before.folds[lesson.folds == fold] = scores[""]
-            others = scores if fold is None else before.unseen
-            found[name] = Scored(before.folds, others, before.seconds + seconds)
+                found[name] = replace(before, seconds=before.seconds + seconds)
             advance(1)
     return found
 
@@ -144,14 +152,20 @@ def _score(
     lesson: Lesson,
     fold: int | None,
     unseen: Mapping[str, ImageFeatures],
-) -> tuple[dict[str, NDArray[np.float32]], float]:
-    """Return the scores of a fold without it; for None, of ``unseen`` by a head fitted on all."""
+) -> tuple[dict[str, NDArray[np.float32]] | InputError, float]:
+    """Return the scores of a fold without it; for None, of ``unseen`` by a head fitted on all.
+
+    An error of the input is returned as well.
+    """
     began = time.perf_counter()
     learnt = lesson.features
     if fold is not None:
         learnt = learnt.select(np.flatnonzero(lesson.folds != fold))
         unseen = {"": lesson.features.select(np.flatnonzero(lesson.folds == fold))}
-    head = fit(learnt)
+    try:
+        head = fit(learnt)
+    except InputError as error:
+        return error, 0.0
     scores = {name: score_features(head, part.inputs(head)) for name, part in unseen.items()}
     return scores, time.perf_counter() - began
 

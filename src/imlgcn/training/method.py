@@ -172,7 +172,12 @@ def _hold_out(
     parallel = vectors and run.fabric.device.type == "cpu" and len(lesson.folds) >= WORTH_A_PROCESS
     found = out_of_fold(others, lesson, unseen=unseen, parallel=parallel, progress=run.progress)
     for name, each in found.items():
-        held[name] = _Held(each.folds, each.folds, each.unseen, each.seconds)
+        if each.error is None:
+            held[name] = _Held(each.folds, each.folds, each.unseen, each.seconds)
+        elif name == CONTROL or run.settings.head == name:
+            raise each.error
+        else:
+            run.progress.say(f"the {name} head cannot be tried on these images: {each.error}")
     return held
 
 
@@ -184,13 +189,13 @@ def _choose(
 ) -> tuple[Attempt, ...]:
     """Return what was tried; a head with a formula is fitted for its costs, it takes no time."""
     costs, seconds = {}, {}
-    for name, system in systems.items():
-        began = time.perf_counter()
+    for name in held:
+        system, began = systems[name], time.perf_counter()
         formula = HEADS[name].closed_form
         head = fit(name).head if formula else system.create(lesson.features)[0]
         costs[name] = count_multiply_adds(head, lesson.features.inputs(head))
         seconds[name] = held[name].seconds + (time.perf_counter() - began if formula else 0)
-    return choose({name: held[name].folds for name in systems}, costs, seconds, lesson)
+    return choose({name: held[name].folds for name in held}, costs, seconds, lesson)
 
 
 def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
