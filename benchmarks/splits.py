@@ -89,7 +89,7 @@ def main() -> None:
         source = "openclipart" if name == "clip art" else given.emoji or emoji_folder()
         entries = [entry for entry in ENTRIES[name] if entry in (given.entry or SCORES)]
         found = run(source, entries, given.splits, given.runs / name, TerminalProgress())
-        lines += ["", f"## {name}", "", *table(found)]
+        lines += ["", f"## {name}, {given.splits} splits", "", *table(found)]
     print(text := "\n".join(lines) + "\n")
     if given.out:
         given.out.write_text(text, encoding="utf-8")
