@@ -277,7 +277,11 @@ def table(scores: Mapping[str, Mapping[str, NDArray[np.float64]]], splits: int) 
     return "\n".join(lines)
 
 
-def interval(differences: NDArray[np.float64], comparisons: int) -> str:
+def interval(
+    differences: NDArray[np.float64],
+    comparisons: int,
+    test_to_train: float = PARTS["test"] / PARTS["train"],
+) -> str:
     """Return mean and interval of differences over random splits, bold where it counts.
 
     The splits share training images, so their variance is raised: 1 / K becomes 1 / K + test/train.
@@ -285,7 +289,7 @@ def interval(differences: NDArray[np.float64], comparisons: int) -> str:
     K = len(differences)
     if K < 2:
         return f"{differences.mean():+.1f}"
-    spread = differences.std(ddof=1) * np.sqrt(1 / K + PARTS["test"] / PARTS["train"])
+    spread = differences.std(ddof=1) * np.sqrt(1 / K + test_to_train)
     mean = differences.mean()
     reach = stats.t.ppf(0.975, K - 1) * spread
     strict = stats.t.ppf(1 - 0.025 / comparisons, K - 1) * spread
