@@ -126,7 +126,7 @@ def test_params_says_for_how_many_images_a_closed_form_is_counted(cli):
     kernel = ("params", "--head", "kernel", "--backbone", "test_efficientnet", "--labels", 5)
     found = cli(*kernel)
     assert re.search(r"support +1,000 +the data decide it; --support N counts", found.out)
-    assert re.search(r"head +26,105$", cli(*kernel, "--support", 100).out, re.MULTILINE)
+    assert re.search(r"head +34,265$", cli(*kernel, "--support", 100).out, re.MULTILINE)
 
 
 def test_params_refuses_what_it_does_not_know(cli):

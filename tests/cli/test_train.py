@@ -173,7 +173,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--set", "data=x"), "unknown setting 'data'"),
         (("--config", "nowhere.yaml"), "no file nowhere.yaml"),
         (("--from", "nowhere"), "--from takes the folder that training wrote"),
-        (("--set", "label_embeddings.dimension=99"), "none for all; got 99"),
+        (("--head", "iml_gcn", "--set", "label_embeddings.dimension=99"), "none for all; got 99"),
     ],
     ids=str,
 )

@@ -41,7 +41,7 @@ def metrics(found: dict[str, Any]) -> None:
     table.add_column(found.get("head", "tagger"), justify="right")
     if control:
         table.add_column(f"control: {control['head']}", justify="right")
-    for name, key in SHOWN:
+    for name, key in ((f"mAP (protocol {found['protocol']})", "mAP"), *SHOWN[1:]):
         columns = [found, control] if control else [found]
         table.add_row(name, *(_with_interval(column, key) for column in columns))
     console.print(table)
