@@ -26,7 +26,7 @@ from imlgcn.files import write_atomic
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, METRICS, SCORES, SPLIT, SUPPORT, read_config
+from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
@@ -215,7 +215,7 @@ def _backbone(options: TrainSettings, plan: Plan) -> Any:
 
     from imlgcn.models import create_backbone
     from imlgcn.tagger import load_classifier
-    from imlgcn.training.start import Start
+    from imlgcn.training.start import Start, backbone_has_learnt
 
     begin = None
     if plan.start is None:
@@ -226,7 +226,7 @@ def _backbone(options: TrainSettings, plan: Plan) -> Any:
     else:
         classifier, context = load_classifier(plan.start)
         backbone = classifier.backbone
-        begin = Start(classifier, context, bool(read_config(plan.start / CONFIG).get("fine_tune")))
+        begin = Start(classifier, context, backbone_has_learnt(plan.start))
     size = options.size or backbone.image_settings.size
     backbone.check_size(size)
     changes = {"fit": options.fit, "size": size}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from imlgcn.models import CANDIDATES
 from imlgcn.report import write_report
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.scores import OUT_OF_FOLD
+from imlgcn.training.start import backbone_has_learnt
 from runs import TUNED, Said, config_of, metrics_of, scores_of
 
 FINE_TUNED = {key: value for key, value in TUNED.items() if key != "head_options"}
@@ -102,6 +104,16 @@ def test_on_a_tuned_backbone_only_validation_is_held_out(train_tiny, tmp_path):
 def test_going_on_from_a_tuned_backbone_holds_out_validation_only(fine_tuned, train_tiny, tmp_path):
     found = train_tiny(tmp_path / "run", start=fine_tuned.path, fine_tune=False)
     assert metrics_of(found)["out_of_fold"]["num_images"] == 18
+
+
+def test_a_backbone_that_was_tuned_two_runs_ago_has_still_learnt_its_images(
+    fine_tuned, train_tiny, tmp_path
+):
+    once = train_tiny(tmp_path / "once", start=fine_tuned.path, fine_tune=False)
+    twice = train_tiny(tmp_path / "twice", start=once.path)
+    assert metrics_of(twice)["out_of_fold"]["num_images"] == 18
+    shutil.rmtree(once.path)
+    assert backbone_has_learnt(twice.path), "nobody knows: it may have"
 
 
 def test_what_is_chosen_is_said_in_one_line(train_tiny, tmp_path):

@@ -70,7 +70,7 @@ def export(
         size: network input size in pixels; None is the tagger's.
         maps: a third output ``maps`` ``(B, L, h, w)``, the activation maps. None: in the tagger's
             folder if the head has them, so that the page shows them; not in a file elsewhere, in
-            8-bit integers, or by occlusion, which makes tagging a quarter slower.
+            8-bit integers, or by occlusion, which makes tagging slower.
         int8: compute in 8-bit integers: about twice as fast, a quarter of the size.
         calibration: data whose images it is compared on; by default the training data, if it is
             still there, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split

@@ -6,6 +6,7 @@ Shapes: C channels, L labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.models import Head, MultiLabelClassifier
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import Progress
+from imlgcn.tagger.folder import CONFIG, read_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,20 @@ class Start:
     classifier: MultiLabelClassifier
     context: LabelContext
     tuned: bool = False  # its backbone has learnt the images it was trained on
+
+
+def backbone_has_learnt(tagger: Path) -> bool:
+    """Return whether a tagger's backbone was tuned, in its own run or in one that it started from.
+
+    Where an earlier run cannot be read, it may have been: then True.
+    """
+    if not (tagger / CONFIG).is_file():
+        return True
+    config = read_config(tagger / CONFIG)
+    before = config.get("from")
+    return bool(config.get("fine_tune")) or (
+        before is not None and backbone_has_learnt(Path(before))
+    )
 
 
 def take_over(linear: Head, start: Start, names: tuple[str, ...]) -> None:

@@ -38,7 +38,23 @@ class _Rows(NamedTuple):
     levels: int
 
 
-class KernelHead(Head):
+class _Occluded(Scorer):
+    """A scorer whose activation maps are by occlusion."""
+
+    @property
+    def map_kind(self) -> MapKind:
+        """Distances are between whole images: no position has a part of its own."""
+        return "occlusion"
+
+    def activation_maps(
+        self, features: Features, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits, and how far each falls without a position of the deepest map."""
+        refuse_known(self, known)
+        return occlusion_maps(self, features)
+
+
+class KernelHead(_Occluded, Head):
     r"""Every image it was fitted on votes for its labels, by how near it is.
 
     .. math::
@@ -196,25 +212,13 @@ class KernelHead(Head):
         """Return A, ``(N, L)``: no image adds more than its weight, as no kernel is above 1."""
         return self.weights
 
-    @property
-    def map_kind(self) -> MapKind:
-        """Distances are between whole images: no position has a part of its own."""
-        return "occlusion"
-
-    def activation_maps(
-        self, features: Features, known: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the logits, and how far each falls without a position of the deepest map."""
-        refuse_known(self, known)
-        return occlusion_maps(self, features)
-
     @torch.no_grad()
     def fold(self) -> FoldedKernel:
         """Return the same scores with what does not depend on the image computed once."""
         return FoldedKernel(self)
 
 
-class FoldedKernel(Scorer):
+class FoldedKernel(_Occluded):
     r"""A fitted kernel for use, the lengths of the images it was fitted on computed once.
 
     .. math:: s(x) = \sum_i \exp(2 r v^\top v_i - r |v_i|^2 - r |v|^2) A_i + \bar T
@@ -262,18 +266,6 @@ class FoldedKernel(Scorer):
         near = nn.functional.linear(2 * self.rate * units, support, self.offset)
         near = near - self.rate * units.square().sum(1, keepdim=True)
         return near.exp() @ self.weights + self.mean
-
-    @property
-    def map_kind(self) -> MapKind:
-        """As of the original head."""
-        return "occlusion"
-
-    def activation_maps(
-        self, features: Features, known: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the logits, and how far each falls without a position of the deepest map."""
-        refuse_known(self, known)
-        return occlusion_maps(self, features)
 
 
 def _to_solve(kept: Kept, targets: Tensor) -> Tensor:
