@@ -38,8 +38,34 @@ class _Rows(NamedTuple):
     levels: int
 
 
-class _Occluded(Scorer):
-    """A scorer whose activation maps are by occlusion."""
+class KernelScorer(Scorer):
+    """A kernel, as fitted or folded: what both have."""
+
+    support: Tensor
+    stage_support: Tensor
+    stage_step: Tensor
+    weights: Tensor
+    mean: Tensor
+    stage_mean: Tensor
+    stage_rate: Tensor
+    stage_weight: float
+
+    def vectors(self, features: Features) -> Tensor:
+        """Return the vectors ``(B, D)`` whose distances count, of a batch of maps."""
+        levels = _pooled(features, self.feature_levels)
+        return joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)
+
+    def fitted_vectors(self, dtype: torch.dtype) -> Tensor:
+        """Return the vectors ``(N, D)`` of the images it was fitted on, as they are kept."""
+        return Kept(self.support, self.stage_support, self.stage_step).units(dtype)
+
+    def similarities(self, vectors: Tensor) -> Tensor:
+        """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
+        raise NotImplementedError
+
+    def scores(self, near: Tensor) -> Tensor:
+        """Return the scores ``(B, L)`` of images as near to the fitted ones as ``(B, N)`` says."""
+        return near @ self.weights + self.mean
 
     @property
     def map_kind(self) -> MapKind:
@@ -54,7 +80,7 @@ class _Occluded(Scorer):
         return occlusion_maps(self, features)
 
 
-class KernelHead(_Occluded, Head):
+class KernelHead(KernelScorer, Head):
     r"""Every image it was fitted on votes for its labels, by how near it is.
 
     .. math::
@@ -86,14 +112,7 @@ class KernelHead(_Occluded, Head):
     has_support = True
     counted_with: ClassVar[Mapping[str, int]] = {"support": 1000}
 
-    support: Tensor
-    stage_support: Tensor
-    stage_step: Tensor
-    weights: Tensor
-    mean: Tensor
     median: Tensor
-    stage_mean: Tensor
-    stage_rate: Tensor
 
     def __init__(
         self,
@@ -194,19 +213,21 @@ class KernelHead(_Occluded, Head):
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scores of a batch of maps."""
         refuse_known(self, known)
-        return self._similarities(features) @ self.weights + self.mean
+        return self.scores(self.similarities(self.vectors(features)))
 
-    def _similarities(self, features: Features) -> Tensor:
+    def similarities(self, vectors: Tensor) -> Tensor:
         """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
-        levels = _pooled(features, self.feature_levels)
-        units = joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)  # (B, D)
-        kept = Kept(self.support, self.stage_support, self.stage_step)
-        distances = squared_distances(units, kept.units(units.dtype))  # (B, N)
+        distances = squared_distances(vectors, self.fitted_vectors(vectors.dtype))  # (B, N)
         return (distances * (-self.gamma / self.median)).exp()
+
+    @property
+    def rate(self) -> float:
+        r""":math:`\gamma / m`, by which squared distances are multiplied."""
+        return self.gamma / float(self.median)
 
     def support_contributions(self, features: Features, label: int) -> Tensor:
         """Return each image's similarity to this one times its weight for the label, ``(N,)``."""
-        return self._similarities(features)[0] * self.weights[:, label]
+        return self.similarities(self.vectors(features))[0] * self.weights[:, label]
 
     def support_weights(self) -> Tensor:
         """Return A, ``(N, L)``: no image adds more than its weight, as no kernel is above 1."""
@@ -218,7 +239,7 @@ class KernelHead(_Occluded, Head):
         return FoldedKernel(self)
 
 
-class FoldedKernel(_Occluded):
+class FoldedKernel(KernelScorer):
     r"""A fitted kernel for use, the lengths of the images it was fitted on computed once.
 
     .. math:: s(x) = \sum_i \exp(2 r v^\top v_i - r |v_i|^2 - r |v|^2) A_i + \bar T
@@ -231,15 +252,8 @@ class FoldedKernel(_Occluded):
 
     closed_form = True
 
-    support: Tensor
-    stage_support: Tensor
-    stage_step: Tensor
     offset: Tensor
-    weights: Tensor
-    mean: Tensor
     rate: Tensor
-    stage_mean: Tensor
-    stage_rate: Tensor
 
     def __init__(self, head: KernelHead) -> None:
         super().__init__()
@@ -259,13 +273,14 @@ class FoldedKernel(_Occluded):
     def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
         """Return the scores; ``known`` is refused, as by the head this was folded from."""
         refuse_known(self, known)
-        levels = _pooled(features, self.feature_levels)
-        units = joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)  # (B, D)
-        kept = Kept(self.support, self.stage_support, self.stage_step)
-        support = kept.units(units.dtype)
-        near = nn.functional.linear(2 * self.rate * units, support, self.offset)
-        near = near - self.rate * units.square().sum(1, keepdim=True)
-        return near.exp() @ self.weights + self.mean
+        return self.scores(self.similarities(self.vectors(features)))
+
+    def similarities(self, vectors: Tensor) -> Tensor:
+        """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
+        fitted = self.fitted_vectors(vectors.dtype)
+        near = nn.functional.linear(2 * self.rate * vectors, fitted, self.offset)
+        near = near - self.rate * vectors.square().sum(1, keepdim=True)
+        return near.exp()
 
 
 def _to_solve(kept: Kept, targets: Tensor) -> Tensor:

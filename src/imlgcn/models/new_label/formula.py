@@ -1,0 +1,189 @@
+r"""The score of a new label: four parts, each divided by its deviation over the known images.
+
+.. math::
+    s = w_1 \frac{s_\text{lda}}{\sigma} + w_2 \frac{s_\text{probe}}{\sigma}
+      + w_3 \frac{s_\text{kernel}}{\sigma} + w_4 \frac{s_\text{graph}}{\sigma}
+
+Images that the tagger was fitted on are negatives, but nobody has looked for the new label there:
+those with the highest scores by the parts without a kernel (6 % of all) are *doubtful*, and the
+probe and the kernel are fitted without them.
+
+Shapes: N images of the ground, q new images, D channels, V length of a kernel vector, L labels, A
+new labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imlgcn.models.new_label.ground import Ground
+from imlgcn.models.new_label.parts import KernelPart, graph, lda, probe
+
+DOUBTFUL = 0.06  # of the images of the ground
+
+
+class Weights(NamedTuple):
+    """What each part counts for: the graph more where the images' other labels are known."""
+
+    kernel: float = 0.5
+    graph: float = 0.6
+    lda: float = 0.5
+    probe: float = 0.5
+
+
+GRAPH = {True: 1.0, False: 0.6}  # its weight: where the labels of the images are known, and not
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The images of one new label.
+
+    Attributes:
+        units: square-root vectors of q new images ``(q, D)``.
+        kernel_units: the vectors the kernel takes ``(q, V)``.
+        targets: ``(q,)`` 1 the image shows the label, 0 it does not.
+        answers: ``(N,)`` of the ground's images: 1, 0 or -1, nobody has said.
+        labels: ``(q, L)`` the known labels of the new images, 1, 0, -1; None: not known.
+        hidden: a known label that plays no part, in trials.
+    """
+
+    units: Tensor
+    kernel_units: Tensor
+    targets: Tensor
+    answers: Tensor
+    labels: Tensor | None = None
+    hidden: int | None = None
+
+    @property
+    def count(self) -> int:
+        """k, how many images show the label."""
+        return int((self.targets == 1).sum() + (self.answers == 1).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """A new label's score: ``u . linear + k(x, ground) . old + k(x, new) . new + offset``.
+
+    Attributes:
+        linear: ``(D,)``, on square-root vectors.
+        old, new: weights ``(N,)`` and ``(q,)`` of images.
+        offset: a number.
+        held_out: ``(N,)`` the scores of the ground's images, each by a kernel without it.
+    """
+
+    linear: Tensor
+    old: Tensor
+    new: Tensor
+    offset: float
+    held_out: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The four parts of one new label, not yet weighed; `join` makes the formula."""
+
+    ground: Ground
+    flat: Tensor  # (D,) of s_lda
+    probe: Tensor  # (D,)
+    kernel: KernelPart
+    alpha: Tensor  # (L,)
+    doubtful: Tensor  # (N,) bool: left out of the negatives
+
+    def join(self, weights: Weights) -> Formula:
+        """Return the formula of all parts, each divided by its deviation."""
+        ground = self.ground
+        x = ground.x
+        held = {
+            "lda": x @ self.flat,
+            "probe": x @ self.probe,
+            "kernel": self.kernel.held_out,
+            "graph": ground.held_out @ self.alpha,
+        }
+        scale = {name: getattr(weights, name) / _deviation(held[name]) for name in held}
+        linear = (scale["lda"] * self.flat + scale["probe"] * self.probe) / ground.length
+        return Formula(
+            linear=linear,
+            old=scale["kernel"] * self.kernel.old + scale["graph"] * (ground.weights @ self.alpha),
+            new=scale["kernel"] * self.kernel.new,
+            offset=-float(ground.mean @ linear),
+            held_out=torch.stack([scale[name] * part for name, part in held.items()]).sum(0),
+        )
+
+
+def fit_parts(ground: Ground, many: Sequence[Examples]) -> list[Parts]:
+    """Return the parts of A new labels; each has at least one image that shows it."""
+    shown = [_positives(ground, examples) for examples in many]
+    owner = torch.cat([torch.full((len(x),), a) for a, x in enumerate(shown)])
+    mu = torch.stack([x.mean(0) for x in shown], 1)  # (D, A)
+    answers = torch.stack([examples.answers for examples in many], 1)  # (N, A)
+    flat, alpha = lda(ground, mu), _graphs(ground, many, mu)
+    first = probe(ground.x, answers != 1, torch.cat(shown), owner)
+    sure = torch.tensor([GRAPH[examples.labels is not None] for examples in many], dtype=mu.dtype)
+    rough = _unit(ground.x @ flat) / 2 + _unit(ground.x @ first) / 2
+    doubtful = _doubtful(rough + sure * _unit(ground.held_out @ alpha), answers)
+    again = probe(ground.x, (answers != 1) & ~doubtful, torch.cat(shown), owner)
+    return [
+        Parts(
+            ground,
+            flat[:, a],
+            again[:, a],
+            KernelPart(
+                ground,
+                examples.kernel_units,
+                examples.targets.to(mu.dtype),
+                (examples.answers == 1).to(mu.dtype),
+                doubtful[:, a],
+            ),
+            alpha[:, a],
+            doubtful[:, a],
+        )
+        for a, examples in enumerate(many)
+    ]
+
+
+def _positives(ground: Ground, examples: Examples) -> Tensor:
+    """Return x of all images that show the label, ``(k, D)``."""
+    new = ground.centred(examples.units[examples.targets == 1])
+    return torch.cat([new, ground.x[examples.answers == 1]])
+
+
+def _graphs(ground: Ground, many: Sequence[Examples], mu: Tensor) -> Tensor:
+    r"""Return :math:`\alpha` ``(L, A)``; labels with as many images share a system."""
+    alpha = torch.zeros(ground.targets.shape[1], len(many), dtype=mu.dtype)
+    kinds = [(examples.count, examples.labels is not None) for examples in many]
+    for kind in sorted(set(kinds)):
+        chosen = [a for a, own in enumerate(kinds) if own == kind]
+        shares = torch.stack([_shares(ground, many[a]) for a in chosen], 1) if kind[1] else None
+        hidden = [many[a].hidden for a in chosen]
+        alpha[:, chosen] = graph(ground, mu[:, chosen], kind[0], shares, hidden)
+    return alpha
+
+
+def _shares(ground: Ground, examples: Examples) -> Tensor:
+    """Return c ``(L,)``: how much more often than usual each label is on the label's images."""
+    assert examples.labels is not None
+    new = examples.labels[examples.targets == 1]
+    rows = torch.cat([new, ground.targets[examples.answers == 1]])
+    p, known = ground.frequency, (rows >= 0).sum(0)
+    return ((rows == 1).sum(0) + p) / (known + 1) - p
+
+
+def _doubtful(scores: Tensor, answers: Tensor) -> Tensor:
+    """Return ``(N, A)``: the highest scores among the images of which nobody has said anything."""
+    nobody = answers < 0
+    count = int(DOUBTFUL * len(scores))
+    top = scores.masked_fill(~nobody, -torch.inf).topk(count, 0).indices
+    return torch.zeros_like(nobody).scatter_(0, top, value=True) & nobody
+
+
+def _deviation(part: Tensor) -> Tensor:
+    return part.std(0, correction=0).clamp(min=1e-12)
+
+
+def _unit(parts: Tensor) -> Tensor:
+    return parts / _deviation(parts)

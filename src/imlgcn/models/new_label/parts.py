@@ -1,0 +1,163 @@
+r"""The four parts of a new label's score, each from its k images and what is known already.
+
+.. math::
+    s_\text{lda} &= x^\top (0.1\, S + \tfrac{0.9}{D} I)^{-1} \mu \\
+    s_\text{probe} &= w^\top x, \quad w \text{ of a logistic regression, half of the weight on the
+        positives} \\
+    s_\text{kernel} &= K(x, \cdot)\, (K + 0.3\, I)^{-1} t \\
+    s_\text{graph} &= \sum_j \alpha_j f_j(x), \quad
+        \alpha = (I + M^\top B^{-1} M + e P^\top P)^{-1} (M^\top B^{-1} \mu + e P^\top c), \quad
+        B = \tfrac{v}{k} S + \rho I
+
+:math:`\mu` is the mean x of the k images and c how much more often than usual each known label is
+on them (:math:`c_l = \frac{n_l + p_l}{k + 1} - p_l`); where their labels are not known e is 0.
+:math:`s_\text{graph}` is one graph convolution: the scores f of the known labels flow to the new
+one, over edges made of image-based embeddings and counts.
+
+Shapes: N images of the ground, k positives, D channels, L labels, A new labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from imlgcn.models.new_label.ground import NEW_RIDGE, Ground
+
+RHO = 3e-4
+SPREAD = {True: 10.0, False: 3.0}  # v, where the images' other labels are known, and where not
+TRUST = 300.0  # e
+PROBE_RIDGE = 1e-3
+PROBE_STEPS = 400
+PROBE_TOLERANCE = 3e-3  # change of w in a step: the ranking is settled long before
+
+
+def lda(ground: Ground, mu: Tensor) -> Tensor:
+    """Return the weights ``(D, A)`` of s_lda for means ``(D, A)``."""
+    return torch.cholesky_solve(mu, ground.shrunk_factor)
+
+
+def graph(
+    ground: Ground,
+    mu: Tensor,
+    k: int,
+    shares: Tensor | None = None,
+    hidden: Sequence[int | None] | None = None,
+) -> Tensor:
+    r"""Return :math:`\alpha` ``(L, A)`` for new labels with k images each.
+
+    Args:
+        ground: what is known.
+        mu: means ``(D, A)`` of their images.
+        k: how many images each has.
+        shares: c ``(L, A)``; None: the images' other labels are not known.
+        hidden: for each new label a known one that plays no part; None: all do.
+    """
+    known, L = shares is not None, ground.targets.shape[1]
+    spread = SPREAD[known] / k * ground.covariance + RHO * torch.eye(len(mu), dtype=mu.dtype)
+    both = torch.cholesky_solve(
+        torch.cat([ground.embeddings, mu], 1), torch.linalg.cholesky(spread)
+    )
+    near = ground.embeddings.T @ both  # (L, L + A)
+    alpha = torch.zeros(L, mu.shape[1], dtype=mu.dtype)
+    names = hidden or [None] * mu.shape[1]
+    for one in set(names):
+        columns = torch.tensor([a for a, name in enumerate(names) if name == one])
+        rows = torch.tensor([row for row in range(L) if row != one])
+        system = torch.eye(len(rows), dtype=mu.dtype) + near[rows][:, rows]
+        right = near[rows][:, L + columns]
+        if shares is not None:
+            P = ground.conditional[rows][:, rows]
+            system = system + TRUST * P.T @ P
+            right = right + TRUST * P.T @ shares[rows][:, columns]
+        alpha[rows[:, None], columns] = torch.linalg.solve(system, right)
+    return alpha
+
+
+def probe(x: Tensor, negatives: Tensor, positives: Tensor, owner: Tensor) -> Tensor:
+    """Return the weights ``(D, A)`` of A logistic regressions with a free bias, fitted side by side.
+
+    The mean loss, half of it from the positives and half from the negatives, plus 0.0005 |w|^2, by
+    Nesterov's accelerated gradient with restarts (O'Donoghue and Candes 2015), in float32.
+
+    Args:
+        x: the images of the ground ``(N, D)``.
+        negatives: ``(N, A)`` bool: which of them are negatives of which label.
+        positives: ``(K, D)`` of all labels, one after another.
+        owner: ``(K,)`` the label of each positive, 0 to A - 1.
+    """
+    X, P = (_with_one(part.float()) for part in (x, positives))
+    A = negatives.shape[1]
+    k = torch.bincount(owner, minlength=A).float()
+    share = 0.5 * negatives.float() / negatives.sum(0)  # (N, A)
+    steep = len(X) * share.amax(0)  # of centred x no direction is longer than that of the bias
+    steep += torch.zeros(A).index_add_(0, owner, P.square().sum(1)) * 0.5 / k
+    step = 1 / (steep / 4 + PROBE_RIDGE)  # (A,), 1 / Lipschitz constant
+    ridge = torch.full((X.shape[1], 1), PROBE_RIDGE)
+    ridge[-1] = 0  # of the bias
+    w = ahead = torch.zeros(X.shape[1], A)
+    pace = torch.ones(A)
+    for _ in range(PROBE_STEPS):
+        pull = (torch.sigmoid((P * ahead[:, owner].T).sum(1)) - 1) * (0.5 / k)[owner]  # (K,)
+        slope = X.T @ (torch.sigmoid(X @ ahead) * share) + ridge * ahead
+        slope.index_add_(1, owner, (P * pull[:, None]).T)
+        new = ahead - slope * step
+        back = ((ahead - new) * (new - w)).sum(0) > 0  # the step went uphill: start anew
+        pace = torch.where(back, 1.0, pace)
+        faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
+        change = new - w
+        ahead = new + torch.where(back, 0.0, (pace - 1) / faster) * change
+        settled = change.norm(dim=0) <= PROBE_TOLERANCE * new.norm(dim=0)
+        w, pace = new, faster
+        if settled.all():
+            break
+    return w[:-1].to(x.dtype)
+
+
+def _with_one(x: Tensor) -> Tensor:
+    return torch.cat([x, torch.ones(len(x), 1)], 1)
+
+
+class KernelPart:
+    """s_kernel of one new label: weights of the images of the ground, and of the new ones.
+
+    Args:
+        ground: what is known.
+        new: the new images' vectors ``(q, V)``: positives, and negatives that were given.
+        new_targets: ``(q,)`` 1 or 0.
+        old_targets: ``(N,)`` 1 or 0 for the images of the ground.
+        left_out: ``(N,)`` bool: images of the ground that play no part, as they are doubtful.
+
+    Attributes:
+        old, new: the weights ``(N,)`` and ``(q,)``.
+        held_out: ``(N,)`` the score of each image of the ground, by the others.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        new: Tensor,
+        new_targets: Tensor,
+        old_targets: Tensor,
+        left_out: Tensor,
+    ) -> None:
+        C, out = ground.inverse, left_out.nonzero()[:, 0]
+        across = ground.kernel_to(new)  # (q, N)
+        apart = torch.linalg.solve(C[out][:, out], C[out])  # C without those: C - C_uo C_oo^-1 C_ou
+
+        def inverse(rows: Tensor) -> Tensor:
+            return rows @ C - (rows @ C[:, out]) @ apart
+
+        known = old_targets * ~left_out
+        c = inverse(across) * ~left_out  # (q, N)
+        own = ground.kernel_between(new, new) + NEW_RIDGE * torch.eye(len(new), dtype=new.dtype)
+        S = torch.linalg.inv(own - c @ across.T)
+        self.new = S @ (new_targets - c @ known)
+        self.old = (inverse(known[None])[0] - c.T @ self.new) * ~left_out
+        diagonal = C.diagonal() - (C[:, out] * apart.T).sum(1) + (c * (S @ c)).sum(0)
+        held = known - self.old / diagonal.clamp(min=1e-12)
+        rest = ground.kernel[left_out] @ self.old + across.T[left_out] @ self.new
+        held[left_out] = rest
+        self.held_out = held
