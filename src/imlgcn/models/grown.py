@@ -13,7 +13,7 @@ V length of a kernel vector, H labels of the head, A added ones, L labels of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,13 @@ from imlgcn.models.layers import pool
 from imlgcn.models.occlusion import occlusion_maps
 from imlgcn.models.scorer import Features, Scorer, refuse_known
 
+ADDED = "added."  # where the state of a grown head has that of the labels that were added
 ENTRIES = ("linear", "old", "new", "rows", "new_rows", "offset", "rate")
+
+
+def platt(slope: Sequence[float], intercept: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return the calibration of all scores ``(H + A,)``, as a grown head takes it."""
+    return torch.tensor(slope, dtype=torch.float32), torch.tensor(intercept, dtype=torch.float32)
 
 
 def kernel_vectors(head: Scorer, features: Features) -> Tensor:

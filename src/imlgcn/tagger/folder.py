@@ -29,12 +29,14 @@ REPORT = "report.html"
 SPLIT = "split.csv"
 SUPPORT = "support.parquet"
 CHECKPOINTS = "checkpoints"  # a folder
+HISTORY = "history"  # a folder: the states before each change of labels
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = ("data", "reader", "variant", "delimiter", "images", "fields", "from")
 
 STORED = "labels."  # prefix of the label context in the weights file
+TRAINED = "trained_labels."  # of the context the head was trained with, where labels have changed
 HEAD = "head."  # prefix of the head's entries
 GRAPH = f"{HEAD}adjacency"  # (L, L), of a head with a label graph
 LABEL_VECTORS = "label_vectors"  # in its metadata: which entry (L, D) is one vector per label

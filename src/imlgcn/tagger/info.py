@@ -40,6 +40,47 @@ class LabelCalibration(Settings):
         return Calibration(np.array(self.slope), np.array(self.intercept), np.array(self.positives))
 
 
+class AddedLabel(Settings):
+    """A label that was added to a tagger, and what was expected of it then.
+
+    Attributes:
+        name: at that time.
+        images: how many images it was learnt from.
+        AP: the average precision to expect, 0 to 1: lower quartile, median, upper quartile over
+            labels of the tagger that were tried as if they were new; empty: too few for trials.
+        trials: how many labels these were.
+        kernel: the weight of the kernel in its score.
+        probe_only: learnt without the images that the tagger was fitted on.
+    """
+
+    name: str
+    images: int
+    AP: list[float] = Field(default_factory=list)
+    trials: int = 0
+    kernel: float = 0.0
+    probe_only: bool = False
+
+
+class Growth(Settings):
+    """How the labels of a tagger come from its head and from labels that were added.
+
+    Attributes:
+        head_labels: the H labels of the head, as it was trained.
+        fitted: how many images it was fitted on: those that were added come after them in
+            ``support.parquet``.
+        added: the A scores beside the head's.
+        outputs: for each label of the tagger the scores, by number, it is the largest of.
+        slope, intercept: of each score ``(H + A)``: its own calibration.
+    """
+
+    head_labels: list[str]
+    fitted: int
+    added: list[AddedLabel] = Field(default_factory=list)
+    outputs: list[list[int]]
+    slope: list[float]
+    intercept: list[float]
+
+
 class TaggerInfo(Settings):
     """The content of ``model.json``."""
 
@@ -54,6 +95,7 @@ class TaggerInfo(Settings):
     engine: str = "torch"  # what scored validation and test
     origin: dict[str, str] = Field(default_factory=dict)  # of an imported checkpoint
     sha256: dict[str, str] = Field(default_factory=dict)
+    growth: Growth | None = None  # of a tagger whose labels have changed since it was trained
 
     @model_validator(mode="after")
     def _one_value_per_label(self) -> TaggerInfo:

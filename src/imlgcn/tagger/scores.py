@@ -95,6 +95,12 @@ class Scores:
             raise InputError(f"{self.path} holds no scores of the split {name!r}")
         return self._splits[name]
 
+    def splits(self) -> list[ScoredSplit]:
+        """Return the scores of every split, in the order of the file; empty without a file."""
+        if not self.path.is_file():
+            return []
+        return [part for name, part in self._splits.items() if name != OUT_OF_FOLD]
+
     def fitted(self) -> ScoredSplit:
         """Return the scores that calibration is fitted on: out-of-fold, or those of validation.
 

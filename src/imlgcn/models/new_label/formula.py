@@ -5,8 +5,8 @@ r"""The score of a new label: four parts, each divided by its deviation over the
       + w_3 \frac{s_\text{kernel}}{\sigma} + w_4 \frac{s_\text{graph}}{\sigma}
 
 Images that the tagger was fitted on are negatives, but nobody has looked for the new label there:
-those with the highest scores by the parts without a kernel (6 % of all) are *doubtful*, and the
-probe and the kernel are fitted without them.
+those that discriminant analysis and graph score highest (6 % of all) are *doubtful*, and the probe
+and the kernel are fitted without them.
 
 Shapes: N images of the ground, q new images, D channels, V length of a kernel vector, L labels, A
 new labels.
@@ -117,21 +117,22 @@ class Parts:
 
 def fit_parts(ground: Ground, many: Sequence[Examples]) -> list[Parts]:
     """Return the parts of A new labels; each has at least one image that shows it."""
-    shown = [_positives(ground, examples) for examples in many]
-    owner = torch.cat([torch.full((len(x),), a) for a, x in enumerate(shown)])
-    mu = torch.stack([x.mean(0) for x in shown], 1)  # (D, A)
+    images, owner, shown = _given(ground, many)
+    k = torch.tensor([examples.count for examples in many])
+    mu = torch.zeros(images.shape[1], len(many), dtype=images.dtype)
+    mu.index_add_(1, owner[shown == 1], images[shown == 1].T)
+    mu /= k
     answers = torch.stack([examples.answers for examples in many], 1)  # (N, A)
     flat, alpha = lda(ground, mu), _graphs(ground, many, mu)
-    first = probe(ground.x, answers != 1, torch.cat(shown), owner)
     sure = torch.tensor([GRAPH[examples.labels is not None] for examples in many], dtype=mu.dtype)
-    rough = _unit(ground.x @ flat) / 2 + _unit(ground.x @ first) / 2
-    doubtful = _doubtful(rough + sure * _unit(ground.held_out @ alpha), answers)
-    again = probe(ground.x, (answers != 1) & ~doubtful, torch.cat(shown), owner)
+    rough = _unit(ground.x @ flat) + sure * _unit(ground.held_out @ alpha)
+    doubtful = _doubtful(rough, answers)
+    tested = probe(ground.x, (answers != 1) & ~doubtful, images, owner, shown)
     return [
         Parts(
             ground,
             flat[:, a],
-            again[:, a],
+            tested[:, a],
             KernelPart(
                 ground,
                 examples.kernel_units,
@@ -146,10 +147,18 @@ def fit_parts(ground: Ground, many: Sequence[Examples]) -> list[Parts]:
     ]
 
 
-def _positives(ground: Ground, examples: Examples) -> Tensor:
-    """Return x of all images that show the label, ``(k, D)``."""
-    new = ground.centred(examples.units[examples.targets == 1])
-    return torch.cat([new, ground.x[examples.answers == 1]])
+def _given(ground: Ground, many: Sequence[Examples]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x of all new images, and of those of the ground that show a new label: ``(K, D)``.
+
+    With the number of each one's label, and whether it shows it, ``(K,)``.
+    """
+    images, owner, shown = [], [], []
+    for a, examples in enumerate(many):
+        yes = ground.x[examples.answers == 1]
+        images += [ground.centred(examples.units), yes]
+        shown += [examples.targets.long(), torch.ones(len(yes), dtype=torch.int64)]
+        owner.append(torch.full((len(examples.units) + len(yes),), a))
+    return torch.cat(images), torch.cat(owner), torch.cat(shown)
 
 
 def _graphs(ground: Ground, many: Sequence[Examples], mu: Tensor) -> Tensor:

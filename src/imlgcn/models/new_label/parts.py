@@ -65,7 +65,7 @@ def graph(
     names = hidden or [None] * mu.shape[1]
     for one in set(names):
         columns = torch.tensor([a for a, name in enumerate(names) if name == one])
-        rows = torch.tensor([row for row in range(L) if row != one])
+        rows = torch.tensor([row for row in range(L) if row != one], dtype=torch.int64)
         system = torch.eye(len(rows), dtype=mu.dtype) + near[rows][:, rows]
         right = near[rows][:, L + columns]
         if shares is not None:
@@ -76,7 +76,7 @@ def graph(
     return alpha
 
 
-def probe(x: Tensor, negatives: Tensor, positives: Tensor, owner: Tensor) -> Tensor:
+def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tensor) -> Tensor:
     """Return the weights ``(D, A)`` of A logistic regressions with a free bias, fitted side by side.
 
     The mean loss, half of it from the positives and half from the negatives, plus 0.0005 |w|^2, by
@@ -85,39 +85,38 @@ def probe(x: Tensor, negatives: Tensor, positives: Tensor, owner: Tensor) -> Ten
     Args:
         x: the images of the ground ``(N, D)``.
         negatives: ``(N, A)`` bool: which of them are negatives of which label.
-        positives: ``(K, D)`` of all labels, one after another.
-        owner: ``(K,)`` the label of each positive, 0 to A - 1.
+        new: ``(K, D)`` the new images of all labels, one after another.
+        owner: ``(K,)`` the label of each, 0 to A - 1.
+        shown: ``(K,)`` 1 the image shows its label, 0 it does not.
     """
-    X, P = (_with_one(part.float()) for part in (x, positives))
+    X, P = (torch.cat([part.float(), torch.ones(len(part), 1)], 1) for part in (x, new))
     A = negatives.shape[1]
-    k = torch.bincount(owner, minlength=A).float()
-    share = 0.5 * negatives.float() / negatives.sum(0)  # (N, A)
+    count = torch.zeros(2, A).index_put_((shown, owner), torch.ones(len(P)), accumulate=True)
+    count[0] += negatives.sum(0)
+    share = 0.5 * negatives / count[0]  # (N, A)
+    own = 0.5 / count[shown, owner]  # (K,)
     steep = len(X) * share.amax(0)  # of centred x no direction is longer than that of the bias
-    steep += torch.zeros(A).index_add_(0, owner, P.square().sum(1)) * 0.5 / k
+    steep = steep.index_add_(0, owner, P.square().sum(1) * own)
     step = 1 / (steep / 4 + PROBE_RIDGE)  # (A,), 1 / Lipschitz constant
     ridge = torch.full((X.shape[1], 1), PROBE_RIDGE)
     ridge[-1] = 0  # of the bias
     w = ahead = torch.zeros(X.shape[1], A)
     pace = torch.ones(A)
     for _ in range(PROBE_STEPS):
-        pull = (torch.sigmoid((P * ahead[:, owner].T).sum(1)) - 1) * (0.5 / k)[owner]  # (K,)
+        pull = (torch.sigmoid((P * ahead[:, owner].T).sum(1)) - shown) * own  # (K,)
         slope = X.T @ (torch.sigmoid(X @ ahead) * share) + ridge * ahead
         slope.index_add_(1, owner, (P * pull[:, None]).T)
-        new = ahead - slope * step
-        back = ((ahead - new) * (new - w)).sum(0) > 0  # the step went uphill: start anew
+        after = ahead - slope * step
+        change = after - w
+        back = ((ahead - after) * change).sum(0) > 0  # the step went uphill: start anew
         pace = torch.where(back, 1.0, pace)
         faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
-        change = new - w
-        ahead = new + torch.where(back, 0.0, (pace - 1) / faster) * change
-        settled = change.norm(dim=0) <= PROBE_TOLERANCE * new.norm(dim=0)
-        w, pace = new, faster
+        ahead = after + torch.where(back, 0.0, (pace - 1) / faster) * change
+        settled = change.norm(dim=0) <= PROBE_TOLERANCE * after.norm(dim=0)
+        w, pace = after, faster
         if settled.all():
             break
     return w[:-1].to(x.dtype)
-
-
-def _with_one(x: Tensor) -> Tensor:
-    return torch.cat([x, torch.ones(len(x), 1)], 1)
 
 
 class KernelPart:

@@ -1,0 +1,127 @@
+"""Images of new labels as the closed forms take them, and what the tagger knows.
+
+Shapes: N images the head was fitted on, M of them that the kernel knows, Q images of new labels, C
+channels, V length of a kernel vector, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.formats.base import Record
+from imlgcn.growing.state import State
+from imlgcn.models.grown import kernel_vectors
+from imlgcn.models.heads.kernel import KernelHead
+from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
+from imlgcn.models.layers import POOLINGS
+from imlgcn.models.new_label.ground import Ground
+from imlgcn.progress import SILENT, Progress
+from imlgcn.training.extract import extract_features
+
+MOST = 4000  # images of the ground: a new label takes seconds, however many there are
+GAMMA = 2.0  # of the kernel, where the head has none
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Q images: means of the deepest map, and the vectors whose distances the kernel takes."""
+
+    pooled: NDArray[np.float32]  # (Q, C)
+    vectors: Tensor  # (Q, V), float64
+
+    @property
+    def units(self) -> Tensor:
+        """Square-root vectors of the deepest map ``(Q, C)``, float64."""
+        return unit_roots(torch.from_numpy(self.pooled).double())
+
+
+def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT) -> Features:
+    """Return the features of images, from the cache where they are known.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    records = tuple(Record(str(path), path) for path in paths)
+    dataset = Dataset((), records, np.zeros((len(paths), 0), np.int8), "", "")
+    backbone = state.classifier.backbone
+    found = extract_features(backbone, dataset, strict=True, progress=progress)
+    pooled = found.values[:, POOLINGS.index("avg")]
+    head = state.head.cpu().eval()
+    inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")  # type: ignore[arg-type]
+    with torch.no_grad():
+        return Features(pooled, kernel_vectors(head, inputs).double())
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The ground of a tagger: which of its N images, and which of its labels, take part."""
+
+    ground: Ground
+    rows: NDArray[np.int64]  # of the N images
+    labels: list[int]  # of the tagger's labels, in the order of the ground's
+
+
+def ground_of(state: State) -> Known | None:
+    """Return what the tagger knows; None where it keeps no features of its images."""
+    support, head = state.support, state.head
+    if support is None or support.features is None:
+        return None
+    kernel = isinstance(head, KernelHead)
+    count = len(head.support) if isinstance(head, KernelHead) else state.fitted
+    rows = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
+    units = unit_roots(torch.from_numpy(support.features[rows].astype(np.float64)))
+    vectors, rate = units, 0.0
+    if isinstance(head, KernelHead):
+        vectors, rate = head.fitted_vectors(torch.float64)[rows], head.rate
+    if not kernel:
+        rate = GAMMA / kernel_scale(squared_distances(units, units).fill_diagonal_(0))
+    H = len(state.growth.head_labels)
+    labels = [at for at, scores in enumerate(state.growth.outputs) if max(scores) < H]
+    groups = np.arange(count) if support.groups is None else support.groups
+    ground = Ground(
+        units=units,
+        kernel_units=vectors,
+        rate=rate,
+        targets=torch.from_numpy(support.targets[rows][:, labels].copy()),
+        groups=torch.from_numpy(np.asarray(groups)[rows].copy()),
+    )
+    return Known(ground, rows, labels)
+
+
+def bare_ground(state: State, others: Tensor, vectors: Tensor) -> Ground:
+    """Return a ground without labels, for a tagger that keeps no features of its images.
+
+    Its images are those in the kernel head's own vectors; without such a head the ``others``, the
+    images that a person has given as showing no new label.
+
+    Raises:
+        InputError: there is neither.
+    """
+    head = state.head
+    if isinstance(head, KernelHead):
+        rows = head.fitted_vectors(torch.float64)[:MOST]
+        units = nn_units(rows[:, -head.support.shape[1] :])
+    elif len(others):
+        units = others
+    else:
+        raise InputError(
+            "the tagger keeps no features of its training images (keep_support=False), so images "
+            "that do not show the label are needed: give some with absent="
+        )
+    del vectors
+    targets = torch.zeros(len(units), 0, dtype=torch.int8)
+    return Ground(units, units, GAMMA, targets, torch.arange(len(units)))
+
+
+def nn_units(rows: Tensor) -> Tensor:
+    """Return rows as vectors of length 1."""
+    return torch.nn.functional.normalize(rows, dim=-1)
