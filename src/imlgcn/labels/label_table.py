@@ -186,6 +186,14 @@ class LabelTable:
             raise InputError(f"label table: there is a label {name!r} already; take another name")
         return LabelTable((*self.rows, LabelRow(name)))
 
+    def with_parents(self, pairs: Iterable[tuple[str, str]]) -> LabelTable:
+        """Return the table with more parents, as (child, parent)."""
+        more: dict[str, list[str]] = {}
+        for child, parent in pairs:
+            more.setdefault(child, []).append(parent)
+        rows = [(row, dict.fromkeys([*row.parents, *more.get(row.label, ())])) for row in self.rows]
+        return LabelTable(tuple(replace(row, parents=tuple(above)) for row, above in rows))
+
     def without(self, name: str) -> LabelTable:
         """Return the table without a label; its children get its parents."""
         gone = self._row(name)
