@@ -54,7 +54,7 @@ def propose_parents(names: Sequence[str], targets: NDArray[np.int8]) -> list[Pro
     by_chance = share[None, :] ** np.maximum(images, 1) * L * L > CHANCE
     likely = (probability >= MIN_PROBABILITY) & (images >= MIN_IMAGES) & ~by_chance
     np.fill_diagonal(likely, False)
-    likely &= ~likely.T
+    likely &= ~likely.T & (present.sum(0)[None, :] > present.sum(0)[:, None])
     steps = likely.astype(np.float32)
     likely &= steps @ steps == 0  # one label between is enough: the step over it follows
     found = [
