@@ -12,6 +12,7 @@ from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.prediction import predict, predict_rows
+from imlgcn.prediction.journal import Journal, fingerprint
 from imlgcn.prediction.rows import COLUMNS
 
 NAMED = LabelTable.of(LABELS, [LabelRow("cat", parents=("dog",)), LabelRow("dog", name="Hund")])
@@ -68,40 +69,18 @@ def test_without_names_and_rules_the_columns_are_as_ever(ruled, photo, tmp_path,
     assert tuple(read(tmp_path / "tags.csv")[0]) == COLUMNS
 
 
-def test_a_resumed_run_gives_the_names_that_were_noted(ruled, photo, tmp_path):
-    other, out = paint(tmp_path / "b.png", 0, 255, 0), tmp_path / "tags.csv"
-    predict(ruled, [photo, other], out=out, all_labels=True)
-    whole = out.read_text()
-    out.unlink()
-
-    class Killed(Exception):
-        pass
-
-    def paths():
-        yield photo
-        raise Killed
-
-    class Some(list):
-        def __iter__(self):
-            return paths()
-
-    with pytest.raises(Killed):
-        predict(ruled, Some([photo, other]), out=out, all_labels=True, workers=1, batch_size=1)
-    before = ruled.loaded
-    predict(
-        ruled,
-        [photo, other],
-        out=out,
-        all_labels=True,
-        resume=(tmp_path / "tags.csv.partial").exists(),
-    )
-    assert out.read_text() == whole
-    assert ruled.loaded - before <= 2
+def test_an_image_that_was_noted_has_its_names_and_tags_again(ruled, photo, tmp_path):
+    rows = list(predict_rows(ruled, [photo], all_labels=True, threshold="0.7"))
+    assert [row.tag for row in rows] == [True, True, False]
+    first = Journal(tmp_path / "noted", "made by", resume=False)
+    first.add(rows)
+    first.close()
+    again = Journal(tmp_path / "noted", "made by", resume=True)
+    assert again.find(str(photo)) == rows
+    again.close()
 
 
 def test_a_resumed_run_with_another_table_is_refused(ruled, photo, tmp_path):
-    from imlgcn.prediction.journal import fingerprint
-
     plain = ColourTagger()
     assert fingerprint(ruled) != fingerprint(plain)
     ruled.label_table = LabelTable.of(LABELS)
