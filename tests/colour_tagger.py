@@ -11,6 +11,7 @@ from PIL import Image
 
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo
 
 LABELS = ("cat", "dog", "tree")
@@ -22,6 +23,7 @@ class ColourTagger:
     """Takes an image's colour for its three probabilities, and notes what it was asked."""
 
     labels = LABELS
+    label_table = LabelTable.of(LABELS)
     path = Path("a tagger of colours")
 
     def __init__(self):

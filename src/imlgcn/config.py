@@ -28,9 +28,18 @@ def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
     "unknown head 'lienar'; did you mean 'linear'? Known: linear, mlp"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return InputError(f"unknown {kind} {given!r}; {hint}Known: {', '.join(names)}")
+    hint = nearest(given, names).removeprefix("; ")
+    return InputError(f"unknown {kind} {given!r}; {hint and hint + ' '}Known: {', '.join(names)}")
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return a question with the nearest of the known spellings, or nothing.
+
+    >>> nearest("lienar", ["linear", "mlp"]), nearest("xyz", ["linear", "mlp"])
+    ("; did you mean 'linear'?", '')
+    """
+    near = difflib.get_close_matches(given, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class Settings(BaseModel):

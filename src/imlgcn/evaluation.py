@@ -16,6 +16,8 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.formats.base import Record
+from imlgcn.labels.label_rows import LabelRow
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.f1 import predict_labels
 from imlgcn.metrics.intervals import f1_intervals
@@ -110,6 +112,8 @@ def evaluate(
 
     A label of the tagger that the data lacks is left out; a label of the data that the tagger lacks
     is listed under ``ignored_labels``, an image that cannot be read under ``failed_images``.
+    Metrics are of the network and its fitted thresholds: of a label table, only the parents that
+    the training gave its targets are used, for the same targets.
 
     Images that the tagger has learnt, by their names, splits and targets, keep the out-of-fold
     scores of the training: its own would be too good. ``out_of_fold_images`` counts them.
@@ -204,4 +208,16 @@ def _own_targets(tagger: Tagger, part: Dataset) -> NDArray[np.int8]:
     targets = np.full((len(part), len(tagger.labels)), -1, np.int8)
     columns = [tagger.labels.index(name) for name in common]
     targets[:, columns] = part.targets[:, [part.names.index(name) for name in common]]
+    targets[:, columns] = _learnt_parents(tagger).close_targets(targets)[:, columns]
     return targets
+
+
+def _learnt_parents(tagger: Tagger) -> LabelTable:
+    """Return a table with the parents that the training gave its targets."""
+    if tagger.path.is_file():
+        found: Mapping[str, Sequence[str]] = tagger.label_table.parents
+    else:
+        found = tagger.folder.config.get("label_parents") or {}
+    rows = [LabelRow(label, parents=tuple(above)) for label, above in found.items()]
+    old = [name for label, above in found.items() for name in (label, *above)]  # some may be gone
+    return LabelTable.of(dict.fromkeys([*tagger.labels, *old]), rows).aligned(tagger.labels)

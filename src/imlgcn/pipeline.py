@@ -23,6 +23,7 @@ from imlgcn.data.ready import (
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
 from imlgcn.files import write_atomic
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
@@ -30,6 +31,7 @@ from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
+from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
 from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
 from imlgcn.training.resolve import Plan, plan_run
 
@@ -55,6 +57,7 @@ def train(
     start: str | Path | None = None,
     resume: bool = False,
     replace: bool = False,
+    label_table: LabelTable | str | Path | None = None,
     progress: Progress = SILENT,
     **settings: Any,
 ) -> Tagger:
@@ -70,6 +73,9 @@ def train(
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
         replace: replace an earlier run in ``out`` once this one is finished.
+        label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
+            file. The targets get the parents, the tagger's folder a copy. None takes over that
+            of the run which is resumed, replaced or started from.
         progress: receives bars and messages.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, or the short
             names that the command line has as flags: ``graph``, ``embedding``, ``words``,
@@ -88,13 +94,21 @@ def train(
     from imlgcn.training.run import Run
 
     out = Path(out)
-    plan = plan_run(data, settings, config=config, start=start)
+    file = None if isinstance(label_table, LabelTable) else label_table
+    plan = plan_run(data, settings, config=config, start=start, label_table=file)
     plan.settings()  # a wrong setting is refused before any work
     dataset = plan.data.load(progress)
     progress.say(
         f"data: {plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')} "
         f"({dataset.reason})"
     )
+    table = choose_label_table(
+        *(label_table or plan.label_table, dataset.names, out, progress),
+        start=plan.start,
+        resume=resume,
+        replace=replace,
+    )
+    dataset = close_dataset(dataset, table, progress)
     options = plan.settings(plan.choose_preset(dataset, progress))
     backbone, begin = _backbone(options, plan)
     whole, own_split, dataset = _make_ready(dataset, options, plan, begin, progress)
@@ -107,8 +121,11 @@ def train(
             f"the vectors of words= are not used: {options.head} does not use word vectors"
         )
     existed = out.exists()
-    open_run_folder(out, options, plan.to_config(), resume=resume, replace=replace)
+    table = table.aligned(dataset.names)
+    origin = plan.to_config() | {"label_parents": table.parents or None}
+    open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:
+        write_run_table(out, table)
         if own_split:
             write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
         run = Run(

@@ -38,6 +38,7 @@ FILES = {
     "predictions.parquet",
     "report.html",
     "support.parquet",
+    "label-table.csv",
 }
 
 

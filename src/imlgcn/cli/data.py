@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,10 @@ from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
 
-HOW = "How the data is read"
+if TYPE_CHECKING:
+    from imlgcn.labels.parents import ProposedParent
+
+HOW, TABLE = "How the data is read", "Label table"
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="CSV, COCO JSON, folder, zip, or `openclipart`.")
 ]
@@ -71,6 +74,31 @@ def register(app: typer.Typer) -> None:
 def check(
     data: Data,
     as_json: Json = False,
+    label_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check this label table as well, a CSV (default: none).",
+            rich_help_panel=TABLE,
+        ),
+    ] = None,
+    propose_parents: Annotated[
+        bool,
+        typer.Option(
+            "--propose-parents",
+            help="List labels that 98 % of another label's images have.",
+            rich_help_panel=TABLE,
+        ),
+    ] = False,
+    save_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a label table, with the proposed parents, to this new CSV "
+            "(default: not written).",
+            rich_help_panel=TABLE,
+        ),
+    ] = None,
     delimiter: Delimiter = None,
     reader: Reader = None,
     variant: Variant = None,
@@ -85,15 +113,22 @@ def check(
     """
     from imlgcn.data.check import check_dataset
 
+    if save_table is not None and save_table.exists():
+        raise InputError(f"{save_table} exists; give another name")
     progress = terminal()
-    report = check_dataset(
-        _load(source_of(data, reader, variant, delimiter, images, fields), progress),
-        progress=progress,
-    )
+    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
+    report = check_dataset(dataset, label_table=label_table, progress=progress)
+    proposed = _proposed(dataset) if propose_parents else []
     if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=1))
+        more = {"parents": [asdict(pair) for pair in proposed]} if propose_parents else {}
+        typer.echo(json.dumps(report.to_dict() | more, indent=1))
     else:
         show.check(report)
+        if propose_parents:
+            show.proposed_parents(proposed)
+    if save_table is not None:
+        _save_table(save_table, dataset, label_table, proposed)
+        progress.say(f"written to {save_table}: look through it, then train with label_table=")
     if report.harmful:
         raise typer.Exit(1)
 
@@ -214,6 +249,23 @@ def graph(
         typer.echo(json.dumps(content, indent=1))
     else:
         show.graph(context, edges[:rules], len(edges), isolated, threshold)
+
+
+def _proposed(dataset: Dataset) -> list[ProposedParent]:
+    from imlgcn.labels.parents import propose_parents
+
+    part = dataset.split("train") if "train" in dataset.splits else dataset
+    return propose_parents(part.names, part.targets)
+
+
+def _save_table(
+    out: Path, dataset: Dataset, base: Path | None, proposed: list[ProposedParent]
+) -> None:
+    from imlgcn.data.label_table_file import read_label_table, write_label_table
+    from imlgcn.labels.label_table import LabelTable
+
+    table = LabelTable.of(dataset.names) if base is None else read_label_table(base, dataset.names)
+    write_label_table(out, table.with_parents((pair.child, pair.parent) for pair in proposed))
 
 
 def source_of(

@@ -38,6 +38,7 @@ SAME = (
     "known",
     "label",
     "label_studio",
+    "label_table",
     "latency",
     "maps",
     "max_drop",

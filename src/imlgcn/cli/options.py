@@ -25,6 +25,13 @@ Threshold = Annotated[
         "(default: the tagger's own thresholds).",
     ),
 ]
+LabelTableFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A CSV of names, parents, thresholds and what to hide (default: the tagger's own).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Device = Annotated[
     str,

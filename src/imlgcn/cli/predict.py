@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device, TaggerOrFile, Threshold, terminal
+from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
 from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 
+COLUMNS = "image,label,probability,threshold,error"
+HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 ALSO, HOW = "Further files", "How it is computed"
 
 
@@ -41,6 +43,7 @@ def predict(
         ),
     ] = None,
     threshold: Threshold = None,
+    label_table: LabelTableFile = None,
     known: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +102,9 @@ def predict(
 
     _refuse_to_overwrite(out)
     progress = terminal()
-    opened = Tagger.load(tagger, engine=engine, latency=latency, device=device)
+    opened = Tagger.load(
+        tagger, engine=engine, latency=latency, device=device, label_table=label_table
+    )
     found = expand_paths(paths)
     if engine == "auto":
         _say_engine(opened, progress)
@@ -149,7 +154,7 @@ def _refuse_to_overwrite(out: Path | None) -> None:
     if out is None or out.suffix.lower() != ".csv" or not out.is_file():
         return
     with out.open(encoding="utf-8", errors="replace") as file:
-        if file.readline().strip() not in ("", "image,label,probability,threshold,error"):
+        if file.readline().strip() not in ("", *HEADERS):
             raise InputError(f"{out} exists and does not hold predictions; give another --out")
 
 

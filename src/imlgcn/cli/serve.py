@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from imlgcn.cli.options import Device, TaggerOrFile, Threshold, terminal
+from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
 from imlgcn.config import InputError
 
 ADDRESS, LOAD = "Address", "Load"
@@ -40,6 +40,7 @@ def serve(
         ),
     ] = "auto",
     threshold: Threshold = None,
+    label_table: LabelTableFile = None,
     device: Device = "auto",
     max_batch: Annotated[
         int,
@@ -97,5 +98,6 @@ def serve(
         name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
-    opened = Tagger.load(tagger, engine=engine, device=device).at(threshold)
+    opened = Tagger.load(tagger, engine=engine, device=device, label_table=label_table)
+    opened = opened.at(threshold)
     run_server(opened, settings, open_page=open_page, progress=terminal())

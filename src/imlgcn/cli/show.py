@@ -16,6 +16,7 @@ from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
+from imlgcn.labels.parents import ProposedParent
 from imlgcn.numbers import number, percent, plural, signed
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
@@ -202,6 +203,23 @@ def check(report: CheckReport) -> None:
         count = sum(problem.level == "warning" for problem in report.problems)
         warnings = plural(count, "warning")
         console.print(f"Ready to train{f'; {warnings}' if count else ''}.")
+
+
+def proposed_parents(found: Sequence[ProposedParent]) -> None:
+    """Print the labels that may be above others."""
+    console = Console(highlight=False)
+    if not found:
+        console.print("No label is on nearly all images of another one: no parents to propose.")
+        return
+    table = Table(title="Proposed parents", title_justify="left", title_style="bold")
+    table.add_column("label")
+    table.add_column("parent")
+    for name in ("has it", "of its images"):
+        table.add_column(name, justify="right")
+    for pair in found:
+        cells = (percent(pair.probability, 1), number(pair.images, 0))
+        table.add_row(Text(pair.child), Text(pair.parent), *cells)
+    console.print(table)
 
 
 def split(table: SplitTable) -> None:

@@ -150,6 +150,15 @@ def train(
         int | None,
         typer.Option(metavar="N", help="Random seed (default: 0).", rich_help_panel=TRAINING),
     ] = None,
+    label_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV of names, parents, thresholds and what to hide, one row per label "
+            "(default: that of the run replaced or continued).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
@@ -249,6 +258,7 @@ def train(
         start=start,
         resume=resume,
         replace=overwrite,
+        label_table=label_table,
         progress=terminal(),
         **merge_settings(named, *(_parse(text) for text in set_ or [])),
     )

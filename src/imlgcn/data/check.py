@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import filterfalse
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from imlgcn.data import check_label_table
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.known_counts import Comparison, compare
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
@@ -78,12 +80,18 @@ class CheckReport:
 
 
 def check_dataset(
-    dataset: Dataset, *, min_positives: int = MIN_POSITIVES, progress: Progress = SILENT
+    dataset: Dataset,
+    *,
+    min_positives: int = MIN_POSITIVES,
+    label_table: str | Path | None = None,
+    progress: Progress = SILENT,
 ) -> CheckReport:
     """Check every image and every label of a data set.
 
-    Labels with fewer than ``min_positives`` training images are listed as a warning.
+    Labels with fewer than ``min_positives`` training images are listed as a warning. The file of a
+    ``label_table`` is checked as well.
     """
+    rules = [] if label_table is None else list(check_label_table.find(dataset, label_table))
     scans = scan_images(dataset.paths, progress=progress)
     published = compare(dataset)
     problems = [
@@ -93,6 +101,7 @@ def check_dataset(
         *_label_names(dataset.names),
         *_label_counts(dataset, min_positives),
         *_empty_images(dataset, scans),
+        *(problem for rule in rules for problem in _problem(*rule, most=len(rule.cases))),
     ]
     return CheckReport(
         dataset.reader,
@@ -119,10 +128,12 @@ def count_labels(dataset: Dataset) -> list[LabelCount]:
     ]
 
 
-def _problem(level: Level, kind: str, message: str, found: Sequence[str]) -> Iterator[Problem]:
+def _problem(
+    level: Level, kind: str, message: str, found: Sequence[str], most: int = NUM_EXAMPLES
+) -> Iterator[Problem]:
     """Yield a problem if there are findings."""
     if found:
-        yield Problem(level, kind, len(found), message, tuple(found[:NUM_EXAMPLES]))
+        yield Problem(level, kind, len(found), message, tuple(found[:most]))
 
 
 def _counts(published: Comparison | None) -> Iterator[Problem]:

@@ -23,12 +23,14 @@ from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
 from imlgcn.tagger.folder import MODEL, exported_name
 from imlgcn.tagger.info import read_info
 from imlgcn.tagger.network import without_maps
+from imlgcn.tagger.opened import LABEL_TABLE_KEY
 
 __all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
 
@@ -60,8 +62,8 @@ def export(
 
     The file takes pixels uint8 ``(B, S, S, 3)`` (and, of a head that uses them, known labels int8
     ``(B, L)``) and gives ``logits`` and calibrated ``probabilities``, both ``(B, L)``; the
-    tagger's ``model.json`` is in its metadata. It is opened again and must agree on 8 real images,
-    at batch sizes 1 and 3.
+    tagger's ``model.json`` and label table are in its metadata. It is opened again and must agree
+    on 8 real images, at batch sizes 1 and 3.
 
     Args:
         tagger: a tagger folder.
@@ -104,7 +106,7 @@ def export(
     with TemporaryDirectory() as folder, atomic_path(path) as kept:
         file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        chosen.write(network, file, metadata_of(info, network.map_kind))
+        chosen.write(network, file, metadata_of(info, network.map_kind, tagger.label_table))
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
@@ -121,12 +123,18 @@ def export(
     return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind, report)
 
 
-def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
+def metadata_of(
+    info: TaggerInfo, maps: MapKind | None = None, table: LabelTable | None = None
+) -> dict[str, str]:
     """Return the metadata of an exported file.
 
-    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps.
+    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps, ``label_table`` what
+    its label table says besides the defaults.
     """
-    return {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    if table is not None and not table.is_default:
+        found[LABEL_TABLE_KEY] = table.to_json()
+    return found
 
 
 def _check(tagger: Tagger, format: str) -> Format:

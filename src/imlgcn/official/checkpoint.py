@@ -229,6 +229,7 @@ def _save(
     replace: bool,
 ) -> Tagger:
     from imlgcn.models import head_options
+    from imlgcn.training.label_table import choose_label_table, write_run_table
     from imlgcn.training.output import close_run_folder, open_run_folder
 
     network = classifier.backbone
@@ -257,7 +258,9 @@ def _save(
         },
         preset="paper",
     )
+    table = choose_label_table(None, info.labels, out, SILENT, replace=replace)
     open_run_folder(out, settings, {}, replace=replace)
+    write_run_table(out, table)
     tagger = save_tagger(out, classifier, context, info)
     close_run_folder(out)
     return tagger

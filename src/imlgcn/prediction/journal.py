@@ -36,6 +36,8 @@ def fingerprint(tagger: Tagger, *settings: object) -> str:
     parts = tagger.info.model_dump(
         mode="json", include={"labels", "image", "calibration", "sha256"}
     )
+    if not tagger.label_table.is_default:
+        parts["label_table"] = tagger.label_table.to_json()
     if tagger.path.is_file():  # the hashes are those of the folder that it was exported from
         parts["file"] = sha256_file(tagger.path)
     text = json.dumps([parts, tagger.engine.name, *settings], sort_keys=True)
@@ -67,8 +69,8 @@ class Journal:
             if file.readline() != header:
                 raise InputError(
                     f"{self.path} was left by a run with other settings (tagger, engine, "
-                    "threshold=, known= or all_labels=): repeat that run with resume=True, or "
-                    "leave resume= out to start anew"
+                    "threshold=, known=, label_table= or all_labels=): repeat that run with "
+                    "resume=True, or leave resume= out to start anew"
                 )
             end = file.tell()
             for line in file:
@@ -98,11 +100,11 @@ class Journal:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Note an image that is done; it stays noted if the process is killed right after."""
-        name, *_, error = rows[0]
+        name, error = rows[0].image, rows[0].error
         if name in self._found:  # noted by the earlier run
             self._found.remove(name)
         elif error is None:
-            tags = [row[1:4] for row in rows if row.label]
+            tags = [row[1:] if row.name else row[1:4] for row in rows if row.label]
             self._writer.write(json.dumps([name, tags, _state(name)]).encode() + b"\n")
             self._writer.flush()
             self.count += 1

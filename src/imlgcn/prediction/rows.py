@@ -14,27 +14,37 @@ from typing import NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path
+from imlgcn.labels.label_table import LabelTable
 
 ROW_GROUP = 8_192  # rows held before they are written to a Parquet file: two megabytes
 
 
 class Row(NamedTuple):
-    """One label of one image; an image without tags, or that failed, has one with no label."""
+    """One label of one image; an image without tags, or that failed, has one with no label.
+
+    Files have the columns :func:`columns_for`: ``name`` and ``tag`` are among them only where a
+    label table makes them differ from the label and from ``probability >= threshold``.
+    """
 
     image: str
     label: str = ""
     probability: float | None = None  # calibrated
     threshold: float | None = None
     error: str | None = None  # why the file has no tags
+    name: str | None = None  # what users read, where that is not the label
+    tag: bool | None = None  # whether it is a tag, where the threshold alone does not decide
 
     @property
     def is_tag(self) -> bool:
-        """Whether the label is at or above its threshold."""
+        """Whether the label is at or above its threshold, or what the label table says."""
+        if self.tag is not None:
+            return self.tag
         if self.probability is None or self.threshold is None:
             return False
         return self.probability >= self.threshold
 
 
+COLUMNS = Row._fields[:5]
 Write = Callable[[Sequence[Row]], None]
 
 
@@ -49,8 +59,14 @@ def check_output(path: Path) -> None:
         raise InputError(f"{path} is a folder; give the name of a file in it")
 
 
+def columns_for(table: LabelTable, *, all_labels: bool) -> tuple[str, ...]:
+    """Return the columns of a file of rows that a tagger with this label table makes."""
+    names = ("name",) if table.has_names else ()
+    return (*COLUMNS, *names, *(("tag",) if all_labels and table.decides else ()))
+
+
 @contextmanager
-def open_rows(path: Path) -> Iterator[Write]:
+def open_rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[Write]:
     """Yield the function that writes rows to ``path``, in the format of its suffix.
 
     The file takes its name when the block ends; on an error nothing remains and an older file of
@@ -59,19 +75,19 @@ def open_rows(path: Path) -> Iterator[Write]:
     check_output(path)
     with (
         atomic_path(path, exclusive=True) as temporary,
-        WRITERS[path.suffix.lower()](temporary) as write,
+        WRITERS[path.suffix.lower()](temporary, columns) as write,
     ):
         yield write
 
 
-def jsonl_writer(stream: TextIO) -> Write:
+def jsonl_writer(stream: TextIO, columns: Sequence[str] = COLUMNS) -> Write:
     """Return a function that writes rows to an open text stream, one JSON object per line."""
     encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
     ascii_only = not encoding.startswith("utf")
 
     def write(rows: Sequence[Row]) -> None:
         for row in rows:
-            fields = row._asdict()
+            fields = dict(zip(columns, _cells(row, columns), strict=True))
             if row.error is None:
                 del fields["error"]
             stream.write(_storable(json.dumps(fields, ensure_ascii=ascii_only)) + "\n")
@@ -81,26 +97,29 @@ def jsonl_writer(stream: TextIO) -> Write:
 
 
 @contextmanager
-def _jsonl_file(path: Path) -> Iterator[Write]:
+def _jsonl_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        yield jsonl_writer(stream)
+        yield jsonl_writer(stream, columns)
 
 
 @contextmanager
-def _csv_file(path: Path) -> Iterator[Write]:
+def _csv_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(Row._fields)
-        yield table.writerows
+        table.writerow(columns)
+        yield lambda rows: table.writerows(_cells(row, columns) for row in rows)
 
 
 @contextmanager
-def _parquet_file(path: Path) -> Iterator[Write]:
+def _parquet_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = (pa.string(), pa.string(), pa.float64(), pa.float64(), pa.string())
-    schema = pa.schema(list(zip(Row._fields, types, strict=True)))
+    text, fraction = pa.string(), pa.float64()
+    types = dict(
+        zip(Row._fields, (text, text, fraction, fraction, text, text, pa.bool_()), strict=True)
+    )
+    schema = pa.schema([(name, types[name]) for name in columns])
     waiting: list[Row] = []
     with pq.ParquetWriter(path, schema) as file:
 
@@ -109,8 +128,9 @@ def _parquet_file(path: Path) -> Iterator[Write]:
                 row._replace(image=_storable(row.image), error=row.error and _storable(row.error))
                 for row in waiting
             ]
-            columns = zip(*storable, strict=True)
-            arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+            arrays = [
+                pa.array([getattr(row, name) for row in storable], types[name]) for name in columns
+            ]
             file.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
 
@@ -124,11 +144,15 @@ def _parquet_file(path: Path) -> Iterator[Write]:
             write_group()
 
 
-WRITERS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[Path, Sequence[str]], AbstractContextManager[Write]]] = {
     ".jsonl": _jsonl_file,
     ".csv": _csv_file,
     ".parquet": _parquet_file,
 }
+
+
+def _cells(row: Row, columns: Sequence[str]) -> list[object]:
+    return [getattr(row, name) for name in columns]
 
 
 def _storable(text: str) -> str:

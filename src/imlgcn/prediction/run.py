@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from imlgcn.config import InputError
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
 from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
-from imlgcn.prediction.rows import Row, Write, check_output, jsonl_writer, open_rows
+from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
 from imlgcn.prediction.stream import Item, RowMaker, stream_rows
 from imlgcn.prediction.xmp import write_sidecar
 from imlgcn.progress import SILENT, Progress
@@ -71,7 +71,8 @@ def predict(
     total = Total(xmp)
     journal: Journal | None = None
     with ExitStack() as stack:
-        writers = _open_writers(stack, tagger, out, label_studio)
+        columns = columns_for(tagger.label_table, all_labels=all_labels)
+        writers = _open_writers(stack, tagger, out, label_studio, columns)
         if file is not None:
             made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels)
             journal = stack.enter_context(
@@ -104,10 +105,10 @@ def predict_rows(
 ) -> Iterator[Row]:
     """Yield the rows of each image, most probable label first, in the order of ``paths``.
 
-    Only labels at or above their threshold, or every one with ``all_labels``; an image without any
-    yields one row with an empty label, one that cannot be read a row with ``error``. ``batch_size``
-    images at a time are decoded and scored by each of ``workers`` threads; by default as
-    many as suit the engine and the machine.
+    Only tags, or every label that is shown with ``all_labels``; an image without any yields one row
+    with an empty label, one that cannot be read a row with ``error``. ``batch_size`` images at a
+    time are decoded and scored by each of ``workers`` threads; by default as many as suit the
+    engine and the machine.
 
     Raises:
         InputError: the tagger does not support the threshold or the known labels.
@@ -129,14 +130,18 @@ def _check_files(out: Path | None, tasks: str | Path | None, resume: bool) -> No
 
 
 def _open_writers(
-    stack: ExitStack, tagger: Tagger, out: str | Path | TextIO | None, tasks: str | Path | None
+    stack: ExitStack,
+    tagger: Tagger,
+    out: str | Path | TextIO | None,
+    tasks: str | Path | None,
+    columns: Sequence[str],
 ) -> list[Write]:
     writers: list[Write] = []
     try:
         if isinstance(out, str | Path):
-            writers.append(stack.enter_context(open_rows(Path(out))))
+            writers.append(stack.enter_context(open_rows(Path(out), columns)))
         elif out is not None:
-            writers.append(jsonl_writer(out))
+            writers.append(jsonl_writer(out, columns))
         if tasks is not None:
             model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
             writers.append(stack.enter_context(open_tasks(Path(tasks), model.strip())))

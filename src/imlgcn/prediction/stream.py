@@ -39,9 +39,8 @@ Made = TypeVar("Made")
 class RowMaker:
     """Decodes, scores and describes a few images at a time; many threads may call it at once.
 
-    Only labels at or above their threshold, or every one with ``all_labels``, the most probable
-    first; an image without any gets one row with an empty label, one that cannot be read a row with
-    ``error``.
+    Only tags, or every label that is shown with ``all_labels``, the most probable first; an image
+    without any gets one row with an empty label, one that cannot be read a row with ``error``.
 
     Raises:
         InputError: the tagger does not support the threshold or the known labels.
@@ -57,6 +56,7 @@ class RowMaker:
     ) -> None:
         self._tagger, self._labels, self._all = tagger, tagger.labels, all_labels
         self.thresholds = tagger.thresholds_for(threshold)  # (L,)
+        self._table = tagger.label_table
         self._known = tagger.known_row(known)
         self._slots = Semaphore()
 
@@ -89,7 +89,9 @@ class RowMaker:
             return str(error).removeprefix(f"{path}: ") or type(error).__name__
 
     def _rows(self, name: str, scores: NDArray[np.float64]) -> Rows:
-        wanted = np.arange(len(scores)) if self._all else np.flatnonzero(scores >= self.thresholds)
+        table = self._table
+        scores, given = table.decide(scores, self.thresholds)
+        wanted = np.flatnonzero(table.shown if self._all else given)
         order = wanted[np.argsort(-scores[wanted], kind="stable")]
         values = zip(
             order.tolist(),
@@ -97,7 +99,13 @@ class RowMaker:
             self.thresholds[order].round(DIGITS).tolist(),
             strict=True,
         )
-        return [Row(name, self._labels[i], p, t) for i, p, t in values] or [Row(name)]
+        rows = [Row(name, self._labels[i], p, t) for i, p, t in values]
+        if not table.is_default:
+            names = [table.name_of(row.label) for row in rows]
+            tags = given[order].tolist() if table.decides else [None] * len(rows)
+            ruled = zip(rows, names, tags, strict=True)
+            rows = [row._replace(name=called, tag=tag) for row, called, tag in ruled]
+        return rows or [Row(name)]
 
 
 def stream_rows(

@@ -70,7 +70,7 @@ def write_sidecar(rows: Sequence[Row]) -> bool:
         InputError: the sidecar is read-only or not XMP; it is left as it is.
         OSError: it cannot be read or written.
     """
-    keywords = [row.label for row in rows if row.is_tag]
+    keywords = list(dict.fromkeys(row.name or row.label for row in rows if row.is_tag))
     if not keywords:
         return False
     path = sidecar_of(Path(rows[0].image))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.f1 import precision_recall_f1, predict_labels
 from imlgcn.tagger import Tagger
 from imlgcn.views.label_graph import DrawnGraph, summarise_graph
@@ -26,12 +27,25 @@ PRECISIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 
 
 def labels(tagger: Tagger) -> list[dict[str, Any]]:
-    """Return each label with its threshold and the number of held-out images with it."""
-    positives = tagger.info.calibration.positives
+    """Return each label with its threshold and the number of held-out images with it.
+
+    What its row of the label table says stands there where it is not the default.
+    """
+    columns = (tagger.labels, tagger.thresholds, tagger.info.calibration.positives)
     return [
         {"label": name, "threshold": round(float(t), DIGITS), "positives": int(count)}
-        for name, t, count in zip(tagger.labels, tagger.thresholds, positives, strict=True)
+        | name_of(tagger.label_table, name)
+        | ({} if row.show else {"show": False})
+        | ({"parents": list(row.parents)} if row.parents else {})
+        | ({"exclusive": row.exclusive} if row.exclusive else {})
+        for row, name, t, count in zip(tagger.label_table.rows, *columns, strict=True)
     ]
+
+
+def name_of(table: LabelTable, label: str) -> dict[str, str]:
+    """Return what users read for a label, where it is not the label."""
+    name = table.name_of(label)
+    return {} if name == label else {"name": name}
 
 
 def graph(tagger: Tagger) -> dict[str, Any] | None:

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
+from imlgcn.labels.label_cells import table_text
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
 from imlgcn.serve.schema import IMAGES_BODY, Facts, LabelsAnswer, MapsAnswer, TagsAnswer, errors
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import Upload, discard_body, read_uploads
+from imlgcn.tagger.folder import LABEL_TABLE
 
 RETRY_AFTER = "1"  # seconds; a full queue is worked off in about that
 
@@ -143,6 +145,19 @@ async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upl
 async def labels(request: Request) -> Response:
     """Return every label with its threshold."""
     return json_response(service_of(request).labels)
+
+
+@router.get(
+    "/v1/label-table",
+    summary="The label table as a CSV",
+    response_model=None,
+    response_class=PlainTextResponse,
+)
+async def label_table(request: Request) -> Response:
+    """Return names, parents, thresholds and what is hidden: the file that `--label-table` takes."""
+    text = table_text(service_of(request).tagger.label_table.rows)
+    headers = {"content-disposition": f'attachment; filename="{LABEL_TABLE}"'}
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 @router.get(

@@ -31,9 +31,10 @@ class ErrorAnswer(BaseModel):
 
 
 class TagItem(BaseModel):
-    """A label at or above its threshold; both numbers are fractions."""
+    """A tag; both numbers are fractions. A parent may be below its own threshold."""
 
     label: str
+    name: str | None = Field(None, description="what users read, where it is not the label")
     probability: float = Field(description="calibrated")
     threshold: float
 
@@ -73,6 +74,10 @@ class LabelItem(BaseModel):
     label: str
     threshold: float
     positives: int
+    name: str | None = Field(None, description="what users read, where it is not the label")
+    show: bool = Field(True, description="false: never among the tags")
+    parents: list[str] | None = Field(None, description="given with it, always")
+    exclusive: str | None = Field(None, description="a set of which one label is given at most")
 
 
 class LabelsAnswer(BaseModel):

@@ -137,9 +137,11 @@ class Service:
         """Return the result of one image as JSON."""
         if isinstance(result, ApiError):
             return {"name": upload.name, "error": result.body()}
+        table = self.tagger.label_table
         tags = [
             {
                 "label": tag.label,
+                **knowledge.name_of(table, tag.label),
                 "probability": round(tag.probability, knowledge.DIGITS),
                 "threshold": round(tag.threshold, knowledge.DIGITS),
             }
@@ -147,7 +149,7 @@ class Service:
         ]
         content: dict[str, Any] = {"name": upload.name, "tags": tags}
         if with_all:
-            content["probabilities"] = result.round(knowledge.DIGITS).tolist()
+            content["probabilities"] = table.close(result).round(knowledge.DIGITS).tolist()
         return content
 
     def thresholds(self, goal: str | None) -> NDArray[np.float64]:

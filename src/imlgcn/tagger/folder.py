@@ -7,7 +7,7 @@ shown (report, page) and is an :class:`InputError` where work depends on it. Let
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.labels.label_cells import table_text
+from imlgcn.labels.label_rows import LabelRow
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger.scores import ScoredSplit, Scores
 from imlgcn.tagger.support import Support, read_support
 
@@ -28,12 +31,20 @@ SCORES = "predictions.parquet"
 REPORT = "report.html"
 SPLIT = "split.csv"
 SUPPORT = "support.parquet"
+LABEL_TABLE = "label-table.csv"  # which people edit
+REPLACED_TABLE = "label-table.replaced.csv"  # that of a run which another one replaced
 CHECKPOINTS = "checkpoints"  # a folder
 HISTORY = "history"  # a folder: the states before each change of labels
 # all that a run writes; nothing else in a folder is ever deleted
-FILES = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
+FILES = (
+    *(WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT),
+    *(LABEL_TABLE, REPLACED_TABLE),
+)
 # in config.yaml besides the settings: the data and the tagger it started from
-ORIGIN = ("data", "reader", "variant", "delimiter", "images", "fields", "from")
+ORIGIN = (
+    *("data", "reader", "variant", "delimiter", "images", "fields", "from"),
+    *("label_table", "label_parents"),
+)
 
 STORED = "labels."  # prefix of the label context in the weights file
 TRAINED = "trained_labels."  # of the context the head was trained with, where labels have changed
@@ -149,9 +160,38 @@ class TaggerFolder:
             return None
         return read_support(path, self.labels, features=features)
 
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """The label table; the default one where there is no file.
+
+        Raises:
+            InputError: the file has wrong rows; all of them are named, with lines.
+        """
+        return read_own_table(self.path, self.labels) or LabelTable.of(self.labels)
+
     def exported(self, hashes: Mapping[str, str]) -> dict[Path, str]:
         """Return the exported files among those that ``model.json`` names, with their SHA-256."""
         return {self.path / name: sha for name, sha in hashes.items() if name != WEIGHTS}
+
+
+def read_own_table(path: Path, labels: Sequence[str] | None = None) -> LabelTable | None:
+    """Return the label table in the folder ``path``; None if there is no file.
+
+    ``labels``: those it is for; None: those that it lists.
+
+    Raises:
+        InputError: the file has wrong rows; all of them are named, with lines.
+    """
+    file = path / LABEL_TABLE
+    if not file.is_file():
+        return None
+    if labels is not None:  # mostly the file is as it was written: it needs no reader then
+        default = table_text([LabelRow(name) for name in labels]).encode()
+        if file.read_bytes() == default:
+            return LabelTable.of(labels)
+    from imlgcn.data.label_table_file import read_label_table
+
+    return read_label_table(file, labels)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from imlgcn.engines import check_engine, choose, open_file, openers_for, openers
 from imlgcn.engines.base import Engine
 from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import TaggerInfo, parse_info, read_info
@@ -23,6 +24,8 @@ from imlgcn.tagger.network import load_classifier
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
+
+LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
 
 
 class OpenedTagger:
@@ -36,9 +39,12 @@ class OpenedTagger:
         engine: str | None = None,
         latency: bool = False,
         device: str = "auto",
+        label_table: LabelTable | None = None,
     ) -> None:
         self.path = path
         self.info = info
+        if label_table is not None:
+            self.label_table = label_table
         if device not in ("auto", "cpu"):  # where only torch runs
             if engine not in (None, "auto", "torch"):
                 raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
@@ -53,6 +59,7 @@ class OpenedTagger:
         engine: str | None = None,
         latency: bool = False,
         device: str = "auto",
+        label_table: LabelTable | str | Path | None = None,
     ) -> Self:
         """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
 
@@ -64,19 +71,30 @@ class OpenedTagger:
             latency: optimise for one image at a time, not for throughput.
             device: where torch runs, as for :func:`imlgcn.engines.device.choose_device`; the other
                 engines run on the CPU.
+            label_table: which labels are given out, under what name and with which parents: a
+                table or its CSV file; None takes the tagger's own.
 
         Raises:
             InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
-                read, or an engine that is not installed or has no file to run.
+                read, an engine that is not installed or has no file to run, or a label table with
+                wrong rows.
         """
         check_device(device)
         path = Path(path)
         if not path.is_file():
             info = read_info(path)
-            return cls(path, info, engine=engine, latency=latency, device=device)
+            table = _table(label_table, info, None)
+            tagger = cls(
+                *(path, info), engine=engine, latency=latency, device=device, label_table=table
+            )
+            _ = tagger.label_table  # a wrong row is refused before any work
+            return tagger
         opened = open_file(path, engine, latency=latency)
         info = parse_info(opened.metadata.get("imlgcn", ""), path)
-        tagger = cls(path, info, engine=engine, latency=latency, device=device)
+        table = _table(label_table, info, opened.metadata.get(LABEL_TABLE_KEY))
+        tagger = cls(
+            *(path, info), engine=engine, latency=latency, device=device, label_table=table
+        )
         if engine != "auto":
             tagger.engine = opened
         return tagger
@@ -85,6 +103,11 @@ class OpenedTagger:
     def labels(self) -> tuple[str, ...]:
         """The label names, in the order of every array here."""
         return tuple(self.info.labels)
+
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """Which labels are given out, under what name, and with which parents."""
+        return self.folder.label_table
 
     @cached_property
     def folder(self) -> TaggerFolder:
@@ -161,3 +184,16 @@ class OpenedTagger:
         if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
             return self._open_torch()
         return self.engine
+
+
+def _table(
+    given: LabelTable | str | Path | None, info: TaggerInfo, exported: str | None
+) -> LabelTable | None:
+    """Return the table that was given, or that of an exported file; None: that of the folder."""
+    if isinstance(given, LabelTable):
+        return LabelTable.of(info.labels, given.rows)
+    if given is not None:
+        from imlgcn.data.label_table_file import read_label_table
+
+        return read_label_table(given, info.labels)
+    return None if exported is None else LabelTable.from_json(exported, info.labels)

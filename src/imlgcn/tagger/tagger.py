@@ -42,7 +42,7 @@ class Tag(NamedTuple):
 
 
 class Tagger(OpenedTagger):
-    """Tags images with every label at or above its threshold.
+    """Tags images with every label at or above its threshold, by the rules of its label table.
 
     >>> tagger = Tagger.load("runs/demo")  # doctest: +SKIP
     >>> tagger("photo.jpg")  # doctest: +SKIP
@@ -51,18 +51,21 @@ class Tagger(OpenedTagger):
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
-        """Thresholds on calibrated probabilities (L,), as fitted in training."""
-        return np.array(self.info.calibration.threshold)
+        """Thresholds on calibrated probabilities (L,): of the label table, else fitted ones."""
+        return self.label_table.thresholds(np.array(self.info.calibration.threshold))
 
     def thresholds_for(self, operating_point: str | None) -> NDArray[np.float64]:
         """Return thresholds (L,) for an operating point, None for the tagger's own.
 
         ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a number. Any but
         the stored one is fitted on the scores in ``predictions.parquet`` that calibration was
-        fitted on: out-of-fold, or of validation.
+        fitted on: out-of-fold, or of validation. A threshold of the label table stays.
         """
+        return self.label_table.thresholds(self._fitted_thresholds(operating_point))
+
+    def _fitted_thresholds(self, operating_point: str | None) -> NDArray[np.float64]:
         if operating_point is None or operating_point == self.info.calibration.operating_point:
-            return self.thresholds
+            return np.array(self.info.calibration.threshold)
         point = parse_operating_point(operating_point)
         if point.kind == "fixed":
             return np.full(len(self.labels), point.value)
@@ -78,7 +81,7 @@ class Tagger(OpenedTagger):
         """Return the same tagger with the thresholds of another operating point; None: itself."""
         if operating_point is None:
             return self
-        limits = self.thresholds_for(operating_point).tolist()
+        limits = self._fitted_thresholds(operating_point).tolist()
         changes = {"threshold": limits, "operating_point": operating_point}
         calibration = self.info.calibration.model_copy(update=changes)
         other = copy(self)
@@ -162,12 +165,17 @@ class Tagger(OpenedTagger):
     def tags(
         self, probabilities: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None
     ) -> list[Tag]:
-        """Return the tags of one row of probabilities (L,), most probable first."""
+        """Return the tags of one row of probabilities (L,), most probable first.
+
+        By the rules of the label table: a parent has at least the probability of its child, and
+        may be below its own threshold. What users read is ``tagger.label_table.name_of(label)``.
+        """
         limits = self.thresholds if thresholds is None else thresholds
+        scores, given = self.label_table.decide(probabilities, limits)
         found = [
             Tag(name, float(p), float(t))
-            for name, p, t in zip(self.labels, probabilities, limits, strict=True)
-            if p >= t
+            for name, p, t, tagged in zip(self.labels, scores, limits, given, strict=True)
+            if tagged
         ]
         return sorted(found, key=lambda tag: -tag.probability)
 
@@ -193,7 +201,7 @@ class Tagger(OpenedTagger):
                     f"a known label is 1 (present) or 0 (absent); got {name!r}: {value}"
                 )
             row[self.labels.index(name)] = value
-        return row
+        return self.label_table.close_known(row)
 
 
 def save_tagger(

@@ -39,7 +39,12 @@ SHORT = {
 STAGES = ("linear_training", "head_training", "fine_tuning")  # what `epochs` sets at once
 OF_A_HEAD = ("head_options", "head_training")  # not taken over from another head
 BESIDES = ("preset", "device", *HOW)  # other arguments of a run
-ONLY_IN_FILES = ("data", "from")  # arguments of their own for a caller
+ONLY_IN_FILES = (
+    "data",
+    "from",
+    "label_table",
+    "label_parents",
+)  # arguments of their own for a caller
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Plan:
         preset: its name; None lets the number of training images choose.
         device: as for :func:`imlgcn.engines.device.choose_device`.
         layers: settings, later ones win.
+        label_table: the file of the label table, or None.
     """
 
     data: DataSource
@@ -59,6 +65,7 @@ class Plan:
     preset: str | None
     device: str
     layers: tuple[Mapping[str, Any], ...]
+    label_table: Path | None = None
 
     def settings(self, preset: str | None = None) -> TrainSettings:
         """Return the complete settings with this plan's preset, or else with ``preset``.
@@ -113,7 +120,8 @@ class Plan:
     def to_config(self) -> dict[str, Any]:
         """Return the keys of ``config.yaml`` that say what the run was trained on."""
         start = {} if self.start is None else {"from": str(self.start)}
-        return self.data.to_config() | start
+        table = {} if self.label_table is None else {"label_table": str(self.label_table)}
+        return self.data.to_config() | start | table
 
 
 def plan_run(
@@ -122,6 +130,7 @@ def plan_run(
     *,
     config: str | Path | None = None,
     start: str | Path | None = None,
+    label_table: str | Path | None = None,
 ) -> Plan:
     """Return the plan of a run from its arguments; only small files are read.
 
@@ -131,6 +140,7 @@ def plan_run(
             ``delimiter``.
         config: a YAML file with the same keys.
         start: a tagger folder to start from.
+        label_table: the file of a label table.
 
     Raises:
         InputError: an unknown name, a file that cannot be read, or a ``DataSource`` beside what
@@ -141,6 +151,7 @@ def plan_run(
         raise InputError(f"a DataSource says how it is read: leave out {', '.join(twice)}")
     content = {} if config is None else read_config(Path(config))
     start = start or content.pop("from", None)
+    label_table = label_table or content.pop("label_table", None)
     file = spell_out({key: value for key, value in content.items() if key not in ONLY_IN_FILES})
     both = {**file, **given}
     device = str(both.get("device") or "auto")
@@ -154,6 +165,7 @@ def plan_run(
         start=None if start is None else Path(start),
         preset=both.get("preset"),
         device=device,
+        label_table=None if label_table is None else Path(label_table),
         layers=tuple(
             {key: value for key, value in layer.items() if key not in BESIDES} for layer in layers
         ),

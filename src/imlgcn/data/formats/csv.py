@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -137,7 +138,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 def read_table(path: Path) -> Table:
     """Return the cells of a file, without empty rows."""
-    text = read_text(path)
+    text = re.sub(r"\Asep=.(?=\r?\n)", "", read_text(path))  # a line by which Excel reads it
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
     header: list[str] = []
     rows, lines = [], []

@@ -68,29 +68,34 @@ function renew() {
 function bars(item) {
   const wanted = byId("find").value.trim().toLowerCase();
   const focused = document.activeElement?.dataset?.key;
-  let labels = order(item);
+  let labels = order(item).filter((label) => wanted || all || isShown(label) || isFound(item, label));
   const least = Math.max(SHOWN, labels.filter((label) => isFound(item, label)).length + 3);
-  if (wanted) labels = labels.filter((label) => store.labels[label].toLowerCase().includes(wanted));
+  if (wanted) labels = labels.filter((label) => isCalled(label, wanted));
   else if (!all) labels = foundFirst(item, labels).slice(0, least);
   labels = labels.slice(0, MOST);
   byId("bars").replaceChildren(...labels.map((label) => bar(item, label)));
   if (focused) byId("bars").querySelector(`[data-key="${focused}"]`)?.focus();
   const more = byId("more");
-  more.hidden = Boolean(wanted) || store.labels.length <= least;
+  more.hidden = Boolean(wanted) || (store.labels.length <= least && store.rules.shown.every(Boolean));
   more.textContent = all ? "Show fewer labels" : `Show all ${plural(store.labels.length, "label")}`;
 }
+
+const isShown = (label) => store.table[label].show ?? true;
+
+const isCalled = (label, wanted) =>
+  [store.labels[label], store.names[label]].some((name) => name.toLowerCase().includes(wanted));
 
 /** A label answered with yes is among the tags, however improbable. */
 const foundFirst = (item, labels) =>
   [true, false].flatMap((wanted) => labels.filter((label) => isFound(item, label) === wanted));
 
 function bar(item, label) {
-  const [name, probability] = [store.labels[label], item.probabilities[label]];
+  const [name, probability] = [store.names[label], item.probabilities[label]];
   const threshold = store.thresholds[label];
   const found = isFound(item, label);
   const words =
     `${name} ${percent(probability)}, threshold ${percent(threshold)}` +
-    `${found ? ", tagged" : ""}${store.model.can.maps ? ". Show where" : ""}`;
+    `${found ? ", tagged" : ""}${isShown(label) ? "" : ", hidden"}${store.model.can.maps ? ". Show where" : ""}`;
   const track = make("span", { class: "track" }, make("span", { class: "fill" }), make("span", { class: "tick" }));
   track.style.setProperty("--probability", probability);
   track.style.setProperty("--threshold", threshold);
@@ -101,9 +106,9 @@ function bar(item, label) {
       class: "label",
       "aria-label": words,
       "data-key": `show-${label}`,
-      title: worth(label),
+      title: [row(label), worth(label)].filter(Boolean).join(" ") || null,
     },
-    make("span", { class: "label-name" }, name),
+    make("span", { class: "label-name" }, name, isShown(label) ? null : make("span", { class: "note" }, " hidden")),
     " ", // for screen readers: else the two words run together
     make("span", { class: "value" }, percent(probability)),
     track,
@@ -122,12 +127,25 @@ function bar(item, label) {
   return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
 }
 
+/** What the label table says of a label, where that is not the default. */
+function row(label) {
+  const { label: own, name, show = true, parents = [], exclusive } = store.table[label];
+  const above = parents.map((parent) => `“${store.names[store.labels.indexOf(parent)]}”`);
+  const parts = [
+    name && `Label “${own}”.`,
+    above.length > 0 && `Always with ${above.join(" and ")}.`,
+    exclusive && `At most one of “${exclusive}” is given.`,
+    !show && "Hidden: never among the tags.",
+  ];
+  return parts.filter(Boolean).join(" ");
+}
+
 /** Precision and recall of a label at its threshold, where they are known. */
 function worth(label) {
   if (!store.step) return null;
   const { per_label: measured, positives, evaluatedOn, fitted } = store.step;
   return (
-    `At this threshold ${percent(measured.precision[label])} of the tags “${store.labels[label]}” are ` +
+    `At this threshold ${percent(measured.precision[label])} of the tags “${store.names[label]}” are ` +
     `correct (precision), ${percent(measured.recall[label])} of the images with it are found (recall): ` +
     `${number(positives[label], 0)} of ${evaluatedOn}` +
     `${fitted ? " that the thresholds were fitted on; expect less" : ""}.`
@@ -142,7 +160,7 @@ function answer(item, label, value, sign, word) {
       type: "button",
       class: `answer ${word}`,
       "aria-pressed": String(given),
-      "aria-label": `${word}, ${store.labels[label]}`,
+      "aria-label": `${word}, ${store.names[label]}`,
       title: value ? "Yes, this is in the image" : "No, this is not in the image",
       "data-key": `${word}-${label}`,
     },
@@ -185,7 +203,7 @@ async function showMap(item, label) {
   paint(byId("heat"), content.maps[name], content.region, aspect);
   stage.classList.add("heated");
   const where = content.where?.[name];
-  saysMap(`“${name}”${where ? `: ${where}` : ""}. ${MEANS[content.kind]}`);
+  saysMap(`“${store.names[label]}”${where ? `: ${where}` : ""}. ${MEANS[content.kind]}`);
   byId("map-says").title = content.meaning;
 }
 

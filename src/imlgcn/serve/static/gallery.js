@@ -65,7 +65,7 @@ function words(item) {
   if (!labels.length) return [make("span", { class: "tag none" }, "no tag")];
   const shown = labels.slice(0, TAGS).map((label) => {
     const corrected = item.corrections.has(label) ? " corrected" : "";
-    return make("span", { class: `tag${corrected}` }, store.labels[label]);
+    return make("span", { class: `tag${corrected}` }, store.names[label]);
   });
   const left = labels.length - TAGS;
   return left > 0 ? [...shown, make("span", { class: "tag none" }, `+${left}`)] : shown;

@@ -27,6 +27,8 @@ export function show(graph) {
   light(graph);
 }
 
+const nameOf = (label) => store.names[store.labels.indexOf(label)] ?? label;
+
 function drawing(graph) {
   const [width, height] = graph.size;
   const position = new Map(graph.nodes.map((node) => [node.label, node]));
@@ -70,14 +72,15 @@ function line(from, to, mutual, edge) {
 }
 
 function circle(node) {
-  const cut = node.label.length > LONGEST ? `${node.label.slice(0, LONGEST - 1)}…` : node.label;
+  const called = nameOf(node.label);
+  const cut = called.length > LONGEST ? `${called.slice(0, LONGEST - 1)}…` : called;
   const name = draw("text", {
     x: node.x,
     y: node.name_below ? node.y + node.radius + 10 : node.y - node.radius - 4,
   });
   name.textContent = cut;
   const title = draw("title");
-  title.textContent = `${node.label}: ${plural(node.images, "training image")}`;
+  title.textContent = `${called}: ${plural(node.images, "training image")}`;
   const group = draw(
     "g",
     { class: "node" },
@@ -95,8 +98,8 @@ function inWords({ edges: all }) {
   byId("arrows-title").textContent =
     all.length > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
   const items = all.slice(0, MOST).map(({ source, target, probability, images }) => {
-    const given = `${percent(probability)} of the images with ${source}`;
-    return make("li", {}, `${given} also show ${target}: ${plural(images, "image")}`);
+    const given = `${percent(probability)} of the images with ${nameOf(source)}`;
+    return make("li", {}, `${given} also show ${nameOf(target)}: ${plural(images, "image")}`);
   });
   byId("arrows-list").replaceChildren(...items);
 }
@@ -104,7 +107,7 @@ function inWords({ edges: all }) {
 function isolated(names) {
   if (!names.length) return [];
   const chips = names.map((name) => {
-    const chip = make("li", {}, name);
+    const chip = make("li", {}, nameOf(name));
     nodes.set(name, chip);
     return chip;
   });
@@ -119,7 +122,7 @@ function light(graph) {
     const lit = names.has(edge.source) && names.has(edge.target);
     edge.element.classList.toggle("lit", lit);
   }
-  const [lit, others] = [true, false].map((wanted) => [...names].filter((name) => nodes.has(name) === wanted));
+  const [lit, others] = [true, false].map((wanted) => [...names].filter((name) => nodes.has(name) === wanted).map(nameOf));
   byId("graph-frame").firstElementChild?.classList.toggle("some-lit", lit.length > 0);
   const says = [
     legend(graph),

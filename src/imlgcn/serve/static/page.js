@@ -8,14 +8,14 @@ import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
 import { number, plural } from "./numbers.js";
-import { add, clear, found, isBusy, isUnsaved, remove, retry, setThresholds, store } from "./store.js";
+import { add, clear, found, isBusy, isUnsaved, remove, retry, setLabels, setThresholds, store } from "./store.js";
 import * as tradeoff from "./tradeoff.js";
 
 async function start() {
   try {
     const [model, labels] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
     store.model = model;
-    store.labels = labels.labels.map((item) => item.label);
+    setLabels(labels.labels);
     setThresholds(labels.labels.map((item) => item.threshold));
     introduce(model);
   } catch (error) {
@@ -95,7 +95,7 @@ function announce() {
 }
 
 const summary = (item) =>
-  item.error ?? `${item.name}: ${found(item).map((label) => store.labels[label]).join(", ") || "no tag"}`;
+  item.error ?? `${item.name}: ${found(item).map((label) => store.names[label]).join(", ") || "no tag"}`;
 
 /** Corrections are work: ask before they are discarded. */
 function mayLose(items) {

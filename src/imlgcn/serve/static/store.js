@@ -1,12 +1,16 @@
 // The state of the page. Parts listen for changes; only the functions here make them.
 
 import * as api from "./api.js";
+import { decide, makeRules } from "./rules.js";
 
 const SENDING = 4; // requests at once: the server batches them, the page stays responsive
 
 export const store = Object.assign(new EventTarget(), {
   model: null,
-  labels: [], // names, in the order of every array
+  labels: [], // in the order of every array
+  names: [], // what users read for them
+  table: [], // what /v1/labels says of each
+  rules: null, // of the label table
   thresholds: [],
   step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
@@ -87,6 +91,13 @@ export function clear() {
   select(null);
 }
 
+export function setLabels(items) {
+  store.table = items;
+  store.labels = items.map((item) => item.label);
+  store.names = items.map((item) => item.name ?? item.label);
+  store.rules = makeRules(items);
+}
+
 export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
   store.step = step;
@@ -105,9 +116,19 @@ export function correct(item, label, value) {
 /** Whether the item has corrections that were not downloaded. */
 export const isUnsaved = (item) => item.corrections.size > 0 && !item.saved;
 
-export const isFound = (item, label) =>
-  item.corrections.get(label) === 1 ||
-  (item.corrections.get(label) !== 0 && item.probabilities[label] >= store.thresholds[label]);
+export const isFound = (item, label) => tagsOf(item).has(label);
+
+const decided = new WeakMap(); // item -> its tags, and what they were made of
+
+function tagsOf(item) {
+  const { probabilities, corrections } = item;
+  const made = [probabilities, store.thresholds, [...corrections].join()];
+  const before = decided.get(item);
+  if (before?.made.every((part, index) => part === made[index])) return before.tags;
+  const tags = decide(store.rules, probabilities, store.thresholds, corrections);
+  decided.set(item, { made, tags });
+  return tags;
+}
 
 /** The found labels of an item, most probable first. */
 export function found(item) {
