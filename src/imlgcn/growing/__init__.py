@@ -5,10 +5,11 @@ reads and writes what such a change touches and keeps the state before it, `ask.
 images that a person answers. `imlgcn label` is their command line.
 """
 
-from imlgcn.growing.add import Added, NewLabel, add_labels, read_new_labels
+from imlgcn.growing.add import Added, add_labels, read_new_labels
 from imlgcn.growing.ask import doubtful_images, read_answers, write_questions
 from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
 from imlgcn.growing.history import Change, changes, undo
+from imlgcn.growing.pool import NewLabel
 
 __all__ = [
     "Added",

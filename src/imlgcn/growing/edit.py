@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
@@ -24,8 +25,11 @@ def remove_labels(tagger: str | Path, labels: Sequence[str]) -> Tagger:
     if not left:
         raise InputError("a tagger needs at least one label; leave one, or train another tagger")
     names = [state.info.labels[label] for label in left]
-    what = f"remove {', '.join(labels)}"
-    return write_state(pick_labels(state, names, [[label] for label in left]), what)
+    table = state.table
+    for label in sorted(gone):
+        table = table.without(state.info.labels[label])
+    picked = pick_labels(state, names, [[label] for label in left])
+    return write_state(replace(picked, table=table), f"remove {', '.join(labels)}")
 
 
 def rename_label(tagger: str | Path, old: str, new: str) -> Tagger:
@@ -44,7 +48,8 @@ def rename_label(tagger: str | Path, old: str, new: str) -> Tagger:
     names = [*state.info.labels]
     names[place] = new
     every = [[label] for label in range(len(names))]
-    return write_state(pick_labels(state, names, every), f"rename {old} to {new}")
+    picked = replace(pick_labels(state, names, every), table=state.table.renamed(old, new))
+    return write_state(picked, f"rename {old} to {new}")
 
 
 def merge_labels(tagger: str | Path, labels: Sequence[str], into: str) -> Tagger:
@@ -73,8 +78,9 @@ def merge_labels(tagger: str | Path, labels: Sequence[str], into: str) -> Tagger
     columns[first] = gone
     names = [state.info.labels[group[0]] for group in columns]
     names[first] = into
-    what = f"merge {', '.join(labels)} into {into}"
-    return write_state(pick_labels(state, names, columns), what)
+    members = [state.info.labels[label] for label in gone]
+    picked = replace(pick_labels(state, names, columns), table=state.table.merged(members, into))
+    return write_state(picked, f"merge {', '.join(labels)} into {into}")
 
 
 def checked_name(name: str) -> str:

@@ -56,7 +56,7 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     found = extract_features(backbone, dataset, strict=True, progress=progress)
     pooled = found.values[:, POOLINGS.index("avg")]
     head = state.head.cpu().eval()
-    inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")  # type: ignore[arg-type]
+    inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")
     with torch.no_grad():
         return Features(pooled, kernel_vectors(head, inputs).double())
 
@@ -97,7 +97,7 @@ def ground_of(state: State) -> Known | None:
     return Known(ground, rows, labels)
 
 
-def bare_ground(state: State, others: Tensor, vectors: Tensor) -> Ground:
+def bare_ground(state: State, others: Tensor) -> Ground:
     """Return a ground without labels, for a tagger that keeps no features of its images.
 
     Its images are those in the kernel head's own vectors; without such a head the ``others``, the
@@ -109,7 +109,7 @@ def bare_ground(state: State, others: Tensor, vectors: Tensor) -> Ground:
     head = state.head
     if isinstance(head, KernelHead):
         rows = head.fitted_vectors(torch.float64)[:MOST]
-        units = nn_units(rows[:, -head.support.shape[1] :])
+        units = torch.nn.functional.normalize(rows[:, -head.support.shape[1] :], dim=-1)
     elif len(others):
         units = others
     else:
@@ -117,11 +117,5 @@ def bare_ground(state: State, others: Tensor, vectors: Tensor) -> Ground:
             "the tagger keeps no features of its training images (keep_support=False), so images "
             "that do not show the label are needed: give some with absent="
         )
-    del vectors
     targets = torch.zeros(len(units), 0, dtype=torch.int8)
     return Ground(units, units, GAMMA, targets, torch.arange(len(units)))
-
-
-def nn_units(rows: Tensor) -> Tensor:
-    """Return rows as vectors of length 1."""
-    return torch.nn.functional.normalize(rows, dim=-1)

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.data.label_table_file import write_label_table
 from imlgcn.evaluation import fit_label_calibration
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.growing.history import keep_state
 from imlgcn.labels.context import LabelContext
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger import Tagger, TaggerInfo, load_classifier
-from imlgcn.tagger.folder import MODEL, SCORES, SUPPORT, WEIGHTS
+from imlgcn.tagger.folder import LABEL_TABLE, MODEL, SCORES, SUPPORT, WEIGHTS
 from imlgcn.tagger.info import Growth
 from imlgcn.tagger.network import save_weights, trained_context
 from imlgcn.tagger.scores import OUT_OF_FOLD, ScoredSplit, write_predictions
@@ -45,6 +47,7 @@ class State:
         trained: the context the head was trained with.
         splits: the stored scores, all of the tagger's labels; empty where there are none.
         support: the images, N and then Q; None where they are not kept.
+        table: the label table.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class State:
     trained: LabelContext
     splits: tuple[ScoredSplit, ...]
     support: Support | None
+    table: LabelTable
 
     @property
     def growth(self) -> Growth:
@@ -118,6 +122,7 @@ def read_state(tagger: str | Path) -> State:
         trained=context if opened.info.growth is None else trained_context(path, info),
         splits=tuple(folder.scores.splits()),
         support=support,
+        table=folder.label_table,
     )
 
 
@@ -131,13 +136,17 @@ def write_state(state: State, what: str) -> Tagger:
 
     path = state.path
     exported = [name for name in state.info.sha256 if name != WEIGHTS]
-    keep_state(path, what, (MODEL, WEIGHTS, SCORES, SUPPORT, *exported))
+    keep_state(path, what, (MODEL, WEIGHTS, SCORES, SUPPORT, LABEL_TABLE, *exported))
     growth = state.growth
-    head = GrownHead(state.head, state.added, growth.outputs, *platt(growth.slope, growth.intercept))
+    head = GrownHead(
+        state.head, state.added, growth.outputs, *platt(growth.slope, growth.intercept)
+    )
     classifier = MultiLabelClassifier(state.classifier.backbone, head)
     save_weights(path, classifier, state.context, state.trained)
     if state.splits:
         write_predictions(path / SCORES, state.info.labels, state.splits)
+    if (path / LABEL_TABLE).is_file() or not state.table.is_default:
+        write_label_table(path / LABEL_TABLE, state.table)
     if state.support is not None:
         write_support(path / SUPPORT, state.support)
     info = state.info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
@@ -266,7 +275,7 @@ def _context(
     support: Support | None,
     fitted: int,
 ) -> LabelContext:
-    """Return the counts of the labels; those of merged ones are counted anew where targets are kept.
+    """Return the counts of the labels; of merged ones counted anew where targets are kept.
 
     Else they are the largest they can be: the sums, and at most what the label itself has.
     """

@@ -134,7 +134,7 @@ class GrownHead(Scorer):
         if self.members.shape[1] == 1:
             return first
         alike = scores * self.slope + self.intercept
-        merged = alike[:, self.members.flatten()].unflatten(1, self.members.shape).amax(2)
+        merged = alike[:, self.members.flatten()].view(-1, *self.members.shape).amax(2)
         single = (self.members == self.members[:, :1]).all(1)
         return torch.where(single, first, merged)
 
@@ -161,7 +161,5 @@ class GrownHead(Scorer):
     @torch.no_grad()
     def fold(self) -> GrownHead:
         """Return the same scores, of the folded head."""
-        folded = GrownHead(
-            self.head.fold(), self.added, self.outputs, self.slope, self.intercept
-        )
+        folded = GrownHead(self.head.fold(), self.added, self.outputs, self.slope, self.intercept)
         return folded.eval()

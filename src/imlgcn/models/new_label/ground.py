@@ -84,7 +84,8 @@ class Ground:
 
     def kernel_between(self, some: Tensor, others: Tensor) -> Tensor:
         """Return the kernel between vectors, ``(A, V)`` and ``(B, V)`` -> ``(A, B)``."""
-        return (squared_distances(some, others) * -self.rate).exp()
+        near: Tensor = (squared_distances(some, others) * -self.rate).exp()
+        return near
 
     @cached_property
     def kernel(self) -> Tensor:

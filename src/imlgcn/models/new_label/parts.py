@@ -77,7 +77,7 @@ def graph(
 
 
 def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tensor) -> Tensor:
-    """Return the weights ``(D, A)`` of A logistic regressions with a free bias, fitted side by side.
+    """Return the weights ``(D, A)`` of A logistic regressions with a free bias, fitted at once.
 
     The mean loss, half of it from the positives and half from the negatives, plus 0.0005 |w|^2, by
     Nesterov's accelerated gradient with restarts (O'Donoghue and Candes 2015), in float32.
@@ -116,7 +116,8 @@ def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tenso
         w, pace = after, faster
         if settled.all():
             break
-    return w[:-1].to(x.dtype)
+    found: Tensor = w[:-1].to(x.dtype)
+    return found
 
 
 class KernelPart:

@@ -184,7 +184,9 @@ def _logits(trials: list[_Trial], kernel: float) -> tuple[Array, Array, Array]:
     """Return scores, log-odds of each label's frequency, and targets, of all trials in one row."""
     scores = np.concatenate([trial.scores[kernel] for trial in trials])
     shares = [min(max(trial.frequency, 1e-3), 0.999) for trial in trials]
-    odds = [np.full(len(t.targets), np.log(p / (1 - p))) for t, p in zip(trials, shares, strict=True)]
+    odds = [
+        np.full(len(t.targets), np.log(p / (1 - p))) for t, p in zip(trials, shares, strict=True)
+    ]
     return scores, np.concatenate(odds), np.concatenate([trial.targets for trial in trials])
 
 

@@ -1,0 +1,228 @@
+"""A tagger with new labels: its scores, counts and images, wider by these.
+
+Shapes: N images the head was fitted on, M of them that the formulas use, Q images that were added,
+H labels of the head, A added ones, L labels of the tagger with the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imlgcn.growing.examples import Known
+from imlgcn.growing.learn import Learnt
+from imlgcn.growing.pool import Pool
+from imlgcn.growing.state import State
+from imlgcn.labels.context import LabelContext
+from imlgcn.metrics.calibration import sigmoid
+from imlgcn.models.grown import AddedLabels
+from imlgcn.models.heads.kernel import KernelHead
+from imlgcn.tagger.info import AddedLabel
+from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.tagger.support import half_precision
+
+FRESH = 1_000_000_000  # groups of added images are numbered from here: each is alone
+
+
+def widen(state: State, learnt: Sequence[Learnt], pool: Pool, known: Known | None) -> State:
+    """Return the state with labels added, or learnt anew where they were there."""
+    places = [_place(state, pool, one) for one in learnt]  # of A
+    added = AddedLabels(_state(state, learnt, places, pool, known))
+    info = _info(state, learnt, places, pool)
+    splits = tuple(_split(state, part, learnt, pool, known) for part in state.splits)
+    table = state.table
+    for name in pool.labels[len(state.info.labels) :]:
+        table = table.with_label(name)
+    return replace(
+        state,
+        info=info,
+        added=added,
+        splits=splits,
+        context=_context(state, pool, known),
+        support=_support(state, pool),
+        table=table,
+    )
+
+
+def _place(state: State, pool: Pool, one: Learnt) -> int:
+    """Return which of the added labels this is: an earlier one that it replaces, or a new one."""
+    at = pool.labels.index(one.name)
+    if at < len(state.info.labels):
+        return state.growth.outputs[at][0] - len(state.growth.head_labels)
+    return len(state.growth.added) + at - len(state.info.labels)
+
+
+def _state(
+    state: State,
+    learnt: Sequence[Learnt],
+    places: Sequence[int],
+    pool: Pool,
+    known: Known | None,
+) -> dict[str, Tensor]:
+    """Return the state of `AddedLabels`: earlier labels as they are, beside these."""
+    head, old = state.head, state.added
+    kernel = isinstance(head, KernelHead)
+    A = max(len(state.growth.added), max(places) + 1)
+    C = pool.pooled.shape[1]
+    rows = torch.zeros(0, pool.vectors.shape[1], dtype=torch.float16)
+    if known is not None and not kernel:
+        rows = known.ground.kernel_units.half()
+    M = len(head.support) if isinstance(head, KernelHead) else len(rows)
+    Q = len(pool.images) if known is not None else 0
+    linear, weights = torch.zeros(C, A), torch.zeros(M, A)
+    new, offset = torch.zeros(Q, A), torch.zeros(A)
+    rate = torch.tensor(1.0 if known is None else known.ground.rate, dtype=torch.float32)
+    if old is not None:
+        before = len(old.offset)
+        linear[:, :before], offset[:before] = old.linear, old.offset
+        weights[: len(old.old), :before] = old.old
+        new[: len(old.new), :before] = old.new
+    for place, one in zip(places, learnt, strict=True):
+        linear[:, place], offset[place] = one.formula.linear.float(), one.formula.offset
+        if known is not None:
+            chosen = torch.from_numpy(known.rows) if kernel else torch.arange(M)
+            weights[:, place], new[:, place] = 0, 0
+            weights[chosen, place] = one.formula.old.float()
+            new[torch.from_numpy(one.rows), place] = one.formula.new.float()
+    return {
+        "linear": linear,
+        "old": weights,
+        "new": new,
+        "rows": rows,
+        "new_rows": pool.vectors[:Q].half(),
+        "offset": offset,
+        "rate": rate,
+    }
+
+
+def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: Pool):  # type: ignore[no-untyped-def]
+    growth, calibration = state.growth, state.info.calibration
+    H = len(growth.head_labels)
+    facts = {name: list(getattr(calibration, name)) for name in VALUES}
+    slope, intercept = list(growth.slope), list(growth.intercept)
+    added, outputs = list(growth.added), [list(scores) for scores in growth.outputs]
+    for place, one in zip(places, learnt, strict=True):
+        fact = AddedLabel(
+            name=one.name,
+            images=one.images,
+            AP=list(one.expectation.AP or ()),
+            trials=one.expectation.trials,
+            kernel=one.expectation.weights.kernel,
+            probe_only=one.expectation.weights.lda == 0,
+        )
+        values = (one.slope, one.intercept, one.expectation.threshold, one.images)
+        at = pool.labels.index(one.name)
+        if at >= len(outputs):
+            outputs.append([H + place])
+            for name in VALUES:
+                facts[name].append(0)
+            added.append(fact)
+            slope.append(one.slope)
+            intercept.append(one.intercept)
+        added[place], slope[H + place], intercept[H + place] = fact, one.slope, one.intercept
+        for name, value in zip(VALUES, values, strict=True):
+            facts[name][at] = value
+    grown = growth.model_copy(
+        update={"added": added, "outputs": outputs, "slope": slope, "intercept": intercept}
+    )
+    return state.info.model_copy(
+        update={
+            "labels": list(pool.labels),
+            "growth": grown,
+            "calibration": calibration.model_copy(update=facts),
+        }
+    )
+
+
+VALUES = ("slope", "intercept", "threshold", "positives")
+
+
+def _split(
+    state: State, part: ScoredSplit, learnt: Sequence[Learnt], pool: Pool, known: Known | None
+) -> ScoredSplit:
+    """Return stored scores with columns for the new labels.
+
+    Of an image that a formula has used, the score without it; of any other nothing is known here:
+    the mean score, with an unknown target.
+    """
+    N, L = part.logits.shape[0], len(pool.labels)
+    logits = np.zeros((N, L), np.float32)
+    logits[:, : part.logits.shape[1]] = part.logits
+    targets = np.full((N, L), -1, np.int8)
+    targets[:, : part.targets.shape[1]] = part.targets
+    probabilities = np.zeros((N, L))
+    probabilities[:, : part.probabilities.shape[1]] = part.probabilities
+    control = None
+    if part.control is not None:
+        control = np.zeros((N, L), np.float32)
+        control[:, : part.control.shape[1]] = part.control
+    used = {}
+    if known is not None and state.support is not None:
+        used = {state.support.images[row]: place for place, row in enumerate(known.rows.tolist())}
+    pairs = [(row, used[name]) for row, name in enumerate(part.images) if name in used]
+    here, there = np.array(pairs, np.int64).reshape(-1, 2).T
+    for one in learnt:
+        at = pool.labels.index(one.name)
+        held = one.formula.held_out.numpy()
+        logits[:, at] = held.mean()
+        logits[here, at] = held[there]
+        if known is not None:
+            targets[here, at] = pool.answers[known.rows[there], at]
+        probabilities[:, at] = sigmoid(one.slope * logits[:, at] + one.intercept)
+    return replace(
+        part, logits=logits, targets=targets, probabilities=probabilities, control=control
+    )
+
+
+def _context(state: State, pool: Pool, known: Known | None) -> LabelContext:
+    """Return the counts with those of the new labels, on the images they were added from.
+
+    Other labels of these images that nobody has named are those the kernel gives above one half.
+    """
+    old, L = state.context, len(pool.labels)
+    before = old.num_labels
+    present = pool.targets == 1
+    if known is not None and len(present):
+        ground = known.ground
+        scores = ground.kernel_to(pool.vectors) @ ground.weights + ground.frequency
+        guessed = np.zeros_like(present)
+        guessed[:, known.labels] = (scores >= 0.5).numpy()
+        present |= guessed & (pool.targets < 0)
+    rows = np.concatenate([present, pool.answers == 1]).astype(np.int64)
+    pairs = np.zeros((L, L), np.int64)
+    pairs[:before, :before] = old.pair_counts
+    new: NDArray[np.int64] = rows.T @ rows
+    changed = np.flatnonzero([_is_added(state, pool, at) for at in range(L)])
+    pairs[changed], pairs[:, changed] = new[changed], new[:, changed]
+    return LabelContext(pool.labels, pairs, np.diag(pairs).copy(), old.num_images)
+
+
+def _is_added(state: State, pool: Pool, at: int) -> bool:
+    outputs = state.growth.outputs
+    return at >= len(outputs) or min(outputs[at]) >= len(state.growth.head_labels)
+
+
+def _support(state: State, pool: Pool):  # type: ignore[no-untyped-def]
+    """Return the images of the tagger, those that were added at the end."""
+    old = state.support
+    if old is None or old.features is None:
+        return old
+    N, Q = state.fitted, len(pool.images)
+    groups = None
+    if old.groups is not None:
+        groups = np.concatenate([old.groups[:N], FRESH + np.arange(Q)])
+    folds = None if old.folds is None else np.concatenate([old.folds[:N], np.full(Q, -1)])
+    return replace(
+        old,
+        labels=pool.labels,
+        images=(*old.images[:N], *pool.images),
+        targets=np.concatenate([pool.answers, pool.targets]),
+        features=np.concatenate([old.features[:N], half_precision(pool.pooled)]),
+        groups=groups,
+        folds=folds,
+    )
