@@ -104,7 +104,8 @@ def export(
     with TemporaryDirectory() as folder, atomic_path(path) as kept:
         file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        chosen.write(network, file, metadata_of(info, network.map_kind))
+        metadata = metadata_of(info, network.map_kind, folded.head.exported_batch)
+        chosen.write(network, file, metadata)
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
@@ -121,12 +122,16 @@ def export(
     return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind, report)
 
 
-def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
+def metadata_of(info: TaggerInfo, maps: MapKind | None = None, batch: int = 1) -> dict[str, str]:
     """Return the metadata of an exported file.
 
-    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps.
+    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps, ``batch`` how many
+    images at a time tag fastest; each only where there is something to say.
     """
-    return {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    notes = {} if maps is None else {"maps": str(maps)}
+    if batch > 1:
+        notes["batch"] = str(batch)
+    return {"imlgcn": info.model_dump_json()} | notes
 
 
 def _check(tagger: Tagger, format: str) -> Format:
