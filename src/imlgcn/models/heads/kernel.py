@@ -230,6 +230,7 @@ class FoldedKernel(_Occluded):
     """
 
     closed_form = True
+    exported_batch = 2  # all images it was fitted on are read once for both
 
     support: Tensor
     stage_support: Tensor
