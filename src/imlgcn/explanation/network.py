@@ -61,7 +61,7 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     assert isinstance(head, Head)
     with torch.inference_mode():
         images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
-        features = classifier.backbone(images, classifier.levels)
+        features = classifier.features(images)
         if head.has_support:
             return _support(tagger, head, features, labels)
         path = head.linear_path(features)
