@@ -192,7 +192,7 @@ def untrained(tmp_path):
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.tagger import LabelCalibration, Part, Tagger, TaggerInfo, save_tagger
 
-    def make(head: str, names=LABELS, **options) -> Tagger:
+    def make(head: str, names=LABELS, backbone=BACKBONE, **options) -> Tagger:
         L, rng = len(names), np.random.default_rng(0)
         targets = (rng.random((40, L)) < 0.4).astype(np.int8)
         targets[:, 0] |= targets[:, 1]  # one edge at least
@@ -201,8 +201,8 @@ def untrained(tmp_path):
         }
         context = LabelContext.from_targets(names, targets, vectors)
         torch.manual_seed(0)
-        backbone = create_backbone(BACKBONE, pretrained=False, size=64)
-        channels = HEADS[head].channels_of(backbone, options)
+        trunk = create_backbone(backbone, pretrained=False, size=64)
+        channels = HEADS[head].channels_of(trunk, options)
         built = create_head(head, channels, context, **options)
         with torch.no_grad():
             for parameter in built.parameters():
@@ -214,16 +214,16 @@ def untrained(tmp_path):
         ones, halves = [1.0] * L, [0.5] * L
         info = TaggerInfo(
             labels=list(names),
-            backbone=Part(name=BACKBONE),
+            backbone=Part(name=backbone),
             head=Part(name=head, options=options),
-            image=backbone.image_settings,
+            image=trunk.image_settings,
             calibration=LabelCalibration(
                 slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L
             ),
         )
         path = tmp_path / f"untrained-{head}"
         path.mkdir()
-        return save_tagger(path, MultiLabelClassifier(backbone, built), context, info)
+        return save_tagger(path, MultiLabelClassifier(trunk, built), context, info)
 
     return make
 

@@ -77,6 +77,14 @@ def test_the_rest_is_what_the_other_images_add_and_the_bias_is_the_heads_own(ker
             assert min(parts[others]) >= label.support.speaks_against[-1].effect
 
 
+def test_a_head_that_takes_means_of_blocks_is_given_these(untrained, photo):
+    """In EfficientNet the blocks before the last map are others than the maps of its stages."""
+    tagger = untrained("kernel", backbone="efficientnet_lite0")
+    for label in explain(tagger, photo, tagger.labels).labels:
+        effects = sum(image.effect for image in label.support.shown)
+        assert label.support.bias + effects + label.support.rest == pytest.approx(label.logit)
+
+
 def test_each_image_has_its_own_name_and_says_whether_it_shows_the_label(kernel, photo):
     kept = kernel.folder.support()
     for index, label in enumerate(explain(kernel, photo, kernel.labels).labels):

@@ -11,6 +11,8 @@ import pytest
 
 import imlgcn.exporting as exporting
 from imlgcn.config import InputError
+from imlgcn.engines import open_file
+from imlgcn.engines.base import batch_of
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.exporting.agreement import agreement, sample_images
 from imlgcn.files import sha256_file
@@ -63,6 +65,21 @@ def test_the_onnx_file_gives_calibrated_probabilities_and_says_all_about_itself(
     assert info["labels"] == list(tagger.labels)
     assert info["calibration"]["threshold"] == tagger.thresholds.tolist()
     assert info["image"] == tagger.info.image.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_only_a_kernels_file_asks_for_two_images_at_a_time(exported, format, untrained, tmp_path):
+    """Every run reads all the images it was fitted on."""
+    path = tmp_path / f"kernel{FORMATS[format].suffix}"
+    export(untrained("kernel"), format, path, calibration="openclipart")
+    for runtime in FORMATS[format].runtimes:
+        assert open_file(path, runtime).batch == 2
+        assert open_file(exported[format].path, runtime).batch == 1
+
+
+@pytest.mark.parametrize("asked", ["", "0", "-1", "2.0", "1000000"])
+def test_a_batch_in_the_metadata_that_makes_no_sense_is_one_image(asked):
+    assert batch_of({"batch": asked}) == 1
 
 
 def test_no_file_holds_a_path_of_this_machine(exported):

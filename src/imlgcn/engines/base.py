@@ -12,11 +12,26 @@ from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MEANING, MapKind
 
+LARGEST_BATCH = 16  # that a file may ask for
+
 
 def map_kind_of(metadata: Mapping[str, str]) -> MapKind | None:
     """Return the kind of an exported file's maps, from its metadata; None where it has none."""
     kind = metadata.get("maps")
     return next((known for known in MEANING if known == kind), None)
+
+
+def batch_of(metadata: Mapping[str, str]) -> int:
+    """Return how many images at a time an exported file asks for, from its metadata; else 1.
+
+    On the CPU more are hardly faster, and take memory; a network asks for them where each run reads
+    much memory, however many images there are.
+
+    >>> batch_of({"batch": "2"}), batch_of({})
+    (2, 1)
+    """
+    asked = metadata.get("batch", "")
+    return int(asked) if asked in map(str, range(1, LARGEST_BATCH + 1)) else 1
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines.base import cores, map_kind_of
+from imlgcn.engines.base import batch_of, cores, map_kind_of
 
 
 class OnnxEngine:
@@ -24,7 +24,6 @@ class OnnxEngine:
     """
 
     name = "onnxruntime"
-    batch = 1  # more are not faster, and take memory
 
     def __init__(self, path: Path, *, latency: bool = False) -> None:
         import onnxruntime
@@ -45,7 +44,7 @@ class OnnxEngine:
         self.streams = 1 if latency else threads
         self.takes_known = "known" in {given.name for given in self._session.get_inputs()}
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.map_kind = map_kind_of(self.metadata)
+        self.map_kind, self.batch = map_kind_of(self.metadata), batch_of(self.metadata)
         self.num_labels = int(self._session.get_outputs()[0].shape[1])
 
     def streaming(self) -> AbstractContextManager[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines.base import cores, map_kind_of
+from imlgcn.engines.base import batch_of, cores, map_kind_of
 from imlgcn.engines.openvino_file import read_metadata, read_network
 
 
@@ -25,7 +25,6 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
-    batch = 1  # more are slower: activations do not fit into the cache
 
     def __init__(self, path: Path, *, latency: bool = False) -> None:
         import openvino
@@ -49,7 +48,7 @@ class OpenVinoEngine:
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self.takes_known = len(self._compiled.inputs) > 1
         self.metadata = read_metadata(network, path)
-        self.map_kind = map_kind_of(self.metadata)
+        self.map_kind, self.batch = map_kind_of(self.metadata), batch_of(self.metadata)
         self.num_labels = self._compiled.output("logits").partial_shape[1].get_length()
         self._local = threading.local()
 

@@ -61,9 +61,10 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     assert isinstance(head, Head)
     with torch.inference_mode():
         images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
-        features = classifier.backbone(images, classifier.levels)
+        features = classifier.features(images)
         if head.has_support:
-            return _support(tagger, head, features, labels)
+            names = SupportNames(tagger, len(head.support_weights()))
+            return Insight(support=_support(head, features, labels, names), note=names.note)
         path = head.linear_path(features)
         linear = None if path is None else path[0].double().numpy()  # (L,)
         if head.neighbour_effect is None:
@@ -78,15 +79,46 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     return Insight(linear, scores, effects)
 
 
-def _support(tagger: Tagger, head: Head, features: Features, labels: Sequence[int]) -> Insight:
+class SupportNetwork:
+    """The network of a tagger whose head scores by its training images, kept for many questions.
+
+    ``note`` says why the images have no names; empty if they have. Any thread may call it.
+    """
+
+    def __init__(self, tagger: Tagger) -> None:
+        from imlgcn.models import Head, PixelInput
+
+        classifier, _ = load_classifier(tagger.path, tagger.info)
+        head = classifier.eval().head
+        assert isinstance(head, Head)
+        assert head.has_support
+        self._classifier, self._head = classifier, head
+        self._input = PixelInput(tagger.info.image)
+        self._names = SupportNames(tagger, len(head.support_weights()))
+        self.note = self._names.note
+
+    def __call__(
+        self, pixels: NDArray[np.uint8], labels: Sequence[int]
+    ) -> dict[int, SupportEffect]:
+        """Return the sums over training images for one image ``(1, S, S, 3)``, by label index."""
+        import torch
+
+        with torch.inference_mode():
+            images = self._input(torch.from_numpy(pixels))
+            features = self._classifier.features(images)
+            return _support(self._head, features, labels, self._names)
+
+
+def _support(
+    head: Head, features: Features, labels: Sequence[int], names: SupportNames
+) -> dict[int, SupportEffect]:
     """Return what the training images add to the score of each label."""
     scores = head(features)[0].double().numpy()  # (L,)
-    names = SupportNames(tagger, len(head.support_weights()))
     effects = {}
     for label in labels:
         parts = head.support_contributions(features, label).double().numpy()  # (N,)
         effects[label] = support_effect(parts, float(scores[label]), names.describer(label))
-    return Insight(support=effects, note=names.note)
+    return effects
 
 
 def _effect(

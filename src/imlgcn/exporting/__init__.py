@@ -106,7 +106,9 @@ def export(
     with TemporaryDirectory() as folder, atomic_path(path) as kept:
         file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        chosen.write(network, file, metadata_of(info, network.map_kind, tagger.label_table))
+        batch = folded.head.exported_batch
+        metadata = metadata_of(info, network.map_kind, tagger.label_table, batch)
+        chosen.write(network, file, metadata)
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
@@ -124,16 +126,22 @@ def export(
 
 
 def metadata_of(
-    info: TaggerInfo, maps: MapKind | None = None, table: LabelTable | None = None
+    info: TaggerInfo,
+    maps: MapKind | None = None,
+    table: LabelTable | None = None,
+    batch: int = 1,
 ) -> dict[str, str]:
     """Return the metadata of an exported file.
 
     ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps, ``label_table`` what
-    its label table says besides the defaults.
+    its label table says besides the defaults, ``batch`` how many images at a time tag fastest; each
+    only where there is something to say.
     """
-    found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": str(maps)})
     if table is not None and not table.is_default:
         found[LABEL_TABLE_KEY] = table.to_json()
+    if batch > 1:
+        found["batch"] = str(batch)
     return found
 
 

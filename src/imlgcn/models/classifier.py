@@ -28,10 +28,11 @@ class MultiLabelClassifier(nn.Module):
 
     def forward(self, images: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logits of a batch of images."""
-        logits: Tensor = self.head(self._features(images), known)
+        logits: Tensor = self.head(self.features(images), known)
         return logits
 
-    def _features(self, images: Tensor) -> Features:
+    def features(self, images: Tensor) -> Features:
+        """Return the maps or means of a batch of images that the head takes."""
         features: Features = self.backbone(images, self.levels, means=self.means)
         return features
 
@@ -47,11 +48,11 @@ class MultiLabelClassifier(nn.Module):
 
     def activation_maps(self, images: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the logits and the head's activation maps ``(B, L, h, w)``."""
-        return self.head.activation_maps(self._features(images), known)
+        return self.head.activation_maps(self.features(images), known)
 
     def loss(self, images: Tensor, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the head's training loss on a batch of images."""
-        return self.head.loss(self._features(images), targets, criterion)
+        return self.head.loss(self.features(images), targets, criterion)
 
 
 def count_parameters(module: nn.Module) -> int:

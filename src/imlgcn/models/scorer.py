@@ -45,6 +45,12 @@ class Scorer(nn.Module):
     It then has no parameters: its numbers are buffers, and count as parameters (scalars do not).
     """
 
+    exported_batch: int = 1
+    """How many images at a time tag fastest in an exported file, on the CPU.
+
+    More than one take memory, and pay where every run reads many numbers.
+    """
+
     label_vectors: str | None = None
     """The state-dict entry ``(L, D)`` that holds one vector per label, for the report's plane.
 

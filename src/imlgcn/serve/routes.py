@@ -13,7 +13,15 @@ from starlette.responses import PlainTextResponse, Response
 from imlgcn.labels.label_cells import table_text
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.schema import IMAGES_BODY, Facts, LabelsAnswer, MapsAnswer, TagsAnswer, errors
+from imlgcn.serve.schema import (
+    IMAGES_BODY,
+    Facts,
+    LabelsAnswer,
+    MapsAnswer,
+    SupportAnswer,
+    TagsAnswer,
+    errors,
+)
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import Upload, discard_body, read_uploads
 from imlgcn.tagger.folder import LABEL_TABLE
@@ -95,6 +103,31 @@ async def maps(
         if len(uploads) > 1:
             raise ApiError(422, "too_many_images", "maps are for one image at a time")
         content = await service.maps(uploads[0], chosen)
+    return json_response(content)
+
+
+@router.post(
+    "/v1/support",
+    summary="Which training images each label comes from",
+    response_model=None,
+    responses={200: {"model": SupportAnswer}, **errors(400, 404, 413, 415, 422, 503, 504)},
+    openapi_extra=IMAGES_BODY,
+)
+async def support(
+    request: Request,
+    label: Annotated[list[str], Query(description="these labels; may be given several times")],
+) -> Response:
+    """Return the training images that speak for and against labels, for one image.
+
+    Only of taggers whose head scores by its training images and whose folder keeps their names.
+    """
+    service = service_of(request)
+    service.support.check()
+    chosen = service.label_indices(label)
+    async with accepted(request, service) as uploads:
+        if len(uploads) > 1:
+            raise ApiError(422, "too_many_images", "this is for one image at a time")
+        content = await service.supported(uploads[0], chosen)
     return json_response(content)
 
 

@@ -114,6 +114,52 @@ class MapsAnswer(BaseModel):
     where: dict[str, str] = Field(description="label -> where its map is strong, in words")
 
 
+class SupportImageItem(BaseModel):
+    """A training image and what it adds to a label's score."""
+
+    name: str = Field(description="as the data set writes it")
+    effect: float
+    present: bool | None = Field(description="whether it shows the label; null: not known")
+    thumbnail: str | None = Field(description="a data URL, if the tagger keeps small pictures")
+
+
+class SupportItem(BaseModel):
+    """A label's score as a sum; its parts, in two decimals, add up to it."""
+
+    score: float = Field(description="before calibration")
+    bias: float = Field(description="the score without any training image")
+    speaks_for: list[SupportImageItem] = Field(alias="for", description="the strongest first")
+    against: list[SupportImageItem]
+    rest: float = Field(description="what all other training images add")
+    others: int = Field(description="how many these are")
+
+
+class SupportAnswer(BaseModel):
+    """The training images that decide about the labels of one image."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "meaning": "what each training image adds to the label's score, ...",
+                "support": {
+                    "sea": {
+                        "score": 0.92,
+                        "bias": 0.05,
+                        "for": [
+                            {"name": "a.jpg", "effect": 0.7, "present": True, "thumbnail": None}
+                        ],
+                        "against": [],
+                        "rest": 0.17,
+                        "others": 1999,
+                    }
+                },
+            }
+        }
+    )
+    meaning: str
+    support: dict[str, SupportItem] = Field(description="label -> the account of its score")
+
+
 class Facts(BaseModel):
     """A JSON object."""
 

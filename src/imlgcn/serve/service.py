@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
@@ -29,6 +29,7 @@ from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.monitor import Monitor
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.support import SupportFinder
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
 
@@ -41,6 +42,7 @@ class Service:
     def __init__(self, tagger: Tagger, settings: ServeSettings) -> None:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
         self.thresholds_for = lru_cache(CACHED_GOALS)(tagger.thresholds_for)
+        self.support = SupportFinder(tagger)
         self.batcher: Batcher | None = None
         self.held = HeldBytes(settings.max_held)
         # not in the batcher, and as many at once as there are cores: each decodes its own image
@@ -92,11 +94,19 @@ class Service:
         if self.tagger.engine.map_kind is None:
             message = "this tagger's head, or its exported file, has no activation maps"
             raise ApiError(404, "no_maps", message)
+        return self.label_indices(names or self.tagger.labels)
+
+    def label_indices(self, names: Sequence[str]) -> list[int]:
+        """Return the indices of labels.
+
+        Raises:
+            ApiError: 422, no such label.
+        """
         labels = self.tagger.labels
-        if missing := [name for name in names or () if name not in labels]:
+        if missing := [name for name in names if name not in labels]:
             error = unknown_name("label", missing[0], labels)
             raise ApiError(422, "unknown_label", str(error))
-        return [labels.index(name) for name in names or labels]
+        return [labels.index(name) for name in names]
 
     async def maps(self, upload: Upload, chosen: Sequence[int]) -> dict[str, Any]:
         """Return the maps of one image.
@@ -104,11 +114,30 @@ class Service:
         Raises:
             ApiError: the image cannot be used.
         """
-        work = self._mapping.submit(self._maps, upload.data, chosen)
+        return await self._explained(self._maps, upload, chosen)
+
+    async def supported(self, upload: Upload, chosen: Sequence[int]) -> dict[str, Any]:
+        """Return the training images that decide about labels of one image.
+
+        Raises:
+            ApiError: the image cannot be used, or there are no training images to show.
+        """
+        return await self._explained(self._supported, upload, chosen)
+
+    async def _explained(
+        self,
+        explain: Callable[[bytes, Sequence[int]], dict[str, Any]],
+        upload: Upload,
+        chosen: Sequence[int],
+    ) -> dict[str, Any]:
+        work = self._mapping.submit(explain, upload.data, chosen)
         try:
             return await asyncio.wrap_future(work)
         except InputError as error:
             raise await asyncio.to_thread(image_refusal, error, upload, self.settings) from None
+
+    def _supported(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
+        return self.support(self._decode(data)[None], chosen)
 
     def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
         image = self._open(data)
@@ -224,9 +253,12 @@ class Service:
             "can": {
                 "known": self.tagger.engine.takes_known,
                 "maps": self.tagger.engine.map_kind is not None,
+                "support": not self.support.refusal,
                 "graph": self.graph is not None,
                 "thresholds": self.tradeoff is not None,
             },
+            # why not, where the head scores by training images
+            "no_support": self.support.refusal if self.support.by_images else "",
             "limits": {
                 "bytes": options.max_bytes,
                 "pixels": options.max_pixels,

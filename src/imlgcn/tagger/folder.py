@@ -149,16 +149,20 @@ class TaggerFolder:
         except InputError:
             return None
 
+    @property
+    def keeps_support(self) -> bool:
+        """Whether the images that the head was fitted on are kept."""
+        return (self.path / SUPPORT).is_file()
+
     def support(self, *, features: bool = True) -> Support | None:
         """Return the images that the head was fitted on; None where they are not kept.
 
         Raises:
             InputError: the file is damaged, or of other labels.
         """
-        path = self.path / SUPPORT
-        if not path.is_file():
+        if not self.keeps_support:
             return None
-        return read_support(path, self.labels, features=features)
+        return read_support(self.path / SUPPORT, self.labels, features=features)
 
     @cached_property
     def label_table(self) -> LabelTable:

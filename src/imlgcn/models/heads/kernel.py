@@ -251,6 +251,7 @@ class FoldedKernel(KernelScorer):
     """
 
     closed_form = True
+    exported_batch = 2  # all images it was fitted on are read once for both
 
     offset: Tensor
     rate: Tensor

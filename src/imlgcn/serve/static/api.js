@@ -36,6 +36,9 @@ export async function tag(file, known) {
 
 export const maps = (file) => send("/v1/maps", file);
 
+/** Return the training images that decide about one label of an image file. */
+export const support = (file, label) => send(`/v1/support?${new URLSearchParams({ label })}`, file);
+
 async function send(path, file) {
   for (let attempt = 1; ; attempt += 1) {
     try {

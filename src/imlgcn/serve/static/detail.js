@@ -4,6 +4,7 @@ import { byId, make } from "./dom.js";
 import { paint } from "./heat.js";
 import { number, percent, plural } from "./numbers.js";
 import { correct, isFound, mapsOf, order, store } from "./store.js";
+import * as support from "./support.js";
 
 const SHOWN = 8; // bars at least, until all are requested
 const MOST = 200; // bars at most: thousands of labels are searched by name
@@ -40,6 +41,7 @@ function open(item) {
   if (address) URL.revokeObjectURL(address);
   address = item ? URL.createObjectURL(item.file) : null;
   pinned = null;
+  support.place(item, pinned);
   hideMap();
   if (!item) return;
   byId("detail-title").textContent = item.name;
@@ -74,6 +76,7 @@ function bars(item) {
   else if (!all) labels = foundFirst(item, labels).slice(0, least);
   labels = labels.slice(0, MOST);
   byId("bars").replaceChildren(...labels.map((label) => bar(item, label)));
+  support.place(item, pinned);
   if (focused) byId("bars").querySelector(`[data-key="${focused}"]`)?.focus();
   const more = byId("more");
   more.hidden = Boolean(wanted) || (store.labels.length <= least && store.rules.shown.every(Boolean));
@@ -95,7 +98,7 @@ function bar(item, label) {
   const found = isFound(item, label);
   const words =
     `${name} ${percent(probability)}, threshold ${percent(threshold)}` +
-    `${found ? ", tagged" : ""}${isShown(label) ? "" : ", hidden"}${store.model.can.maps ? ". Show where" : ""}`;
+    `${found ? ", tagged" : ""}${isShown(label) ? "" : ", hidden"}${explained()}`;
   const track = make("span", { class: "track" }, make("span", { class: "fill" }), make("span", { class: "tick" }));
   track.style.setProperty("--probability", probability);
   track.style.setProperty("--threshold", threshold);
@@ -113,12 +116,14 @@ function bar(item, label) {
     make("span", { class: "value" }, percent(probability)),
     track,
   );
-  if (store.model.can.maps) {
+  if (store.model.can.maps || support.speaks()) {
     button.setAttribute("aria-pressed", String(pinned === label));
+    button.addEventListener("click", () => pin(item, label));
+  }
+  if (store.model.can.maps) {
     button.addEventListener("pointerenter", () => showMap(item, label));
     button.addEventListener("focus", () => showMap(item, label));
     for (const end of ["pointerleave", "blur"]) button.addEventListener(end, backToPinned);
-    button.addEventListener("click", () => pin(item, label));
   }
   const answers = [
     [1, "✓", "yes"],
@@ -138,6 +143,12 @@ function row(label) {
     !show && "Hidden: never among the tags.",
   ];
   return parts.filter(Boolean).join(" ");
+}
+
+/** What a button of a label shows, for screen readers. */
+function explained() {
+  const what = [store.model.can.maps && "where", support.speaks() && "why"].filter(Boolean);
+  return what.length ? `. Show ${what.join(" and ")}` : "";
 }
 
 /** Precision and recall of a label at its threshold, where they are known. */
@@ -175,8 +186,9 @@ function pin(item, label) {
   for (const button of byId("bars").querySelectorAll(".label")) {
     button.setAttribute("aria-pressed", String(button.dataset.key === `show-${pinned}`));
   }
+  support.place(item, pinned);
   if (pinned === null) hideMap();
-  else showMap(item, label);
+  else if (store.model.can.maps) showMap(item, label);
 }
 
 function backToPinned() {
@@ -216,6 +228,13 @@ function hideMap() {
 /** Text on the map is read aloud; the hint in its place is not, or it would be at every step. */
 function saysMap(text) {
   byId("map-says").textContent = text;
-  byId("map-hint").textContent =
-    text || !store.model.can.maps ? "" : "Point at a label, or step to it, to see its activation map.";
+  byId("map-hint").textContent = text ? "" : hint();
 }
+
+const hint = () =>
+  [
+    store.model.can.maps && "Point at a label, or step to it, to see its activation map.",
+    store.model.can.support && "Choose it to see the training images behind its score.",
+  ]
+    .filter(Boolean)
+    .join(" ");
