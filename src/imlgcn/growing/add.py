@@ -11,9 +11,10 @@ import numpy as np
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.growing.examples import bare_ground, features_of, ground_of
+from imlgcn.growing.exports import finish
 from imlgcn.growing.learn import learn
 from imlgcn.growing.pool import NewLabel, check_labels, gather, was_added
-from imlgcn.growing.state import State, read_state, write_state
+from imlgcn.growing.state import State, read_state
 from imlgcn.growing.widen import widen
 from imlgcn.models.new_label.practice import Expectation
 from imlgcn.numbers import plural
@@ -97,14 +98,14 @@ def add_labels(
             names = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
         reports.append(Added(one.name, one.images, one.expectation, share, names, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
-    return write_state(widen(state, learnt, pool, found), f"add {what}"), reports
+    return finish(widen(state, learnt, pool, found), f"add {what}", progress), reports
 
 
 ASKED = 200  # doubtful images that are named
 
 
 def _usual_share(state: State) -> float:
-    """Return the median frequency of the tagger's labels, or one in fifty where it has no counts."""
+    """Return the median frequency of the tagger's labels; one in fifty without counts."""
     context = state.context
     shares = context.occurrences[context.occurrences > 0] / max(context.num_images, 1)
     return float(np.clip(np.median(shares), 0.002, 0.5)) if len(shares) else 0.02

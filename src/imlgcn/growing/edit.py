@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.growing.state import pick_labels, read_state, write_state
+from imlgcn.growing.exports import finish
+from imlgcn.growing.state import pick_labels, read_state
+from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
 
-def remove_labels(tagger: str | Path, labels: Sequence[str]) -> Tagger:
+def remove_labels(
+    tagger: str | Path, labels: Sequence[str], *, progress: Progress = SILENT
+) -> Tagger:
     """Take labels out of a tagger: it no longer gives them, and no file of it names them.
 
     Raises:
@@ -29,10 +33,10 @@ def remove_labels(tagger: str | Path, labels: Sequence[str]) -> Tagger:
     for label in sorted(gone):
         table = table.without(state.info.labels[label])
     picked = pick_labels(state, names, [[label] for label in left])
-    return write_state(replace(picked, table=table), f"remove {', '.join(labels)}")
+    return finish(replace(picked, table=table), f"remove {', '.join(labels)}", progress)
 
 
-def rename_label(tagger: str | Path, old: str, new: str) -> Tagger:
+def rename_label(tagger: str | Path, old: str, new: str, *, progress: Progress = SILENT) -> Tagger:
     """Give a label another name.
 
     Raises:
@@ -49,10 +53,12 @@ def rename_label(tagger: str | Path, old: str, new: str) -> Tagger:
     names[place] = new
     every = [[label] for label in range(len(names))]
     picked = replace(pick_labels(state, names, every), table=state.table.renamed(old, new))
-    return write_state(picked, f"rename {old} to {new}")
+    return finish(picked, f"rename {old} to {new}", progress)
 
 
-def merge_labels(tagger: str | Path, labels: Sequence[str], into: str) -> Tagger:
+def merge_labels(
+    tagger: str | Path, labels: Sequence[str], into: str, *, progress: Progress = SILENT
+) -> Tagger:
     """Make one label of several: it is given where one of them would be.
 
     Its score is the largest of theirs, each calibrated, and is calibrated anew on the stored scores
@@ -80,7 +86,7 @@ def merge_labels(tagger: str | Path, labels: Sequence[str], into: str) -> Tagger
     names[first] = into
     members = [state.info.labels[label] for label in gone]
     picked = replace(pick_labels(state, names, columns), table=state.table.merged(members, into))
-    return write_state(picked, f"merge {', '.join(labels)} into {into}")
+    return finish(picked, f"merge {', '.join(labels)} into {into}", progress)
 
 
 def checked_name(name: str) -> str:

@@ -65,7 +65,8 @@ def learn(
 
     @cache
     def expect(images: int, *, labelled: bool) -> Expectation:
-        return practise(ground, images, known=labelled)
+        more = next((k for k in TRIED if k >= 4 * images), None) if len(names) == 1 else None
+        return practise(ground, images, known=labelled, more=more)
 
     found = []
     for start in range(0, len(many), AT_ONCE):

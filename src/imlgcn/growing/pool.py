@@ -122,7 +122,8 @@ def check_labels(state: State, labels: Sequence[NewLabel]) -> list[NewLabel]:
             raise InputError(
                 f"there is a label {name!r}, and its images were not kept; remove it first"
             )
-        if not label.images and 1 not in label.answers.values():
+        earlier = was_added(state, name)
+        if not (label.images or earlier or 1 in label.answers.values()):
             raise InputError(f"no image shows the new label {name!r}; give at least one")
         if both := set(label.images) & set(label.absent):
             raise InputError(f"{min(both)} is given as showing {name!r} and as not showing it")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -94,24 +95,29 @@ class Parts:
     alpha: Tensor  # (L,)
     doubtful: Tensor  # (N,) bool: left out of the negatives
 
+    @cached_property
+    def held_out(self) -> Tensor:
+        """The four parts of the ground's images ``(4, N)``, as :class:`Weights` names them."""
+        x = self.ground.x
+        graph = self.ground.held_out @ self.alpha
+        return torch.stack([self.kernel.held_out, graph, x @ self.flat, x @ self.probe])
+
+    @cached_property
+    def through_graph(self) -> Tensor:
+        """The weights ``(N,)`` that the graph gives to the ground's images."""
+        return self.ground.weights @ self.alpha
+
     def join(self, weights: Weights) -> Formula:
         """Return the formula of all parts, each divided by its deviation."""
-        ground = self.ground
-        x = ground.x
-        held = {
-            "lda": x @ self.flat,
-            "probe": x @ self.probe,
-            "kernel": self.kernel.held_out,
-            "graph": ground.held_out @ self.alpha,
-        }
-        scale = {name: getattr(weights, name) / _deviation(held[name]) for name in held}
-        linear = (scale["lda"] * self.flat + scale["probe"] * self.probe) / ground.length
+        scale = torch.tensor(weights, dtype=self.flat.dtype) / _deviation(self.held_out.T)
+        kernel, graph, flat, probe = scale
+        linear = (flat * self.flat + probe * self.probe) / self.ground.length
         return Formula(
             linear=linear,
-            old=scale["kernel"] * self.kernel.old + scale["graph"] * (ground.weights @ self.alpha),
-            new=scale["kernel"] * self.kernel.new,
-            offset=-float(ground.mean @ linear),
-            held_out=torch.stack([scale[name] * part for name, part in held.items()]).sum(0),
+            old=kernel * self.kernel.old + graph * self.through_graph,
+            new=kernel * self.kernel.new,
+            offset=-float(self.ground.mean @ linear),
+            held_out=scale @ self.held_out,
         )
 
 

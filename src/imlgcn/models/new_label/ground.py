@@ -76,7 +76,8 @@ class Ground:
         D = len(self.covariance)
         eye = torch.eye(D, dtype=self.covariance.dtype)
         mixed = (1 - SHRINKAGE) * self.covariance + SHRINKAGE / D * eye
-        return torch.linalg.cholesky(mixed)
+        factor: Tensor = torch.linalg.cholesky(mixed)
+        return factor
 
     def kernel_to(self, others: Tensor) -> Tensor:
         """Return the kernel between vectors ``(B, V)`` and the N images, ``(B, N)``."""

@@ -148,7 +148,8 @@ class KernelPart:
         apart = torch.linalg.solve(C[out][:, out], C[out])  # C without those: C - C_uo C_oo^-1 C_ou
 
         def inverse(rows: Tensor) -> Tensor:
-            return rows @ C - (rows @ C[:, out]) @ apart
+            found: Tensor = rows @ C - (rows @ C[:, out]) @ apart
+            return found
 
         known = old_targets * ~left_out
         c = inverse(across) * ~left_out  # (q, N)

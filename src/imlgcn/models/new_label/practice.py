@@ -49,6 +49,8 @@ class Expectation(NamedTuple):
         slope, intercept: a and b.
         threshold: the probability with the largest F1 over all trials.
         AP: average precision, 0 to 1: lower quartile, median, upper quartile; None: too few trials.
+        more: how many images were tried besides, with how many labels, and the gain of mean AP on
+            these; None: not tried, or with too few labels.
     """
 
     images: int
@@ -58,10 +60,12 @@ class Expectation(NamedTuple):
     intercept: float
     threshold: float
     AP: tuple[float, float, float] | None
+    more: tuple[int, int, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
+    label: int
     frequency: float
     targets: NDArray[np.bool_]  # (Q,)
     scores: dict[float, Array]  # by the weight of the kernel, (Q,)
@@ -72,16 +76,26 @@ def usual_weights(k: int, known: bool) -> Weights:
     return Weights(kernel=0.5 * min(1.0, k / 5), graph=GRAPH[known])
 
 
-def practise(ground: Ground, k: int, *, known: bool, seed: int = 0) -> Expectation:
-    """Return what to expect of labels with k images, whose other labels are known or not."""
+def practise(
+    ground: Ground, k: int, *, known: bool, more: int | None = None, seed: int = 0
+) -> Expectation:
+    """Return what to expect of labels with k images, whose other labels are known or not.
+
+    ``more``: a larger number of images to compare with.
+    """
     usual = usual_weights(k, known)
-    trials = list(_trials(ground, k, known, seed))
+    exercise = _Exercise.of(ground, seed)
+    trials = list(exercise.trials(k, known=known))
     if len(trials) < FEWEST:
         return Expectation(k, len(trials), usual, 1.0, 0.0, 0.5, None)
     found = {kernel: _precisions(trials, kernel) for kernel in trials[0].scores}
     kernel = _best(found, usual.kernel)
     slope, intercept = _fit(trials, kernel)
     low, middle, high = np.quantile(found[kernel], (0.25, 0.5, 0.75)).tolist()
+    gain = None
+    if more is not None:
+        others = list(exercise.trials(more, known=known))
+        gain = _gain(trials, found[kernel], others, usual_weights(more, known).kernel)
     return Expectation(
         k,
         len(trials),
@@ -90,51 +104,75 @@ def practise(ground: Ground, k: int, *, known: bool, seed: int = 0) -> Expectati
         intercept,
         _threshold(trials, kernel, slope, intercept),
         (low, middle, high),
+        None if gain is None or more is None else (more, *gain),
     )
 
 
-def _trials(ground: Ground, k: int, known: bool, seed: int) -> Iterator[_Trial]:
-    rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(len(ground.units))[:MOST_IMAGES])
-    groups = ground.groups.numpy()[rows]
-    names = rng.permutation(np.unique(groups))
-    half, quarter = len(names) // 2, 3 * len(names) // 4
-    learnt, given, asked = (
-        torch.from_numpy(rows[np.isin(groups, part)])
-        for part in (names[:half], names[half:quarter], names[quarter:])
-    )
-    if not (len(learnt) and len(given) and len(asked)):
-        return
-    smaller = _part(ground, learnt)
-    cases = _cases(ground, given, asked, k, rng)
-    nobody = torch.full((len(learnt),), -1)
-    examples = [
-        Examples(
-            ground.units[images],
-            ground.kernel_units[images],
-            torch.ones(k),
-            nobody,
-            ground.targets[images] if known else None,
-            label,
+@dataclass(frozen=True, eq=False)
+class _Exercise:
+    """The ground, divided: what is learnt, where new labels' images are from, what is asked."""
+
+    ground: Ground
+    smaller: Ground
+    given: Tensor
+    asked: Tensor
+    seed: int
+
+    @classmethod
+    def of(cls, ground: Ground, seed: int) -> _Exercise:
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.permutation(len(ground.units))[:MOST_IMAGES])
+        groups = ground.groups.numpy()[rows]
+        names = rng.permutation(np.unique(groups))
+        half, quarter = len(names) // 2, 3 * len(names) // 4
+        learnt, given, asked = (
+            torch.from_numpy(rows[np.isin(groups, part)])
+            for part in (names[:half], names[half:quarter], names[quarter:])
         )
-        for label, images in cases
-    ]
-    if not examples:
-        return
-    usual = usual_weights(k, known)
-    kernels = sorted({*KERNELS, usual.kernel})
-    near = smaller.kernel_to(ground.kernel_units[asked])
-    for (label, images), parts in zip(cases, fit_parts(smaller, examples), strict=True):
-        recent = smaller.kernel_between(ground.kernel_units[asked], ground.kernel_units[images])
-        scores = {}
-        for kernel in kernels:
-            formula = parts.join(usual._replace(kernel=kernel))
-            values = ground.units[asked] @ formula.linear + near @ formula.old + formula.offset
-            scores[kernel] = (values + recent @ formula.new).numpy()
-        seen = ground.targets[asked, label].numpy() >= 0
-        targets = ground.targets[asked, label].numpy()[seen] == 1
-        frequency = float(smaller.frequency[label])
-        yield _Trial(frequency, targets, {kernel: s[seen] for kernel, s in scores.items()})
+        return cls(ground, _part(ground, learnt), given, asked, seed)
+
+    def trials(self, k: int, *, known: bool) -> Iterator[_Trial]:
+        ground, smaller, asked = self.ground, self.smaller, self.asked
+        cases = _cases(ground, self.given, asked, k, np.random.default_rng((self.seed, 1)))
+        if not (cases and len(smaller.units)):
+            return
+        nobody = torch.full((len(smaller.units),), -1)
+        examples = [
+            Examples(
+                ground.units[images],
+                ground.kernel_units[images],
+                torch.ones(k),
+                nobody,
+                ground.targets[images] if known else None,
+                label,
+            )
+            for label, images in cases
+        ]
+        usual = usual_weights(k, known)
+        near = smaller.kernel_to(ground.kernel_units[asked])
+        for (label, images), parts in zip(cases, fit_parts(smaller, examples), strict=True):
+            recent = smaller.kernel_between(ground.kernel_units[asked], ground.kernel_units[images])
+            scores = {}
+            for kernel in sorted({*KERNELS, usual.kernel}):
+                formula = parts.join(usual._replace(kernel=kernel))
+                values = ground.units[asked] @ formula.linear + near @ formula.old
+                scores[kernel] = (values + recent @ formula.new + formula.offset).numpy()
+            seen = ground.targets[asked, label].numpy() >= 0
+            targets = ground.targets[asked, label].numpy()[seen] == 1
+            frequency = float(smaller.frequency[label])
+            yield _Trial(label, frequency, targets, {w: s[seen] for w, s in scores.items()})
+
+
+def _gain(
+    trials: list[_Trial], found: Array, others: list[_Trial], kernel: float
+) -> tuple[int, float] | None:
+    """Return with how many labels both numbers of images were tried, and the mean gain of AP."""
+    few = dict(zip((trial.label for trial in trials), found.tolist(), strict=True))
+    many = dict(zip((t.label for t in others), _precisions(others, kernel).tolist(), strict=True))
+    both = [label for label in many if label in few]
+    if len(both) < FEWEST:
+        return None
+    return len(both), float(np.mean([many[label] - few[label] for label in both]))
 
 
 def _part(ground: Ground, rows: Tensor) -> Ground:

@@ -1,0 +1,26 @@
+"""A change of labels written, and the exported files of the tagger with it, proved anew."""
+
+from __future__ import annotations
+
+from imlgcn.exporting import FORMATS, ExportRefused, export
+from imlgcn.growing.state import State, write_state
+from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger import Tagger
+from imlgcn.tagger.folder import exported_name
+
+
+def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
+    """Write a changed tagger and, where it had exported files, these again; return it.
+
+    One that disagrees with the network is left out, and that is said.
+    """
+    exported = state.info.sha256
+    tagger = write_state(state, what)
+    for format, facts in FORMATS.items():
+        if exported_name(facts.suffix) not in exported:
+            continue
+        try:
+            export(tagger.path, format, progress=progress)
+        except ExportRefused as refused:
+            progress.say(f"{exported_name(facts.suffix)} is left out: {refused}")
+    return Tagger.load(tagger.path)
