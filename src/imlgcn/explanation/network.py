@@ -21,7 +21,7 @@ from imlgcn.labels.graph import conditional_probability
 from imlgcn.tagger import Tagger, load_classifier
 
 if TYPE_CHECKING:
-    from imlgcn.models import Head
+    from imlgcn.models import Head, MultiLabelClassifier
     from imlgcn.models.scorer import Features
 
 NO_EFFECT = 1e-6  # of the strongest one: below, there is no edge
@@ -50,21 +50,24 @@ def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]
     """Run one image ``(1, S, S, 3)`` through the trained network, not folded."""
     import torch
 
-    from imlgcn.models import HEADS, Head, PixelInput
+    from imlgcn.models import HEADS, PixelInput
+    from imlgcn.models import Head as Base
 
     kind = HEADS[tagger.info.head.name]
-    linear_path = kind.linear_path is not Head.linear_path
+    linear_path = kind.linear_path is not Base.linear_path
     if not (kind.neighbour_effect or linear_path or kind.has_support):
         return Insight()
+    if tagger.info.growth is not None and not kind.has_support:
+        return Insight()  # the graph is one between the labels it was trained with
     classifier, context = load_classifier(tagger.path, tagger.info)
-    head = classifier.eval().head
-    assert isinstance(head, Head)
+    head = _trained_head(classifier)
     with torch.inference_mode():
         images = PixelInput(tagger.info.image)(torch.from_numpy(pixels))
         features = classifier.features(images)
         if head.has_support:
             names = SupportNames(tagger, len(head.support_weights()))
-            return Insight(support=_support(head, features, labels, names), note=names.note)
+            columns = _columns(tagger, labels)
+            return Insight(support=_support(head, features, columns, names), note=names.note)
         path = head.linear_path(features)
         linear = None if path is None else path[0].double().numpy()  # (L,)
         if head.neighbour_effect is None:
@@ -86,12 +89,12 @@ class SupportNetwork:
     """
 
     def __init__(self, tagger: Tagger) -> None:
-        from imlgcn.models import Head, PixelInput
+        from imlgcn.models import PixelInput
 
         classifier, _ = load_classifier(tagger.path, tagger.info)
-        head = classifier.eval().head
-        assert isinstance(head, Head)
+        head = _trained_head(classifier)
         assert head.has_support
+        self._tagger = tagger
         self._classifier, self._head = classifier, head
         self._input = PixelInput(tagger.info.image)
         self._names = SupportNames(tagger, len(head.support_weights()))
@@ -106,18 +109,41 @@ class SupportNetwork:
         with torch.inference_mode():
             images = self._input(torch.from_numpy(pixels))
             features = self._classifier.features(images)
-            return _support(self._head, features, labels, self._names)
+            columns = _columns(self._tagger, labels)
+            return _support(self._head, features, columns, self._names)
+
+
+def _trained_head(classifier: MultiLabelClassifier) -> Head:
+    """Return the head as it was trained, without labels that were added since."""
+    from imlgcn.models import Head
+    from imlgcn.models.grown import GrownHead
+
+    head = classifier.eval().head
+    if isinstance(head, GrownHead):
+        head = head.head
+    assert isinstance(head, Head)
+    return head
+
+
+def _columns(tagger: Tagger, labels: Sequence[int]) -> dict[int, int]:
+    """Return which score of the head each label is; one that was added or merged is none."""
+    growth = tagger.info.growth
+    if growth is None:
+        return {label: label for label in labels}
+    found = {label: growth.outputs[label] for label in labels}
+    own = len(growth.head_labels)
+    return {label: c[0] for label, c in found.items() if len(c) == 1 and c[0] < own}
 
 
 def _support(
-    head: Head, features: Features, labels: Sequence[int], names: SupportNames
+    head: Head, features: Features, columns: Mapping[int, int], names: SupportNames
 ) -> dict[int, SupportEffect]:
-    """Return what the training images add to the score of each label."""
+    """Return what the training images add to the score of each label: label -> column of scores."""
     scores = head(features)[0].double().numpy()  # (L,)
     effects = {}
-    for label in labels:
-        parts = head.support_contributions(features, label).double().numpy()  # (N,)
-        effects[label] = support_effect(parts, float(scores[label]), names.describer(label))
+    for label, column in columns.items():
+        parts = head.support_contributions(features, column).double().numpy()  # (N,)
+        effects[label] = support_effect(parts, float(scores[column]), names.describer(label))
     return effects
 
 

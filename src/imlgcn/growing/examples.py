@@ -50,6 +50,8 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     Raises:
         InputError: one cannot be read.
     """
+    if not paths:  # answers alone
+        return _none(state)
     records = tuple(Record(str(path), path) for path in paths)
     dataset = Dataset((), records, np.zeros((len(paths), 0), np.int8), "", "")
     backbone = state.classifier.backbone
@@ -59,6 +61,13 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")
     with torch.no_grad():
         return Features(pooled, kernel_vectors(head, inputs).double())
+
+
+def _none(state: State) -> Features:
+    head, support = state.head, state.support
+    C = 0 if support is None or support.features is None else support.features.shape[1]
+    V = head.support.shape[1] + head.stage_support.shape[1] if isinstance(head, KernelHead) else C
+    return Features(np.zeros((0, C), np.float32), torch.zeros(0, V, dtype=torch.float64))
 
 
 @dataclass(frozen=True, eq=False)

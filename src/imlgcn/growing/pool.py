@@ -112,7 +112,7 @@ def check_labels(state: State, labels: Sequence[NewLabel]) -> list[NewLabel]:
         raise InputError("no label to add was given")
     kept = set() if state.support is None else set(state.support.images[: state.fitted])
     for label in labels:
-        name = label.name
+        name = checked_name(label.name)
         if name in state.info.labels and not was_added(state, name):
             raise InputError(
                 f"the tagger was trained with the label {name!r}; to learn it from more images, "
