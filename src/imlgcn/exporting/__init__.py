@@ -23,11 +23,14 @@ from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.known import PairCounts
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
 from imlgcn.tagger.folder import MODEL, exported_name
 from imlgcn.tagger.info import read_info
+from imlgcn.tagger.known import PAIR_COUNTS
 from imlgcn.tagger.network import without_maps
 
 __all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
@@ -104,7 +107,7 @@ def export(
     with TemporaryDirectory() as folder, atomic_path(path) as kept:
         file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        chosen.write(network, file, metadata_of(info, network.map_kind))
+        chosen.write(network, file, metadata_of(info, network.map_kind, tagger.folder.context))
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
             whole, file = file, Path(folder) / f"int8{chosen.suffix}"
@@ -121,12 +124,18 @@ def export(
     return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind, report)
 
 
-def metadata_of(info: TaggerInfo, maps: MapKind | None = None) -> dict[str, str]:
+def metadata_of(
+    info: TaggerInfo, maps: MapKind | None = None, context: LabelContext | None = None
+) -> dict[str, str]:
     """Return the metadata of an exported file.
 
-    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps.
+    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps, ``pair_counts`` the
+    counts of label pairs, which known labels need; an imported checkpoint has none.
     """
-    return {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": maps})
+    if context is not None and context.num_images:
+        found[PAIR_COUNTS] = PairCounts.from_context(context).to_text()
+    return found
 
 
 def _check(tagger: Tagger, format: str) -> Format:
