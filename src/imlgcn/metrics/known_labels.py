@@ -50,19 +50,32 @@ class KnownCalibration:
     slope: Floats
     offset: Floats
 
-    def apply(self, logits: Floats, known: Known) -> Floats:
-        """Return probabilities ``(N, L)`` of logits as `KnownLabels.update` returns them.
+    def logits(self, logits: Floats, known: Known) -> Floats:
+        """Return calibrated logits ``(N, L)`` of logits as `KnownLabels.update` returns them.
 
-        Those of an image of which nothing is known are the sigmoid, unchanged.
+        Those of an image of which nothing is known are unchanged.
 
         Shape:
             - logits, known (1, 0, -1) ``(N, L)``
         """
-        number = np.minimum((known == 1).sum(axis=1), NUMBERS - 1)  # (N,)
-        told = (known >= 0).any(axis=1)
-        slope = np.where(told, self.slope[number], 1.0)
-        offset = np.where(told, self.offset[number], 0.0)
-        return sigmoid(slope[:, None] * logits + offset[:, None])
+        number, told = number_known(known)
+        slope = np.where(told, self.slope[number], 1.0)[:, None]  # (N, 1)
+        offset = np.where(told, self.offset[number], 0.0)[:, None]
+        return np.asarray(slope * logits + offset)
+
+    def apply(self, logits: Floats, known: Known) -> Floats:
+        """Return probabilities ``(N, L)``: the sigmoid of :meth:`logits`."""
+        return sigmoid(self.logits(logits, known))
+
+
+def number_known(known: Known) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the number of known positives of each image, 0 to 3, and whether anything is known.
+
+    Shape:
+        - known (1, 0, -1) ``(N, L)``, outputs ``(N,)``
+    """
+    number = np.minimum((known == 1).sum(axis=1), NUMBERS - 1)
+    return np.asarray(number, np.int64), np.asarray((known >= 0).any(axis=1))
 
 
 class Reveal(NamedTuple):
@@ -198,13 +211,28 @@ def _fit_pairs(scored: _Held, beta: float, generator: np.random.Generator) -> tu
     draws.append(np.where(Reveal(tags=1).draw(flipped, generator) == 1, 0, -1).astype(np.int8))
     logits = np.concatenate([scored.logits + beta * scored.shift(known) for known in draws])
     hidden = np.concatenate([np.where(known >= 0, -1, scored.targets) for known in draws])
-    number = np.concatenate([np.minimum((known == 1).sum(1), NUMBERS - 1) for known in draws])
-    told = np.concatenate([(known >= 0).any(axis=1) for known in draws])
+    return fit_by_number(logits, hidden, *number_known(np.concatenate(draws)))
+
+
+def fit_by_number(
+    logits: Floats,
+    targets: NDArray[np.int8],
+    number: NDArray[np.integer],
+    told: NDArray[np.bool_],
+) -> tuple[Floats, Floats]:
+    """Return slope and offset by number of known positives, each ``(NUMBERS,)``.
+
+    A number that is too rare takes the pair of the next lower one, and without one (1, 0).
+
+    Shape:
+        - logits, targets (-1: unknown or revealed) ``(N, L)``, number, told (something is known)
+          ``(N,)``
+    """
     slope, offset = np.ones(NUMBERS), np.zeros(NUMBERS)
     for n in range(NUMBERS):
         rows = told & (number == n)
-        x, t = logits[rows].reshape(-1, 1), hidden[rows].reshape(-1, 1)
+        x, t = logits[rows].reshape(-1, 1), targets[rows].reshape(-1, 1)
         if min((t == 1).sum(), (t == 0).sum()) >= ENOUGH:
             pair = fit_platt(x, t, strength=np.inf)  # one pair for all labels
-            slope[n:], offset[n:] = pair.slope[0], pair.intercept[0]  # and of those too rare to fit
+            slope[n:], offset[n:] = pair.slope[0], pair.intercept[0]
     return slope, offset

@@ -106,7 +106,7 @@ class OpenedTagger:
         """
         return way_of(self)
 
-    def with_known_by(self, way: Way | None) -> Self:
+    def with_known_by(self, way: str | None) -> Self:
         """Return the same tagger with another way to use known labels; None: itself.
 
         Raises:
