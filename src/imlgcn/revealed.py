@@ -99,9 +99,9 @@ def _text(reveal: Reveal) -> str:
 
 
 def _by_counts(tagger: Tagger, logits: Floats, known: Known) -> Update:
-    labels, calibration = tagger.known_update
-    ranking = labels.update(logits, known)
-    return Update(known, ranking, calibration.apply(ranking, known))
+    update = tagger.known_update
+    ranking = update.labels.update(logits, known)
+    return Update(known, ranking, update.calibration.apply(ranking, known))
 
 
 def _by_head(tagger: Tagger, paths: list[Path], draws: list[Known]) -> list[Update]:

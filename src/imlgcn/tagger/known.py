@@ -28,6 +28,7 @@ class KnownUpdate(NamedTuple):
 
     labels: KnownLabels
     calibration: KnownCalibration
+    counts: PairCounts
 
     def probabilities(
         self, logits: NDArray[np.float64], known: NDArray[np.int8]
@@ -59,7 +60,7 @@ def make_update(tagger: OpenedTagger) -> KnownUpdate:
         surprise=settings.surprise,
         smoothing=settings.smoothing,
     )
-    return KnownUpdate(labels, settings.calibration)
+    return KnownUpdate(labels, settings.calibration, counts)
 
 
 def _counts(tagger: OpenedTagger) -> PairCounts | None:
