@@ -130,9 +130,9 @@ class KnownLabels:
         surprise: float = SURPRISE,
         smoothing: float = SMOOTHING,
     ) -> None:
-        if beta < 0 or not 0 <= surprise <= 1 or smoothing <= 0:
+        if not (beta >= 0 and 0 <= surprise <= 1 and smoothing > 0):
             raise InputError(
-                "beta= is 0 or more, surprise= from 0 to 1 and smoothing= more than 0; got "
+                "beta is 0 or more, surprise from 0 to 1 and smoothing more than 0; got "
                 f"{beta}, {surprise} and {smoothing}"
             )
         if not counts.known.any():
