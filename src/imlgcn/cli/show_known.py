@@ -35,7 +35,7 @@ def revealed(found: dict[str, Any]) -> None:
     for name, key in ROWS:
         before, after = found["before"][key], found["after"][key]
         gain = None if None in (before, after) else after - before
-        table.add_row(name, number(before), number(after), _signed(gain))
+        table.add_row(name, number(before), number(after), signed(gain))
     console.print(table)
     for name, key in (
         ("Gain", "gain"),
@@ -43,11 +43,7 @@ def revealed(found: dict[str, Any]) -> None:
     ):
         values = found[key]
         console.print(
-            f"{name}: {_signed(values['mAP'])} mAP, 95 % interval {_signed(values['low'])} to "
-            f"{_signed(values['high'])}.",
+            f"{name}: {signed(values['mAP'])} mAP, 95 % interval {signed(values['low'])} to "
+            f"{signed(values['high'])}.",
             markup=False,
         )
-
-
-def _signed(value: float | None) -> str:
-    return number(None) if value is None else signed(value)
