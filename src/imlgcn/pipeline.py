@@ -203,7 +203,7 @@ def _save(
         head=Part(name=trained.head, options=trained.options),
         image=backbone.image_settings,
         calibration=calibration,
-        known=fit_known_settings(trained, calibration),
+        known=fit_known_settings(trained, calibration, options.preset),
         metrics={key: metrics[key] for key in HEADLINE},
         versions=library_versions(),
     )

@@ -37,7 +37,7 @@ KnownBy = Annotated[
     typer.Option(
         metavar="WAY",
         help="What uses known labels: counts (of label pairs, any tagger) or head (one that takes "
-        "them, as c_tran does, and its default).",
+        "them, as c_tran does; default: as model.json says).",
         rich_help_panel="How it is computed",
     ),
 ]

@@ -118,7 +118,7 @@ function bar(item, label) {
   const [name, probability] = [store.labels[label], item.probabilities[label]];
   const threshold = store.thresholds[label];
   const found = isFound(item, label);
-  const because = store.update && item.logits && why(store.update, item.logits, item.corrections, label);
+  const because = visibly(item, label) ? why(store.update, item.logits, item.corrections, label) : null;
   const words =
     `${name} ${percent(probability)}, threshold ${percent(threshold)}` +
     `${found ? ", tagged" : ""}${store.model.can.maps ? ". Show where" : ""}`;
@@ -155,6 +155,10 @@ function bar(item, label) {
     make("p", { class: `because ${because.raises ? "raises" : "lowers"}`, id: `because-${label}` }, because.text);
   return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers), reason);
 }
+
+/** Whether answers moved a label by a hundredth or more: less is not worth a sentence. */
+const visibly = (item, label) =>
+  store.update && item.logits && Math.abs(item.probabilities[label] - item.free[label]) >= 0.01;
 
 /** Precision and recall of a label at its threshold, where they are known. */
 function worth(label) {
