@@ -21,11 +21,13 @@ from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.f1 import predict_labels
 from imlgcn.metrics.intervals import f1_intervals
+from imlgcn.metrics.known_labels import parse_reveal
 from imlgcn.metrics.papers import PUBLISHED, check_protocol, raw_probabilities
 from imlgcn.metrics.protocol import evaluate_scores, evaluate_uncalibrated
 from imlgcn.metrics.thresholds import fit_thresholds
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
+from imlgcn.revealed import evaluate_revealed
 from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.folder import SPLIT
 from imlgcn.tagger.scores import ScoredSplit
@@ -106,6 +108,7 @@ def evaluate(
     split: str | None = "test",
     protocol: str = "default",
     threshold: str | None = None,
+    reveal: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score ``data`` with a tagger and return its metrics; labels are matched by name.
@@ -126,12 +129,16 @@ def evaluate(
             (``ml_gcn``, ``asl``, ...).
         threshold: ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a
             number; None takes the tagger's own thresholds.
+        reveal: also measure what known labels are worth, under the key ``reveal``
+            (`imlgcn.revealed`): ``1``, one true label of each image, or ``25%`` of all values.
         progress: told how many images are scored.
 
     Raises:
         InputError: unknown protocol, no such split, no label in common, or no readable image.
     """
     check_protocol(protocol)  # before any work
+    if reveal is not None:
+        parse_reveal(reveal)
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
     own = tagger.path / SPLIT
@@ -175,7 +182,10 @@ def evaluate(
         tagger.calibration.apply(logits),
         targets,
     )
-    return Evaluation(metrics, scored, {record.name: record.path for record in records})
+    images = {record.name: record.path for record in records}
+    if reveal is not None:
+        metrics["reveal"] = evaluate_revealed(tagger, scored, images, reveal, progress=progress)
+    return Evaluation(metrics, scored, images)
 
 
 def _out_of_fold(

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from imlgcn.config import AUTO, CONTROL, TrainSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
+from imlgcn.labels.known import PairCounts
 from imlgcn.metrics.intervals import number_of_samples
+from imlgcn.metrics.known_labels import fit_known
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import Progress
 from imlgcn.tagger import LabelCalibration
+from imlgcn.tagger.info import KnownSettings
 from imlgcn.tagger.scores import OUT_OF_FOLD, ScoredSplit
 from imlgcn.training.run import Scores, Trained
 
@@ -52,6 +55,29 @@ def judge(
         ]
     metrics["failed_images"] = trained.failed
     return calibration, metrics
+
+
+def fit_known_settings(
+    trained: Trained, calibration: LabelCalibration, preset: str
+) -> KnownSettings:
+    """Return how known labels move the others, fitted on the images calibration is fitted on.
+
+    A head that takes known labels as an input keeps its own way where the two have not been
+    compared: with the preset ``paper``. With ``small``, counts gain 15.1 mAP on Open Clip Art with
+    one known tag, the head C-Tran itself 3.3.
+    """
+    fitted = _fitted_on(trained, trained.scores)
+    logits = calibration.platt.logits(fitted.logits)
+    counts = PairCounts.from_context(trained.context)
+    found = fit_known(logits, fitted.targets, counts, fitted.folds)
+    return KnownSettings(
+        by="head" if trained.classifier.uses_known and preset == "paper" else "counts",
+        beta=found.beta,
+        surprise=found.surprise,
+        smoothing=found.smoothing,
+        slope=found.slope.tolist(),
+        offset=found.offset.tolist(),
+    )
 
 
 def scored_splits(

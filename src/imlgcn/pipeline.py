@@ -203,7 +203,7 @@ def _save(
     out: Path, trained: Trained, backbone: Backbone, options: TrainSettings, progress: Progress
 ) -> Tagger:
     """Judge what was trained and write it."""
-    from imlgcn.outcome import judge, scored_splits
+    from imlgcn.outcome import fit_known_settings, judge, scored_splits
     from imlgcn.training.support import fitted_support
 
     names = trained.dataset.names
@@ -220,6 +220,7 @@ def _save(
         head=Part(name=trained.head, options=trained.options),
         image=backbone.image_settings,
         calibration=calibration,
+        known=fit_known_settings(trained, calibration, options.preset),
         metrics={key: metrics[key] for key in HEADLINE},
         versions=library_versions(),
     )

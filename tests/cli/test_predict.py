@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,9 @@ def test_predict_ends_with_3_when_a_file_cannot_be_read_and_tags_the_others(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--known", "red=1,blue=0"), "'iml_gcn' cannot use known labels"),
+        (("--known", "rde=1,blue=0"), "unknown label 'rde'; did you mean 'red'"),
+        (("--known", "red=1", "--known-by", "head"), "'iml_gcn' does not take known labels"),
+        (("--known-from", "none.csv"), "none.csv: cannot be read"),
         (("--known", "red"), "--known takes name=1 or name=0"),
         (("--known", "red=2"), "--known takes name=1 or name=0"),
         (("--threshold", "best"), "unknown threshold 'best'"),
@@ -136,3 +139,24 @@ def test_predict_writes_sidecars_and_pre_annotations(cli, tagger, shapes, tmp_pa
     found = cli("predict", tagger.path, image, "--threshold", 0, "--xmp")
     assert found.code == 3
     assert "1 sidecar could not be written" in found.err
+
+
+def test_known_labels_of_all_images_and_of_each_are_taken(cli, tagger, shapes, tmp_path):
+    photos = [shapes.parent / f"0{number}.png" for number in range(3)]
+    table = tmp_path / "known.csv"
+    table.write_text("image,labels,absent\n00.png,red,circle;purple\n01.png,,dark\nlost.png,red,\n")
+    out = tmp_path / "tags.csv"
+    arguments = ("--known", "dark=1", "--known-from", table, "--all", "--out", out)
+    found = cli("predict", tagger.path, *photos, *arguments)
+    assert found.code == 0, found.err
+    assert (
+        f"{table}: known labels of 2 images; ignored: 1 name that no single image has (lost.png) "
+        "and 1 label that the tagger does not have (purple)"
+    ) in " ".join(found.err.split())
+    with out.open(newline="") as file:
+        rows = {(Path(r["image"]).name, r["label"]): r["probability"] for r in csv.DictReader(file)}
+    certain = {key: value for key, value in rows.items() if float(value) in (0, 1)}
+    assert {key: float(value) for key, value in certain.items()} == {
+        ("00.png", "red"): 1, ("00.png", "circle"): 0, ("00.png", "dark"): 1,
+        ("01.png", "dark"): 0, ("02.png", "dark"): 1,
+    }  # fmt: skip

@@ -51,8 +51,8 @@ def test_the_file_alone_gives_the_tags_and_names_of_the_folder(ruled, format, sh
 
 
 def test_a_file_of_a_tagger_without_rules_says_nothing_of_them(tagger, ruled):
-    assert metadata_of(tagger.info, None, tagger.label_table) == metadata_of(tagger.info)
-    found = json.loads(metadata_of(ruled.info, None, ruled.label_table)["label_table"])
+    assert "label_table" not in metadata_of(tagger, tagger.info)
+    found = json.loads(metadata_of(ruled, ruled.info)["label_table"])
     assert found[1] == {"label": "circle", "threshold": 0.01, "exclusive": "form"}
 
 

@@ -39,7 +39,7 @@ def test_the_model_says_what_it_is_and_can_and_no_path(quick, serving):
     assert model["head"] == "iml_gcn"
     assert model["metrics"]["protocol"] == "default"
     assert model["can"]["graph"] is True
-    assert model["can"]["known"] is False
+    assert (model["can"]["known"], model["known_by"]) == (True, "counts")
     assert str(quick.path.parent) not in answer.text
 
 
@@ -52,7 +52,10 @@ def test_a_tagger_without_scores_or_counts_says_so(quick, serving, own_tagger):
     bare.engine = quick.engine
     client = serving(bare)
     can = client.get("/v1/model").json()["can"]
-    assert (can["graph"], can["thresholds"]) == (False, False)
+    assert (can["graph"], can["thresholds"], can["known"]) == (False, False, False)
+    assert_refused(client.get("/v1/known"), 404, "not_there", "counts of label pairs")
+    known = client.post("/v1/tags", params={"known": '{"red":1}'}, content=picture())
+    assert_refused(known, 422, "known_not_used", "no counts of label pairs")
     assert_refused(client.get("/v1/graph"), 404, "not_there", "label graph")
     assert_refused(client.get("/v1/thresholds"), 404, "not_there", "held-out scores")
     assert client.post("/v1/tags", content=picture()).status_code == 200

@@ -147,7 +147,8 @@ def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(quick, serving):
         ("threshold=often", "bad_threshold", "precision=0.9"),
         ("threshold=precision%3D7", "bad_threshold", "from 0 to 1"),
         ("known=red", "bad_known", "JSON object"),
-        ("known=%7B%22red%22%3A1%7D", "known_not_used", "'iml_gcn'"),
+        ("known=%7B%22red%22%3A7%7D", "bad_known", "got 'red': 7"),
+        ("known=" + "%5B" * 20_000, "bad_known", "JSON object"),
         ("all=perhaps", "bad_parameter", "all"),
     ],
 )
@@ -168,6 +169,7 @@ def test_a_form_that_is_none_is_refused(quick, serving, body):
 
 def test_known_labels_reach_a_head_that_can_use_them(quick, serving):
     quick.engine.takes_known = True
+    quick = quick.with_known_by("head")
     client = serving(quick)
     known = json.dumps({"red": 1, "dark": 0})
     answer = client.post("/v1/tags", params={"known": known, "all": 1}, content=picture())
@@ -180,6 +182,40 @@ def test_known_labels_reach_a_head_that_can_use_them(quick, serving):
     }  # fmt: skip
     wrong = client.post("/v1/tags", params={"known": '{"rde":1}'}, content=picture())
     assert_refused(wrong, 422, "bad_known", "did you mean 'red'")
+    assert client.get("/v1/model").json()["known_by"] == "head"
+    assert_refused(client.get("/v1/known"), 404, "not_there")
+
+
+def test_known_labels_move_the_others_of_any_head(quick, serving):
+    client = serving(quick)
+    query = {"known": json.dumps({"red": 1, "dark": 0}), "all": 1}
+    told = client.post("/v1/tags", params=query, content=picture()).json()["images"][0]
+    free = client.post("/v1/tags?all=1", content=picture()).json()["images"][0]
+    scores = dict(zip(quick.labels, told["probabilities"], strict=True))
+    before = dict(zip(quick.labels, free["probabilities"], strict=True))
+    assert (scores["red"], scores["dark"]) == (1, 0)
+    assert all(scores[name] != before[name] for name in ("blue", "circle", "square"))
+    assert told["known"] == {"red": 1, "dark": 0}
+    assert told["tags"][0]["label"] == "red"
+    assert "known" not in free
+    assert all(rows is None for _, rows in quick.engine.batches), "the network is not asked"
+
+
+def test_the_counts_and_logits_of_the_server_give_its_own_numbers(quick, serving):
+    from imlgcn.labels.known import KnownLabels, PairCounts
+
+    client = serving(quick)
+    facts = client.get("/v1/known").json()
+    counts = PairCounts.from_text(json.dumps(facts), len(quick.labels))
+    settings = {key: facts[key] for key in ("beta", "surprise", "smoothing")}
+    free = client.post("/v1/tags?logits=1", content=picture()).json()["images"][0]
+    row = quick.known_row({"red": 1})
+    ranked = KnownLabels(counts, **settings).update(free["logits"], row)
+    expected = 1 / (1 + np.exp(-(facts["slope"][1] * ranked + facts["offset"][1])))
+    query = {"known": '{"red":1}', "all": 1}
+    told = client.post("/v1/tags", params=query, content=picture()).json()["images"][0]
+    np.testing.assert_allclose(np.where(row >= 0, row, expected), told["probabilities"], atol=1e-4)
+    assert "probabilities" not in free
 
 
 def test_our_own_mistake_is_one_sentence_and_its_trace_stays_in_the_log(quick, serving, caplog):

@@ -125,12 +125,6 @@ def test_tags_are_plain_numbers_for_json(tagger, photo):
     assert json.loads(json.dumps(tagger(photo, threshold="0")))[0][0] in tagger.labels
 
 
-def test_known_labels_are_refused_by_a_head_that_would_ignore_them(tagger, photo):
-    with pytest.raises(InputError, match="'iml_gcn' cannot use known labels"):
-        tagger(photo, known={"red": 1})
-    assert tagger(photo, known={}) == tagger(photo)
-
-
 def test_an_unreadable_image_is_an_error_that_names_it(tagger, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"bad\.png"):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import show, show_systems
+from imlgcn.cli import show, show_known, show_systems
 from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
-from imlgcn.cli.options import Device, Json, TaggerFolder, Threshold, terminal
+from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, terminal
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
@@ -36,6 +36,15 @@ def evaluate(
         ),
     ] = "default",
     threshold: Threshold = None,
+    reveal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Also measure what known labels are worth: 1 (a true label of each image is "
+            "known) or 25% (of all values; default: not measured).",
+        ),
+    ] = None,
+    known_by: KnownBy = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -66,17 +75,25 @@ def evaluate(
     _refuse_other_than_html(report_file)
     progress = terminal()
     # before the data: a wrong path is the likelier mistake
-    opened = Tagger.load(tagger, device=device)
+    opened = Tagger.load(tagger, device=device).with_known_by(known_by)
     dataset = source_of(data, reader, variant, delimiter, images, fields).load(progress)
     chosen = None if split == "all" else split
     found = evaluation.evaluate(
-        opened, dataset, split=chosen, protocol=protocol, threshold=threshold, progress=progress
+        opened,
+        dataset,
+        split=chosen,
+        protocol=protocol,
+        threshold=threshold,
+        reveal=reveal,
+        progress=progress,
     )
     if json_file is not None:
         write_atomic(json_file, json.dumps(found, indent=1) + "\n")
     if report_file is not None:
         write_evaluation_report(opened, found, report_file, data=data, progress=progress)
     show.metrics(found)
+    if reveal is not None:
+        show_known.revealed(found["reveal"])
     if report_file is not None:
         progress.say(f"report: {report_file}")
 

@@ -39,6 +39,15 @@ Device = Annotated[
         metavar="NAME", help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps."
     ),
 ]
+KnownBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WAY",
+        help="What uses known labels: counts (of label pairs, any tagger) or head (one that takes "
+        "them, as c_tran does; default: as model.json says).",
+        rich_help_panel="How it is computed",
+    ),
+]
 
 
 def terminal() -> TerminalProgress:

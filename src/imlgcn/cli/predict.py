@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
+from imlgcn.cli.options import Device, KnownBy, LabelTableFile, TaggerOrFile, Threshold, terminal
 from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
@@ -48,12 +48,21 @@ def predict(
         str | None,
         typer.Option(
             metavar="LABELS",
-            help="Labels already known, for a c_tran head: dog=1,cat=0 (default: none).",
+            help="Labels already known of all images: dog=1,cat=0 (default: none).",
+        ),
+    ] = None,
+    known_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV with the known labels of each image: image, labels, and absent for those "
+            "that are not there (default: none).",
         ),
     ] = None,
     all_labels: Annotated[
         bool, typer.Option("--all", help="Every label, not only the tags.")
     ] = False,
+    known_by: KnownBy = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +114,7 @@ def predict(
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
     )
+    opened = opened.with_known_by(known_by)
     found = expand_paths(paths)
     if engine == "auto":
         _say_engine(opened, progress)
@@ -114,6 +124,7 @@ def predict(
         out=out or sys.stdout,
         threshold=threshold,
         known=_parse_known(known),
+        known_from=known_from,
         all_labels=all_labels,
         resume=resume,
         xmp=xmp,

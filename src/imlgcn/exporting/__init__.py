@@ -23,12 +23,15 @@ from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.labels.context import LabelContext
+from imlgcn.labels.known import PairCounts
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
 from imlgcn.tagger.folder import MODEL, exported_name
 from imlgcn.tagger.info import read_info
+from imlgcn.tagger.known import PAIR_COUNTS
 from imlgcn.tagger.network import without_maps
 from imlgcn.tagger.opened import LABEL_TABLE_KEY
 
@@ -106,8 +109,7 @@ def export(
     with TemporaryDirectory() as folder, atomic_path(path) as kept:
         file = Path(folder) / f"float32{chosen.suffix}"
         network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        batch = folded.head.exported_batch
-        metadata = metadata_of(info, network.map_kind, tagger.label_table, batch)
+        metadata = metadata_of(tagger, info, network.map_kind, folded.head.exported_batch)
         chosen.write(network, file, metadata)
         agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
         if quantize and data is not None:
@@ -126,22 +128,23 @@ def export(
 
 
 def metadata_of(
-    info: TaggerInfo,
-    maps: MapKind | None = None,
-    table: LabelTable | None = None,
-    batch: int = 1,
+    tagger: Tagger, info: TaggerInfo, maps: MapKind | None = None, batch: int = 1
 ) -> dict[str, str]:
     """Return the metadata of an exported file.
 
-    ``imlgcn`` is the tagger's ``model.json``, ``maps`` the kind of its maps, ``label_table`` what
-    its label table says besides the defaults, ``batch`` how many images at a time tag fastest; each
-    only where there is something to say.
+    ``imlgcn`` is the tagger's ``model.json``, here ``info``; ``maps`` the kind of its maps,
+    ``label_table`` what its label table says besides the defaults, ``batch`` how many images at a
+    time tag fastest, ``pair_counts`` the counts of label pairs, which known labels need: each only
+    where there is something to say. An imported checkpoint has no counts.
     """
     found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": str(maps)})
-    if table is not None and not table.is_default:
-        found[LABEL_TABLE_KEY] = table.to_json()
+    if not tagger.label_table.is_default:
+        found[LABEL_TABLE_KEY] = tagger.label_table.to_json()
     if batch > 1:
         found["batch"] = str(batch)
+    context = tagger.folder.context
+    if context is not None and context.num_images:
+        found[PAIR_COUNTS] = PairCounts.from_context(context).to_text()
     return found
 
 

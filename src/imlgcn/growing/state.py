@@ -112,6 +112,8 @@ def read_state(tagger: str | Path) -> State:
             intercept=calibration.intercept,
         )
         info = info.model_copy(update={"growth": growth})
+    if info.known is not None and info.known.by == "head":  # its input is for its own labels
+        info = info.model_copy(update={"known": info.known.model_copy(update={"by": "counts"})})
     return State(
         path=path,
         info=info,
@@ -281,13 +283,7 @@ def _context(
     """
     if all(len(group) == 1 for group in columns):
         first = [group[0] for group in columns]
-        kept = LabelContext(
-            old.names,
-            old.pair_counts,
-            old.occurrences,
-            old.num_images,
-            old.embeddings,
-        ).reordered([old.names[c] for c in first])
+        kept = old.reordered([old.names[c] for c in first])
         return replace(kept, names=tuple(names))
     if support is not None:
         return LabelContext.from_targets(names, support.targets[:fitted])

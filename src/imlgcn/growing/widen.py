@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from imlgcn.growing.examples import Known
@@ -19,6 +18,8 @@ from imlgcn.growing.learn import Learnt
 from imlgcn.growing.pool import Pool
 from imlgcn.growing.state import State
 from imlgcn.labels.context import LabelContext
+from imlgcn.labels.graph import count_known_pairs, count_pairs
+from imlgcn.labels.known import PairCounts
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.models.grown import AddedLabels
 from imlgcn.models.heads.kernel import KernelHead
@@ -43,7 +44,7 @@ def widen(state: State, learnt: Sequence[Learnt], pool: Pool, known: Known | Non
         info=info,
         added=added,
         splits=splits,
-        context=_context(state, pool, known),
+        context=_context(state, pool),
         support=_support(state, pool),
         table=table,
     )
@@ -179,27 +180,32 @@ def _split(
     )
 
 
-def _context(state: State, pool: Pool, known: Known | None) -> LabelContext:
-    """Return the counts with those of the new labels, on the images they were added from.
+def _context(state: State, pool: Pool) -> LabelContext:
+    """Return the counts with those of the new labels, over the images where they are known.
 
-    Other labels of these images that nobody has named are those the kernel gives above one half.
+    Where nobody has said what else these images show, a new label is related to no other.
     """
     old, L = state.context, len(pool.labels)
-    before = old.num_labels
-    present = pool.targets == 1
-    if known is not None and len(present):
-        ground = known.ground
-        scores = ground.kernel_to(pool.vectors) @ ground.weights + ground.frequency
-        guessed = np.zeros_like(present)
-        guessed[:, known.labels] = (scores >= 0.5).numpy()
-        present |= guessed & (pool.targets < 0)
-    rows = np.concatenate([present, pool.answers == 1]).astype(np.int64)
-    pairs = np.zeros((L, L), np.int64)
-    pairs[:before, :before] = old.pair_counts
-    new: NDArray[np.int64] = rows.T @ rows
+    counts = PairCounts.from_context(old)
+    targets = np.concatenate([pool.targets, pool.answers])
     changed = np.flatnonzero([_is_added(state, pool, at) for at in range(L)])
-    pairs[changed], pairs[:, changed] = new[changed], new[:, changed]
-    return LabelContext(pool.labels, pairs, np.diag(pairs).copy(), old.num_images)
+    both, present = count_pairs(targets)
+    new = (both, *count_known_pairs(targets))
+    wide = []
+    for before, after in zip(counts, new, strict=True):
+        table = np.pad(before, (0, L - len(before)))
+        table[changed], table[:, changed] = after[changed], after[:, changed]
+        wide.append(table)
+    occurrences = np.pad(old.occurrences, (0, L - len(old.occurrences)))
+    occurrences[changed] = present[changed]
+    return LabelContext(
+        names=pool.labels,
+        pair_counts=wide[0],
+        occurrences=occurrences,
+        num_images=old.num_images,
+        shown_where_known=wide[1],
+        known_pairs=wide[2],
+    )
 
 
 def _is_added(state: State, pool: Pool, at: int) -> bool:

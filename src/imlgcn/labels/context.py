@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
-from imlgcn.labels.graph import CountArray, count_pairs
+from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
 
 # Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
@@ -23,6 +23,7 @@ PROVIDERS = {
     "file or a text encoder's vectors (words=FILE)",
 }
 EMBEDDINGS = (*PROVIDERS, "onehot", "random")
+OPTIONAL = ("shown_where_known", "known_pairs")  # counts that only data with unknown targets have
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class LabelContext:
         pair_counts: int64 ``(L, L)``, images with both labels; the diagonal equals ``occurrences``.
         occurrences: int64 ``(L,)``, images with the label.
         num_images: number of images counted.
+        shown_where_known, known_pairs: int64 ``(L, L)``, S and K of
+            :func:`~imlgcn.labels.graph.count_known_pairs`; None where every target is known.
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
@@ -47,6 +50,8 @@ class LabelContext:
     occurrences: CountArray
     num_images: int
     embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
+    shown_where_known: CountArray | None = None
+    known_pairs: CountArray | None = None
 
     def __post_init__(self) -> None:
         L = self.num_labels
@@ -57,6 +62,9 @@ class LabelContext:
             raise InputError(f"label names must be unique; rename or merge: {', '.join(twice)}")
         _expect_shape("pair_counts", self.pair_counts, (L, L))
         _expect_shape("occurrences", self.occurrences, (L,))
+        for name in OPTIONAL:
+            if (counts := getattr(self, name)) is not None:
+                _expect_shape(name, counts, (L, L))
         for kind, vectors in self.embeddings.items():
             _expect_shape(f"embedding {kind!r}", vectors, (L, vectors.shape[-1]))
 
@@ -73,7 +81,9 @@ class LabelContext:
         array([1, 2])
         """
         pair_counts, occurrences = count_pairs(targets)
-        return cls(tuple(names), pair_counts, occurrences, len(targets), dict(embeddings or {}))
+        known = (None, None) if (targets >= 0).all() else count_known_pairs(targets)
+        vectors = dict(embeddings or {})
+        return cls(tuple(names), pair_counts, occurrences, len(targets), vectors, *known)
 
     @classmethod
     def placeholder(cls, num_labels: int, **dimensions: int) -> LabelContext:
@@ -142,7 +152,13 @@ class LabelContext:
             self.occurrences[rows],
             self.num_images,
             {kind: vectors[rows] for kind, vectors in self.embeddings.items()},
+            **{name: counts[np.ix_(rows, rows)] for name, counts in self._optional.items()},
         )
+
+    @property
+    def _optional(self) -> dict[str, CountArray]:
+        found = {name: getattr(self, name) for name in OPTIONAL}
+        return {name: counts for name, counts in found.items() if counts is not None}
 
     def to_arrays(self) -> dict[str, NDArray[np.int64] | FloatArray]:
         """Return everything but the names as contiguous arrays, for a safetensors file."""
@@ -151,6 +167,8 @@ class LabelContext:
             "occurrences": np.ascontiguousarray(self.occurrences),
             "num_images": np.array([self.num_images], np.int64),
         }
+        for name, counts in self._optional.items():
+            arrays[name] = np.ascontiguousarray(counts)
         for kind, vectors in self.embeddings.items():
             arrays[f"embeddings.{kind}"] = np.ascontiguousarray(vectors)
         return arrays
@@ -177,6 +195,7 @@ class LabelContext:
                 for key, vectors in arrays.items()
                 if key.startswith("embeddings.")
             },
+            **{name: arrays[name].astype(np.int64) for name in OPTIONAL if name in arrays},
         )
 
 

@@ -57,6 +57,28 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
     return pair_counts, pair_counts.diagonal().copy()
 
 
+def count_known_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+    r"""Count, for each pair of labels, the images on which the first, or both, are known.
+
+    .. math:: S_{jc} = \sum_n [t_{nj} \ge 0][t_{nc} = 1], \qquad
+              K_{jc} = \sum_n [t_{nj} \ge 0][t_{nc} \ge 0]
+
+    Args:
+        targets: ``(N, L)``, 1 present, 0 absent, -1 unknown.
+
+    Returns:
+        S and K, int64 ``(L, L)``; N_c and N where every target is known.
+
+    >>> shown, known = count_known_pairs(np.array([[1, 1], [1, -1], [0, 1]]))
+    >>> shown.tolist(), known.tolist()
+    ([[2, 2], [1, 2]], [[3, 2], [2, 2]])
+    """
+    L = targets.shape[1]
+    joined = np.concatenate([targets >= 0, targets == 1], axis=1).astype(np.int8)  # (N, 2L)
+    counts, _ = count_pairs(joined)
+    return counts[:L, L:], counts[:L, :L]
+
+
 def conditional_probability(
     pair_counts: ArrayLike, occurrences: ArrayLike, *, zero_diagonal: bool = True
 ) -> Matrix:

@@ -31,7 +31,11 @@ class Calibration:
 
     def apply(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Return calibrated probabilities (N, L); each label's ranking of the images is kept."""
-        return sigmoid(np.asarray(logits, dtype=np.float64) * self.slope + self.intercept)
+        return sigmoid(self.logits(logits))
+
+    def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
+        """Return the logits (N, L) of the calibrated probabilities."""
+        return np.asarray(logits, dtype=np.float64) * self.slope + self.intercept
 
 
 def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) -> Calibration:

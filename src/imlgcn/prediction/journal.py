@@ -69,8 +69,8 @@ class Journal:
             if file.readline() != header:
                 raise InputError(
                     f"{self.path} was left by a run with other settings (tagger, engine, "
-                    "threshold=, known=, label_table= or all_labels=): repeat that run with "
-                    "resume=True, or leave resume= out to start anew"
+                    "threshold=, known=, known_from=, label_table= or all_labels=): repeat that "
+                    "run with resume=True, or leave resume= out to start anew"
                 )
             end = file.tell()
             for line in file:

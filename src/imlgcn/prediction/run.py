@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imlgcn.config import InputError
+from imlgcn.files import sha256_file
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
+from imlgcn.prediction.known import KnownTable
 from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
 from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
 from imlgcn.prediction.stream import Item, RowMaker, stream_rows
@@ -41,6 +43,7 @@ def predict(
     out: str | Path | TextIO | None = None,
     threshold: str | None = None,
     known: Mapping[str, int] | None = None,
+    known_from: str | Path | None = None,
     all_labels: bool = False,
     resume: bool = False,
     xmp: bool = False,
@@ -54,6 +57,8 @@ def predict(
     The other arguments are as in `predict_rows`.
 
     Args:
+        known_from: a table of known labels of each image (`imlgcn.prediction.known`); what it says
+            of an image goes before ``known``, which is of all.
         out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, which appears when it is
             complete, or an open text stream, which gets JSON lines.
         resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
@@ -67,14 +72,20 @@ def predict(
     """
     file = Path(out) if isinstance(out, str | Path) else None
     _check_files(file, label_studio, resume)
-    maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
+    table = None if known_from is None else KnownTable(Path(known_from), tagger, paths)
+    if table is not None:
+        progress.say(table.sentence())
+    maker = RowMaker(
+        tagger, threshold=threshold, known=known, known_from=table, all_labels=all_labels
+    )
     total = Total(xmp)
     journal: Journal | None = None
     with ExitStack() as stack:
         columns = columns_for(tagger.label_table, all_labels=all_labels)
         writers = _open_writers(stack, tagger, out, label_studio, columns)
         if file is not None:
-            made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels)
+            told = _told(tagger, known, known_from)
+            made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels, *told)
             journal = stack.enter_context(
                 open_journal(file, made_by, resume=resume, progress=progress)
             )
@@ -118,6 +129,16 @@ def predict_rows(
     return chain.from_iterable(
         stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
     )
+
+
+def _told(
+    tagger: Tagger, known: Mapping[str, int] | None, known_from: str | Path | None
+) -> list[object]:
+    """Return what decides the rows beside ``known``, where anything is known."""
+    if not known and known_from is None:
+        return []
+    settings = tagger.info.known and tagger.info.known.model_dump(mode="json")
+    return [settings, known_from and sha256_file(Path(known_from))]
 
 
 def _check_files(out: Path | None, tasks: str | Path | None, resume: bool) -> None:

@@ -9,7 +9,7 @@ Shapes: B batch, S input size, L labels.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -25,6 +25,7 @@ from imlgcn.engines.base import cores
 from imlgcn.prediction.rows import Row
 
 if TYPE_CHECKING:
+    from imlgcn.prediction.known import KnownTable
     from imlgcn.tagger import Tagger
 
 DIGITS = 6  # of probabilities and thresholds in rows
@@ -52,12 +53,13 @@ class RowMaker:
         *,
         threshold: str | None = None,
         known: Mapping[str, int] | None = None,
+        known_from: KnownTable | None = None,
         all_labels: bool = False,
     ) -> None:
         self._tagger, self._labels, self._all = tagger, tagger.labels, all_labels
         self.thresholds = tagger.thresholds_for(threshold)  # (L,)
         self._table = tagger.label_table
-        self._known = tagger.known_row(known)
+        self._known, self._known_from = tagger.known_row(known), known_from
         self._slots = Semaphore()
 
     def limit(self, streams: int) -> None:
@@ -67,11 +69,12 @@ class RowMaker:
     def __call__(self, chunk: Iterable[Item]) -> list[Rows]:
         """Return the rows of each image; one file that cannot be read never ends the run."""
         images = [(str(path), rows or self._load(path)) for path, rows in chunk]
-        pixels = [found for _, found in images if isinstance(found, np.ndarray)]
+        read = [(name, found) for name, found in images if isinstance(found, np.ndarray)]
         scores: Iterator[NDArray[np.float64]] = iter(())
-        if pixels:
+        if read:
+            pixels, known = np.stack([found for _, found in read]), self._known_of(read)
             with self._slots:
-                scores = iter(self._tagger.probabilities(np.stack(pixels), self._known))  # (B, L)
+                scores = iter(self._tagger.probabilities(pixels, known))  # (B, L)
         return [
             found
             if isinstance(found, list)
@@ -80,6 +83,14 @@ class RowMaker:
             else self._rows(name, next(scores))
             for name, found in images
         ]
+
+    def _known_of(self, read: Sequence[tuple[str, object]]) -> NDArray[np.int8] | None:
+        """Return what is known of each image (B, L), or of all (L,); the table's word is last."""
+        found = [self._known_from.row(name) if self._known_from else None for name, _ in read]
+        if all(row is None for row in found):
+            return self._known
+        rest = np.full(len(self._labels), -1, np.int8) if self._known is None else self._known
+        return np.stack([rest if row is None else np.where(row >= 0, row, rest) for row in found])
 
     def _load(self, path: str | Path) -> Input:
         """Return the preprocessed image or what is wrong with it."""

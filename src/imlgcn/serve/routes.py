@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from imlgcn.labels.label_cells import table_text
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
+from imlgcn.serve.known import known_row
 from imlgcn.serve.schema import (
     IMAGES_BODY,
     Facts,
@@ -52,12 +53,16 @@ async def tags(
     known: Annotated[
         str | None,
         Query(
-            description='labels already known, for heads that can use them: {"sea":1,"cat":0}',
+            description='labels already known, 1 present or 0 absent: {"sea":1,"cat":0}',
             examples=['{"sea":1}'],
         ),
     ] = None,
     with_all: Annotated[
         bool, Query(alias="all", description="also the probability of every label")
+    ] = False,
+    with_logits: Annotated[
+        bool,
+        Query(alias="logits", description="also the logit of every label, to update them yourself"),
     ] = False,
 ) -> Response:
     """Return the labels at or above their thresholds.
@@ -66,7 +71,7 @@ async def tags(
     the result of that image and the others are tagged.
     """
     service = service_of(request)
-    given = service.known_row(known)
+    given = known_row(service.tagger, known)
     # fitting to another operating point takes time: not in the event loop
     thresholds = await asyncio.to_thread(service.thresholds, threshold)
     async with accepted(request, service) as uploads:
@@ -74,7 +79,7 @@ async def tags(
     if len(results) == 1 and isinstance(results[0], ApiError):
         raise results[0]
     images = [
-        service.answer(upload, result, thresholds, with_all)
+        service.answer(upload, result, thresholds, with_all, given=given, with_logits=with_logits)
         for upload, result in zip(uploads, results, strict=True)
     ]
     return json_response({"images": images})
@@ -205,6 +210,21 @@ async def thresholds(request: Request) -> Response:
     They are fitted on held-out images and evaluated on test images, where there are scores.
     """
     return _or_404(service_of(request).tradeoff, "held-out scores")
+
+
+@router.get(
+    "/v1/known",
+    summary="What known labels say about the others",
+    response_model=None,
+    responses={200: {"model": Facts}, **errors(404)},
+)
+async def known_labels(request: Request) -> Response:
+    """Return counts of label pairs and the constants of the update, as the page uses them.
+
+    `counts` are int32 numbers, compressed (zlib) and in base64: images that show both labels of
+    each pair, in the order of /v1/labels, row by row.
+    """
+    return _or_404(service_of(request).known, "counts of label pairs")
 
 
 @router.get(

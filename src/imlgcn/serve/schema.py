@@ -47,6 +47,8 @@ class ImageTags(BaseModel):
     probabilities: list[float] | None = Field(
         None, description="of every label in the order of /v1/labels; with all=true"
     )
+    logits: list[float] | None = Field(None, description="of every label; with logits=true")
+    known: dict[str, int] | None = Field(None, description="the labels that were given as known")
     error: ErrorBody | None = Field(None, description="when other images of the request are fine")
 
 

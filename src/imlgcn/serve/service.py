@@ -6,7 +6,6 @@ Shapes: B batch, S input size, L labels.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_operating_point
-from imlgcn.serve import knowledge
+from imlgcn.serve import knowledge, known
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.monitor import Monitor
@@ -74,11 +73,11 @@ class Service:
         self._mapping.shutdown(cancel_futures=True)
         self._engine.close()
 
-    async def score(self, upload: Upload, known: Known) -> Row | ApiError:
+    async def score(self, upload: Upload, given: Known) -> Row | ApiError:
         """Return the probabilities (L,) of one image, or why there are none."""
         assert self.batcher is not None
         try:
-            row = await asyncio.wrap_future(self.batcher.submit(upload.data, known))
+            row = await asyncio.wrap_future(self.batcher.submit(upload.data, given))
         except InputError as error:
             self.monitor.images.labels("refused").inc()
             return await asyncio.to_thread(image_refusal, error, upload, self.settings)
@@ -162,8 +161,11 @@ class Service:
         result: Row | ApiError,
         thresholds: NDArray[np.float64],
         with_all: bool,
+        *,
+        given: Known = None,
+        with_logits: bool = False,
     ) -> dict[str, Any]:
-        """Return the result of one image as JSON."""
+        """Return the result of one image as JSON; ``given`` are its known labels."""
         if isinstance(result, ApiError):
             return {"name": upload.name, "error": result.body()}
         table = self.tagger.label_table
@@ -179,6 +181,10 @@ class Service:
         content: dict[str, Any] = {"name": upload.name, "tags": tags}
         if with_all:
             content["probabilities"] = table.close(result).round(knowledge.DIGITS).tolist()
+        if with_logits:
+            content["logits"] = known.logits_of(result)
+        if given is not None:
+            content["known"] = known.named(given, self.tagger.labels)
         return content
 
     def thresholds(self, goal: str | None) -> NDArray[np.float64]:
@@ -199,28 +205,6 @@ class Service:
             message = "this tagger has no held-out scores to fit thresholds on; give a number"
             raise ApiError(422, "bad_threshold", f"{message}, such as 0.5") from None
 
-    def known_row(self, text: str | None) -> Known:
-        """Return known labels given as a JSON object as a row (L,).
-
-        Raises:
-            ApiError: 422, no such object, unknown label, or a head that cannot use known labels.
-        """
-        try:
-            given = json.loads(text) if text else {}
-        except ValueError:
-            given = None
-        if not isinstance(given, dict):
-            message = 'known takes a JSON object of labels with 1 or 0, such as {"sea":1}'
-            raise ApiError(422, "bad_known", message)
-        if given and not self.tagger.engine.takes_known:
-            head = self.tagger.info.head.name
-            message = f"the head {head!r} cannot use known labels; leave them out"
-            raise ApiError(422, "known_not_used", message)
-        try:
-            return self.tagger.known_row(given)
-        except InputError as error:
-            raise ApiError(422, "bad_known", str(error)) from None
-
     @cached_property
     def labels(self) -> dict[str, Any]:
         """All labels, in the order of every array."""
@@ -230,6 +214,11 @@ class Service:
     def graph(self) -> dict[str, Any] | None:
         """The label graph, where the tagger has one."""
         return knowledge.graph(self.tagger)
+
+    @cached_property
+    def known(self) -> dict[str, Any] | None:
+        """What known labels are computed with, where counts of label pairs are used."""
+        return known.facts(self.tagger)
 
     @cached_property
     def tradeoff(self) -> dict[str, Any] | None:
@@ -250,8 +239,9 @@ class Service:
             "metrics": {key: value for key, value in info.metrics.items() if _is_plain(value)},
             "versions": info.versions,
             "sha256": info.sha256,
+            "known_by": known.way(self.tagger),
             "can": {
-                "known": self.tagger.engine.takes_known,
+                "known": known.way(self.tagger) is not None,
                 "maps": self.tagger.engine.map_kind is not None,
                 "support": not self.support.refusal,
                 "graph": self.graph is not None,
@@ -276,12 +266,12 @@ class Service:
         most = self.settings.max_pixels
         return open_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
 
-    def _score(self, pixels: Pixels, known: Sequence[Known]) -> Row:
-        if all(row is None for row in known):
+    def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
+        if all(row is None for row in given):
             return self.tagger.probabilities(pixels)
         nothing = np.full(len(self.tagger.labels), -1, np.int8)
         return self.tagger.probabilities(
-            pixels, np.stack([nothing if row is None else row for row in known])
+            pixels, np.stack([nothing if row is None else row for row in given])
         )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from imlgcn.config import ImageSettings, InputError, Settings
+from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
 from imlgcn.metrics.calibration import Calibration
+from imlgcn.metrics.known_labels import NUMBERS, KnownCalibration
 from imlgcn.tagger.folder import MODEL
 
 FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
@@ -81,6 +83,24 @@ class Growth(Settings):
     intercept: list[float]
 
 
+class KnownSettings(Settings):
+    """How known labels move the others; the defaults are those of a tagger without this entry."""
+
+    # counts: by label pairs (imlgcn.labels.known); head: by a network that has them as an input
+    by: Literal["counts", "head"] = "counts"
+    beta: float = Field(BETA, ge=0)
+    surprise: float = Field(SURPRISE, ge=0, le=1)
+    smoothing: float = Field(SMOOTHING, gt=0)
+    # by number of known positives, 0, 1, 2, 3 or more: see KnownCalibration
+    slope: list[float] = Field([1.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
+    offset: list[float] = Field([0.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
+
+    @property
+    def calibration(self) -> KnownCalibration:
+        """What makes probabilities of updated logits, as arrays."""
+        return KnownCalibration(np.array(self.slope), np.array(self.offset))
+
+
 class TaggerInfo(Settings):
     """The content of ``model.json``."""
 
@@ -90,6 +110,7 @@ class TaggerInfo(Settings):
     head: Part
     image: ImageSettings
     calibration: LabelCalibration
+    known: KnownSettings | None = None  # of a tagger trained before there was such a thing
     metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
     versions: dict[str, str] = Field(default_factory=dict)
     engine: str = "torch"  # what scored validation and test

@@ -7,6 +7,7 @@ one does with it. Shapes: L labels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -19,7 +20,8 @@ from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import TaggerFolder
-from imlgcn.tagger.info import TaggerInfo, parse_info, read_info
+from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
+from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
 from imlgcn.tagger.network import load_classifier
 
 if TYPE_CHECKING:
@@ -118,6 +120,43 @@ class OpenedTagger:
     def calibration(self) -> Calibration:
         """Platt scaling per label."""
         return self.info.calibration.platt
+
+    @property
+    def known_by(self) -> Way:
+        """What uses known labels: ``counts`` of label pairs, or the ``head`` where it takes them.
+
+        The first is :mod:`imlgcn.labels.known`, for any head and engine.
+        """
+        return way_of(self)
+
+    def with_known_by(self, way: str | None) -> Self:
+        """Return the same tagger with another way to use known labels; None: itself.
+
+        Raises:
+            InputError: no such way, or a head that does not take known labels.
+        """
+        if way is None:
+            return self
+        if way not in ("counts", "head"):
+            raise InputError(f"known_by= takes counts or head; got {way!r}")
+        if way == "head" and not self.engine.takes_known:
+            raise InputError(
+                f"the head {self.info.head.name!r} does not take known labels; give "
+                "known_by='counts'"
+            )
+        known = (self.info.known or KnownSettings()).model_copy(update={"by": way})
+        other = copy(self)
+        other.info = self.info.model_copy(update={"known": known})
+        return other
+
+    @cached_property
+    def known_update(self) -> KnownUpdate:
+        """How known labels move the others by counts.
+
+        Raises:
+            InputError: an imported checkpoint, or an old exported file, which has no counts.
+        """
+        return make_update(self)
 
     @cached_property
     def engine(self) -> Engine:

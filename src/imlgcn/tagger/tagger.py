@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.config import InputError, unknown_name
+from imlgcn.config import InputError
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform
 from imlgcn.files import sha256_file, write_atomic
@@ -24,6 +24,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
 from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
+from imlgcn.tagger.known import known_row
 from imlgcn.tagger.network import save_weights, without_maps
 from imlgcn.tagger.opened import OpenedTagger
 
@@ -110,12 +111,16 @@ class Tagger(OpenedTagger):
         """Return calibrated probabilities ``(B, L)`` of images ``(B, S, S, 3)`` as loaded.
 
         ``known`` from :meth:`known_row`, ``(L,)`` for all of them or ``(B, L)``, sets those
-        probabilities to 1 or 0, and the head conditions the others on them.
+        probabilities to 1 or 0 and moves the others: `known_by` says how.
         """
         if known is None:
             return self.calibration.apply(self.engine.logits(inputs))
         rows = np.array(np.broadcast_to(known, (len(inputs), len(self.labels))))  # (B, L)
-        scores = self.calibration.apply(self.engine.logits(inputs, rows))
+        if self.known_by == "head":
+            scores = self.calibration.apply(self.engine.logits(inputs, rows))
+        else:
+            logits = self.calibration.logits(self.engine.logits(inputs))
+            scores = self.known_update.probabilities(logits, rows)
         return np.where(rows >= 0, rows, scores)
 
     def region(self, size: tuple[int, int]) -> Region:
@@ -131,7 +136,9 @@ class Tagger(OpenedTagger):
         """Return where each label's logit comes from, for images ``(B, S, S, 3)`` as loaded.
 
         ``sizes`` are the (width, height) of the images: with them the result has the region
-        of the network input that shows each image. ``known`` as in `probabilities`.
+        of the network input that shows each image. ``known`` as in `probabilities`, for a head
+        that takes known labels; counts of label pairs move a score, but at no place of the image:
+        logits and maps are then those of the image alone.
 
         Raises:
             InputError: the head, or the exported file, has no maps.
@@ -139,7 +146,9 @@ class Tagger(OpenedTagger):
         engine = self._map_engine
         if engine.map_kind is None:
             raise without_maps(self.info, self.path)
-        rows = None if known is None else np.tile(known, (len(inputs), 1))  # (B, L)
+        rows = None
+        if known is not None and self.known_by == "head":
+            rows = np.tile(known, (len(inputs), 1))  # (B, L)
         logits, maps = engine.maps(inputs, rows)
         whole = [Region()] * len(inputs)
         regions = whole if sizes is None else [self.region(size) for size in sizes]
@@ -156,7 +165,7 @@ class Tagger(OpenedTagger):
 
         Raises:
             ImageError: the image cannot be read.
-            InputError: known labels are given and the head cannot use them.
+            InputError: known labels that do not exist, or of a tagger that cannot use them.
         """
         given = self.known_row(known)
         row = self.probabilities(self.load_input(image)[None], given)[0]
@@ -183,24 +192,13 @@ class Tagger(OpenedTagger):
         """Return labels that are already known as a row (L,): 1 present, 0 absent, -1 not known.
 
         Raises:
-            InputError: the head cannot condition on known labels, or there is no such label.
+            InputError: the tagger cannot use known labels, or there is no such label.
         """
         if not known:
             return None
-        if not self.engine.takes_known:
-            raise InputError(
-                f"the head {self.info.head.name!r} cannot use known labels; leave them out, or "
-                "use a tagger whose head can"
-            )
-        row = np.full(len(self.labels), -1, np.int8)
-        for name, value in known.items():
-            if name not in self.labels:
-                raise unknown_name("label", name, self.labels)
-            if value not in (0, 1):
-                raise InputError(
-                    f"a known label is 1 (present) or 0 (absent); got {name!r}: {value}"
-                )
-            row[self.labels.index(name)] = value
+        row = known_row(known, self.labels)
+        if self.known_by == "counts":
+            _ = self.known_update  # raises where there are no counts
         return self.label_table.close_known(row)
 
 

@@ -26,12 +26,12 @@ export const refusal = (message) => Object.assign(new Error(message), { refused:
 
 export const get = (path) => ask(path);
 
-/** Return the probabilities of every label for one image file. */
+/** Return {probabilities, logits} of every label for one image file. */
 export async function tag(file, known) {
-  const query = new URLSearchParams({ all: "true" });
+  const query = new URLSearchParams({ all: "true", logits: "true" });
   if (known) query.set("known", JSON.stringify(known));
   const content = await send(`/v1/tags?${query}`, file);
-  return content.images[0].probabilities;
+  return content.images[0];
 }
 
 export const maps = (file) => send("/v1/maps", file);

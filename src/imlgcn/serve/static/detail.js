@@ -2,6 +2,7 @@
 
 import { byId, make } from "./dom.js";
 import { paint } from "./heat.js";
+import { why } from "./known.js";
 import { number, percent, plural } from "./numbers.js";
 import { correct, isFound, mapsOf, order, store } from "./store.js";
 import * as support from "./support.js";
@@ -18,19 +19,25 @@ const MEANS = {
 
 let all = false;
 let pinned = null; // label whose map stays, chosen by a click or a tap
+let rows = null; // labels as they are listed: rows do not move under a pointer that answers
+const widths = new Map(); // label -> its probability as drawn, from which a bar grows or shrinks
 let address = null; // of the image shown, revoked when the next one is
 
 export function show() {
   store.addEventListener("selected", ({ detail }) => open(detail));
-  store.addEventListener("thresholds", renew);
+  store.addEventListener("thresholds", renewOrder);
   store.addEventListener("asked", renew);
   for (const what of ["scored", "corrected"]) {
     store.addEventListener(what, ({ detail }) => detail === store.selected && renew());
   }
-  byId("find").addEventListener("input", renew);
+  byId("find").addEventListener("input", renewOrder);
   byId("more").addEventListener("click", () => {
     all = !all;
-    renew();
+    renewOrder();
+  });
+  byId("bars").addEventListener("pointerleave", renewOrder);
+  byId("bars").addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !byId("bars").contains(relatedTarget)) renewOrder();
   });
   byId("preview").addEventListener("error", () => hasPreview(false));
   byId("preview").addEventListener("load", () => hasPreview(true));
@@ -40,7 +47,8 @@ function open(item) {
   byId("detail").hidden = !item;
   if (address) URL.revokeObjectURL(address);
   address = item ? URL.createObjectURL(item.file) : null;
-  pinned = null;
+  pinned = rows = null;
+  widths.clear();
   support.place(item, pinned);
   hideMap();
   if (!item) return;
@@ -67,19 +75,22 @@ function renew() {
   if (item.probabilities) bars(item);
 }
 
+function renewOrder() {
+  rows = null;
+  renew();
+}
+
 function bars(item) {
-  const wanted = byId("find").value.trim().toLowerCase();
   const focused = document.activeElement?.dataset?.key;
-  let labels = order(item).filter((label) => wanted || all || isShown(label) || isFound(item, label));
-  const least = Math.max(SHOWN, labels.filter((label) => isFound(item, label)).length + 3);
-  if (wanted) labels = labels.filter((label) => isCalled(label, wanted));
-  else if (!all) labels = foundFirst(item, labels).slice(0, least);
-  labels = labels.slice(0, MOST);
-  byId("bars").replaceChildren(...labels.map((label) => bar(item, label)));
+  const { labels, least } = listed(item);
+  rows = rows ? [...rows, ...labels.filter((label) => !rows.includes(label) && isFound(item, label))] : labels;
+  byId("bars").replaceChildren(...rows.map((label) => bar(item, label)));
   support.place(item, pinned);
   if (focused) byId("bars").querySelector(`[data-key="${focused}"]`)?.focus();
+  grow(item);
   const more = byId("more");
-  more.hidden = Boolean(wanted) || (store.labels.length <= least && store.rules.shown.every(Boolean));
+  more.hidden =
+    Boolean(byId("find").value.trim()) || (store.labels.length <= least && store.rules.shown.every(Boolean));
   more.textContent = all ? "Show fewer labels" : `Show all ${plural(store.labels.length, "label")}`;
 }
 
@@ -88,19 +99,39 @@ const isShown = (label) => store.table[label].show ?? true;
 const isCalled = (label, wanted) =>
   [store.labels[label], store.names[label]].some((name) => name.toLowerCase().includes(wanted));
 
-/** A label answered with yes is among the tags, however improbable. */
-const foundFirst = (item, labels) =>
-  [true, false].flatMap((wanted) => labels.filter((label) => isFound(item, label) === wanted));
+/** Return the labels to list: those found by name, or the answered and most probable ones. */
+function listed(item) {
+  const wanted = byId("find").value.trim().toLowerCase();
+  const first = (label) => isFound(item, label) || item.corrections.has(label);
+  let labels = order(item).filter((label) => wanted || all || isShown(label) || first(label));
+  const least = Math.max(SHOWN, labels.filter(first).length + 3);
+  if (wanted) labels = labels.filter((label) => isCalled(label, wanted));
+  else if (!all) labels = [...labels.filter(first), ...labels.filter((label) => !first(label))].slice(0, least);
+  return { labels: labels.slice(0, MOST), least };
+}
+
+/** Let each bar grow or shrink from the probability that was drawn before. */
+function grow(item) {
+  const tracks = [...byId("bars").querySelectorAll(".track")];
+  tracks.forEach((track, index) => {
+    track.style.setProperty("--probability", widths.get(rows[index]) ?? item.probabilities[rows[index]]);
+  });
+  byId("bars").getBoundingClientRect(); // the browser takes the old widths for the start
+  tracks.forEach((track, index) => {
+    track.style.setProperty("--probability", item.probabilities[rows[index]]);
+    widths.set(rows[index], item.probabilities[rows[index]]);
+  });
+}
 
 function bar(item, label) {
   const [name, probability] = [store.names[label], item.probabilities[label]];
   const threshold = store.thresholds[label];
   const found = isFound(item, label);
+  const because = visibly(item, label) ? why(store.update, item.logits, item.corrections, label) : null;
   const words =
     `${name} ${percent(probability)}, threshold ${percent(threshold)}` +
     `${found ? ", tagged" : ""}${isShown(label) ? "" : ", hidden"}${explained()}`;
   const track = make("span", { class: "track" }, make("span", { class: "fill" }), make("span", { class: "tick" }));
-  track.style.setProperty("--probability", probability);
   track.style.setProperty("--threshold", threshold);
   const button = make(
     "button",
@@ -108,6 +139,7 @@ function bar(item, label) {
       type: "button",
       class: "label",
       "aria-label": words,
+      "aria-describedby": because ? `because-${label}` : null,
       "data-key": `show-${label}`,
       title: [row(label), worth(label)].filter(Boolean).join(" ") || null,
     },
@@ -129,7 +161,10 @@ function bar(item, label) {
     [1, "✓", "yes"],
     [0, "✕", "no"],
   ].map(([value, sign, word]) => answer(item, label, value, sign, word));
-  return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers));
+  const reason =
+    because &&
+    make("p", { class: `because ${because.raises ? "raises" : "lowers"}`, id: `because-${label}` }, because.text);
+  return make("li", { class: found ? "row found" : "row" }, button, make("span", { class: "answers" }, ...answers), reason);
 }
 
 /** What the label table says of a label, where that is not the default. */
@@ -150,6 +185,10 @@ function explained() {
   const what = [store.model.can.maps && "where", support.speaks() && "why"].filter(Boolean);
   return what.length ? `. Show ${what.join(" and ")}` : "";
 }
+
+/** Whether answers moved a label by a hundredth or more: less is not worth a sentence. */
+const visibly = (item, label) =>
+  store.update && item.logits && Math.abs(item.probabilities[label] - item.free[label]) >= 0.01;
 
 /** Precision and recall of a label at its threshold, where they are known. */
 function worth(label) {

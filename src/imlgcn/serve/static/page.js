@@ -7,8 +7,21 @@ import { byId, notice, say } from "./dom.js";
 import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
+import { makeUpdate } from "./known.js";
 import { number, plural } from "./numbers.js";
-import { add, clear, found, isBusy, isUnsaved, remove, retry, setLabels, setThresholds, store } from "./store.js";
+import {
+  add,
+  clear,
+  found,
+  isBusy,
+  isUnsaved,
+  remove,
+  retry,
+  setLabels,
+  setThresholds,
+  setUpdate,
+  store,
+} from "./store.js";
 import * as tradeoff from "./tradeoff.js";
 
 async function start() {
@@ -28,7 +41,10 @@ async function start() {
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
-  const { can } = store.model;
+  const { can, known_by } = store.model;
+  if (known_by === "counts") {
+    get("/v1/known").then(async (facts) => setUpdate(await makeUpdate(facts, store.labels)), () => null);
+  }
   if (can.thresholds) tradeoff.show(await get("/v1/thresholds").catch(() => null));
   if (can.graph) graph.show(await get("/v1/graph").catch(() => null));
 }
@@ -40,9 +56,12 @@ function introduce(model) {
   const quality = mAP === undefined ? [] : [`mAP ${number(mAP)} (${split ?? "test"}, ${protocol})`];
   const parts = [plural(model.labels, "label"), `${model.head} on ${model.backbone}`, ...quality, model.engine];
   byId("facts").textContent = parts.join(" · ");
-  byId("known-says").textContent = model.can.known
-    ? "A yes or no is sent to the server: the head takes it into account for the other labels."
-    : "A yes or no corrects the tags here and in the CSV files.";
+  const says = {
+    counts: "A yes or no moves the other labels at once, by how often they occur together. Click it again to take it back.",
+    head: "A yes or no is sent to the server: the head takes it into account for the other labels.",
+  };
+  byId("known-says").textContent =
+    says[model.known_by] ?? "A yes or no corrects the tags here and in the CSV files.";
 }
 
 function take(chosen) {
@@ -86,6 +105,9 @@ function announce() {
   for (const what of ["added", "asked"]) store.addEventListener(what, () => (expected = true));
   store.addEventListener("scored", ({ detail: item }) => {
     if (item === store.selected) say(summary(item));
+  });
+  store.addEventListener("corrected", ({ detail: item }) => {
+    if (item === store.selected && store.update && item.probabilities) say(summary(item));
   });
   store.addEventListener("progress", () => {
     if (isBusy() || !expected) return;

@@ -1,6 +1,7 @@
 // The state of the page. Parts listen for changes; only the functions here make them.
 
 import * as api from "./api.js";
+import { probabilities } from "./known.js";
 import { decide, makeRules } from "./rules.js";
 
 const SENDING = 4; // requests at once: the server batches them, the page stays responsive
@@ -12,6 +13,7 @@ export const store = Object.assign(new EventTarget(), {
   table: [], // what /v1/labels says of each
   rules: null, // of the label table
   thresholds: [],
+  update: null, // what answers say about other labels; null: nothing, or the head is asked
   step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
   selected: null,
@@ -46,7 +48,9 @@ const makeItem = (file) => ({
   name: nameOf(file),
   file,
   state: "waiting", // then done or failed, and removed in the end
-  probabilities: null,
+  probabilities: null, // with what the answers say
+  free: null, // without, as the server gave them
+  logits: null,
   revision: 0, // counts requests: the response to an earlier one is outdated
   error: null, // why the last request has no response
   refused: false, // the server cannot use the image; otherwise it may be tried again
@@ -104,13 +108,31 @@ export function setThresholds(thresholds, step = null) {
   emit("thresholds");
 }
 
-/** Answer yes (1), no (0) or nothing (null) to a label; heads that can use it score the image again. */
+/** Take over what answers say about other labels, also those that were given before. */
+export function setUpdate(update) {
+  store.update = update;
+  for (const item of store.items.filter(({ corrections }) => corrections.size)) {
+    tell(item);
+    emit("corrected", item);
+  }
+}
+
+/** Move the probabilities by the answers, at once; nothing answered leaves the server's own. */
+function tell(item) {
+  if (!store.update || !item.logits) return;
+  item.probabilities = item.corrections.size
+    ? probabilities(store.update, item.logits, item.corrections)
+    : item.free;
+}
+
+/** Answer yes (1), no (0) or nothing (null) to a label; some heads score the image again. */
 export function correct(item, label, value) {
   if (value === null) item.corrections.delete(label);
   else item.corrections.set(label, value);
   item.saved = false;
+  tell(item);
   emit("corrected", item);
-  if (store.model.can.known) request([item], "first");
+  if (store.model.known_by === "head") request([item], "first");
 }
 
 /** Whether the item has corrections that were not downloaded. */
@@ -174,12 +196,17 @@ function work() {
 async function score(item) {
   const revision = item.revision;
   const known = Object.fromEntries([...item.corrections].map(([k, v]) => [store.labels[k], v]));
-  const given = store.model.can.known && item.corrections.size ? known : null;
+  const given = store.model.known_by === "head" && item.corrections.size ? known : null;
   const answer = await ask(item, given).catch((error) => error);
   if (item.state === "removed" || item.revision !== revision) return; // a newer response is to come
   if (answer instanceof Error) fail(item, answer);
-  else Object.assign(item, { state: "done", probabilities: answer, error: null });
+  else take(item, answer);
   emit("scored", item);
+}
+
+function take(item, { probabilities: free, logits }) {
+  Object.assign(item, { state: "done", probabilities: free, free, logits, error: null });
+  tell(item);
 }
 
 async function ask(item, known) {
