@@ -23,9 +23,7 @@ from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.files import atomic_path, sha256_file, write_atomic
-from imlgcn.labels.context import LabelContext
 from imlgcn.labels.known import PairCounts
-from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, TaggerInfo
