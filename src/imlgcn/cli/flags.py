@@ -17,6 +17,7 @@ RENAMED = {
 }
 # arguments whose flag is their own name
 SAME = (
+    "answers",
     "backbone",
     "calibration",
     "config",
@@ -42,6 +43,7 @@ SAME = (
     "maps",
     "max_drop",
     "out",
+    "page",
     "preset",
     "protocol",
     "reader",
