@@ -101,13 +101,11 @@ def read_answers(path: Path, dataset: Dataset) -> Answers:
             raise InputError(f"{where}the data has no image {name!r}; give the data of the audit")
         if asked not in columns:
             raise InputError(f"{where}{unknown_name('label', asked, columns)}")
-        if (shown := _meaning(table.rows[number][answer], where)) is None:
-            continue
-        for row in rows[name]:
-            if found.setdefault((row, columns[asked]), shown) != shown:
-                raise InputError(
-                    f"{where}{asked!r} of {name} is answered with yes and with no; keep one"
-                )
+        shown = _meaning(table.rows[number][answer], where)
+        entries = [] if shown is None else [(row, columns[asked]) for row in rows[name]]
+        if any(found.get(entry, shown) != shown for entry in entries):
+            raise InputError(f"{where}{asked!r} of {name} has two different answers; keep one")
+        found |= dict.fromkeys(entries, bool(shown))
     return found
 
 
