@@ -91,12 +91,15 @@ class HeldOut:
         return found
 
 
-def kernel_units(features: ImageFeatures) -> torch.Tensor:
-    """Return the vectors ``(N, D)`` that the kernel head compares, of all stages."""
-    earlier = [torch.from_numpy(level).double() for level in features.stages]
-    mean, rate = channel_scales(torch.cat(earlier, 1))
-    deepest = torch.from_numpy(features.values[:, 0]).double()
-    return joined_units([*earlier, deepest], mean, rate, STAGE_WEIGHT)
+def kernel_units(learnt: ImageFeatures, asked: ImageFeatures | None = None) -> torch.Tensor:
+    """Return the vectors ``(N, D)`` that the kernel head compares, of all stages.
+
+    Those of the images ``asked``, standardised as those of ``learnt``, or of ``learnt`` themselves.
+    """
+    mean, rate = channel_scales(torch.from_numpy(np.concatenate(learnt.stages, 1)).double())
+    levels = [*(asked or learnt).stages, (asked or learnt).values[:, 0]]
+    doubles = [torch.from_numpy(level).double() for level in levels]
+    return joined_units(doubles, mean, rate, STAGE_WEIGHT)
 
 
 def confusable(features: ImageFeatures) -> NDArray[np.int64]:

@@ -24,9 +24,10 @@ Shapes: N images, L labels, E entries, F features of an entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,9 @@ NEGATIVES = 20  # absent entries to fit on, for each present one: more change no
 RIDGE = 1.0  # on standardised features of thousands of entries
 EDGE = 0.1  # the surest entries: so many of the present, and of the absent ones
 STEPS = 50  # of Newton's method, at most
+BLOCK = 1 << 18  # entries judged at once
+
+Column = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,35 +68,52 @@ def find_doubts(
     """
     calibration = fit_platt(scores, targets)
     logits = scores * calibration.slope + calibration.intercept
-    of_missing, of_wrong, frequency = _features(logits, targets, groups)
+    base, frequency = _base(logits, targets, groups)
     error = np.zeros(targets.shape)
-    missing = _fit(of_missing, targets)
+    missing = _fit(base, _of_missing, targets)
     absent = targets == 0
     error[absent] = _saturated(_missing_odds(missing, targets) * np.exp(missing[absent]))
-    wrong = _fit(of_wrong, targets) - frequency
+    wrong = _fit(base, _of_wrong, targets) - frequency
     present = targets == 1
     error[present] = _saturated(_wrong_fraction(wrong, targets) * np.exp(-wrong[present]))
     return Doubts(sigmoid(logits), error)
 
 
-def _features(
+class _Base(NamedTuple):
+    """What features are made of, each ``(N, L)`` or, of some entries, ``(E,)``."""
+
+    logit: Column
+    against: Column  # by absent labels, below 0
+    best_present: Column  # logit of another label of the image
+    best_absent: Column
+    in_favour: Column  # by present labels
+    others: Column  # present labels of the image besides this one
+    frequency: Column  # its logit
+
+    def entries(self, chosen: NDArray[np.intp] | slice) -> _Base:
+        """Return those of some entries, counted row by row."""
+        return _Base(*(column.reshape(-1)[chosen].astype(np.float64) for column in self))
+
+
+def _base(
     logits: Floats, targets: NDArray[np.int8], groups: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
-    """Return the features ``(N, L, F)`` of missing and of wrong labels; logits of frequencies."""
+) -> tuple[_Base, Floats]:
+    """Return what features are made of, in half the memory; and logits of frequencies ``(L,)``."""
     present = targets == 1
     evidence = pair_evidence(targets, groups)
-    against = -np.sqrt(np.maximum(-evidence.absent, 0))
-    best_present, best_absent = _best_other(logits, present), _best_other(logits, targets == 0)
     known = np.maximum((targets >= 0).sum(axis=0), 1)
-    fraction = np.clip(present.sum(axis=0), 0.5, known - 0.5) / known  # of the known images, (L,)
-    frequency = np.broadcast_to(np.log(fraction / (1 - fraction)), logits.shape)
-    others = present.sum(axis=1, keepdims=True) - present
-    none = (others == 0).astype(np.float64)
-    shared = (logits, against, best_present, best_absent)
-    number = np.minimum(others, MOST_LABELS).astype(np.float64)
-    of_missing = _products([*shared, evidence.present, number])
-    of_missing += [none, none * logits, none * best_absent]
-    return np.stack(of_missing, -1), np.stack(_products([*shared, frequency]), -1), frequency
+    fraction = np.clip(present.sum(axis=0), 0.5, known - 0.5) / known  # of the known images
+    frequency: Floats = np.log(fraction / (1 - fraction))
+    columns = (
+        logits,
+        -np.sqrt(np.maximum(-evidence.absent, 0)),
+        _best_other(logits, present),
+        _best_other(logits, targets == 0),
+        evidence.present,
+        np.minimum(present.sum(axis=1, keepdims=True) - present, MOST_LABELS),
+        np.broadcast_to(frequency, logits.shape),
+    )
+    return _Base(*(column.astype(np.float32) for column in columns)), frequency
 
 
 def _best_other(logits: Floats, chosen: NDArray[np.bool_]) -> Floats:
@@ -103,29 +124,40 @@ def _best_other(logits: Floats, chosen: NDArray[np.bool_]) -> Floats:
     return np.maximum(best, LEAST)
 
 
-def _products(columns: Sequence[Floats]) -> list[Floats]:
-    """Return the columns and the product of every two, squares included."""
-    return [*columns, *(a * b for a, b in combinations_with_replacement(columns, 2))]
+def _of_missing(base: _Base) -> Floats:
+    """Return the features ``(E, F)`` that tell missing labels; an image without others is apart."""
+    none = (base.others == 0).astype(np.float64)
+    apart = [none, none * base.logit, none * base.best_absent]
+    return np.stack([*_products(base[:-1]), *apart], 1)
 
 
-def _fit(features: Floats, targets: NDArray[np.int8]) -> Floats:
+def _of_wrong(base: _Base) -> Floats:
+    """Return the features ``(E, F)`` that tell wrong labels."""
+    return np.stack(_products([*base[:4], base.frequency]), 1)
+
+
+def _products(columns: Sequence[Column]) -> list[Column]:
+    """Return 1, the columns, and the product of every two, squares included."""
+    squares = (a * b for a, b in combinations_with_replacement(columns, 2))
+    return [np.ones_like(columns[0]), *columns, *squares]
+
+
+def _fit(base: _Base, features: Callable[[_Base], Floats], targets: NDArray[np.int8]) -> Floats:
     """Return the logit of q ``(N, L)``, by weighted logistic regression on the known targets."""
     present, absent = np.flatnonzero(targets == 1), np.flatnonzero(targets == 0)
-    flat = features.reshape(-1, features.shape[-1])
-    flat = np.concatenate([np.ones((len(flat), 1)), flat / _scale(flat)], 1)
     weight = 1.0
     if len(absent) > (most := NEGATIVES * max(len(present), 1)):
         weight = len(absent) / most
-        absent = np.random.default_rng(0).choice(absent, most, replace=False)
+        absent = np.sort(np.random.default_rng(0).choice(absent, most, replace=False))
     given = np.concatenate([np.ones(len(present)), np.zeros(len(absent))])
-    weights = np.where(given == 1, 1.0, weight)
-    result: Floats = flat @ _logistic(flat[np.r_[present, absent]], given, weights)
-    return result.reshape(targets.shape)
-
-
-def _scale(flat: Floats) -> Floats:
-    deviation: Floats = flat.std(axis=0)
-    return np.where(deviation > 0, deviation, 1.0)
+    learnt = features(base.entries(np.concatenate([present, absent])))
+    scale = learnt.std(axis=0)
+    scale[scale == 0] = 1
+    found = _logistic(learnt / scale, given, np.where(given == 1, 1.0, weight)) / scale
+    parts = [slice(start, start + BLOCK) for start in range(0, targets.size, BLOCK)]
+    return np.concatenate([features(base.entries(part)) @ found for part in parts]).reshape(
+        targets.shape
+    )
 
 
 def _logistic(features: Floats, given: Floats, weights: Floats) -> Floats:

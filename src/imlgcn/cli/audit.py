@@ -44,23 +44,31 @@ def audit(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="All findings, or the corrected data, as a new CSV."
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="A new .csv: all findings or, with --answers, the corrected data (default: none).",
         ),
     ] = None,
     page: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Also an .html page to answer yes or no with the keyboard."
+            metavar="FILE",
+            help="Also an .html page to answer yes or no with the keyboard (default: none).",
         ),
     ] = None,
     label_studio: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also a .json of tasks for Label Studio.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also a .json of tasks for Label Studio (default: none)."
+        ),
     ] = None,
     answers: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A CSV of image, label, answer: write the data with them to --out; audit nothing.",
+            help="A CSV of image, label, answer: write the data with them to --out instead "
+            "(default: none).",
             rich_help_panel=ANSWERS,
         ),
     ] = None,

@@ -53,6 +53,7 @@ SAME = (
     "size",
     "split",
     "threshold",
+    "unknown_as",
     "variant",
     "weights",
     "words",
