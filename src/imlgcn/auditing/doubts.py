@@ -40,6 +40,7 @@ MOST_LABELS = 4  # other labels of an image; more are not told apart
 NEGATIVES = 20  # absent entries to fit on, for each present one: more change nothing
 RIDGE = 1.0  # on standardised features of thousands of entries
 EDGE = 0.1  # the surest entries: so many of the present, and of the absent ones
+USUAL = (0.01, 0.95)  # quantiles of present entries, at which what others say is cut off
 STEPS = 50  # of Newton's method, at most
 BLOCK = 1 << 18  # entries judged at once
 
@@ -113,7 +114,16 @@ def _base(
         np.minimum(present.sum(axis=1, keepdims=True) - present, MOST_LABELS),
         np.broadcast_to(frequency, logits.shape),
     )
+    columns = columns[:1] + tuple(_within(c, present) for c in columns[1:5]) + columns[5:]
     return _Base(*(column.astype(np.float32) for column in columns)), frequency
+
+
+def _within(column: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Return a column ``(N, L)`` cut off where hardly a present entry is: no square runs away."""
+    if not present.any():
+        return column
+    low, high = np.quantile(column[present], USUAL)
+    return np.clip(column, low, high)
 
 
 def _best_other(logits: Floats, chosen: NDArray[np.bool_]) -> Floats:
