@@ -9,17 +9,13 @@ same out-of-fold probabilities of the kernel head, fitted and calibrated on the 
 image left out with its group, and ranks entries: absent ones (was it removed?) and present ones
 (was it added?). Genuine errors of the data count as false alarms for all.
 
-cleanlab's method is written anew from Thyagarajan et al., Identifying Incorrect Annotations in
-Multi-Label Classification Data (2022), in three readings, as the paper ranks images, not entries:
-*thresholds*, self-confidence less each class's confident threshold; *filter*, the entries that
-confident learning prunes one-vs-rest first, by self-confidence; *EMA*, images by the exponential
-moving average (0.8) of their self-confidences, an image's entries by their own.
+How cleanlab's method is read stands in :mod:`benchmarks.audit_baselines`.
 
 The method was chosen on other plantings (seeds from 100) on the training split of clip art. Those
-of the training split of the emoji were looked at as well and decided two choices: that present labels
-do not vouch for one another, and that what others say is cut off at its usual values; the latter
-after a first table, of the seeds reported here, had differences above 0 everywhere but poor first 20
-on the emoji. Reported are seeds from 0 on all images.
+of the training split of the emoji were looked at as well and decided two choices: that present
+labels do not vouch for one another, and that what others say is cut off at its usual values; the
+latter after a first table, of the seeds reported here, had differences above 0 everywhere but poor
+first 20 on the emoji. Reported are seeds from 0 on all images.
 """
 
 from __future__ import annotations
@@ -33,165 +29,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.audit_baselines import BASELINES, image_ema
 from benchmarks.emoji import emoji_folder
+from benchmarks.planting import Floats, Mask, Material, Planting, plant, read
 from imlgcn.auditing.doubts import Doubts, find_doubts
 from imlgcn.comparison.environment import describe
-from imlgcn.config import train_settings
-from imlgcn.data.dataset import load_dataset
-from imlgcn.data.groups import find_groups
 from imlgcn.metrics.calibration import fit_platt
-from imlgcn.models import create_backbone
-from imlgcn.models.kernel_inverse import cholesky_
-from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
-from imlgcn.models.kernel_stages import channel_scales, joined_units
 from imlgcn.progress import TerminalProgress
-from imlgcn.training.extract import ImageFeatures, extract_features
 
 RATES = (0.05, 0.1, 0.2)
 HOW = {"at random": False, "by confusable pairs": True}
-GAMMA, RIDGE, STAGE_WEIGHT = 2.0, 0.1, 0.5  # of the kernel head
-NEAREST = 3  # labels that a label is confused with
-EMA = 0.8
 RESAMPLES = 300
 DEPTH = 50_000  # ranks at which resampled weights are followed exactly; below, 1 an image
 AT = (20, 50, 100)
 
-Targets = NDArray[np.int8]
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Planting:
-    """Targets ``(N, L)`` with planted errors, and where these are."""
-
-    targets: Targets
-    removed: Mask
-    added: Mask
-
-
-class HeldOut:
-    """Out-of-fold scores of the kernel for any targets: one inverse serves them all."""
-
-    def __init__(self, features: ImageFeatures, groups: NDArray[np.int64]) -> None:
-        units = kernel_units(features)
-        distances = squared_distances(units, units).fill_diagonal_(0)
-        kernel = gaussian_(distances, GAMMA, kernel_scale(distances))
-        self.inverse = torch.cholesky_inverse(cholesky_(kernel, RIDGE))
-        order = np.argsort(groups, kind="stable")
-        starts = np.flatnonzero(np.diff(groups[order])) + 1
-        self.parts = [torch.from_numpy(rows) for rows in np.split(order, starts) if len(rows) > 1]
-
-    def __call__(self, targets: Targets) -> Floats:
-        """Return ``(N, L)`` scores without each image's group."""
-        T = torch.from_numpy(targets.astype(np.float64))
-        A = self.inverse @ (T - T.mean(0))
-        left = A / self.inverse.diagonal()[:, None]
-        for rows in self.parts:
-            left[rows] = torch.linalg.solve(self.inverse[rows[:, None], rows], A[rows])
-        found: Floats = (T - left).numpy()
-        return found
-
-
-def kernel_units(learnt: ImageFeatures, asked: ImageFeatures | None = None) -> torch.Tensor:
-    """Return the vectors ``(N, D)`` that the kernel head compares, of all stages.
-
-    Those of the images ``asked``, standardised as those of ``learnt``, or of ``learnt`` themselves.
-    """
-    mean, rate = channel_scales(torch.from_numpy(np.concatenate(learnt.stages, 1)).double())
-    levels = [*(asked or learnt).stages, (asked or learnt).values[:, 0]]
-    doubles = [torch.from_numpy(level).double() for level in levels]
-    return joined_units(doubles, mean, rate, STAGE_WEIGHT)
-
-
-def confusable(features: ImageFeatures) -> NDArray[np.int64]:
-    """Return for each label the labels ``(L, 3)`` whose embeddings F_I are nearest to its own."""
-    vectors = kernel_units(features).numpy()
-    present = (features.dataset.targets == 1).astype(np.float64)
-    means = present.T @ vectors / np.maximum(present.sum(axis=0), 1)[:, None] - vectors.mean(axis=0)
-    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    likeness = means @ means.T
-    np.fill_diagonal(likeness, -np.inf)
-    return np.argsort(-likeness, axis=1)[:, :NEAREST]
-
-
-def plant(
-    targets: Targets, rate: float, nearest: NDArray[np.int64] | None, rng: np.random.Generator
-) -> Planting:
-    """Remove a fraction of the positives; add to each label as many as it lost."""
-    rows, labels = np.nonzero(targets == 1)
-    chosen = rng.choice(len(rows), round(rate * len(rows)), replace=False)
-    removed, added = np.zeros_like(targets, bool), np.zeros_like(targets, bool)
-    removed[rows[chosen], labels[chosen]] = True
-    for label in np.flatnonzero(removed.any(axis=0)):
-        free = targets[:, label] == 0
-        if nearest is not None:
-            free &= (targets[:, nearest[label]] == 1).any(axis=1)
-        free = np.flatnonzero(free)
-        count = min(int(removed[:, label].sum()), len(free))
-        added[rng.choice(free, count, replace=False), label] = True
-    planted = np.where(removed, 0, np.where(added, 1, targets)).astype(np.int8)
-    return Planting(planted, removed, added)
-
-
-def self_confidence(p: Floats, targets: Targets) -> Floats:
-    """Return 1 - the probability of what the data says ``(N, L)``."""
-    return np.where(targets == 1, 1 - p, p)
-
-
-def less_thresholds(p: Floats, targets: Targets) -> Floats:
-    """Return the same of probabilities less the confident thresholds of each class."""
-    t1, t0 = confident_thresholds(p, targets)
-    most = np.maximum(t0, t1)
-    shown = (p - t1 + most) / (1 - t0 - t1 + 2 * most)
-    return np.where(targets == 1, 1 - shown, shown)
-
-
-def pruned_first(p: Floats, targets: Targets) -> Floats:
-    """Return self-confidence with the entries first that confident learning prunes."""
-    t1, t0 = confident_thresholds(p, targets)
-    above1, above0 = p >= t1, 1 - p >= t0
-    as_present = above1 & (~above0 | (p > 0.5))
-    as_absent = above0 & ~as_present
-    doubt, present = self_confidence(p, targets), targets == 1
-    for given, other, own in ((present, as_absent, as_present), (~present, as_present, as_absent)):
-        confident = np.maximum((given & (other | own)).sum(axis=0), 1)
-        count = np.rint((given & other).sum(axis=0) / confident * given.sum(axis=0)).astype(int)
-        rank = np.argsort(np.argsort(np.where(given, -doubt, np.inf), axis=0), axis=0)
-        doubt = doubt + (given & (rank < count))
-    return doubt
-
-
-def confident_thresholds(p: Floats, targets: Targets) -> tuple[Floats, Floats]:
-    """Return the mean probability of present where present, and of absent where absent ``(L,)``."""
-    present = targets == 1
-    t1 = np.where(present, p, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    t0 = np.where(present, 0, 1 - p).sum(axis=0) / np.maximum((~present).sum(axis=0), 1)
-    return t1, t0
-
-
-def image_ema(p: Floats, targets: Targets) -> Floats:
-    """Return 1 - the moving average of each image's self-confidences, lowest last ``(N,)``."""
-    ordered = np.sort(1 - self_confidence(p, targets), axis=1)[:, ::-1]
-    average = ordered[:, 0]
-    for column in ordered.T[1:]:
-        average = EMA * column + (1 - EMA) * average
-    found: Floats = 1 - average
-    return found
-
-
-def images_first(p: Floats, targets: Targets) -> Floats:
-    """Return a score that ranks by the image's moving average, then by the entry's own."""
-    rank = np.argsort(np.argsort(image_ema(p, targets), kind="stable"))
-    return rank[:, None] + self_confidence(p, targets)
-
-
-BASELINES: dict[str, Callable[[Floats, Targets], Floats]] = {
-    "self-confidence": self_confidence,
-    "cleanlab, thresholds": less_thresholds,
-    "cleanlab, filter": pruned_first,
-    "cleanlab, EMA": images_first,
-}
 OURS = "audit"
 KINDS = ("removed", "added")
 
@@ -280,32 +131,6 @@ def estimates(doubts: Doubts, planting: Planting) -> tuple[float, float, float]:
         float(doubts.error[absent].sum()),
         float(doubts.error[~absent].sum()),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """One set: clean targets, groups, confusable labels, and the kernel without each group."""
-
-    targets: Targets
-    groups: NDArray[np.int64]
-    nearest: NDArray[np.int64]
-    held_out: HeldOut
-
-    @classmethod
-    def of(cls, features: ImageFeatures, groups: NDArray[np.int64]) -> Material:
-        """Prepare what all plantings share."""
-        held = HeldOut(features, groups)
-        return cls(features.dataset.targets, groups, confusable(features), held)
-
-
-def read(source: str | Path, progress: TerminalProgress) -> tuple[ImageFeatures, NDArray[np.int64]]:
-    """Return features of frozen EfficientNet-Lite0, and groups."""
-    dataset = load_dataset(source)
-    backbone = create_backbone("efficientnet_lite0")
-    fit = {"fit": train_settings().fit}
-    backbone.image_settings = backbone.image_settings.model_copy(update=fit)
-    features = extract_features(backbone, dataset, strict=True, progress=progress)
-    return features, find_groups(dataset, progress=progress)
 
 
 def difference(
@@ -400,7 +225,7 @@ HEADER = [
     "All methods rank by the same out-of-fold probabilities of the kernel head; percent, mean of "
     "6 plantings. Differences with a 95 % interval over groups of images and plantings drawn anew; "
     "**bold** where it leaves out 0. How errors are planted, and how cleanlab's method is read: "
-    "`benchmarks/audit.py`.",
+    "`benchmarks/planting.py`, `benchmarks/audit_baselines.py`.",
     "",
 ]
 

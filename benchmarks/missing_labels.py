@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.audit import GAMMA, RIDGE, kernel_units, read
 from benchmarks.emoji import emoji_folder
+from benchmarks.planting import GAMMA, HeldOut, kernel_units, read
 from imlgcn.auditing.doubts import find_doubts
 from imlgcn.comparison.environment import describe
 from imlgcn.data.ready import with_learnable_labels
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import create_backbone
-from imlgcn.models.kernel_inverse import PartInverse, cholesky_
-from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
+from imlgcn.models.kernel_inverse import PartInverse
+from imlgcn.models.kernel_regression import gaussian_, squared_distances
 from imlgcn.progress import SILENT, TerminalProgress
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.loop import create_fabric, score_features
@@ -52,13 +52,9 @@ class Kernel:
     """The kernel head for any targets: one inverse serves them all."""
 
     def __init__(self, learnt: ImageFeatures, asked: ImageFeatures, groups: NDArray[np.int64]):
-        units = kernel_units(learnt)
-        distances = squared_distances(units, units).fill_diagonal_(0)
-        scale = kernel_scale(distances)
-        kernel = gaussian_(distances, GAMMA, scale)
-        self.asked = gaussian_(squared_distances(kernel_units(learnt, asked), units), GAMMA, scale)
-        self.inverse = torch.cholesky_inverse(cholesky_(kernel, RIDGE))
-        self.groups = groups
+        self.held_out = HeldOut(learnt, groups)
+        distances = squared_distances(kernel_units(learnt, asked), kernel_units(learnt))
+        self.asked = gaussian_(distances, GAMMA, self.held_out.scale)  # (Q, N)
 
     def __call__(self, targets: Targets) -> Scores:
         """Return the scores of the asked images ``(Q, L)``."""
@@ -66,21 +62,10 @@ class Kernel:
         for column in torch.from_numpy(targets.astype(np.float64)).T:
             rows, hidden = (column >= 0).nonzero()[:, 0], (column < 0).nonzero()[:, 0]
             mean = column[rows].mean()
-            part = PartInverse(self.inverse, rows, hidden)
+            part = PartInverse(self.held_out.inverse, rows, hidden)
             weights = part.solve((column[rows] - mean)[:, None])[:, 0]
             columns.append(self.asked[:, rows] @ weights + mean)
         found: Scores = torch.stack(columns, 1).numpy()
-        return found
-
-    def held_out(self, targets: Targets) -> Scores:
-        """Return scores of the learnt images without their group; all targets are known."""
-        T = torch.from_numpy(targets.astype(np.float64))
-        A = self.inverse @ (T - T.mean(0))
-        left = A / self.inverse.diagonal()[:, None]
-        for group in np.unique(self.groups[np.bincount(self.groups)[self.groups] > 1]):
-            rows = torch.from_numpy(np.flatnonzero(self.groups == group))
-            left[rows] = torch.linalg.solve(self.inverse[rows[:, None], rows], A[rows])
-        found: Scores = (T - left).numpy()
         return found
 
 
