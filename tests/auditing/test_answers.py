@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,6 +109,9 @@ def of_format(kind, made, labels):
         path = made / "instances.json"
         path.write_text(json.dumps(content))
         return path
+    if kind == "zip":
+        of_format("columns", made, labels)
+        return shutil.make_archive(str(made.parent / "packed"), "zip", made)
     path = made / ("data.tsv" if kind == "tabs" else "data.csv")
     mark = "\t" if kind == "tabs" else ","
     if kind == "unknown":
@@ -123,7 +127,7 @@ def of_format(kind, made, labels):
     return path
 
 
-@pytest.mark.parametrize("kind", ["folder", "coco", "columns", "tabs", "unknown"])
+@pytest.mark.parametrize("kind", ["folder", "coco", "columns", "tabs", "unknown", "zip"])
 def test_every_format_comes_back_as_a_csv_with_the_answers(kind, folder, answers, tmp_path):
     data = of_format(kind, *folder)
     before = load_dataset(data)

@@ -23,6 +23,7 @@ from imlgcn.data.formats.csv import (
     Table,
     choose_delimiter,
     image_names,
+    is_table,
     read_table,
     separator_of,
 )
@@ -70,7 +71,7 @@ def correct(
         if dataset.targets[row, label] != int(shown)
     }
     own = None
-    if dataset.reader == NAME:
+    if dataset.reader == NAME and is_table(Path(source.path)):  # not one in a zip
         own = _edited(read_table(Path(source.path)), dataset, changed, source.delimiter, out)
     if own is None:
         corrected = _corrected(dataset, changed)
