@@ -57,7 +57,10 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
-	$(BIN)/python -m benchmarks.corrections runs/demo --out benchmarks/results/corrections.md
+	$(BIN)/imlgcn train openclipart --no-refit --out runs/no-refit
+	$(BIN)/python -m benchmarks.corrections runs/no-refit --out benchmarks/results/corrections.md
+	$(BIN)/python -m benchmarks.audit --out benchmarks/results/audit.md
+	$(BIN)/python -m benchmarks.missing_labels --out benchmarks/results/missing-labels.md
 	$(BIN)/python -m benchmarks.serve runs/demo --out benchmarks/results/serve.md
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site

@@ -1,9 +1,11 @@
 """A tagger trained on corrections alone against the one that they correct.
 
-python -m benchmarks.corrections runs/demo --out benchmarks/results/corrections.md
+    imlgcn train openclipart --no-refit --out runs/no-refit
+    python -m benchmarks.corrections runs/no-refit --out benchmarks/results/corrections.md
 
 The corrections are made from the truth of Open Clip Art's validation images, as a person on the
-page might leave them: two of an image's labels get a yes, two others a no, the rest stays open.
+page might leave them: two of an image's labels get a yes, two others a no, the rest stays open. The
+tagger that is corrected must not have learnt these images: one of ``--no-refit``.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 
 from imlgcn import train
 from imlgcn.comparison.environment import describe
+from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger
@@ -33,6 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     data = load_dataset("openclipart")
+    refuse_learnt(given.tagger)
     rows = [row(given.tagger, data, head, count) for head in HEADS for count in COUNTS]
     text = "\n".join(
         (
@@ -52,6 +56,16 @@ def main() -> None:
     print(text)
     if given.out:
         given.out.write_text(text + "\n", encoding="utf-8")
+
+
+def refuse_learnt(tagger: Path) -> None:
+    """Refuse a tagger that has learnt the validation images, whose corrections then teach nothing.
+
+    Raises:
+        InputError: its validation scores are out-of-fold.
+    """
+    if Tagger.load(tagger).folder.scores.split("val").folds is not None:
+        raise InputError(f"{tagger} has learnt validation: train it with --no-refit")
 
 
 def row(old: Path, data: Dataset, head: str, count: int) -> str:

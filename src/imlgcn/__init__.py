@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imlgcn.auditing import audit
     from imlgcn.comparison import compare
     from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
@@ -34,6 +35,7 @@ __version__ = "0.2.0"
 # Where each public name lives; imported on first use, so that `import imlgcn` is quick. Functions
 # that share their module's name (imlgcn.evaluation.evaluate) are imported from there.
 _HOMES = {
+    "audit": "auditing",
     "predict": "prediction",
     "export": "exporting",
     "explain": "explanation",
@@ -68,6 +70,7 @@ __all__ = [
     "Tag",
     "Tagger",
     "TerminalProgress",
+    "audit",
     "check_dataset",
     "compare",
     "create_backbone",

@@ -130,6 +130,8 @@ class TrainSettings(Settings):
     refit: bool = (
         True  # the final head learns the validation images too; see imlgcn.training.held_out
     )
+    # what an unknown target is where it is learnt; nothing is ever judged by one
+    unknown_as: Literal["ignore", "negative"] = "ignore"
     seed: int = Field(0, ge=0)
     strict: bool = False  # an unreadable image is an error, not a skipped row
     threshold: str = "f1"

@@ -17,6 +17,7 @@ from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.ready import (
     in_old_order,
     say_what_is_thin,
+    unknown_as_absent,
     with_learnable_labels,
     with_splits,
 )
@@ -193,7 +194,10 @@ def _make_ready(
     whole, own_split = with_splits(dataset, options.seed, progress, validation=validation, old=old)
     learnt = ("train", "val") if options.refit else ("train",)
     dataset = with_learnable_labels(whole, progress, splits=learnt)
-    say_what_is_thin(dataset, progress, refit=options.refit)
+    taught = dataset
+    if options.unknown_as == "negative":
+        taught = unknown_as_absent(dataset, learnt)
+    say_what_is_thin(taught, progress, refit=options.refit)
     if begin is not None:
         dataset = in_old_order(dataset, begin.context.names, progress)
     return whole, own_split, dataset

@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 
 MODULES = {
     "data": ("check", "split", "graph"),
+    "audit": ("audit",),
     "train": ("demo", "train"),
     "importing": ("import",),
     "predict": ("predict",),
@@ -26,7 +27,7 @@ MODULES = {
     "label": ("label",),
 }
 PANELS = {  # of `imlgcn --help`, in its order
-    "Data": ("check", "split", "graph"),
+    "Data": ("check", "audit", "split", "graph"),
     "Make a tagger": ("demo", "train", "import"),
     "Use it": ("predict", "serve"),
     "Look at it": ("evaluate", "explain", "report"),

@@ -17,6 +17,7 @@ RENAMED = {
 }
 # arguments whose flag is their own name
 SAME = (
+    "answers",
     "backbone",
     "calibration",
     "config",
@@ -45,6 +46,7 @@ SAME = (
     "maps",
     "max_drop",
     "out",
+    "page",
     "preset",
     "protocol",
     "reader",
@@ -55,6 +57,7 @@ SAME = (
     "size",
     "split",
     "threshold",
+    "unknown_as",
     "variant",
     "weights",
     "words",

@@ -121,6 +121,15 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    unknown_as: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="How unknown targets are learnt: ignore, or negative, as absent "
+            "(default: ignore).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     threshold: Annotated[
         str | None,
         typer.Option(
@@ -236,6 +245,7 @@ def train(
         "graph": graph,
         "fine_tune": fine_tune,
         "refit": refit,
+        "unknown_as": unknown_as,
         "threshold": threshold,
         "preset": preset,
         "epochs": epochs,

@@ -37,10 +37,19 @@ def find_groups(
     pairs = equal_pairs([record.group for record in dataset.records])
     if group_by is not None:
         pairs += equal_pairs(_column(dataset, group_by))
+    return clusters(len(dataset), pairs + find_duplicates(dataset, progress=progress))
+
+
+def find_duplicates(dataset: Dataset, *, progress: Progress = SILENT) -> list[tuple[int, int]]:
+    """Return pairs of records (i, j), i < j, whose files show the same image.
+
+    A file that occurs often is paired with its first occurrence only, and near duplicates are pairs
+    of first occurrences. Files are read and cached as by :func:`find_groups`.
+    """
     cache = cache_dir() / f"thumbnails-{VERSION}"
     scans = scan_images(dataset.paths, cache=cache, progress=progress)
     exact, near = duplicate_pairs(scans, progress=progress)
-    return clusters(len(dataset), pairs + exact + near)
+    return exact + near
 
 
 def equal_pairs(values: Sequence[str | None]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.dataset import Dataset
+from imlgcn.data.dataset import ABSENT, UNKNOWN, Dataset
 from imlgcn.data.groups import find_groups
 from imlgcn.data.split import keep_splits, split_around_test, split_dataset
 from imlgcn.numbers import number, plural
@@ -129,6 +129,13 @@ def _targets(dataset: Dataset, splits: Sequence[str]) -> NDArray[np.int8]:
     return np.concatenate(
         [dataset.split(name).targets for name in splits if name in dataset.splits]
     )
+
+
+def unknown_as_absent(dataset: Dataset, splits: Sequence[str]) -> Dataset:
+    """Return the data with every unknown target of some splits absent; others stay as they are."""
+    chosen = np.array([record.split in splits for record in dataset.records], dtype=bool)
+    unknown = chosen[:, None] & (dataset.targets == UNKNOWN)
+    return replace(dataset, targets=np.where(unknown, ABSENT, dataset.targets).astype(np.int8))
 
 
 def say_what_is_thin(dataset: Dataset, progress: Progress, *, refit: bool = False) -> None:

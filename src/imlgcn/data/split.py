@@ -168,7 +168,7 @@ def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generat
     return int(random.choice(best)) if len(best) > 1 else int(best[0])
 
 
-def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -> None:
+def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | Path) -> None:
     """Write the data with its splits, atomically, as a CSV that ``load_dataset`` reads back.
 
     Paths of images beside or below the file are relative to it, others absolute. Labels go into one
@@ -179,12 +179,8 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
         InputError: a label needs a column of its own and is called as another column is.
     """
     path = Path(path)
-    beside = os.path.join(path.absolute().parent, "")
     dataset = dataset.with_splits(splits)
-    images = [
-        os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
-        for record in dataset.records
-    ]
+    images = image_cells(dataset, path)
     more = {"split": [record.split or "" for record in dataset.records]}
     if any(record.group for record in dataset.records):
         more["group"] = [record.group or "" for record in dataset.records]
@@ -204,6 +200,15 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str], path: str | Path) -
     for image, row, rest in zip(images, rows, zip(*more.values(), strict=True), strict=True):
         writer.writerow([image, *row, *rest])
     write_atomic(path, text.getvalue())
+
+
+def image_cells(dataset: Dataset, path: Path) -> list[str]:
+    """Return the images as a CSV at ``path`` names them: relative if beside or below it."""
+    beside = os.path.join(path.absolute().parent, "")
+    return [
+        os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
+        for record in dataset.records
+    ]
 
 
 def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tuple[Dataset, int]:

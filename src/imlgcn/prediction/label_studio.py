@@ -71,8 +71,10 @@ def _task(rows: Sequence[Row], model: str) -> dict[str, Any]:
         prediction["result"].append(answer)
         # its data manager sorts by this: the images with the least certain tags come first
         prediction["score"] = min(row.probability for row in tags if row.probability is not None)
-    location = os.fsencode(os.path.abspath(rows[0].image)).lstrip(b"/")
-    return {
-        "data": {"image": f"/data/local-files/?d={quote(location)}"},
-        "predictions": [prediction],
-    }
+    return {"data": {"image": image_address(rows[0].image)}, "predictions": [prediction]}
+
+
+def image_address(image: str | Path) -> str:
+    """Return the address under which Label Studio's local storage finds an image file."""
+    location = os.fsencode(os.path.abspath(image)).lstrip(b"/")
+    return f"/data/local-files/?d={quote(location)}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from imlgcn.config import AUTO, CONTROL, InputError
+from imlgcn.data.ready import unknown_as_absent
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier
 from imlgcn.numbers import number, plural, signed
@@ -63,18 +64,28 @@ def train_method(
     with torch.random.fork_rng():
         torch.manual_seed(run.settings.seed)
         features = extract(run, backbone, dataset)
-        tune = run.settings.fine_tune
-        if tune and probe is not None and not probe.closed_form:
-            return train_together(run, backbone, features, probe, start)
-        failed = features.failed
-        if tune:
-            names, train = features.dataset.names, features.split("train")[0]
-            context = LabelContext.from_targets(names, train.targets)
-            _, features = tune_with_linear(run, backbone, context, features, start)
-        if probe is not None and probe.pooling is None:
-            features = with_maps(run, backbone, probe, features, use_cache=True)
-        tuned = tune or (start is not None and start.tuned)
-        return _train_heads(run, backbone, features, failed, start, tuned=tuned)
+        judged = features.dataset
+        if run.settings.unknown_as == "negative":
+            features = replace(features, dataset=unknown_as_absent(judged, run.learnt))
+        return replace(_train(run, backbone, features, probe, start), dataset=judged)
+
+
+def _train(
+    run: Run, backbone: Backbone, features: ImageFeatures, probe: Head | None, start: Start | None
+) -> Trained:
+    """Train on features whose unknown targets are as they are to be learnt."""
+    tune = run.settings.fine_tune
+    if tune and probe is not None and not probe.closed_form:
+        return train_together(run, backbone, features, probe, start)
+    failed = features.failed
+    if tune:
+        names, train = features.dataset.names, features.split("train")[0]
+        context = LabelContext.from_targets(names, train.targets)
+        _, features = tune_with_linear(run, backbone, context, features, start)
+    if probe is not None and probe.pooling is None:
+        features = with_maps(run, backbone, probe, features, use_cache=True)
+    tuned = tune or (start is not None and start.tuned)
+    return _train_heads(run, backbone, features, failed, start, tuned=tuned)
 
 
 def _train_heads(
@@ -201,8 +212,7 @@ def _choose(
 def _lesson(run: Run, features: ImageFeatures, *, tuned: bool) -> Lesson:
     """Return what the heads learn; images are held out of it where something is fitted on that."""
     settings, splits = run.settings, features.dataset.splits
-    wanted = ("train", "val") if settings.refit else ("train",)
-    learnt = tuple(name for name in wanted if name in splits)
+    learnt = tuple(name for name in run.learnt if name in splits)
     if settings.refit or settings.head == AUTO:
         lesson = make_lesson(
             features, learnt, tuned=tuned, seed=settings.seed, progress=run.progress

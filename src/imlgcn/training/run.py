@@ -50,6 +50,11 @@ class Run:
     log: Log = lambda row: None
     progress: Progress = SILENT
 
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The splits that the final head learns, as far as the data has them."""
+        return ("train", "val") if self.settings.refit else ("train",)
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:

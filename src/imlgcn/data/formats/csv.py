@@ -94,7 +94,7 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
     if not lines:
         return [[]]
     try:
-        cells = list(csv.reader(lines, delimiter=_separator(lines[0])))
+        cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
     except csv.Error:  # reading the whole file reports what is wrong
         return [[]]
     return [[cell.strip() for cell in row] for row in cells]
@@ -139,7 +139,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 def read_table(path: Path) -> Table:
     """Return the cells of a file, without empty rows."""
     text = re.sub(r"\Asep=.(?=\r?\n)", "", read_text(path))  # a line by which Excel reads it
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text))
     header: list[str] = []
     rows, lines = [], []
     try:
@@ -166,7 +166,7 @@ def read_table(path: Path) -> Table:
     return Table(path, header, rows, lines)
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """Return the separator of the columns: a comma, a tab, or Excel's semicolon."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
 
