@@ -19,11 +19,8 @@ from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks/results"
-# folder of a comparison -> what it was made on; a head is looked up in the first that has it
-COMPARED = {
-    "compare-vectors": "the embedded clip art",
-    "compare": "the first edition of the embedded clip art",
-}
+# title of each comparison and its folder; a head is looked up in the first that has it
+COMPARED = {"Heads on vectors": "compare-vectors", "Heads on maps": "compare"}
 HERE = ("efficientnet_lite0", 38)  # Open Clip Art
 COCO = ("resnet101", 80)
 
@@ -65,18 +62,18 @@ def maps_sentence(name: str) -> str:
 
 def measured(name: str) -> str:
     """Return the head's row of the comparison on the embedded data."""
-    row, folder = None, ""
-    for folder in COMPARED:
+    row, title, folder = None, "", ""
+    for title, folder in COMPARED.items():
         with (RESULTS / folder / "compare.csv").open(newline="", encoding="utf-8") as file:
             row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
         if row is not None:
             break
-    page = f"../../benchmarks/results/{folder}/compare.md"
+    page = f"[{title}](../../benchmarks/results/{folder}/compare.md)"
     if row is None:
-        return f"Not measured yet beside the others in [All heads]({page})."
+        return f"Not measured yet beside the others in {page}."
     text = (
         f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
-        f"on {COMPARED[folder]}, frozen `efficientnet_lite0`, three seeds; the head trains in "
+        "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
         f"{number(float(row['seconds']), 0)} s on features in the cache. "
     )
     if row["difference"]:
@@ -85,7 +82,7 @@ def measured(name: str) -> str:
             f"Against the linear head {signed(float(row['difference']))} (95 % interval "
             f"{signed(low)} to {signed(high)}{', so not told apart' if low < 0 < high else ''}). "
         )
-    return f"{text}Command, machine and all heads: [All heads]({page})."
+    return f"{text}Command, machine and the other heads: {page}."
 
 
 def options_table(name: str) -> str:
