@@ -19,8 +19,8 @@ from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks/results"
-# title of each comparison and its folder; a head is looked up in the first that has it
-COMPARED = {"Heads on vectors": "compare-vectors", "Heads on maps": "compare"}
+# folder of a comparison -> its title; a head is looked up in the first that has it
+COMPARED = {"compare-vectors": "Heads on vectors", "compare": "Heads on maps"}
 HERE = ("efficientnet_lite0", 38)  # Open Clip Art
 COCO = ("resnet101", 80)
 
@@ -62,13 +62,13 @@ def maps_sentence(name: str) -> str:
 
 def measured(name: str) -> str:
     """Return the head's row of the comparison on the embedded data."""
-    row, title, folder = None, "", ""
-    for title, folder in COMPARED.items():
+    row, folder = None, ""
+    for folder in COMPARED:
         with (RESULTS / folder / "compare.csv").open(newline="", encoding="utf-8") as file:
             row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
         if row is not None:
             break
-    page = f"[{title}](../../benchmarks/results/{folder}/compare.md)"
+    page = f"[{COMPARED[folder]}](../../benchmarks/results/{folder}/compare.md)"
     if row is None:
         return f"Not measured yet beside the others in {page}."
     text = (
