@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # make install CONSTRAINTS=constraints.txt installs the exact versions the tests last passed with
 PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,linear:pooling=max,ml_gcn:pooling=avg
-COMPARED := all,$(GRAPHS)
+GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,iml_gcn:embedding=words,linear:pooling=max,ml_gcn:pooling=avg
+ON_VECTORS := linear,kernel,mlp,ml_gcn,iml_gcn,cnn_rnn,$(GRAPHS)
+ON_MAPS := linear,kernel,mlp,iml_gcn,csra,srn,c_tran,ml_decoder,ssgrl,kggr,query2label
 SOURCES := src tests benchmarks docs recipes examples tools
 # the lowest versions are tested with the lowest Python: make test-oldest OLDEST_PYTHON=...
 OLDEST := .venv-oldest
@@ -49,7 +50,8 @@ format: dev  ## rewrite the files as `check` wants them
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 bench: demo dev  ## the tables in benchmarks/results (some hours)
-	$(BIN)/imlgcn compare openclipart --heads $(COMPARED) --out benchmarks/results/compare
+	$(BIN)/imlgcn compare openclipart --heads $(ON_VECTORS) --out benchmarks/results/compare-vectors
+	$(BIN)/python -c "from imlgcn import compare; compare('openclipart', '$(ON_MAPS)', 'benchmarks/results/compare', trials=5)"
 	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
 	$(BIN)/python -m benchmarks.scenes --out benchmarks/results/scenes.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md

@@ -19,11 +19,8 @@ from imlgcn.official.systems import SYSTEMS
 
 LINK = re.compile(r"(https://[^\s,;]+?)(?=[.,;]?(?:\s|$))")
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks/results"
-# folder of a comparison -> what it was made on; a head is looked up in the first that has it
-COMPARED = {
-    "compare-vectors": "the embedded clip art",
-    "compare": "the first edition of the embedded clip art",
-}
+# folder of a comparison -> its title; a head is looked up in the first that has it
+COMPARED = {"compare-vectors": "Heads on vectors", "compare": "Heads on maps"}
 HERE = ("efficientnet_lite0", 38)  # Open Clip Art
 COCO = ("resnet101", 80)
 
@@ -71,12 +68,12 @@ def measured(name: str) -> str:
             row = next((row for row in csv.DictReader(file) if row["entry"] == name), None)
         if row is not None:
             break
-    page = f"../../benchmarks/results/{folder}/compare.md"
+    page = f"[{COMPARED[folder]}](../../benchmarks/results/{folder}/compare.md)"
     if row is None:
-        return f"Not measured yet beside the others in [All heads]({page})."
+        return f"Not measured yet beside the others in {page}."
     text = (
         f"{number(float(row['mAP']))} ± {number(float(row['mAP_std']))} mAP (protocol `default`) "
-        f"on {COMPARED[folder]}, frozen `efficientnet_lite0`, three seeds; the head trains in "
+        "on the embedded clip art, frozen `efficientnet_lite0`, three seeds; the head trains in "
         f"{number(float(row['seconds']), 0)} s on features in the cache. "
     )
     if row["difference"]:
@@ -85,7 +82,7 @@ def measured(name: str) -> str:
             f"Against the linear head {signed(float(row['difference']))} (95 % interval "
             f"{signed(low)} to {signed(high)}{', so not told apart' if low < 0 < high else ''}). "
         )
-    return f"{text}Command, machine and all heads: [All heads]({page})."
+    return f"{text}Command, machine and the other heads: {page}."
 
 
 def options_table(name: str) -> str:
