@@ -11,7 +11,7 @@ import torch
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
 from imlgcn.models.new_label.formula import Examples, Weights, fit_parts
 from imlgcn.models.new_label.ground import NEW_RIDGE, Ground
-from imlgcn.models.new_label.parts import PROBE_RIDGE, KernelPart, probe
+from imlgcn.models.new_label.parts import PROBE_RIDGE, KernelPart, Near, probe
 from imlgcn.models.new_label.practice import practise
 
 N, D, L, Q = 60, 12, 4, 5
@@ -39,7 +39,7 @@ def test_the_kernel_part_solves_its_system_and_leaves_each_image_out_exactly(gro
     old_targets[7] = 1
     left_out = torch.zeros(N, dtype=torch.bool)
     left_out[[3, 20, 21]] = True
-    part = KernelPart(ground, new, targets, old_targets, left_out)
+    part = KernelPart(ground, Near.of(ground, new), targets, old_targets, left_out)
     kept = torch.cat([(~left_out).nonzero()[:, 0], N + torch.arange(Q)])
     units = torch.cat([ground.units, new])
     t = torch.cat([old_targets, targets])

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from imlgcn.models.new_label.ground import Ground
-from imlgcn.models.new_label.parts import KernelPart, graph, lda, probe
+from imlgcn.models.new_label.parts import KernelPart, Near, graph, lda, probe
 
 DOUBTFUL = 0.06  # of the images of the ground
 
@@ -133,6 +133,10 @@ def fit_parts(ground: Ground, many: Sequence[Examples]) -> list[Parts]:
     sure = torch.tensor([GRAPH[examples.labels is not None] for examples in many], dtype=mu.dtype)
     rough = _unit(ground.x @ flat) + sure * _unit(ground.held_out @ alpha)
     doubtful = _doubtful(rough, answers)
+    near = Near.of(ground, torch.cat([examples.kernel_units for examples in many]))
+    whose = torch.repeat_interleave(
+        torch.arange(len(many)), torch.tensor([len(examples.units) for examples in many])
+    )
     tested = probe(ground.x, (answers != 1) & ~doubtful, images, owner, shown)
     return [
         Parts(
@@ -141,7 +145,7 @@ def fit_parts(ground: Ground, many: Sequence[Examples]) -> list[Parts]:
             tested[:, a],
             KernelPart(
                 ground,
-                examples.kernel_units,
+                near.select((whose == a).nonzero()[:, 0]),
                 examples.targets.to(mu.dtype),
                 (examples.answers == 1).to(mu.dtype),
                 doubtful[:, a],

@@ -20,6 +20,7 @@ Shapes: N images of the ground, k positives, D channels, L labels, A new labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -120,12 +121,30 @@ def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tenso
     return found
 
 
+class Near(NamedTuple):
+    """Vectors of new images ``(q, V)``, their kernel to the ground ``(q, N)``, and it times C."""
+
+    vectors: Tensor
+    kernel: Tensor
+    solved: Tensor
+
+    @classmethod
+    def of(cls, ground: Ground, vectors: Tensor) -> Near:
+        """Compute both for all images at once: C is read once."""
+        kernel = ground.kernel_to(vectors)
+        return cls(vectors, kernel, kernel @ ground.inverse)
+
+    def select(self, rows: Tensor) -> Near:
+        """Return those of some images."""
+        return Near(*(values[rows] for values in self))
+
+
 class KernelPart:
     """s_kernel of one new label: weights of the images of the ground, and of the new ones.
 
     Args:
         ground: what is known.
-        new: the new images' vectors ``(q, V)``: positives, and negatives that were given.
+        near: the q new images: positives, and negatives that were given.
         new_targets: ``(q,)`` 1 or 0.
         old_targets: ``(N,)`` 1 or 0 for the images of the ground.
         left_out: ``(N,)`` bool: images of the ground that play no part, as they are doubtful.
@@ -136,29 +155,20 @@ class KernelPart:
     """
 
     def __init__(
-        self,
-        ground: Ground,
-        new: Tensor,
-        new_targets: Tensor,
-        old_targets: Tensor,
-        left_out: Tensor,
+        self, ground: Ground, near: Near, new_targets: Tensor, old_targets: Tensor, left_out: Tensor
     ) -> None:
         C, out = ground.inverse, left_out.nonzero()[:, 0]
-        across = ground.kernel_to(new)  # (q, N)
         apart = torch.linalg.solve(C[out][:, out], C[out])  # C without those: C - C_uo C_oo^-1 C_ou
-
-        def inverse(rows: Tensor) -> Tensor:
-            found: Tensor = rows @ C - (rows @ C[:, out]) @ apart
-            return found
-
+        c = (near.solved - near.solved[:, out] @ apart) * ~left_out  # (q, N)
+        own = ground.kernel_between(near.vectors, near.vectors)
+        own = own + NEW_RIDGE * torch.eye(len(own), dtype=own.dtype)
+        S = torch.linalg.inv(own - c @ near.kernel.T)
         known = old_targets * ~left_out
-        c = inverse(across) * ~left_out  # (q, N)
-        own = ground.kernel_between(new, new) + NEW_RIDGE * torch.eye(len(new), dtype=new.dtype)
-        S = torch.linalg.inv(own - c @ across.T)
         self.new = S @ (new_targets - c @ known)
-        self.old = (inverse(known[None])[0] - c.T @ self.new) * ~left_out
+        shown = known.nonzero()[:, 0]
+        by_old = C[shown].sum(0) - C[shown][:, out].sum(0) @ apart
+        self.old = (by_old - c.T @ self.new) * ~left_out
         diagonal = C.diagonal() - (C[:, out] * apart.T).sum(1) + (c * (S @ c)).sum(0)
         held = known - self.old / diagonal.clamp(min=1e-12)
-        rest = ground.kernel[left_out] @ self.old + across.T[left_out] @ self.new
-        held[left_out] = rest
+        held[out] = ground.kernel[out] @ self.old + near.kernel.T[out] @ self.new
         self.held_out = held
