@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from imlgcn.evaluation import evaluate
     from imlgcn.explanation import explain
     from imlgcn.exporting import export
+    from imlgcn.growing import Tagger
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.official.checkpoint import import_checkpoint
     from imlgcn.pipeline import demo, train
     from imlgcn.prediction import predict
     from imlgcn.progress import TerminalProgress
-    from imlgcn.tagger import Tag, Tagger
+    from imlgcn.tagger import Tag
 
 __version__ = "0.2.0"
 
@@ -48,7 +49,7 @@ _HOMES = {
     "LabelContext": "labels.context",
     "MultiLabelClassifier": "models",
     "Tag": "tagger",
-    "Tagger": "tagger",
+    "Tagger": "growing.tagger",
     "TerminalProgress": "progress",
     "check_dataset": "data.check",
     "create_backbone": "models",

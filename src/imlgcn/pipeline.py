@@ -143,10 +143,8 @@ def train(
         if not resume:
             discard_run(out, folder=not existed)
         raise
-    if trained.failed:
-        progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
-
-    tagger = _save(out, trained, backbone, options, progress)
+    saved = _save(out, trained, backbone, options, progress)
+    tagger = _keep_labels(saved, plan.start, begin, progress)
     close_run_folder(out)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
@@ -210,6 +208,8 @@ def _save(
     from imlgcn.outcome import fit_known_settings, judge, scored_splits
     from imlgcn.training.support import fitted_support
 
+    if trained.failed:
+        progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
     names = trained.dataset.names
     calibration, metrics = judge(trained, options, progress)
     splits = scored_splits(trained, calibration, named=options.keep_support)
@@ -229,6 +229,20 @@ def _save(
         versions=library_versions(),
     )
     return save_tagger(out, trained.classifier, trained.context, info)
+
+
+def _keep_labels(
+    tagger: Tagger, start: Path | None, begin: Start | None, progress: Progress
+) -> Tagger:
+    """Keep the labels of the older tagger that the data lack."""
+    if start is None or begin is None:
+        return tagger
+    lost = [name for name in begin.context.names if name not in tagger.labels]
+    if not lost:
+        return tagger
+    from imlgcn.growing.carry import carry_labels
+
+    return carry_labels(tagger, start, lost, progress)
 
 
 def _backbone(options: TrainSettings, plan: Plan) -> Any:

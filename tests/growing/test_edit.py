@@ -144,3 +144,19 @@ def test_a_wrong_change_is_refused_and_nothing_changes(own_kernel, change, messa
         change(own_kernel)
     assert content(own_kernel) == before
     assert not (own_kernel / "history").exists()
+
+
+def test_the_methods_of_a_tagger_change_it_in_place(own_kernel, crosses):
+    import imlgcn
+
+    tagger = imlgcn.Tagger.load(own_kernel)
+    labels = tagger.labels
+    assert tagger.add_label("cross", crosses[:3], absent=crosses[3:]).images == 3
+    tagger.rename_label("red", "rot")
+    tagger.merge_labels(["circle", "square"], "shape")
+    tagger.remove_label("dark")
+    assert set(tagger.labels) == {"blue", "rot", "shape", "cross"}
+    assert len(tagger.thresholds) == len(tagger(crosses[0], threshold="0")) == 4
+    for _ in range(4):
+        tagger.undo()
+    assert tagger.labels == labels

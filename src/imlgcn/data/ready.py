@@ -175,10 +175,9 @@ def in_old_order(dataset: Dataset, old: Sequence[str], progress: Progress) -> Da
     """Return the data in an older tagger's label order, if they agree; report lost labels."""
     if lost := [name for name in old if name not in dataset.names]:
         progress.say(
-            f"start=: the new tagger will lack {number(len(lost), 0)} of the old one's "
-            f"{plural(len(old), 'label')} "
-            f"({_first(lost)}): they have no positive in train; to keep them, train on the old "
-            "and the new data together"
+            f"start=: the data show {number(len(lost), 0)} of the older tagger's "
+            f"{plural(len(old), 'label')} nowhere in train ({_first(lost)}): they are kept from "
+            "the features of its images, if these still fit"
         )
     return dataset.reordered(old) if set(old) == set(dataset.names) else dataset
 

@@ -33,9 +33,10 @@ GAMMA = 2.0  # of the kernel, where the head has none
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Q images: means of the deepest map, and the vectors whose distances the kernel takes."""
+    """Q images: means of the deepest map and of those before, and the vectors of the kernel."""
 
     pooled: NDArray[np.float32]  # (Q, C)
+    stages: NDArray[np.float32]  # (Q, S)
     vectors: Tensor  # (Q, V), float64
 
     @property
@@ -57,17 +58,20 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     backbone = state.classifier.backbone
     found = extract_features(backbone, dataset, strict=True, progress=progress)
     pooled = found.values[:, POOLINGS.index("avg")]
+    stages = np.concatenate([pooled[:, :0], *found.stages], 1)
     head = state.head.cpu().eval()
     inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")
     with torch.no_grad():
-        return Features(pooled, kernel_vectors(head, inputs).double())
+        return Features(pooled, stages, kernel_vectors(head, inputs).double())
 
 
 def _none(state: State) -> Features:
     head, support = state.head, state.support
     C = 0 if support is None or support.features is None else support.features.shape[1]
     V = head.support.shape[1] + head.stage_support.shape[1] if isinstance(head, KernelHead) else C
-    return Features(np.zeros((0, C), np.float32), torch.zeros(0, V, dtype=torch.float64))
+    S = 0 if support is None or support.stages is None else support.stages.shape[1]
+    empty = np.zeros((0, C), np.float32), np.zeros((0, S), np.float32)
+    return Features(*empty, torch.zeros(0, V, dtype=torch.float64))
 
 
 @dataclass(frozen=True, eq=False)

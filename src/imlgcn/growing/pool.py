@@ -20,6 +20,7 @@ from imlgcn.growing.edit import checked_name
 from imlgcn.growing.examples import Features
 from imlgcn.growing.state import State
 from imlgcn.models.kernel_regression import unit_roots
+from imlgcn.tagger.support import Support
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Pool:
         labels: L, those of the tagger and then new ones.
         images: Q names.
         pooled: means of the deepest map ``(Q, C)``.
+        stages: means of the blocks before it, joined ``(Q, S)``.
         vectors: what the kernel takes ``(Q, V)``, float64.
         targets: ``(Q, L)``: 1, 0, -1 unknown.
         answers: the same of the fitted images ``(N, L)``; without these, of none.
@@ -55,6 +57,7 @@ class Pool:
     labels: tuple[str, ...]
     images: tuple[str, ...]
     pooled: NDArray[np.float32]
+    stages: NDArray[np.float32]
     vectors: Tensor
     targets: NDArray[np.int8]
     answers: NDArray[np.int8]
@@ -95,6 +98,7 @@ def gather(
         labels=tuple(names),
         images=(*old.images, *(path.as_posix() for path in paths)),
         pooled=np.concatenate([old.pooled, features.pooled]),
+        stages=np.concatenate([old.stages, features.stages]),
         vectors=torch.cat([old.vectors, features.vectors]),
         targets=np.concatenate([old.targets, targets]),
         answers=answers,
@@ -161,6 +165,7 @@ def _earlier(state: State, labels: int, like: Features) -> Pool:
             (),
             (),
             like.pooled[:0],
+            like.stages[:0],
             like.vectors[:0],
             np.zeros((0, labels), np.int8),
             np.zeros((0, labels), np.int8),
@@ -170,7 +175,15 @@ def _earlier(state: State, labels: int, like: Features) -> Pool:
         (),
         support.images[start:],
         support.features[start:].astype(np.float32),
+        _stages(support, start, like),
         added.new_rows.double(),
         np.pad(targets, ((0, 0), (0, labels - targets.shape[1])), constant_values=-1),
         targets[:0],
     )
+
+
+def _stages(support: Support, start: int, like: Features) -> NDArray[np.float32]:
+    """Return the stages of the images of earlier changes; zero where they were not kept."""
+    if support.stages is not None:
+        return support.stages[start:].astype(np.float32)
+    return np.zeros((len(support.images) - start, like.stages.shape[1]), np.float32)

@@ -128,8 +128,8 @@ def read_state(tagger: str | Path) -> State:
     )
 
 
-def write_state(state: State, what: str) -> Tagger:
-    """Write a changed tagger; the state before ``what`` is kept. Return the tagger.
+def write_state(state: State, what: str | None) -> Tagger:
+    """Write a changed tagger; the state before ``what`` is kept (None: it is not). Return it.
 
     Exported files no longer fit: they are set aside with that state.
     """
@@ -138,7 +138,8 @@ def write_state(state: State, what: str) -> Tagger:
 
     path = state.path
     exported = [name for name in state.info.sha256 if name != WEIGHTS]
-    keep_state(path, what, (MODEL, WEIGHTS, SCORES, SUPPORT, LABEL_TABLE, *exported))
+    if what is not None:
+        keep_state(path, what, (MODEL, WEIGHTS, SCORES, SUPPORT, LABEL_TABLE, *exported))
     growth = state.growth
     head = GrownHead(
         state.head, state.added, growth.outputs, *platt(growth.slope, growth.intercept)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imlgcn.growing.examples import Known
@@ -228,7 +229,12 @@ def _support(state: State, pool: Pool):  # type: ignore[no-untyped-def]
         labels=pool.labels,
         images=(*old.images[:N], *pool.images),
         targets=np.concatenate([pool.answers, pool.targets]),
-        features=np.concatenate([old.features[:N], half_precision(pool.pooled)]),
+        features=_joined(old.features[:N], pool.pooled),
+        stages=None if old.stages is None else _joined(old.stages[:N], pool.stages),
         groups=groups,
         folds=folds,
     )
+
+
+def _joined(old: NDArray[np.float16], new: NDArray[np.float32]) -> NDArray[np.float16]:
+    return np.concatenate([old, half_precision(new)])

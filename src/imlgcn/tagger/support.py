@@ -1,9 +1,9 @@
 """The images that a tagger's head was fitted on, as one Parquet file: one row per image.
 
-Columns: ``image`` (its name), ``features`` (the average of the backbone's map, float16),
-``targets`` (int8: 1, 0, -1 unknown, in the order of ``labels`` in the metadata) and, where there
-are such, ``group``, ``fold`` and ``thumbnail`` (WebP). Other columns are ignored: later versions
-may add some, such as the averages of earlier maps.
+Columns: ``image`` (its name), ``features`` (averages of the backbone's map, float16), ``targets``
+(int8: 1, 0, -1 unknown, in the order of ``labels`` in the metadata) and, where there are such,
+``stages`` (averages of the blocks before, float16), ``group``, ``fold`` and ``thumbnail`` (WebP).
+Other columns are ignored: later versions may add some.
 Letters: N images, C channels, L labels.
 """
 
@@ -37,6 +37,8 @@ class Support:
         images: N names, as the data set writes them.
         targets: int8 ``(N, L)``: 1 present, 0 absent, -1 unknown.
         features: float16 ``(N, C)``: averages of the backbone's deepest map; None if not read.
+        stages: float16 ``(N, S)``: means of the blocks before it, as training caches them, joined;
+            None if not read, or not kept.
         groups: ``(N,)`` numbers; images of one number belong together. None: not known.
         folds: ``(N,)`` the fold that left each image out of cross-validation. None: there was none.
         thumbnails: of some rows, as WebP.
@@ -46,6 +48,7 @@ class Support:
     images: tuple[str, ...]
     targets: NDArray[np.int8]
     features: NDArray[np.float16] | None = None
+    stages: NDArray[np.float16] | None = None
     groups: NDArray[np.int64] | None = None
     folds: NDArray[np.int64] | None = None
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
@@ -70,6 +73,8 @@ def write_support(path: Path, support: Support) -> None:
     columns: dict[str, Any] = {"image": pa.array(support.images, pa.string())}
     if support.features is not None:
         columns["features"] = _rows(support.features.astype(np.float16))
+    if support.stages is not None:
+        columns["stages"] = _rows(support.stages.astype(np.float16))
     columns["targets"] = _rows(support.targets.astype(np.int8))
     for name, numbers in (("group", support.groups), ("fold", support.folds)):
         if numbers is not None:
@@ -95,7 +100,8 @@ def read_support(path: Path, labels: Sequence[str], *, features: bool = True) ->
 
     try:
         names = pq.read_schema(path).names
-        known = ("image", "targets", "group", "fold", "thumbnail", *["features"] * features)
+        known = ["image", "targets", "group", "fold", "thumbnail"]
+        known += ["features", "stages"] if features else []
         table = pq.read_table(path, columns=[name for name in known if name in names])
         stored = json.loads(table.schema.metadata[LABELS])
         return _support(table, tuple(labels), [stored.index(label) for label in labels])
@@ -117,6 +123,7 @@ def _support(table: Table, labels: tuple[str, ...], order: list[int]) -> Support
         images=tuple(str(name) for name in table["image"].to_pylist()),
         targets=_matrix(table, "targets")[:, order],
         features=_matrix(table, "features") if "features" in table.column_names else None,
+        stages=_matrix(table, "stages") if "stages" in table.column_names else None,
         groups=numbers("group"),
         folds=numbers("fold"),
         thumbnails={row: data for row, data in enumerate(kept) if data is not None},

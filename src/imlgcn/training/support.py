@@ -35,6 +35,7 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
     order = _order(len(lesson.groups), head)
     dataset = lesson.features.dataset.select(order)
     values = lesson.features.values[order]
+    stages = [level[order] for level in lesson.features.stages]
     pictures = {}
     if thumbnails and isinstance(head, Head) and head.has_support:
         weights = head.support_weights().abs().cpu().numpy()  # (N, L)
@@ -44,6 +45,7 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
         images=tuple(record.name for record in dataset.records),
         targets=dataset.targets,
         features=half_precision(values[:, POOLINGS.index("avg")]),
+        stages=half_precision(np.concatenate(stages, 1)) if stages else None,
         groups=lesson.groups[order] if lesson.held_out.any() else None,
         folds=lesson.folds[order] if lesson.held_out.any() else None,
         thumbnails=pictures,
