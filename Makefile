@@ -8,6 +8,7 @@ PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,iml_gcn:embedding=words,linear:pooling=max,ml_gcn:pooling=avg
 ON_VECTORS := linear,kernel,mlp,ml_gcn,iml_gcn,cnn_rnn,$(GRAPHS)
 ON_MAPS := linear,kernel,mlp,iml_gcn,csra,srn,c_tran,ml_decoder,ssgrl,kggr,query2label
+ON_EMOJI := linear,kernel,iml_gcn,iml_gcn:embedding=words
 SOURCES := src tests benchmarks docs recipes examples tools
 # the lowest versions are tested with the lowest Python: make test-oldest OLDEST_PYTHON=...
 OLDEST := .venv-oldest
@@ -52,6 +53,8 @@ format: dev  ## rewrite the files as `check` wants them
 bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/imlgcn compare openclipart --heads $(ON_VECTORS) --out benchmarks/results/compare-vectors
 	$(BIN)/python -c "from imlgcn import compare; compare('openclipart', '$(ON_MAPS)', 'benchmarks/results/compare', trials=5)"
+	$(BIN)/python -m benchmarks.emoji --out runs/emoji
+	$(BIN)/imlgcn compare runs/emoji/labels.csv --heads $(ON_EMOJI) --out benchmarks/results/compare-emoji
 	$(BIN)/python -m benchmarks.graph --out benchmarks/results/graph.md
 	$(BIN)/python -m benchmarks.scenes --out benchmarks/results/scenes.md
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
