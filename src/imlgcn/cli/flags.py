@@ -10,6 +10,7 @@ import re
 
 # argument -> flag, where the names differ
 RENAMED = {
+    "absent": "--not",
     "all_labels": "--all",
     "source": "--from",
     "start": "--from",
@@ -61,6 +62,7 @@ SAME = (
     "variant",
     "weights",
     "words",
+    "share",
     "xmp",
 )
 FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
