@@ -43,7 +43,8 @@ def drawings(shapes, tmp_path_factory):
         rows = rows.replace(name, other)
     (folder / "openclipart.csv").write_text(rows, encoding="utf-8")
     lines = [line.rpartition(",")[0] for line in rows.splitlines()]
-    (folder / "photos.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for name in ("photos.csv", "half-tagged.csv"):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 
@@ -58,7 +59,8 @@ def place(drawings, trained, tmp_path, monkeypatch):
     """What a reader has beside the page: images, tags for them, the demo's tagger."""
     for item in drawings.iterdir():
         shutil.copy(item, tmp_path)
-    for folder, pictures in {"photos": "0*.png", "more": "1*.png"}.items():
+    folders = {"photos": "0*.png", "more": "1*.png", "lighthouses": "2*.png", "towers": "3*.png"}
+    for folder, pictures in folders.items():
         (tmp_path / folder).mkdir()
         for picture in drawings.glob(pictures):
             shutil.copy(picture, tmp_path / folder)
