@@ -28,6 +28,7 @@ SAME = (
     "epochs",
     "format",
     "graph",
+    "grow",
     "group_by",
     "fields",
     "head",

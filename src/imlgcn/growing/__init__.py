@@ -10,6 +10,7 @@ from imlgcn.growing.ask import doubtful_images, read_answers, write_questions
 from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
 from imlgcn.growing.history import Change, changes, undo
 from imlgcn.growing.pool import NewLabel
+from imlgcn.growing.sentence import sentence
 
 __all__ = [
     "Added",
@@ -23,6 +24,7 @@ __all__ = [
     "read_new_labels",
     "remove_labels",
     "rename_label",
+    "sentence",
     "undo",
     "write_questions",
 ]
