@@ -10,6 +10,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError
@@ -86,11 +87,8 @@ def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Prog
     attached = os.isatty(0)
 
     async def reload() -> None:
-        try:
+        with suppress(ApiError):  # the log has said why
             service = await current.reload()
-        except ApiError as error:
-            progress.say(error.message)
-        else:
             progress.say(f"reloaded: {plural(len(service.tagger.labels), 'label')}")
 
     def on_hangup(*_: object) -> None:
