@@ -58,7 +58,8 @@ def place(drawings, trained, tmp_path, monkeypatch):
     """What a reader has beside the page: images, tags for them, the demo's tagger."""
     for item in drawings.iterdir():
         shutil.copy(item, tmp_path)
-    for folder, pictures in {"photos": "0*.png", "more": "1*.png"}.items():
+    folders = {"photos": "0*.png", "more": "1*.png", "lighthouses": "2*.png", "towers": "3*.png"}
+    for folder, pictures in folders.items():
         (tmp_path / folder).mkdir()
         for picture in drawings.glob(pictures):
             shutil.copy(picture, tmp_path / folder)

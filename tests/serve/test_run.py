@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import signal
 import socket
@@ -41,9 +42,12 @@ assert not [name for name in ("torch", "timm", "lightning") if name in sys.modul
 
 
 @pytest.fixture
-def process(own_tagger, request):
-    tests = str(request.path.parents[1])
-    script = SCRIPT.format(tests=tests, path=str(own_tagger))
+def script(own_tagger, request):
+    return SCRIPT.format(tests=str(request.path.parents[1]), path=str(own_tagger))
+
+
+@pytest.fixture
+def process(script):
     started = subprocess.Popen(
         [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -124,6 +128,31 @@ def test_a_hangup_takes_the_tagger_over_and_loses_no_image(process, own_tagger):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
+
+
+def test_a_terminal_that_is_closed_ends_it(script):
+    pty = pytest.importorskip("pty", reason="this system has no such terminals")
+    import fcntl
+    import termios
+
+    ours, its = pty.openpty()
+    started = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=its,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    try:
+        assert post(port_of(started)) == 200
+        os.close(ours)
+        _, err = started.communicate(timeout=30)
+        assert started.returncode == 0, err
+        assert "every accepted image was answered" in err
+    finally:
+        started.kill()
 
 
 def test_a_port_that_is_in_use_is_one_sentence(cli, tagger):

@@ -109,7 +109,7 @@ function setBusy(value) {
 }
 
 function tell(text) {
-  byId("grown-says").textContent = text;
+  byId("grown-says").textContent = text.replaceAll(" %", "\u00a0%");
   say(text);
 }
 
