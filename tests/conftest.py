@@ -74,6 +74,23 @@ def shapes(once) -> Path:
     return once("shapes", make) / "shapes.csv"
 
 
+@pytest.fixture(scope="session")
+def crosses(once) -> list[Path]:
+    """Six pictures of a cross, which no tagger was trained on."""
+
+    def make(folder: Path) -> None:
+        rng = np.random.default_rng(5)
+        for number in range(6):
+            noise = rng.integers(-30, 30, (9, 9, 3)) + 215
+            image = Image.fromarray(noise.astype(np.uint8)).resize((72, 60))
+            pen, x, y = ImageDraw.Draw(image), *rng.integers(20, 40, 2)
+            pen.line((x - 15, y - 15, x + 15, y + 15), fill=(10, 10, 10), width=4)
+            pen.line((x - 15, y + 15, x + 15, y - 15), fill=(10, 10, 10), width=4)
+            image.save(folder / f"cross {number}.png")
+
+    return sorted(once("crosses", make).glob("*.png"))
+
+
 @pytest.fixture
 def rewrite(shapes, tmp_path):
     """Return a function that writes the data anew, its rows (image, labels, split) changed."""

@@ -152,6 +152,20 @@ def linear_tagger(once, train_tiny):
 
 
 @pytest.fixture(scope="session")
+def kernel_tagger(once, train_tiny):
+    """A trained kernel tagger; read only."""
+    from imlgcn.tagger import Tagger
+
+    return Tagger.load(once("kernel", lambda folder: train_tiny(folder, head="kernel")))
+
+
+@pytest.fixture
+def own_kernel(kernel_tagger, tmp_path):
+    """A copy of its folder that a test may change."""
+    return Path(shutil.copytree(kernel_tagger.path, tmp_path / "kernel"))
+
+
+@pytest.fixture(scope="session")
 def onnx_file(once, tagger) -> Path:
     """The trained tagger as an ONNX file without maps; read only."""
     from imlgcn.exporting import export

@@ -51,7 +51,8 @@ def test_the_library_never_speaks_of_flags_and_only_of_arguments_that_have_one(p
 def options() -> set[str]:
     """Every flag of every command."""
     group = typer.main.get_command(commands())
-    parameters = [p for command in group.commands.values() for p in command.params]
+    inner = [getattr(one, "commands", {"": one}) for one in group.commands.values()]  # of groups
+    parameters = [p for inside in inner for one in inside.values() for p in one.params]
     return {flag for p in parameters for flag in (*p.opts, *p.secondary_opts)}
 
 

@@ -67,13 +67,14 @@ class Reader:
         """Start what `imlgcn serve` starts; a page that starts two ends the first."""
         from fastapi.testclient import TestClient
 
-        from imlgcn.serve import create_app
+        from imlgcn.serve import ServeSettings, create_app
         from imlgcn.tagger import Tagger
 
         self.open.close()
-        app = create_app(Tagger.load(options["tagger"]))
+        app = create_app(Tagger.load(options["tagger"]), ServeSettings(grow=options["grow"]))
         home = f"http://{options['host']}:{options['port']}"
-        self.server = self.open.enter_context(TestClient(app, base_url=home))
+        client = TestClient(app, base_url=home, client=("127.0.0.1", 50000))
+        self.server = self.open.enter_context(client)
 
     def curl(self, arguments, parse_only):
         """Send what curl would send."""
@@ -87,6 +88,8 @@ class Reader:
             fields = [field.split("=", 1) for field in options.form]
             files = [(name, (path[1:], file_of(path))) for name, path in fields]
             answer = self.server.post(url, files=files)
+        elif options.method == "POST":
+            answer = self.server.post(url)
         else:
             answer = self.server.get(url)
         assert answer.status_code == 200, answer.text
@@ -99,6 +102,9 @@ CURL.add_argument("-s", action="store_true")
 
 
 CURL.add_argument("-F", dest="form", action="append")
+
+
+CURL.add_argument("-X", dest="method", default="GET")
 
 
 CURL.add_argument("--data-binary")

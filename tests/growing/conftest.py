@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from imlgcn.data.dataset import load_dataset
 from imlgcn.growing.examples import features_of
 from imlgcn.growing.state import read_state
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.support import Support, half_precision, write_support
-
-
-@pytest.fixture(scope="session")
-def kernel_tagger(once, train_tiny):
-    """A trained kernel tagger; read only."""
-    return Tagger.load(once("kernel", lambda folder: train_tiny(folder, head="kernel")))
-
-
-@pytest.fixture
-def own_kernel(kernel_tagger, tmp_path):
-    """A copy of its folder that a test may change."""
-    return Path(shutil.copytree(kernel_tagger.path, tmp_path / "kernel"))
-
-
-@pytest.fixture(scope="session")
-def crosses(once) -> list[Path]:
-    """Six pictures of a cross, which no tagger was trained on."""
-
-    def make(folder: Path) -> None:
-        rng = np.random.default_rng(5)
-        for number in range(6):
-            noise = rng.integers(-30, 30, (9, 9, 3)) + 215
-            image = Image.fromarray(noise.astype(np.uint8)).resize((72, 60))
-            pen, x, y = ImageDraw.Draw(image), *rng.integers(20, 40, 2)
-            pen.line((x - 15, y - 15, x + 15, y + 15), fill=(10, 10, 10), width=4)
-            pen.line((x - 15, y + 15, x + 15, y - 15), fill=(10, 10, 10), width=4)
-            image.save(folder / f"cross {number}.png")
-
-    return sorted(once("crosses", make).glob("*.png"))
 
 
 @pytest.fixture

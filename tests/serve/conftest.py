@@ -74,9 +74,10 @@ def serving():
     """Return a function that opens a client on a tagger; all are closed at the end."""
     opened = []
 
-    def serve(tagger, **settings) -> TestClient:
-        app = create_app(tagger, ServeSettings(**settings))
-        client = TestClient(app, base_url=HOME, raise_server_exceptions=False)
+    def serve(tagger, *, reopen=None, sender="127.0.0.1", **settings) -> TestClient:
+        app = create_app(tagger, ServeSettings(**settings), reopen=reopen)
+        about = {"base_url": HOME, "raise_server_exceptions": False, "client": (sender, 50000)}
+        client = TestClient(app, **about)
         opened.append(client.__enter__())
         return client
 

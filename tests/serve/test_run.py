@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import signal
 import socket
@@ -30,17 +31,23 @@ class Slow(MeanColour):
     def logits(self, pixels, known=None):
         time.sleep(0.3)
         return super().logits(pixels, known)
-tagger = Tagger.load({path!r})
-tagger.engine = Slow(num_labels=len(tagger.labels))
-run_server(tagger, ServeSettings(port=0, max_batch=2), progress=TerminalProgress())
+def load():
+    tagger = Tagger.load({path!r})
+    tagger.engine = Slow(num_labels=len(tagger.labels))
+    return tagger
+settings = ServeSettings(port=0, max_batch=2)
+run_server(load(), settings, reopen=load, progress=TerminalProgress())
 assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
 """
 
 
 @pytest.fixture
-def process(tagger, request):
-    tests = str(request.path.parents[1])
-    script = SCRIPT.format(tests=tests, path=str(tagger.path))
+def script(own_tagger, request):
+    return SCRIPT.format(tests=str(request.path.parents[1]), path=str(own_tagger))
+
+
+@pytest.fixture
+def process(script):
     started = subprocess.Popen(
         [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -100,6 +107,52 @@ def test_a_signal_ends_it_when_everything_accepted_is_answered(process, number):
     assert process.returncode == 0, err
     assert "stopped; every accepted image was answered" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
+def test_a_hangup_takes_the_tagger_over_and_loses_no_image(process, own_tagger):
+    port = port_of(process)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(post, port) for _ in range(4)]
+        while not any(future.done() for future in waiting):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline().endswith("reloaded: 5 labels\n")
+        assert [future.result() for future in waiting] == [200] * 4
+    (own_tagger / "model.json").write_text("{}", encoding="utf-8")
+    process.send_signal(signal.SIGHUP)
+    line = process.stderr.readline()
+    assert "the one before it stays in service" in line
+    assert "model.json" in line
+    assert post(port) == 200
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+
+
+def test_a_terminal_that_is_closed_ends_it(script):
+    pty = pytest.importorskip("pty", reason="this system has no such terminals")
+    import fcntl
+    import termios
+
+    ours, its = pty.openpty()
+    started = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=its,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    try:
+        assert post(port_of(started)) == 200
+        os.close(ours)
+        _, err = started.communicate(timeout=30)
+        assert started.returncode == 0, err
+        assert "every accepted image was answered" in err
+    finally:
+        started.kill()
 
 
 def test_a_port_that_is_in_use_is_one_sentence(cli, tagger):

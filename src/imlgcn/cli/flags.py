@@ -30,6 +30,7 @@ SAME = (
     "epochs",
     "format",
     "graph",
+    "grow",
     "group_by",
     "fields",
     "head",

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from imlgcn.cli.options import Json, TaggerFolder, terminal
 from imlgcn.config import InputError
-from imlgcn.numbers import number, percent, plural
+from imlgcn.numbers import plural
 
 if TYPE_CHECKING:
     from imlgcn.growing import Added, NewLabel
@@ -128,9 +128,11 @@ def add(
 
 def _show(tagger: Path, found: list[Added], questions: Path, rows: int) -> None:
     """Print what to expect of each label, and how to go on with the questions."""
+    from imlgcn.growing import sentence
+
     console = Console(highlight=False, soft_wrap=True)
     for one in found[:20]:
-        console.print(f"{one.name}: {_sentence(one)}", markup=False)
+        console.print(f"{one.name}: {sentence(one)}", markup=False)
     if len(found) > 20:
         console.print(f"and {plural(len(found) - 20, 'more label')}")
     if rows:
@@ -222,32 +224,6 @@ def _one(
         for given in (images, absent)
     )
     return NewLabel(name, shown, other, told.get(name, {}))
-
-
-def _sentence(added: Added) -> str:
-    """Return what to expect of a label, in words."""
-    expected = added.expectation
-    start = f"learnt from {plural(added.images, 'image')}"
-    if added.probe_only:
-        start += ", by a probe alone, because the tagger keeps no features of its training images"
-    if expected.AP is None:
-        return (
-            f"{start}; too few of the tagger's labels have enough images to say how sure it is: "
-            "look at some tags"
-        )
-    low, middle, high = expected.AP
-    words = (
-        f"{start}; expect an average precision of about {percent(low)} to {percent(high)} "
-        f"(half of {plural(expected.trials, 'label')} of this tagger, tried as new ones; median "
-        f"{percent(middle)})"
-    )
-    if expected.more is not None:
-        images, labels, gain = expected.more
-        words += (
-            f"; with {images} images it was {number(100 * gain, 0)} points higher, on the "
-            f"{labels} labels that have so many"
-        )
-    return words
 
 
 def _to_json(found: list[Added]) -> str:

@@ -39,6 +39,12 @@ def serve(
             metavar="NAME", help="onnxruntime, openvino, torch, or auto: the fastest here."
         ),
     ] = "auto",
+    grow: Annotated[
+        bool,
+        typer.Option(
+            "--grow", help="Let the page and the API add labels: this changes the tagger folder."
+        ),
+    ] = False,
     threshold: Threshold = None,
     label_table: LabelTableFile = None,
     device: Device = "auto",
@@ -73,6 +79,8 @@ def serve(
 ) -> None:
     """Serve a tagger: a page to try it on, and an API.
 
+    On SIGHUP it takes the tagger over as its folder is then.
+
     Example: imlgcn serve runs/demo --open
     """
     try:
@@ -90,6 +98,7 @@ def serve(
         "max_wait_ms": max_wait_ms,
         "queue": queue,
         "allow_hosts": tuple(allow_host or ()),
+        "grow": grow,
     }
     try:
         settings = ServeSettings.model_validate(options)
@@ -98,6 +107,9 @@ def serve(
         name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
-    opened = Tagger.load(tagger, engine=engine, device=device, label_table=label_table)
-    opened = opened.at(threshold)
-    run_server(opened, settings, open_page=open_page, progress=terminal())
+
+    def load() -> Tagger:
+        opened = Tagger.load(tagger, engine=engine, device=device, label_table=label_table)
+        return opened.at(threshold)
+
+    run_server(load(), settings, open_page=open_page, reopen=load, progress=terminal())

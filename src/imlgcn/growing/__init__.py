@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
     from imlgcn.growing.history import Change, changes, undo
     from imlgcn.growing.pool import NewLabel
+    from imlgcn.growing.words import sentence
     from imlgcn.growing.tagger import Tagger
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "read_new_labels": "add",
     "remove_labels": "edit",
     "rename_label": "edit",
+    "sentence": "words",
     "undo": "history",
     "write_questions": "ask",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "read_new_labels",
     "remove_labels",
     "rename_label",
+    "sentence",
     "undo",
     "write_questions",
 ]

@@ -50,6 +50,7 @@ def add_labels(
     *,
     known: Mapping[Path, Mapping[str, int]] | None = None,
     share: float | None = None,
+    names: Mapping[Path, str] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Tagger, list[Added]]:
     """Teach a tagger new labels; the scores of the others stay, to the last bit.
@@ -64,6 +65,7 @@ def add_labels(
         known: other labels of the new images, by file: 1 present, 0 absent. None: not known.
         share: how frequent the labels are among the images to tag, 0 to 1. None: as the median of
             the tagger's labels.
+        names: under which the tagger remembers images, by file. None: their paths.
         progress: told what is done.
 
     Returns:
@@ -79,7 +81,7 @@ def add_labels(
     labels = check_labels(state, labels)
     paths = list(dict.fromkeys(p for label in labels for p in (*label.images, *label.absent)))
     features = features_of(state, paths, progress)
-    pool = gather(state, labels, paths, features, known or {})
+    pool = gather(state, labels, paths, features, known or {}, names or {})
     found = ground_of(state)
     if found is None:
         absent = [row for row, values in enumerate(pool.targets) if (values == 0).any()]
@@ -91,12 +93,12 @@ def add_labels(
     learnt = learn(ground, found, pool, [label.name for label in labels], share)
     reports = []
     for one in learnt:
-        names: tuple[str, ...] = ()
+        doubtful: tuple[str, ...] = ()
         if found is not None and state.support is not None:
             order = np.argsort(-one.formula.held_out.numpy(), kind="stable")
             open_ = pool.answers[found.rows[order], pool.labels.index(one.name)] < 0
-            names = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
-        reports.append(Added(one.name, one.images, one.expectation, share, names, found is None))
+            doubtful = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
+        reports.append(Added(one.name, one.images, one.expectation, share, doubtful, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
     return finish(widen(state, learnt, pool, found), f"add {what}", progress), reports
 

@@ -74,8 +74,12 @@ def gather(
     paths: Sequence[Path],
     features: Features,
     known: Mapping[Path, Mapping[str, int]],
+    called: Mapping[Path, str],
 ) -> Pool:
-    """Return the images of earlier changes and the new ones, with all that is known of them."""
+    """Return the images of earlier changes and the new ones, with all that is known of them.
+
+    Images that are ``called`` nothing else have their paths as names.
+    """
     names = list(state.info.labels)
     names += [label.name for label in labels if label.name not in names]
     column = {name: place for place, name in enumerate(names)}
@@ -96,7 +100,7 @@ def gather(
     old = _earlier(state, len(names), features)
     return Pool(
         labels=tuple(names),
-        images=(*old.images, *(path.as_posix() for path in paths)),
+        images=(*old.images, *(called.get(path, path.as_posix()) for path in paths)),
         pooled=np.concatenate([old.pooled, features.pooled]),
         stages=np.concatenate([old.stages, features.stages]),
         vectors=torch.cat([old.vectors, features.vectors]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,9 +10,12 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from imlgcn.config import InputError
 from imlgcn.numbers import plural
 from imlgcn.serve import errors
 from imlgcn.serve.assets import Asset, load_assets
+from imlgcn.serve.current import Current, InUse
+from imlgcn.serve.grow_routes import router as grow_router
 from imlgcn.serve.guard import Guard
 from imlgcn.serve.routes import router
 from imlgcn.serve.service import Service
@@ -23,21 +25,33 @@ from imlgcn.tagger import Tagger
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI:
+def create_app(
+    tagger: Tagger,
+    settings: ServeSettings | None = None,
+    *,
+    reopen: Callable[[], Tagger] | None = None,
+) -> FastAPI:
     """Return an ASGI application that tags images with ``tagger``.
 
-    The engine starts and stops with the application; accepted images are answered first.
+    The engine starts and stops with the application; accepted images are answered first. ``reopen``
+    opens the tagger anew when it has changed; None: as `Tagger.load` does without options.
+
+    Raises:
+        InputError: ``settings.grow`` with an exported file, whose labels are fixed.
     """
     settings = settings or ServeSettings()
+    if settings.grow and tagger.path.is_file():
+        raise InputError(
+            f"grow=True changes a tagger folder, and {tagger.path} is an exported file: serve the "
+            "folder it was exported from"
+        )
     service = Service(tagger, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.open()
-        # the page asks for it first, and the scores take a second to read
-        await asyncio.to_thread(lambda: service.model)
+        await current.open()
         yield
-        await asyncio.to_thread(service.close)
+        await current.close()
 
     app = FastAPI(
         title="imlgcn",
@@ -47,11 +61,14 @@ def create_app(tagger: Tagger, settings: ServeSettings | None = None) -> FastAPI
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service = service
+    current = Current(app.state, service, reopen or (lambda: Tagger.load(tagger.path)))
+    app.state.current = current
     app.include_router(router)
+    app.include_router(grow_router)
     for address, asset in load_assets().items():
         app.add_route(address, _serve(asset), include_in_schema=False)
     errors.install(app)
+    app.add_middleware(InUse, current=current)
     app.add_middleware(
         Guard,
         names=_names(settings),

@@ -48,6 +48,14 @@ def name_of(table: LabelTable, label: str) -> dict[str, str]:
     return {} if name == label else {"name": name}
 
 
+def last_change(tagger: Tagger) -> str | None:
+    """Return the change of labels that would be taken back; it loads torch."""
+    from imlgcn.growing import changes
+
+    found = changes(tagger.path)
+    return found[-1].what if found else None
+
+
 def graph(tagger: Tagger) -> dict[str, Any] | None:
     """Return the label graph with a position for each label that has an edge.
 

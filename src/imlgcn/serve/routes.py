@@ -33,8 +33,8 @@ router = APIRouter()
 
 
 def service_of(request: Request) -> Service:
-    """Return the service of the app that a request came to."""
-    service: Service = request.app.state.service
+    """Return the service that a request began with."""
+    service: Service = request.state.service
     return service
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import os
 import signal
 import socket
+import sys
 import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.app import create_app
+from imlgcn.serve.current import Current
+from imlgcn.serve.errors import ApiError
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.tagger import Tagger
+
+if TYPE_CHECKING:
+    import uvicorn
 
 GRACE = 5  # seconds beyond the time limit of a request
 
@@ -22,9 +33,12 @@ def run_server(
     settings: ServeSettings | None = None,
     *,
     open_page: bool = False,
+    reopen: Callable[[], Tagger] | None = None,
     progress: Progress = SILENT,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; images accepted by then are answered first.
+
+    On SIGHUP the tagger is opened anew and takes over, as ``reopen`` in `create_app` says.
 
     Raises:
         InputError: the address cannot be used, or the tagger cannot be run.
@@ -37,8 +51,9 @@ def run_server(
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
+        app = create_app(tagger, settings, reopen=reopen)
         config = uvicorn.Config(
-            create_app(tagger, settings),
+            app,
             access_log=False,
             log_level="warning",
             server_header=False,
@@ -57,11 +72,32 @@ def run_server(
         if open_page:  # a browser that connects before the server is up waits for it
             webbrowser.open(address)
         server = uvicorn.Server(config)
+        _listen_for_hangups(server, app.state.current, progress)
         server.run(sockets=[listening])
     if server.force_exit:
         progress.say("stopped at once by a second signal; some images may not have been answered")
     else:
         progress.say("stopped; every accepted image was answered")
+
+
+def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:
+    """Reload on SIGHUP; but when the terminal that the server was started from is gone, stop."""
+    if sys.platform == "win32":
+        return
+    attached = os.isatty(0)
+
+    async def reload() -> None:
+        with suppress(ApiError):  # the log has said why
+            service = await current.reload()
+            progress.say(f"reloaded: {plural(len(service.tagger.labels), 'label')}")
+
+    def on_hangup(*_: object) -> None:
+        if attached and not os.isatty(0):
+            server.should_exit = True
+        elif current.loop is not None:  # else the tagger has only just been opened
+            asyncio.run_coroutine_threadsafe(reload(), current.loop)
+
+    signal.signal(signal.SIGHUP, on_hangup)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

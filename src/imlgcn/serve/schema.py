@@ -162,6 +162,56 @@ class SupportAnswer(BaseModel):
     support: dict[str, SupportItem] = Field(description="label -> the account of its score")
 
 
+class ReloadAnswer(BaseModel):
+    """The tagger that has taken over."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"labels": 40, "sha256": {"model.safetensors": "0f3a..."}}}
+    )
+    labels: int = Field(description="how many")
+    sha256: dict[str, str] = Field(description="of the network and the files exported from it")
+
+
+class AddedAnswer(ReloadAnswer):
+    """A new label and what to expect of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "label": "lighthouse",
+                "images": 5,
+                "expectation": "learnt from 5 images; expect an average precision of about ...",
+                "expected_AP": [0.4, 0.53, 0.67],
+                "labels": 41,
+                "sha256": {"model.safetensors": "7c10..."},
+            }
+        }
+    )
+    label: str
+    images: int = Field(description="that show it, those of earlier requests included")
+    expectation: str = Field(description="in words")
+    expected: list[float] | None = Field(
+        alias="expected_AP",
+        description="lower quartile, median and upper quartile of labels that were tried as new "
+        "ones; null: too few to say",
+    )
+
+
+class UndoAnswer(ReloadAnswer):
+    """The change that was taken back."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "taken_back": "add lighthouse",
+                "labels": 40,
+                "sha256": {"model.safetensors": "0f3a..."},
+            }
+        }
+    )
+    taken_back: str
+
+
 class Facts(BaseModel):
     """A JSON object."""
 
@@ -175,7 +225,9 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 ERRORS = {
     400: "A body that does not match its content type.",
+    403: "Not allowed from there, or not on this server.",
     404: "The tagger does not have this.",
+    409: "The tagger folder does not allow it; the tagger in service stays as it is.",
     413: "Too many bytes.",
     415: "Not an image of a known format.",
     422: "A damaged image, too many pixels or images, or an invalid parameter.",
@@ -192,6 +244,26 @@ IMAGES_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "properties": {"image": {"type": "array", "items": IMAGE["schema"]}},
+                }
+            },
+            "image/*": IMAGE,
+            "application/octet-stream": IMAGE,
+        },
+    }
+}
+GROW_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One image that shows the label as the body, or images as the files of a "
+        "form; those named `not` do not show it.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "array", "items": IMAGE["schema"]},
+                        "not": {"type": "array", "items": IMAGE["schema"]},
+                    },
                 }
             },
             "image/*": IMAGE,

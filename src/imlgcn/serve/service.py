@@ -48,6 +48,12 @@ class Service:
         self._mapping = ThreadPoolExecutor(cores(), thread_name_prefix="maps")
         self._engine = ExitStack()
 
+    def successor(self, tagger: Tagger) -> Service:
+        """Return a service of another tagger that counts on and shares the limit of memory."""
+        service = Service(tagger, self.settings)
+        service.monitor, service.held = self.monitor, self.held
+        return service
+
     def open(self) -> None:
         """Start the engine and run it once, so that the first request is not slower."""
         engine, size = self.tagger.engine, self.tagger.info.image.size
@@ -246,7 +252,9 @@ class Service:
                 "support": not self.support.refusal,
                 "graph": self.graph is not None,
                 "thresholds": self.tradeoff is not None,
+                "grow": options.grow,
             },
+            "last_change": knowledge.last_change(self.tagger) if options.grow else None,
             # why not, where the head scores by training images
             "no_support": self.support.refusal if self.support.by_images else "",
             "limits": {
@@ -257,6 +265,14 @@ class Service:
                 "seconds": options.timeout,
             },
         }
+
+    def check(self, data: bytes) -> None:
+        """Decode an image to see that it can be.
+
+        Raises:
+            InputError: it cannot.
+        """
+        self._decode(data)
 
     def _decode(self, data: bytes) -> Pixels:
         return self.tagger.load_input(self._open(data))

@@ -20,4 +20,5 @@ class ServeSettings(Settings):
     max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
     max_files: int = Field(64, ge=1)  # images of one request
     max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
+    grow: bool = False  # whether requests may add labels: they change the tagger folder
     timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

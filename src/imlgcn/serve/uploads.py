@@ -18,10 +18,11 @@ from imlgcn.serve.settings import ServeSettings
 
 
 class Upload(NamedTuple):
-    """One image as received, with the name that the client gave it."""
+    """One image as received, with the name and the form's field that the client gave it."""
 
     name: str
     data: bytes
+    field: str = ""
 
 
 class HeldBytes:
@@ -94,8 +95,11 @@ async def _read_form(
             raise ApiError(422, "too_many_images", message) from None
         raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
     try:
-        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-        return [Upload(file.filename or "", await file.read()) for file in files]
+        return [
+            Upload(part.filename or "", await part.read(), field)
+            for field, part in form.multi_items()
+            if isinstance(part, UploadFile)
+        ]
     finally:
         await form.close()
 

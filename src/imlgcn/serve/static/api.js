@@ -9,7 +9,7 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(path, options);
   } catch {
-    const readable = await options.body?.slice(0, 1).arrayBuffer().catch(() => null);
+    const readable = await options.body?.slice?.(0, 1).arrayBuffer().catch(() => null);
     if (readable === null) throw refusal("The file was changed or moved since it was added. Add it again.");
     throw new Error("The server does not answer. Is it still running?");
   }
@@ -39,10 +39,21 @@ export const maps = (file) => send("/v1/maps", file);
 /** Return the training images that decide about one label of an image file. */
 export const support = (file, label) => send(`/v1/support?${new URLSearchParams({ label })}`, file);
 
-async function send(path, file) {
+/** Teach the tagger a label from files that show it and others that do not. */
+export function addLabel(name, shown, other) {
+  const form = new FormData();
+  for (const [field, items] of [["image", shown], ["not", other]]) {
+    for (const item of items) form.append(field, item.file, item.name);
+  }
+  return send(`/v1/labels/add?${new URLSearchParams({ name })}`, form);
+}
+
+export const undoLabel = () => send("/v1/labels/undo");
+
+async function send(path, body) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await ask(path, { method: "POST", body: file });
+      return await ask(path, { method: "POST", body });
     } catch (error) {
       if (error.status !== 503 || attempt === ATTEMPTS) throw error;
       await new Promise((done) => setTimeout(done, 1000 * (error.wait || 1)));

@@ -20,15 +20,19 @@ const MEANS = {
 let all = false;
 let pinned = null; // label whose map stays, chosen by a click or a tap
 let rows = null; // labels as they are listed: rows do not move under a pointer that answers
+let asked = false; // for all probabilities: their order is a new one
 const widths = new Map(); // label -> its probability as drawn, from which a bar grows or shrinks
 let address = null; // of the image shown, revoked when the next one is
 
 export function show() {
   store.addEventListener("selected", ({ detail }) => open(detail));
   store.addEventListener("thresholds", renewOrder);
-  store.addEventListener("asked", renew);
+  store.addEventListener("asked", () => {
+    asked = true;
+    renew();
+  });
   for (const what of ["scored", "corrected"]) {
-    store.addEventListener(what, ({ detail }) => detail === store.selected && renew());
+    store.addEventListener(what, ({ detail }) => detail === store.selected && renewed(what));
   }
   byId("find").addEventListener("input", renewOrder);
   byId("more").addEventListener("click", () => {
@@ -73,6 +77,12 @@ function renew() {
   problem.textContent = item.error ?? "";
   byId("answers").hidden = byId("map-hint").hidden = !item.probabilities;
   if (item.probabilities) bars(item);
+}
+
+function renewed(what) {
+  if (what === "scored" && asked) rows = null;
+  asked &&= what !== "scored";
+  renew();
 }
 
 function renewOrder() {

@@ -1,13 +1,14 @@
 // One card per image: thumbnail, name, tags. Two hundred of them must not block the page.
 
 import { byId, make } from "./dom.js";
+import { pick } from "./grow.js";
 import { found, select, store } from "./store.js";
 
 const SIDE = 320; // pixels of a thumbnail's longer side
 const DECODING = 2; // thumbnails at once
 const TAGS = 5; // on a card
 
-const cards = new Map(); // item -> {row, button, canvas, tags}
+const cards = new Map(); // item -> {row, button, canvas, tags, box}
 const undecoded = [];
 let decoding = 0;
 
@@ -41,8 +42,9 @@ function card(item) {
     tags,
   );
   button.addEventListener("click", () => select(item));
-  const row = make("li", {}, button);
-  cards.set(item, { row, button, canvas, tags });
+  const box = store.model.can.grow ? pick(item) : null;
+  const row = make("li", {}, button, box && make("label", { class: "pick" }, box));
+  cards.set(item, { row, button, canvas, tags, box });
   undecoded.push(item);
   renew(item);
   return row;
@@ -72,10 +74,11 @@ function words(item) {
 }
 
 function mark(item) {
-  for (const [other, { button }] of cards) {
+  for (const [other, { button, box }] of cards) {
     const chosen = other === item;
     button.classList.toggle("selected", chosen);
     button.tabIndex = chosen ? 0 : -1; // one stop for the Tab key; the arrows do the rest
+    if (box) box.tabIndex = button.tabIndex;
     if (chosen) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   }
@@ -95,8 +98,9 @@ function move(event) {
   const target = targets[event.key]?.() ?? index;
   if (target === index || target < 0 || target > last) return;
   event.preventDefault();
+  const picking = event.target.type === "checkbox";
   select(store.items[target]);
-  cards.get(store.selected).button.focus();
+  cards.get(store.selected)[picking ? "box" : "button"].focus();
 }
 
 /** How many cards are in a row: all of them where the gallery is one row that scrolls. */

@@ -10,10 +10,16 @@ const MOST = 300; // arrows in words
 
 const nodes = new Map(); // label -> its elements
 const edges = []; // {element, source, target}
+let shown = null;
 
+/** Show a label graph, also in place of an earlier one; null: there is none. */
 export function show(graph) {
+  byId("graph").hidden = !graph;
+  nodes.clear();
+  edges.length = 0;
+  const first = !shown;
+  shown = graph;
   if (!graph) return;
-  byId("graph").hidden = false;
   const drawn = graph.nodes.length > 0;
   byId("graph-frame").hidden = byId("arrows").hidden = !drawn;
   if (drawn) {
@@ -21,8 +27,10 @@ export function show(graph) {
     inWords(graph);
   }
   byId("isolated").replaceChildren(...isolated(graph.isolated));
-  for (const what of ["selected", "scored", "corrected", "thresholds"]) {
-    store.addEventListener(what, () => light(graph));
+  if (first) {
+    for (const what of ["selected", "scored", "corrected", "thresholds"]) {
+      store.addEventListener(what, () => shown && light(shown));
+    }
   }
   light(graph);
 }

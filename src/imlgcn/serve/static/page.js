@@ -7,10 +7,12 @@ import { byId, notice, say } from "./dom.js";
 import * as files from "./files.js";
 import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
+import * as grow from "./grow.js";
 import { makeUpdate } from "./known.js";
 import { number, plural } from "./numbers.js";
 import {
   add,
+  askAgain,
   clear,
   found,
   isBusy,
@@ -26,11 +28,7 @@ import * as tradeoff from "./tradeoff.js";
 
 async function start() {
   try {
-    const [model, labels] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
-    store.model = model;
-    setLabels(labels.labels);
-    setThresholds(labels.labels.map((item) => item.threshold));
-    introduce(model);
+    await learnFacts();
   } catch (error) {
     byId("facts").textContent = error.message;
     return;
@@ -38,15 +36,36 @@ async function start() {
   gallery.show();
   detail.show();
   files.listen(take);
+  grow.show(renewTagger);
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
+  await learnMore();
+}
+
+/** Ask what the tagger is; the page needs it to tag. */
+async function learnFacts() {
+  const [model, labels] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
+  store.model = model;
+  setLabels(labels.labels);
+  setThresholds(labels.labels.map((item) => item.threshold));
+  introduce(model);
+}
+
+async function learnMore() {
   const { can, known_by } = store.model;
   if (known_by === "counts") {
     get("/v1/known").then(async (facts) => setUpdate(await makeUpdate(facts, store.labels)), () => null);
   }
-  if (can.thresholds) tradeoff.show(await get("/v1/thresholds").catch(() => null));
-  if (can.graph) graph.show(await get("/v1/graph").catch(() => null));
+  tradeoff.show(can.thresholds ? await get("/v1/thresholds").catch(() => null) : null);
+  graph.show(can.graph ? await get("/v1/graph").catch(() => null) : null);
+}
+
+/** The tagger's labels have changed: take it over, and tag every image anew. */
+async function renewTagger() {
+  await learnFacts();
+  askAgain();
+  await learnMore();
 }
 
 function introduce(model) {

@@ -57,6 +57,7 @@ const makeItem = (file) => ({
   corrections: new Map(), // index of the label -> 1 yes, 0 no
   saved: false, // these corrections were downloaded
   maps: null,
+  support: new Map(), // label -> promise of its training images
 });
 
 /** Send images again that have no response, or none to the last correction. */
@@ -95,7 +96,12 @@ export function clear() {
   select(null);
 }
 
+/** Take over the tagger's labels, also when they have changed: by name, what is new is unknown. */
 export function setLabels(items) {
+  const before = new Map(store.labels.map((label, index) => [label, index]));
+  const from = items.map(({ label }) => before.get(label));
+  for (const item of store.items) relabel(item, from);
+  store.update = null;
   store.table = items;
   store.labels = items.map((item) => item.label);
   store.names = items.map((item) => item.name ?? item.label);
@@ -106,6 +112,20 @@ export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
   store.step = step;
   emit("thresholds");
+}
+
+/** Carry what is known of an item over: `from` has the index that each label had, if any. */
+function relabel(item, from) {
+  const kept = [...from.entries()].filter(([, old]) => item.corrections.has(old));
+  item.corrections = new Map(kept.map(([label, old]) => [label, item.corrections.get(old)]));
+  item.probabilities &&= from.map((old) => item.probabilities[old] ?? 0);
+  Object.assign(item, { free: item.probabilities, logits: null, maps: null });
+  item.support.clear();
+}
+
+/** Ask for all tags anew: the tagger has changed. */
+export function askAgain() {
+  retry(store.items.filter((item) => !item.refused));
 }
 
 /** Take over what answers say about other labels, also those that were given before. */
@@ -211,7 +231,11 @@ function take(item, { probabilities: free, logits }) {
 
 async function ask(item, known) {
   const limit = store.model.limits.bytes;
-  if (item.file.size <= limit) return api.tag(item.file, known);
+  if (item.file.size <= limit) {
+    const answer = await api.tag(item.file, known);
+    if (answer.probabilities.length === store.labels.length) return answer;
+    throw new Error("The tagger’s labels have changed. Load this page anew.");
+  }
   throw api.refusal(`${item.name} is larger than the ${Math.round(limit / 1e6)} MB that the server accepts.`);
 }
 

@@ -11,7 +11,6 @@ const SIDES = [
 ];
 
 const panel = make("div", { class: "support", role: "group" });
-const answers = new WeakMap(); // item -> label -> promise
 let shown = []; // the item and label that the panel is about: responses may be late
 
 /** Whether a label that is chosen has training images, or a sentence on why they are not shown. */
@@ -43,8 +42,7 @@ async function fill(item, label) {
 }
 
 function ask(item, label) {
-  if (!answers.has(item)) answers.set(item, new Map());
-  const known = answers.get(item);
+  const known = item.support;
   if (!known.has(label)) {
     const answer = api.support(item.file, store.labels[label]);
     known.set(label, answer);

@@ -8,8 +8,10 @@ const WIDTH = 220;
 const HEIGHT = 120;
 const EDGE = { left: 24, right: 10, top: 8, bottom: 22 };
 
+/** Show the slider of a trade-off, also in place of an earlier one; null: there is none. */
 export function show(tradeoff) {
-  if (!tradeoff || tradeoff.steps.length < 2) return;
+  byId("tradeoff").hidden = !tradeoff || tradeoff.steps.length < 2;
+  if (byId("tradeoff").hidden) return;
   const slider = byId("slider");
   const steps = tradeoff.steps;
   slider.min = 0;
@@ -37,8 +39,7 @@ export function show(tradeoff) {
     dot.setAttribute("cy", y(step.precision));
     setThresholds(step.thresholds, { ...step, evaluatedOn, positives: tradeoff.positives, fitted: !tested });
   };
-  slider.addEventListener("input", renew);
-  byId("tradeoff").hidden = false;
+  slider.oninput = renew; // in place of an earlier one
   renew();
 }
 

@@ -1,0 +1,107 @@
+"""Labels of the served tagger, added from uploaded images and taken back: off unless asked for.
+
+The functions work for seconds and write into the tagger folder: they run in a thread, one at a
+time. The uploaded images are in a folder that the caller deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imlgcn.config import InputError
+from imlgcn.serve.current import public
+from imlgcn.serve.errors import LOG, ApiError
+from imlgcn.serve.service import Service
+from imlgcn.serve.uploads import Upload, image_refusal
+
+ABSENT = "not"  # the name of a form's files that do not show the label
+
+
+class Stored(NamedTuple):
+    """An uploaded image as a file, what the client calls it, and whether it shows the label."""
+
+    path: Path
+    name: str
+    shows: bool
+
+
+def check(service: Service) -> None:
+    """Refuse changes unless the server was started for them.
+
+    Raises:
+        ApiError: 403.
+    """
+    if not service.settings.grow:
+        message = "this server does not change its tagger; start it with --grow if it should"
+        raise ApiError(403, "not_growing", message)
+
+
+def store(uploads: Sequence[Upload], folder: Path, service: Service) -> list[Stored]:
+    """Write uploaded images into a folder, each under a name of ours.
+
+    Raises:
+        ApiError: one cannot be decoded.
+    """
+    stored = []
+    for number, upload in enumerate(uploads):
+        try:
+            service.check(upload.data)
+        except InputError as error:
+            raise image_refusal(error, upload, service.settings) from None
+        path = folder / f"{number:04}"
+        path.write_bytes(upload.data)
+        stored.append(Stored(path, upload.name or "image", upload.field != ABSENT))
+    return stored
+
+
+def add(service: Service, name: str, images: Sequence[Stored]) -> dict[str, Any]:
+    """Teach the tagger a label and return what to expect of it, as JSON.
+
+    Raises:
+        ApiError: 422, a name or images that it cannot be learnt from; 500, the folder cannot be
+            written.
+    """
+    from imlgcn.growing import NewLabel, add_labels, sentence
+
+    shown, other = (
+        tuple(image.path for image in images if image.shows is wanted) for wanted in (True, False)
+    )
+    names = {image.path: image.name for image in images}
+    try:
+        label = NewLabel(name, shown, other)
+        _, (added,) = add_labels(service.tagger.path, [label], names=names)
+    except (InputError, OSError) as error:
+        raise _refusal(error, service, "not_added") from None
+    return {
+        "label": added.name,
+        "images": added.images,
+        "expectation": sentence(added),
+        "expected_AP": added.expectation.AP,
+    }
+
+
+def take_back(service: Service) -> dict[str, Any]:
+    """Take the last change of the tagger's labels back and return what it was, as JSON.
+
+    Raises:
+        ApiError: 409, there is none; 500, the folder cannot be written.
+    """
+    from imlgcn.growing import changes, undo
+
+    path = service.tagger.path
+    if not changes(path):
+        raise ApiError(409, "nothing_to_undo", "there is no change of labels to take back")
+    try:
+        return {"taken_back": undo(path).what}
+    except (InputError, OSError) as error:
+        raise _refusal(error, service, "not_undone") from None
+
+
+def _refusal(error: InputError | OSError, service: Service, code: str) -> ApiError:
+    if isinstance(error, OSError):
+        LOG.error("the tagger folder cannot be written", exc_info=error)
+        why = error.strerror or type(error).__name__
+        return ApiError(500, "not_written", f"the tagger folder cannot be written: {why}")
+    return ApiError(422, code, public(error, service))
