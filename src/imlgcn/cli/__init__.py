@@ -23,6 +23,7 @@ MODULES = {
     "explain": ("explain",),
     "compare": ("compare",),
     "export": ("export",),
+    "suggest": ("suggest", "similar"),
 }
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "split", "graph"),
@@ -30,6 +31,7 @@ PANELS = {  # of `imlgcn --help`, in its order
     "Use it": ("predict", "serve"),
     "Look at it": ("evaluate", "explain", "report"),
     "Compare and publish": ("compare", "systems", "params", "export"),
+    "Grow it": ("suggest", "similar"),
 }
 
 

@@ -18,6 +18,7 @@ RENAMED = {
 # arguments whose flag is their own name
 SAME = (
     "backbone",
+    "budget",
     "calibration",
     "config",
     "data_names",
@@ -52,6 +53,7 @@ SAME = (
     "size",
     "split",
     "threshold",
+    "top",
     "variant",
     "weights",
     "words",

@@ -17,6 +17,7 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Features, Head
+from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
 from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_rows import Kept, keep
@@ -198,11 +199,19 @@ class KernelHead(_Occluded, Head):
 
     def _similarities(self, features: Features) -> Tensor:
         """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
-        levels = _pooled(features, self.feature_levels)
-        units = joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)  # (B, D)
+        units = self._vectors(features)  # (B, D)
         kept = Kept(self.support, self.stage_support, self.stage_step)
         distances = squared_distances(units, kept.units(units.dtype))  # (B, N)
         return (distances * (-self.gamma / self.median)).exp()
+
+    def _vectors(self, features: Features) -> Tensor:
+        levels = _pooled(features, self.feature_levels)
+        return joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)
+
+    def image_space(self) -> ImageSpace:
+        """Return the vectors v, and those of the images it was fitted on as they are kept."""
+        kept = Kept(self.support, self.stage_support, self.stage_step).units(torch.float32)
+        return ImageSpace(self._vectors, kept, float(self.median), self.gamma, self.ridge)
 
     def support_contributions(self, features: Features, label: int) -> Tensor:
         """Return each image's similarity to this one times its weight for the label, ``(N,)``."""
