@@ -184,8 +184,8 @@ HEADER = [
     "",
     "Frozen EfficientNet-Lite0, kernel head, random splits; 50 random images are labelled, then 50 "
     "at a time by a rule. Test mAP in percent; area: the mean height of the curve from 50 to 400 "
-    "images. Rare labels: the rarer half. 95 % corrected resampled t interval (Nadeau & Bengio 2003), "
-    "**bold** where it leaves out 0.",
+    "images. Rare labels: the rarer half. 95 % corrected resampled t interval (Nadeau & Bengio "
+    "2003), **bold** where it leaves out 0.",
     "",
 ]
 NEAREST_SAYS = (

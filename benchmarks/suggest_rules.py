@@ -1,6 +1,6 @@
 """Rules that say which images to label next, for :mod:`benchmarks.suggest`.
 
-Each takes what is known and returns 50 images. What `imlgcn suggest` does is ``coverage``. L labels.
+Each takes what is known and returns 50 images; `imlgcn suggest` is ``coverage``. L labels.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw
 from PIL import Image
 
+from conftest import draw
 from imlgcn.tagger import Tagger
 
 NEW = 24

@@ -65,7 +65,7 @@ def test_mistakes_are_refused_in_words(kernel, onnx_file, folder, tmp_path):
 
 
 def test_words_never_say_less_of_a_smaller_distance():
-    order = ["nearly the same picture", "very alike", "alike", "somewhat alike"]
-    order.append("no more alike than any two")
+    order = ["nearly the same picture", "very similar", "similar", "somewhat similar"]
+    order.append("no more similar than any two")
     found = [in_words(step / 100) for step in range(130)]
     assert list(dict.fromkeys(found)) == order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from imlgcn import suggest
 from imlgcn.config import InputError
 from imlgcn.suggestion.folder import drawn
 from imlgcn.tagger import Tagger
+
+MODULE = import_module("imlgcn.suggestion.suggest")
 
 
 def names(found) -> list[str]:
@@ -40,9 +43,7 @@ def test_with_a_budget_beyond_the_folder_every_image_is_suggested_and_the_gains_
     assert 0 < sum(gains) < 1
 
 
-def test_the_order_of_the_files_and_the_place_of_the_folder_do_not_matter(
-    kernel, folder, tmp_path
-):
+def test_the_order_of_the_files_and_the_place_of_the_folder_do_not_matter(kernel, folder, tmp_path):
     paths = sorted(folder.iterdir())
     shuffled = [paths[i] for i in np.random.default_rng(1).permutation(len(paths))]
     found = suggest(kernel, shuffled, budget=6)
@@ -65,7 +66,7 @@ def test_a_near_duplicate_is_left_out_also_where_its_features_differ(
     kernel, folder, saved_again, monkeypatch
 ):
     saved_again(folder / "new03.png", folder / "again.jpg")
-    monkeypatch.setattr("imlgcn.suggestion.suggest.ALMOST_SAME", -1.0)
+    monkeypatch.setattr(MODULE, "ALMOST_SAME", -1.0)
     found = names(suggest(kernel, folder, budget=100))
     assert len(found) == 24
     assert len({"new03.png", "again.jpg"} & set(found)) == 1
@@ -107,7 +108,7 @@ def test_the_nearest_training_image_is_that_image_where_it_is_in_the_folder(
     kernel, folder, shapes, monkeypatch
 ):
     learnt = kernel.folder.support(features=False).images[2]
-    monkeypatch.setattr("imlgcn.suggestion.suggest.ALMOST_SAME", -1.0)
+    monkeypatch.setattr(MODULE, "ALMOST_SAME", -1.0)
     found = suggest(kernel, shapes.parent / learnt)
     assert found.images[0].nearest == learnt
     assert found.images[0].similarity == pytest.approx(1, abs=1e-3)
@@ -176,7 +177,7 @@ def test_of_a_large_folder_some_are_drawn_by_their_names_wherever_it_is(tmp_path
 
 
 def test_what_is_not_drawn_of_a_large_folder_is_counted(kernel, folder, monkeypatch):
-    monkeypatch.setattr("imlgcn.suggestion.suggest.MOST", 10)
+    monkeypatch.setattr(MODULE, "MOST", 10)
     found = suggest(kernel, folder, budget=100)
     assert (found.considered, found.left_out) == (10, 14)
 

@@ -32,9 +32,9 @@ from imlgcn.training.loop import score_features
 BLOCK = 1024  # images compared with all others at once
 WORDS = (  # up to so many medians of squared distance
     (0.05, "nearly the same picture"),
-    (0.35, "very alike"),
-    (0.6, "alike"),
-    (0.85, "somewhat alike"),
+    (0.35, "very similar"),
+    (0.6, "similar"),
+    (0.85, "somewhat similar"),
 )
 ALMOST_SAME, ALIKE = WORDS[0][0], WORDS[2][0]
 
@@ -144,7 +144,7 @@ def _place(
     if kept is None or kept.features is None or not len(kept.images):
         space = ImageSpace(deepest_roots, vectors[:0], median_distance(vectors))
         return space, vectors, None
-    return feature_space(torch.from_numpy(kept.features).float()), vectors, kept.images
+    return feature_space(torch.from_numpy(kept.features.astype(np.float32))), vectors, kept.images
 
 
 def _names(kept: Support | None, images: int) -> tuple[str, ...] | None:
@@ -156,10 +156,10 @@ def in_words(distance: float) -> str:
     """Say how alike two images are; ``distance`` in medians of squared distance.
 
     >>> in_words(0.0), in_words(0.5), in_words(1.0)
-    ('nearly the same picture', 'alike', 'no more alike than any two')
+    ('nearly the same picture', 'similar', 'no more similar than any two')
     """
     found = (words for limit, words in WORDS if distance <= limit)
-    return next(found, "no more alike than any two")
+    return next(found, "no more similar than any two")
 
 
 def drawn(paths: Sequence[str], most: int) -> list[str]:

@@ -203,5 +203,6 @@ def _words(like: int, distance: float) -> str:
         stands = "like no other image of the folder"
     if not math.isfinite(distance):
         return stands
-    new = "unlike any training image" if distance > ALIKE else "a training image is"
-    return f"{stands}; {new}" if distance > ALIKE else f"{stands}; {new} {in_words(distance)}"
+    if distance > ALIKE:
+        return f"{stands}; unlike any training image"
+    return f"{stands}; the nearest training image is {in_words(distance)}"
