@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imlgcn.pipeline import demo, train
     from imlgcn.prediction import predict
     from imlgcn.progress import TerminalProgress
+    from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
 
 __version__ = "0.2.0"
@@ -57,7 +58,9 @@ _HOMES = {
     "demo": "pipeline",
     "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
+    "similar": "suggestion",
     "split_dataset": "data.split",
+    "suggest": "suggestion",
     "train": "pipeline",
 }
 
@@ -83,7 +86,9 @@ __all__ = [
     "import_checkpoint",
     "load_dataset",
     "predict",
+    "similar",
     "split_dataset",
+    "suggest",
     "train",
 ]
 

@@ -66,6 +66,8 @@ def test_all_that_reads_a_tagger_reads_a_changed_one(change, own_kernel, crosses
     assert cli("predict", own_kernel, image).code == 0
     assert cli("report", own_kernel).code == 0
     assert cli("explain", own_kernel, image).code == 0
+    assert cli("similar", own_kernel, image, shapes.parent).code == 0
+    assert cli("suggest", own_kernel, shapes.parent, "--budget", "3").code == 0
     assert evaluate(tagger, shapes)["mAP"] is not None
     assert tagger.thresholds_for("f1-macro").shape == (len(tagger.labels),)
     assert tagger.folder.support().labels == tagger.labels

@@ -25,6 +25,7 @@ MODULES = {
     "compare": ("compare",),
     "export": ("export",),
     "label": ("label",),
+    "suggest": ("suggest", "similar"),
 }
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "audit", "split", "graph"),
@@ -32,7 +33,7 @@ PANELS = {  # of `imlgcn --help`, in its order
     "Use it": ("predict", "serve"),
     "Look at it": ("evaluate", "explain", "report"),
     "Compare and publish": ("compare", "systems", "params", "export"),
-    "Grow it": ("label",),
+    "Grow it": ("suggest", "similar", "label"),
 }
 
 

@@ -20,6 +20,7 @@ RENAMED = {
 SAME = (
     "answers",
     "backbone",
+    "budget",
     "calibration",
     "config",
     "data_names",
@@ -59,6 +60,7 @@ SAME = (
     "size",
     "split",
     "threshold",
+    "top",
     "unknown_as",
     "variant",
     "weights",

@@ -13,6 +13,7 @@ from torch import Tensor
 from imlgcn.activation_maps import NeighbourEffect
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.scorer import Criterion, Features, Scorer
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class Head(Scorer):
     def support_weights(self) -> Tensor:
         """Return the weights ``(N, L)`` with which the images it was fitted on vote for labels."""
         raise InputError(f"{type(self).__name__} does not score by the images it was fitted on")
+
+    def image_space(self) -> ImageSpace | None:
+        """Return the space in which it compares images; None: it does not compare any."""
+        return None
 
     def linear_form(self) -> tuple[Tensor, Tensor | None] | None:
         """Return the weight ``(L, C)`` of the image vector, and the bias ``(L,)`` if any.

@@ -17,6 +17,7 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Features, Head
+from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
 from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_rows import Kept, keep
@@ -224,6 +225,11 @@ class KernelHead(KernelScorer, Head):
     def rate(self) -> float:
         r""":math:`\gamma / m`, by which squared distances are multiplied."""
         return self.gamma / float(self.median)
+
+    def image_space(self) -> ImageSpace:
+        """Return the vectors v, and those of the images it was fitted on as they are kept."""
+        kept = self.fitted_vectors(torch.float32)
+        return ImageSpace(self.vectors, kept, float(self.median), self.gamma, self.ridge)
 
     def support_contributions(self, features: Features, label: int) -> Tensor:
         """Return each image's similarity to this one times its weight for the label, ``(N,)``."""
