@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
     from imlgcn.growing.history import Change, changes, undo
     from imlgcn.growing.pool import NewLabel
-    from imlgcn.growing.words import sentence
     from imlgcn.growing.tagger import Tagger
+    from imlgcn.growing.words import sentence
 
 _HOMES = {
     "Added": "add",

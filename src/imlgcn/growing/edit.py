@@ -8,7 +8,8 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.growing.exports import finish
-from imlgcn.growing.state import pick_labels, read_state
+from imlgcn.growing.picking import pick_labels
+from imlgcn.growing.state import read_state
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
