@@ -176,6 +176,22 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_changes(own_kernel, label,
     assert not (own_kernel / "history").exists()
 
 
+def test_a_label_that_is_given_twice_is_refused(own_kernel, crosses):
+    twice = [NewLabel("cross", tuple(crosses[:2])), NewLabel(" cross", tuple(crosses[2:]))]
+    with pytest.raises(InputError, match="'cross' is given twice"):
+        add_labels(own_kernel, twice)
+
+
+def test_a_new_training_in_the_folder_forgets_the_changes_of_the_old_one(
+    own_kernel, crosses, train_tiny
+):
+    add_labels(own_kernel, [NewLabel("cross", tuple(crosses))])
+    new = train_tiny(own_kernel, head="kernel", replace=True)
+    assert "cross" not in new.labels
+    with pytest.raises(InputError, match="no change of labels to take back"):
+        undo(own_kernel)
+
+
 def test_an_exported_file_cannot_learn(onnx_file, crosses):
     with pytest.raises(InputError, match="give the tagger folder it was exported from"):
         add_labels(onnx_file, [NewLabel("cross", tuple(crosses))])

@@ -118,6 +118,9 @@ def check_labels(state: State, labels: Sequence[NewLabel]) -> list[NewLabel]:
     """
     if not labels:
         raise InputError("no label to add was given")
+    names = [checked_name(label.name) for label in labels]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"the label {min(twice)!r} is given twice; give all its images at once")
     kept = set() if state.support is None else set(state.support.images[: state.fitted])
     for label in labels:
         name = checked_name(label.name)

@@ -12,7 +12,7 @@ import yaml
 
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.files import write_atomic
-from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, FILES, LOG, MODEL, read_config
+from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, FILES, HISTORY, LOG, MODEL, read_config
 
 REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
 
@@ -70,12 +70,13 @@ def remove_run(out: Path) -> None:
     for name in FILES:
         for path in (out / name, *out.glob(f".{name}.*.tmp")):  # a killed run's half-written ones
             path.unlink(missing_ok=True)
-    if (out / CHECKPOINTS).is_dir():
-        shutil.rmtree(out / CHECKPOINTS)
+    for folder in (CHECKPOINTS, HISTORY):
+        if (out / folder).is_dir():
+            shutil.rmtree(out / folder)
 
 
 def _set_aside(out: Path) -> None:
-    present = [out / name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+    present = [out / name for name in (*FILES, CHECKPOINTS, HISTORY) if (out / name).exists()]
     finished = (out / MODEL).is_file()
     if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaced nothing
         close_run_folder(out)
