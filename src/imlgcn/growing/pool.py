@@ -118,31 +118,35 @@ def check_labels(state: State, labels: Sequence[NewLabel]) -> list[NewLabel]:
     """
     if not labels:
         raise InputError("no label to add was given")
-    names = [checked_name(label.name) for label in labels]
+    plain = [NewLabel(checked_name(x.name), x.images, x.absent, x.answers) for x in labels]
+    names = [label.name for label in plain]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"the label {min(twice)!r} is given twice; give all its images at once")
     kept = set() if state.support is None else set(state.support.images[: state.fitted])
-    for label in labels:
-        name = checked_name(label.name)
-        if name in state.info.labels and not was_added(state, name):
-            raise InputError(
-                f"the tagger was trained with the label {name!r}; to learn it from more images, "
-                f"train with start={str(state.path)!r}"
-            )
-        if name in state.info.labels and state.support is None:
-            raise InputError(
-                f"there is a label {name!r}, and its images were not kept; remove it first"
-            )
-        earlier = was_added(state, name)
-        if not (label.images or earlier or 1 in label.answers.values()):
-            raise InputError(f"no image shows the new label {name!r}; give at least one")
-        if both := set(label.images) & set(label.absent):
-            raise InputError(f"{min(both)} is given as showing {name!r} and as not showing it")
-        if other := [image for image in label.answers if image not in kept]:
-            raise InputError(
-                f"the answers name {other[0]!r}, which is none of the tagger's training images"
-            )
-    return [NewLabel(checked_name(x.name), x.images, x.absent, x.answers) for x in labels]
+    for label in plain:
+        _check(state, label, kept)
+    return plain
+
+
+def _check(state: State, label: NewLabel, kept: set[str]) -> None:
+    name, earlier = label.name, was_added(state, label.name)
+    if name in state.info.labels and not earlier:
+        raise InputError(
+            f"the tagger was trained with the label {name!r}; to learn it from more images, "
+            f"train with start={str(state.path)!r}"
+        )
+    if earlier and state.support is None:
+        raise InputError(
+            f"there is a label {name!r}, and its images were not kept; remove it first"
+        )
+    if not (label.images or earlier or 1 in label.answers.values()):
+        raise InputError(f"no image shows the new label {name!r}; give at least one")
+    if both := set(label.images) & set(label.absent):
+        raise InputError(f"{min(both)} is given as showing {name!r} and as not showing it")
+    if other := [image for image in label.answers if image not in kept]:
+        raise InputError(
+            f"the answers name {other[0]!r}, which is none of the tagger's training images"
+        )
 
 
 def was_added(state: State, name: str) -> bool:
