@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ import pytest
 
 from imlgcn import suggest
 from imlgcn.config import InputError
+from imlgcn.suggestion import choice
 from imlgcn.suggestion.folder import drawn
 from imlgcn.tagger import Tagger
-
-MODULE = import_module("imlgcn.suggestion.suggest")
 
 
 def names(found) -> list[str]:
@@ -66,7 +64,7 @@ def test_a_near_duplicate_is_left_out_also_where_its_features_differ(
     kernel, folder, saved_again, monkeypatch
 ):
     saved_again(folder / "new03.png", folder / "again.jpg")
-    monkeypatch.setattr(MODULE, "ALMOST_SAME", -1.0)
+    monkeypatch.setattr(choice, "ALMOST_SAME", -1.0)
     found = names(suggest(kernel, folder, budget=100))
     assert len(found) == 24
     assert len({"new03.png", "again.jpg"} & set(found)) == 1
@@ -108,7 +106,7 @@ def test_the_nearest_training_image_is_that_image_where_it_is_in_the_folder(
     kernel, folder, shapes, monkeypatch
 ):
     learnt = kernel.folder.support(features=False).images[2]
-    monkeypatch.setattr(MODULE, "ALMOST_SAME", -1.0)
+    monkeypatch.setattr(choice, "ALMOST_SAME", -1.0)
     found = suggest(kernel, shapes.parent / learnt)
     assert found.images[0].nearest == learnt
     assert found.images[0].similarity == pytest.approx(1, abs=1e-3)
@@ -177,7 +175,7 @@ def test_of_a_large_folder_some_are_drawn_by_their_names_wherever_it_is(tmp_path
 
 
 def test_what_is_not_drawn_of_a_large_folder_is_counted(kernel, folder, monkeypatch):
-    monkeypatch.setattr(MODULE, "MOST", 10)
+    monkeypatch.setattr(choice, "MOST", 10)
     found = suggest(kernel, folder, budget=100)
     assert (found.considered, found.left_out) == (10, 14)
 
