@@ -156,7 +156,7 @@ def kernel_tagger(once, train_tiny):
     """A trained kernel tagger; read only."""
     from imlgcn.tagger import Tagger
 
-    return Tagger.load(once("kernel", lambda folder: train_tiny(folder, head="kernel")))
+    return Tagger.load(once("quick_kernel", lambda folder: train_tiny(folder, head="kernel")))
 
 
 @pytest.fixture
