@@ -47,7 +47,7 @@ def knowing(page):
     def change(route):
         answer = route.fetch()
         model = answer.json()
-        model["can"]["known"] = True
+        model["known_by"] = "head"
         route.fulfill(response=answer, json=model)
 
     page.route("**/v1/model", change)
