@@ -10,7 +10,7 @@ from imlgcn.growing.ask import doubtful_images, read_answers, write_questions
 from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
 from imlgcn.growing.history import Change, changes, undo
 from imlgcn.growing.pool import NewLabel
-from imlgcn.growing.sentence import sentence
+from imlgcn.growing.wording import sentence
 
 __all__ = [
     "Added",
