@@ -8,7 +8,7 @@ PINS := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 GRAPHS := iml_gcn:graph=identity,iml_gcn:graph=adaptive,iml_gcn:residual=true,iml_gcn:embedding=image,iml_gcn:embedding=onehot,iml_gcn:embedding=words,linear:pooling=max,ml_gcn:pooling=avg
 ON_VECTORS := linear,kernel,mlp,ml_gcn,iml_gcn,cnn_rnn,$(GRAPHS)
 ON_MAPS := linear,kernel,mlp,iml_gcn,csra,srn,c_tran,ml_decoder,ssgrl,kggr,query2label
-ON_EMOJI := linear,kernel,iml_gcn,iml_gcn:embedding=words
+ON_EMOJI := linear,kernel,iml_gcn,iml_gcn:graph=identity,iml_gcn:embedding=words
 SOURCES := src tests benchmarks docs recipes examples tools
 # the lowest versions are tested with the lowest Python: make test-oldest OLDEST_PYTHON=...
 OLDEST := .venv-oldest
