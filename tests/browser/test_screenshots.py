@@ -104,7 +104,7 @@ def test_a_picture_of_a_new_label(open_page, demo, tmp_path, scheme):
     others = [path for path in demo[1] if Path(path).stem in BESIDE]
     process, where = serve(copy, "--grow")
     try:
-        page = open_page(where, color_scheme=scheme, viewport={"width": 1280, "height": 1200})
+        page = open_page(where, color_scheme=scheme, viewport={"width": 1280, "height": 1700})
         add(page, [*(str(tmp_path / name) for name in BICYCLES), *others])
         for number in range(3):
             page.locator(".pick input").nth(number).check()
