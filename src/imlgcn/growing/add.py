@@ -22,6 +22,9 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
 
+ASKED = 200  # doubtful images that are named
+
+
 @dataclass(frozen=True)
 class Added:
     """A label that was added.
@@ -101,9 +104,6 @@ def add_labels(
         reports.append(Added(one.name, one.images, one.expectation, share, doubtful, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
     return finish(widen(state, learnt, pool, found), f"add {what}", progress), reports
-
-
-ASKED = 200  # doubtful images that are named
 
 
 def _usual_share(state: State) -> float:

@@ -24,10 +24,11 @@ from imlgcn.labels.known import PairCounts
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.models.grown import AddedLabels
 from imlgcn.models.heads.kernel import KernelHead
-from imlgcn.tagger.info import AddedLabel
+from imlgcn.tagger.info import AddedLabel, TaggerInfo
 from imlgcn.tagger.scores import ScoredSplit
-from imlgcn.tagger.support import half_precision
+from imlgcn.tagger.support import Support, half_precision
 
+VALUES = ("slope", "intercept", "threshold", "positives")  # of a label's calibration
 FRESH = 1_000_000_000  # groups of added images are numbered from here: each is alone
 
 
@@ -102,7 +103,7 @@ def _state(
     }
 
 
-def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: Pool):  # type: ignore[no-untyped-def]
+def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: Pool) -> TaggerInfo:
     growth, calibration = state.growth, state.info.calibration
     H = len(growth.head_labels)
     facts = {name: list(getattr(calibration, name)) for name in VALUES}
@@ -139,9 +140,6 @@ def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: P
             "calibration": calibration.model_copy(update=facts),
         }
     )
-
-
-VALUES = ("slope", "intercept", "threshold", "positives")
 
 
 def _split(
@@ -214,7 +212,7 @@ def _is_added(state: State, pool: Pool, at: int) -> bool:
     return at >= len(outputs) or min(outputs[at]) >= len(state.growth.head_labels)
 
 
-def _support(state: State, pool: Pool):  # type: ignore[no-untyped-def]
+def _support(state: State, pool: Pool) -> Support | None:
     """Return the images of the tagger, those that were added at the end."""
     old = state.support
     if old is None or old.features is None:
