@@ -21,7 +21,6 @@ from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
-
 ASKED = 200  # doubtful images that are named
 
 
@@ -63,7 +62,7 @@ def add_labels(
     for those that look like the label.
 
     Args:
-        tagger: a tagger folder; files exported from it are set aside, as they lack the labels.
+        tagger: a tagger folder; files exported into it are written and proved anew.
         labels: what to add.
         known: other labels of the new images, by file: 1 present, 0 absent. None: not known.
         share: how frequent the labels are among the images to tag, 0 to 1. None: as the median of
