@@ -18,6 +18,8 @@ LIKE = "More like this"
 BACK = "Original order"
 LOGITS = """() => import("/static/store.js").then(({ store }) =>
   store.items.map((item) => item.logits))"""
+ORDER = """() => Promise.all(["store", "like"].map((name) => import(`/static/${name}.js`))).then(
+  ([{ store }, { likeness }]) => likeness(store.items, store.selected).map((item) => item.name))"""
 
 
 @pytest.fixture
@@ -84,13 +86,7 @@ def test_images_that_come_later_are_sorted_in_and_the_tables_keep_their_order(pa
     add(page, pictures[:6])
     name = like(page, 2)
     add(page, pictures[6:9])
-    page.wait_for_function(
-        """() => import("/static/store.js").then(async ({ store }) => {
-        const { likeness } = await import("/static/like.js");
-        const shown = [...document.querySelectorAll(".card")].map((card) => card.title);
-        const order = likeness(store.items, store.selected).map((item) => item.name);
-        return shown.length === 9 && shown.join() === order.join(); })"""
-    )
+    expect(page.locator(".card-name")).to_have_text(page.evaluate(ORDER))
     assert names(page)[0] == name
     with page.expect_download() as saved:
         page.get_by_role("button", name="Tags as CSV").click()
