@@ -26,6 +26,7 @@ export function show() {
   store.addEventListener("scored", ({ detail }) => renew(detail));
   store.addEventListener("corrected", ({ detail }) => renew(detail));
   store.addEventListener("thresholds", () => store.items.forEach(renew));
+  store.addEventListener("arranged", arrange);
   store.addEventListener("selected", ({ detail }) => mark(detail));
   list.addEventListener("keydown", move);
 }
@@ -84,9 +85,16 @@ function mark(item) {
   }
 }
 
+/** Put the cards in the order of the items; a card that moves keeps the focus. */
+function arrange() {
+  const focused = document.activeElement;
+  byId("gallery").append(...store.arranged.map((item) => cards.get(item).row));
+  if (byId("gallery").contains(focused)) focused.focus({ preventScroll: true });
+}
+
 function move(event) {
-  const last = store.items.length - 1;
-  const index = store.items.indexOf(store.selected);
+  const last = store.arranged.length - 1;
+  const index = store.arranged.indexOf(store.selected);
   const targets = {
     ArrowRight: () => index + 1,
     ArrowLeft: () => index - 1,
@@ -99,7 +107,7 @@ function move(event) {
   if (target === index || target < 0 || target > last) return;
   event.preventDefault();
   const picking = event.target.type === "checkbox";
-  select(store.items[target]);
+  select(store.arranged[target]);
   cards.get(store.selected)[picking ? "box" : "button"].focus();
 }
 

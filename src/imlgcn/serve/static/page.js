@@ -9,6 +9,7 @@ import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
 import * as grow from "./grow.js";
 import { makeUpdate } from "./known.js";
+import * as like from "./like.js";
 import { number, plural } from "./numbers.js";
 import {
   add,
@@ -35,6 +36,7 @@ async function start() {
   }
   gallery.show();
   detail.show();
+  like.show();
   files.listen(take);
   grow.show(renewTagger);
   tools();

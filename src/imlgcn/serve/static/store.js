@@ -16,6 +16,7 @@ export const store = Object.assign(new EventTarget(), {
   update: null, // what answers say about other labels; null: nothing, or the head is asked
   step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
+  arranged: [], // in the order the gallery shows them
   selected: null,
 });
 
@@ -37,6 +38,7 @@ export function add(files) {
     added.push(item);
   }
   store.items.push(...added);
+  store.arranged.push(...added);
   if (added.length) emit("added", added);
   if (!store.selected && added.length) select(added[0]);
   request(added);
@@ -80,20 +82,28 @@ export function select(item) {
 }
 
 export function remove(item) {
-  const index = store.items.indexOf(item);
-  store.items.splice(index, 1);
+  const index = store.arranged.indexOf(item);
+  store.arranged.splice(index, 1);
+  store.items.splice(store.items.indexOf(item), 1);
+  const next = store.arranged[Math.min(index, store.items.length - 1)] ?? null;
   item.state = "removed";
   emit("removed", item);
-  if (store.selected === item) select(store.items[Math.min(index, store.items.length - 1)] ?? null);
+  if (store.selected === item) select(next);
 }
 
 export function clear() {
-  for (const item of [...store.items]) {
+  store.arranged.length = waiting.length = 0;
+  for (const item of store.items.splice(0)) {
     item.state = "removed";
     emit("removed", item);
   }
-  store.items.length = waiting.length = 0;
   select(null);
+}
+
+/** Show the items in another order; `store.items` stays as it is. */
+export function arrange(items) {
+  store.arranged = [...items];
+  emit("arranged");
 }
 
 /** Take over the tagger's labels, also when they have changed: by name, what is new is unknown. */
