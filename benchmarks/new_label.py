@@ -80,7 +80,7 @@ class World:
         with torch.no_grad():
             vectors = head.vectors(features.inputs(head)).double()
         own = torch.from_numpy(groups[learnt])
-        ground = Ground(units[learnt], vectors[learnt], head.rate, targets, own)
+        ground = Ground(units[learnt], vectors[learnt], head.kernel_rate(), targets, own)
         return cls(ground, units, vectors, dataset.targets, groups, pool)
 
 

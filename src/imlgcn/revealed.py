@@ -24,6 +24,7 @@ from imlgcn.metrics.known_labels import (
     parse_reveal,
 )
 from imlgcn.metrics.ranking import mean_average_precision
+from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.scores import ScoredSplit
@@ -95,7 +96,10 @@ def evaluate_revealed(
 
 
 def _text(reveal: Reveal) -> str:
-    return str(reveal.tags) if reveal.tags else f"{100 * reveal.fraction:g}%"
+    if reveal.tags:
+        return str(reveal.tags)
+    share = number(100 * reveal.fraction, 2).rstrip("0").rstrip(".")
+    return f"{share}%"
 
 
 def _by_counts(tagger: Tagger, logits: Floats, known: Known) -> Update:

@@ -6,6 +6,9 @@ import csv
 
 import numpy as np
 import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs pip install 'imlgcn[browser]'")
+
 from playwright.sync_api import expect
 
 from imlgcn.auditing import correct, write_page

@@ -109,7 +109,8 @@ def test_every_command_and_option_within_a_sentence_is_known(page):
     options = {
         name: {
             flag
-            for parameter in command.params
+            for one in (command, *getattr(command, "commands", {}).values())  # a group
+            for parameter in one.params
             for flag in (*parameter.opts, *parameter.secondary_opts)
         }
         for name, command in all_commands.items()

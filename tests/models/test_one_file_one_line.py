@@ -129,5 +129,5 @@ def test_the_heads_that_the_help_names_are_heads_and_do_what_it_says():
     assert tuple(sorted(listed.split(", "))) == tuple(sorted(CANDIDATES))
     (listed,) = re.findall(r'help="([\w,]+):[\w=]+,\.\.\.; all = every head', texts("compare"))
     assert set(listed.split(",")) <= set(HEADS)
-    (known,) = re.findall(r"already known, for a (\w+) head", texts("predict"))
+    (known,) = re.findall(r"them, as (\w+) does;", texts("options"))
     assert [name for name, head in HEADS.items() if head.uses_known] == [known]

@@ -127,7 +127,8 @@ def test_a_run_from_a_tagger_takes_over_its_table(train_tiny, tmp_path, rewrite)
     data = rewrite(lambda row: (row[0], row[1].replace("red", "zebra"), row[2]))
     tagger = train_tiny(tmp_path / "b", data, start=first)
     assert tagger.label_table.rows[0] == LabelRow("blue", False, "blau", threshold=0.25)
-    assert tagger.label_table.rows[-1] == LabelRow("zebra")
+    assert tagger.label_table.rows[-2] == LabelRow("zebra")
+    assert tagger.label_table.rows[-1].label == "red"  # kept from the older tagger, with its row
 
 
 def test_a_resumed_run_has_one_table_and_says_so_where_there_are_two(

@@ -10,6 +10,7 @@ Shapes: N old images, C channels, V length of a kernel vector, K labels that are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from imlgcn.growing.learn import Learnt
 from imlgcn.growing.pool import Pool
 from imlgcn.growing.state import State, read_state, write_state
 from imlgcn.growing.widen import widen
-from imlgcn.models.heads.kernel import KernelHead
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.models.kernel_regression import solve, unit_roots
+from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.new_label.formula import Formula, Weights
 from imlgcn.models.new_label.ground import RIDGE, Ground
 from imlgcn.models.new_label.practice import Expectation
@@ -58,14 +60,17 @@ def carry_labels(tagger: Tagger, start: Path, names: Sequence[str], progress: Pr
         f"start=: {', '.join(names)}: kept, from the features of {plural(len(rows), 'image')} of "
         "the older tagger"
     )
-    return write_state(widen(state, learnt, pool, known), None)
+    wider = widen(state, learnt, pool, known)
+    theirs = {row.label: row for row in old.table.aligned(wider.table.labels).rows}
+    table = [theirs[row.label] if row.label in names else row for row in wider.table.rows]
+    return write_state(replace(wider, table=LabelTable.of(wider.table.labels, table)), None)
 
 
 def _obstacle(state: State, old: State) -> str:
     """Return why labels cannot be kept; empty if they can."""
     if old.support is None or old.support.features is None:
         return "the older tagger keeps no features of its images"
-    levels = state.head.feature_levels if isinstance(state.head, KernelHead) else 1
+    levels = state.head.feature_levels if isinstance(state.head, KernelScorer) else 1
     if levels > 1 and old.support.stages is None:
         return "the older tagger was written by a version that kept no features of stages"
     mine, theirs = (x.classifier.backbone.state_dict() for x in (state, old))
@@ -107,7 +112,7 @@ def _vectors(state: State, support: Support, rows: NDArray[np.int64]) -> Tensor:
     assert support.features is not None
     deepest = torch.from_numpy(support.features[rows].astype(np.float64))
     head = state.head
-    if not isinstance(head, KernelHead):
+    if not isinstance(head, KernelScorer):
         return unit_roots(deepest)
     before = len(head.stage_mean)
     levels: list[Tensor] = [deepest]

@@ -20,8 +20,8 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
 from imlgcn.growing.state import State
 from imlgcn.models.grown import kernel_vectors
-from imlgcn.models.heads.kernel import KernelHead
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
+from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.layers import POOLINGS
 from imlgcn.models.new_label.ground import Ground
 from imlgcn.progress import SILENT, Progress
@@ -60,7 +60,7 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     pooled = found.values[:, POOLINGS.index("avg")]
     stages = np.concatenate([pooled[:, :0], *found.stages], 1)
     head = state.head.cpu().eval()
-    inputs = found.inputs(head) if isinstance(head, KernelHead) else found.pooled("avg")
+    inputs = found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
     with torch.no_grad():
         return Features(pooled, stages, kernel_vectors(head, inputs).double())
 
@@ -68,7 +68,7 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
 def _none(state: State) -> Features:
     head, support = state.head, state.support
     C = 0 if support is None or support.features is None else support.features.shape[1]
-    V = head.support.shape[1] + head.stage_support.shape[1] if isinstance(head, KernelHead) else C
+    V = head.support.shape[1] + head.stage_support.shape[1] if isinstance(head, KernelScorer) else C
     S = 0 if support is None or support.stages is None else support.stages.shape[1]
     empty = np.zeros((0, C), np.float32), np.zeros((0, S), np.float32)
     return Features(*empty, torch.zeros(0, V, dtype=torch.float64))
@@ -88,13 +88,13 @@ def ground_of(state: State) -> Known | None:
     support, head = state.support, state.head
     if support is None or support.features is None:
         return None
-    kernel = isinstance(head, KernelHead)
-    count = len(head.support) if isinstance(head, KernelHead) else state.fitted
+    kernel = isinstance(head, KernelScorer)
+    count = len(head.support) if isinstance(head, KernelScorer) else state.fitted
     rows = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
     units = unit_roots(torch.from_numpy(support.features[rows].astype(np.float64)))
     vectors, rate = units, 0.0
-    if isinstance(head, KernelHead):
-        vectors, rate = head.fitted_vectors(torch.float64)[rows], head.rate
+    if isinstance(head, KernelScorer):
+        vectors, rate = head.fitted_vectors(torch.float64)[rows], head.kernel_rate()
     if not kernel:
         rate = GAMMA / kernel_scale(squared_distances(units, units).fill_diagonal_(0))
     H = len(state.growth.head_labels)
@@ -120,7 +120,7 @@ def bare_ground(state: State, others: Tensor) -> Ground:
         InputError: there is neither.
     """
     head = state.head
-    if isinstance(head, KernelHead):
+    if isinstance(head, KernelScorer):
         rows = head.fitted_vectors(torch.float64)[:MOST]
         units = torch.nn.functional.normalize(rows[:, -head.support.shape[1] :], dim=-1)
     elif len(others):

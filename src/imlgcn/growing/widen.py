@@ -23,7 +23,7 @@ from imlgcn.labels.graph import count_known_pairs, count_pairs
 from imlgcn.labels.known import PairCounts
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.models.grown import AddedLabels
-from imlgcn.models.heads.kernel import KernelHead
+from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.tagger.info import AddedLabel, TaggerInfo
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.tagger.support import Support, half_precision
@@ -69,13 +69,13 @@ def _state(
 ) -> dict[str, Tensor]:
     """Return the state of `AddedLabels`: earlier labels as they are, beside these."""
     head, old = state.head, state.added
-    kernel = isinstance(head, KernelHead)
+    kernel = isinstance(head, KernelScorer)
     A = max(len(state.growth.added), max(places) + 1)
     C = pool.pooled.shape[1]
     rows = torch.zeros(0, pool.vectors.shape[1], dtype=torch.float16)
     if known is not None and not kernel:
         rows = known.ground.kernel_units.half()
-    M = len(head.support) if isinstance(head, KernelHead) else len(rows)
+    M = len(head.support) if isinstance(head, KernelScorer) else len(rows)
     Q = len(pool.images) if known is not None else 0
     linear, weights = torch.zeros(C, A), torch.zeros(M, A)
     new, offset = torch.zeros(Q, A), torch.zeros(A)

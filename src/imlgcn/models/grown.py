@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.models.heads.kernel import KernelScorer
 from imlgcn.models.kernel_regression import squared_distances, unit_roots
+from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.layers import pool
 from imlgcn.models.occlusion import occlusion_maps
 from imlgcn.models.scorer import Features, Scorer, refuse_known

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imlgcn.tagger.folder import WEIGHTS
+
 
 class ErrorBody(BaseModel):
     """What went wrong."""
@@ -166,7 +168,7 @@ class ReloadAnswer(BaseModel):
     """The tagger that has taken over."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"labels": 40, "sha256": {"model.safetensors": "0f3a..."}}}
+        json_schema_extra={"example": {"labels": 40, "sha256": {WEIGHTS: "0f3a..."}}}
     )
     labels: int = Field(description="how many")
     sha256: dict[str, str] = Field(description="of the network and the files exported from it")
@@ -183,7 +185,7 @@ class AddedAnswer(ReloadAnswer):
                 "expectation": "learnt from 5 images; expect an average precision of about ...",
                 "expected_AP": [0.4, 0.53, 0.67],
                 "labels": 41,
-                "sha256": {"model.safetensors": "7c10..."},
+                "sha256": {WEIGHTS: "7c10..."},
             }
         }
     )
@@ -205,7 +207,7 @@ class UndoAnswer(ReloadAnswer):
             "example": {
                 "taken_back": "add lighthouse",
                 "labels": 40,
-                "sha256": {"model.safetensors": "0f3a..."},
+                "sha256": {WEIGHTS: "0f3a..."},
             }
         }
     )

@@ -23,10 +23,11 @@ from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.engines.torch import throughput_threads
 from imlgcn.files import cache_dir
-from imlgcn.models import Backbone, Head, PixelInput
+from imlgcn.models import Backbone, PixelInput
 from imlgcn.models.folding import fold_batch_norms
 from imlgcn.models.kernel_stages import MOST_STAGES
 from imlgcn.models.layers import POOLINGS, pool
+from imlgcn.models.scorer import Scorer
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 
@@ -47,7 +48,7 @@ class ImageFeatures:
         """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
         return torch.from_numpy(self.values[:, POOLINGS.index(how), :, None, None].copy())
 
-    def inputs(self, head: Head) -> Inputs:
+    def inputs(self, head: Scorer) -> Inputs:
         """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, maps, or a tuple of these."""
         before = head.feature_levels - 1
         if head.pooling is None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Features, Head
@@ -21,10 +20,9 @@ from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
 from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_rows import Kept, keep
+from imlgcn.models.kernel_scorer import KernelScorer, pooled_levels
 from imlgcn.models.kernel_stages import MOST_STAGES, channel_scales, choose_stages, joined_units
-from imlgcn.models.layers import pool
-from imlgcn.models.occlusion import occlusion_maps
-from imlgcn.models.scorer import Scorer, refuse_known, single_map
+from imlgcn.models.scorer import refuse_known
 
 if TYPE_CHECKING:
     from imlgcn.models.backbones import Backbone
@@ -37,48 +35,6 @@ class _Rows(NamedTuple):
     mean: Tensor
     rate: Tensor
     levels: int
-
-
-class KernelScorer(Scorer):
-    """A kernel, as fitted or folded: what both have."""
-
-    support: Tensor
-    stage_support: Tensor
-    stage_step: Tensor
-    weights: Tensor
-    mean: Tensor
-    stage_mean: Tensor
-    stage_rate: Tensor
-    stage_weight: float
-
-    def vectors(self, features: Features) -> Tensor:
-        """Return the vectors ``(B, D)`` whose distances count, of a batch of maps."""
-        levels = _pooled(features, self.feature_levels)
-        return joined_units(levels, self.stage_mean, self.stage_rate, self.stage_weight)
-
-    def fitted_vectors(self, dtype: torch.dtype) -> Tensor:
-        """Return the vectors ``(N, D)`` of the images it was fitted on, as they are kept."""
-        return Kept(self.support, self.stage_support, self.stage_step).units(dtype)
-
-    def similarities(self, vectors: Tensor) -> Tensor:
-        """Return the kernel between a batch and the images it was fitted on, ``(B, N)``."""
-        raise NotImplementedError
-
-    def scores(self, near: Tensor) -> Tensor:
-        """Return the scores ``(B, L)`` of images as near to the fitted ones as ``(B, N)`` says."""
-        return near @ self.weights + self.mean
-
-    @property
-    def map_kind(self) -> MapKind:
-        """Distances are between whole images: no position has a part of its own."""
-        return "occlusion"
-
-    def activation_maps(
-        self, features: Features, known: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the logits, and how far each falls without a position of the deepest map."""
-        refuse_known(self, known)
-        return occlusion_maps(self, features)
 
 
 class KernelHead(KernelScorer, Head):
@@ -196,7 +152,7 @@ class KernelHead(KernelScorer, Head):
 
     def _rows(self, features: Features, targets: Tensor, groups: Tensor | None) -> _Rows:
         """Choose the stages by held-out scores and return the rows to keep."""
-        levels = [level.cpu().double() for level in _pooled(features, self.feature_levels)]
+        levels = [level.cpu().double() for level in pooled_levels(features, self.feature_levels)]
         if not all(level.isfinite().all() for level in levels):
             raise InputError("the features to fit are not finite: the backbone has overflowed")
         if len(levels) > 1:
@@ -221,9 +177,8 @@ class KernelHead(KernelScorer, Head):
         distances = squared_distances(vectors, self.fitted_vectors(vectors.dtype))  # (B, N)
         return (distances * (-self.gamma / self.median)).exp()
 
-    @property
-    def rate(self) -> float:
-        r""":math:`\gamma / m`, by which squared distances are multiplied."""
+    def kernel_rate(self) -> float:
+        r"""Return :math:`\gamma / m`, by which squared distances are multiplied."""
         return self.gamma / float(self.median)
 
     def image_space(self) -> ImageSpace:
@@ -289,17 +244,11 @@ class FoldedKernel(KernelScorer):
         near = near - self.rate * vectors.square().sum(1, keepdim=True)
         return near.exp()
 
+    def kernel_rate(self) -> float:
+        """Return r."""
+        return float(self.rate)
+
 
 def _to_solve(kept: Kept, targets: Tensor) -> Tensor:
     """Return the rows ``(N, D)`` in float64 or, where there are too many, in float32."""
     return kept.units(torch.float64 if is_exact(targets) else torch.float32)
-
-
-def _pooled(features: Features, count: int) -> list[Tensor]:
-    """Return the means ``(B, C_s)`` of so many maps, deepest last; other numbers are refused."""
-    if count == 1:
-        return [pool(single_map(features), "avg")]
-    levels = features if isinstance(features, tuple) else (features,)
-    if len(levels) != count:
-        raise InputError(f"this head takes {count} feature maps; got {len(levels)}")
-    return [pool(level, "avg") for level in levels]
