@@ -99,7 +99,7 @@ def _text(reveal: Reveal) -> str:
     if reveal.tags:
         return str(reveal.tags)
     share = number(100 * reveal.fraction, 2).rstrip("0").rstrip(".")
-    return f"{share}%"
+    return share + "%"
 
 
 def _by_counts(tagger: Tagger, logits: Floats, known: Known) -> Update:
