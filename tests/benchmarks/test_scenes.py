@@ -148,6 +148,7 @@ def test_a_law_helps_evidence_that_is_weak_and_nothing_helps_where_there_is_none
             assert linear.share is None
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_runs(scenes, weights, tmp_path, monkeypatch, quick_runs):
     tiny = create_backbone("test_efficientnet", weights=weights, size=64)
     monkeypatch.setattr("benchmarks.scenes.create_backbone", lambda name: tiny)

@@ -68,7 +68,7 @@ def test_the_images_of_a_new_label_get_it(own_kernel, crosses, shapes):
     assert grown.probabilities(own)[:, -1].min() > grown.probabilities(other)[:, -1].max()
 
 
-@pytest.mark.parametrize("head", ["kernel", "linear"])
+@pytest.mark.parametrize("head", ["kernel", pytest.param("linear", marks=pytest.mark.slow)])
 def test_an_exported_file_is_written_anew_and_agrees(
     head, own_kernel, linear_tagger, crosses, pixels, tmp_path
 ):

@@ -106,6 +106,7 @@ def test_fine_tuning_runs_each_stage_frozen_first_and_moves_the_backbone(fine_tu
     assert found.info.sha256 == Tagger.load(found.path).info.sha256
 
 
+@pytest.mark.slow  # test_choice.py has it for all candidates
 def test_the_same_seed_gives_the_same_metrics_and_weights_in_another_process(
     tagger, tmp_path, shapes, weights
 ):

@@ -51,8 +51,8 @@ def test_a_reload_exchanges_every_fact_and_goes_on_counting(two, serving):
 
 def test_requests_under_way_are_answered_by_the_tagger_they_began_with(two, serving):
     old, new = two
-    old.engine.gate = threading.Event()
     client = serving(old, reopen=lambda: new)
+    old.engine.gate = threading.Event()  # now: the server tries the engine once as it starts
     first = client.app.state.service
     closed = []
     close = first.close
