@@ -176,6 +176,12 @@ def test_what_cannot_be_learnt_is_refused_and_nothing_changes(own_kernel, label,
     assert not (own_kernel / "history").exists()
 
 
+def test_a_label_of_which_nothing_new_is_said_is_not_learnt_again(own_kernel, crosses):
+    add_labels(own_kernel, [NewLabel("cross", tuple(crosses))])
+    with pytest.raises(InputError, match="nothing new is said of the label 'cross'"):
+        add_labels(own_kernel, [NewLabel("cross")])
+
+
 def test_a_label_that_is_given_twice_is_refused(own_kernel, crosses):
     twice = [NewLabel("cross", tuple(crosses[:2])), NewLabel(" cross", tuple(crosses[2:]))]
     with pytest.raises(InputError, match="'cross' is given twice"):

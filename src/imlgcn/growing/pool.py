@@ -139,6 +139,8 @@ def _check(state: State, label: NewLabel, kept: set[str]) -> None:
         raise InputError(
             f"there is a label {name!r}, and its images were not kept; remove it first"
         )
+    if earlier and not (label.images or label.absent or label.answers):
+        raise InputError(f"nothing new is said of the label {name!r}; give more images or answers")
     if not (label.images or earlier or 1 in label.answers.values()):
         raise InputError(f"no image shows the new label {name!r}; give at least one")
     if both := set(label.images) & set(label.absent):
