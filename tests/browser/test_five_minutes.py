@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from imlgcn.tagger import Tagger
 
 from .conftest import serve
-from .test_known import PROBABILITIES, READY
+from .test_known import PROBABILITIES, READY, until
 from .test_page import drop
 
 
@@ -49,7 +49,7 @@ def test_from_an_empty_folder_to_a_growing_tagger(
         assert Tagger.load(folder).labels == (*trained, "cross")
 
         page.locator(".card", has_text=Path(pictures[0]).name).click()
-        page.wait_for_function(READY)
+        until(page, READY)
         free = page.evaluate(PROBABILITIES)
         page.get_by_role("button", name="yes, red", exact=True).click()
         told = page.evaluate(PROBABILITIES)

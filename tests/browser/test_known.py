@@ -20,11 +20,22 @@ PROBABILITIES = """() => import("/static/store.js").then(({ store }) =>
 READY = """() => import("/static/store.js").then(({ store }) => store.update !== null)"""
 
 
+def until(page, check):
+    """Wait until an asynchronous check is true: `wait_for_function` takes its promise for that."""
+    page.evaluate(f"""async () => {{
+      for (let tries = 0; tries < 400; tries++) {{
+        if (await ({check})()) return;
+        await new Promise((resume) => setTimeout(resume, 25));
+      }}
+      throw new Error("never true");
+    }}""")
+
+
 @pytest.fixture
 def told(page, pictures):
     """The page with an image and the counts of label pairs."""
     add(page, pictures[0])
-    page.wait_for_function(READY)
+    until(page, READY)
     return page
 
 
@@ -113,8 +124,8 @@ def test_counts_that_arrive_late_or_never_cost_no_answer(open_page, pictures):
     expect(answer(page, "yes", "red")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate(PROBABILITIES) == free
     held[0].continue_()
-    page.wait_for_function(READY)
-    page.wait_for_function(f"() => ({PROBABILITIES})().then((p) => p.includes(1))")
+    until(page, READY)
+    until(page, f"() => ({PROBABILITIES})().then((p) => p.includes(1))")
     page.unroute("**/v1/known")
     page.route("**/v1/known", lambda route: route.abort())
     page.reload()
@@ -128,7 +139,7 @@ def test_counts_that_arrive_late_or_never_cost_no_answer(open_page, pictures):
 def test_reasons_are_readable(open_page, pictures, scheme):
     page = open_page(color_scheme=scheme, viewport={"width": 400, "height": 900})
     add(page, pictures[0])
-    page.wait_for_function(READY)
+    until(page, READY)
     answer(page, "yes", "red").click()
     answer(page, "no", "circle").click()
     expect(page.locator(".because").first).to_be_visible()
