@@ -13,7 +13,8 @@ from imlgcn.growing import NewLabel, add_labels, read_new_labels, undo
 from imlgcn.growing.examples import features_of, ground_of
 from imlgcn.growing.state import read_state
 from imlgcn.models import HEADS
-from imlgcn.models.grown import GrownHead, deepest_units, kernel_vectors
+from imlgcn.models.grown import GrownHead, kernel_vectors
+from imlgcn.models.image_space import deepest_roots
 from imlgcn.tagger import Tagger
 
 
@@ -47,7 +48,7 @@ def test_the_network_scores_the_new_label_as_the_closed_form_does(own_kernel, cr
         images = torch.rand(3, 3, 64, 64)
         features = classifier.features(images)
         found = head(features)[:, -1].double()
-        units, vectors = deepest_units(features).double(), kernel_vectors(head.head, features)
+        units, vectors = deepest_roots(features).double(), kernel_vectors(head.head, features)
     added = head.added
     by_hand = (
         units @ added.linear[:, 0].double()

@@ -7,6 +7,7 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.evaluation import evaluate
+from imlgcn.exporting import export
 from imlgcn.growing import (
     NewLabel,
     add_labels,
@@ -116,6 +117,27 @@ def test_a_merged_label_is_merged_again(own_kernel, pixels):
         once.probabilities(pixels)[:, once.labels.index("any")],
         atol=1e-6,
     )
+
+
+def test_a_merged_label_that_was_added_learns_on(own_kernel, crosses):
+    pair = [NewLabel("cross", tuple(crosses[:2])), NewLabel("line", tuple(crosses[2:4]))]
+    add_labels(own_kernel, pair)
+    merge_labels(own_kernel, ["cross", "line"], "stroke")
+    grown, (report,) = add_labels(own_kernel, [NewLabel("stroke", tuple(crosses[4:]))])
+    assert report.images == 6
+    place = grown.labels.index("stroke")
+    assert len(grown.info.growth.outputs[place]) == 1  # its score is calibrated once
+    alone, _ = add_labels(own_kernel, [NewLabel("again", tuple(crosses))])
+    pixels = np.stack([alone.load_input(path) for path in crosses])
+    scores = alone.probabilities(pixels)
+    np.testing.assert_allclose(scores[:, place], scores[:, alone.labels.index("again")], atol=0.02)
+
+
+def test_undo_takes_files_with_it_that_were_exported_since(own_kernel, crosses):
+    CHANGES["add"](own_kernel, crosses)
+    export(own_kernel, "onnx")
+    undo(own_kernel)
+    assert not (own_kernel / "model.onnx").exists()
 
 
 def test_a_removed_label_leaves_no_name_behind_but_in_the_history(own_kernel):

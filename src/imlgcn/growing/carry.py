@@ -25,10 +25,11 @@ from imlgcn.growing.pool import Pool
 from imlgcn.growing.state import State, read_state, write_state
 from imlgcn.growing.widen import widen
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.models.image_space import RIDGE
 from imlgcn.models.kernel_regression import solve, unit_roots
 from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.new_label.formula import Formula, Weights
-from imlgcn.models.new_label.ground import RIDGE, Ground
+from imlgcn.models.new_label.ground import Ground
 from imlgcn.models.new_label.practice import Expectation
 from imlgcn.numbers import plural
 from imlgcn.progress import Progress
@@ -163,8 +164,5 @@ def _learn(
             threshold=calibration.threshold[place],
             AP=None,
         )
-        doubtful = torch.zeros(M, dtype=torch.bool)
-        learnt.append(
-            Learnt(name, positives, everyone, formula, doubtful, expected, slope, intercept)
-        )
+        learnt.append(Learnt(name, positives, everyone, formula, expected, slope, intercept))
     return learnt

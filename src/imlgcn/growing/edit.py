@@ -17,7 +17,10 @@ from imlgcn.tagger import Tagger
 def remove_labels(
     tagger: str | Path, labels: Sequence[str], *, progress: Progress = SILENT
 ) -> Tagger:
-    """Take labels out of a tagger: it no longer gives them, and no file of it names them.
+    """Take labels out of a tagger: it no longer gives them.
+
+    Their names stay where the past is told: among the labels of the head in ``model.json``, in
+    ``metrics.json`` and the report of the training, and in ``history/``.
 
     Raises:
         InputError: the tagger lacks one of them, or would be left without labels.

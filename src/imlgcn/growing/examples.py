@@ -20,6 +20,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
 from imlgcn.growing.state import State
 from imlgcn.models.grown import kernel_vectors
+from imlgcn.models.image_space import GAMMA
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
 from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.layers import POOLINGS
@@ -28,7 +29,6 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import extract_features
 
 MOST = 4000  # images of the ground: a new label takes seconds, however many there are
-GAMMA = 2.0  # of the kernel, where the head has none
 
 
 @dataclass(frozen=True, eq=False)

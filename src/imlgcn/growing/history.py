@@ -18,6 +18,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.tagger.folder import HISTORY, MODEL
+from imlgcn.tagger.info import read_info
 
 CHANGE = "change.json"
 
@@ -72,9 +73,12 @@ def undo(tagger: str | Path) -> Change:
     last = found[-1]
     folder = path / HISTORY / f"{last.number:04}"
     kept = {file.name for file in folder.iterdir()} - {CHANGE}
+    since = set(read_info(path).sha256) - kept  # exported after the change: with its labels
     for name in sorted(kept - {MODEL}):
         _put_back(folder / name, path / name)
     _put_back(folder / MODEL, path / MODEL)  # last: it names the hashes of the others
+    for name in since:
+        (path / name).unlink(missing_ok=True)
     shutil.rmtree(folder)
     if not any((path / HISTORY).iterdir()):
         (path / HISTORY).rmdir()

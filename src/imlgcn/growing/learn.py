@@ -36,7 +36,6 @@ class Learnt:
         images: k, how many images show it.
         rows: which of the Q images took part, in the order of ``formula.new``.
         formula: of its score.
-        doubtful: of the M images ``(M,)`` bool, those that were left out of the negatives.
         expectation: what labels of the tagger reached when they were tried as if they were new.
         slope, intercept: what makes a probability of the score.
     """
@@ -45,7 +44,6 @@ class Learnt:
     images: int
     rows: NDArray[np.intp]
     formula: Formula
-    doubtful: Tensor
     expectation: Expectation
     slope: float
     intercept: float
@@ -84,7 +82,6 @@ def learn(
                     images=examples.count,
                     rows=own,
                     formula=parts.join(weights),
-                    doubtful=parts.doubtful,
                     expectation=expected._replace(weights=weights),
                     slope=expected.slope,
                     intercept=expected.intercept + math.log(share / (1 - share)),

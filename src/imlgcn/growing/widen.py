@@ -121,12 +121,13 @@ def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: P
         values = (one.slope, one.intercept, one.expectation.threshold, one.images)
         at = pool.labels.index(one.name)
         if at >= len(outputs):
-            outputs.append([H + place])
+            outputs.append([])
             for name in VALUES:
                 facts[name].append(0)
             added.append(fact)
             slope.append(one.slope)
             intercept.append(one.intercept)
+        outputs[at] = [H + place]  # of labels that were merged, too: it has learnt from all images
         added[place], slope[H + place], intercept[H + place] = fact, one.slope, one.intercept
         for name, value in zip(VALUES, values, strict=True):
             facts[name][at] = value

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.models.kernel_regression import squared_distances, unit_roots
+from imlgcn.models.image_space import deepest_roots
+from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.kernel_scorer import KernelScorer
-from imlgcn.models.layers import pool
 from imlgcn.models.occlusion import occlusion_maps
 from imlgcn.models.scorer import Features, Scorer, refuse_known
 
@@ -41,13 +41,7 @@ def kernel_vectors(head: Scorer, features: Features) -> Tensor:
     """
     if isinstance(head, KernelScorer):
         return head.vectors(features)
-    return deepest_units(features)
-
-
-def deepest_units(features: Features) -> Tensor:
-    """Return the square-root vectors ``(B, C)`` of the deepest map."""
-    deepest = features[-1] if isinstance(features, tuple) else features
-    return unit_roots(pool(deepest, "avg"))
+    return deepest_roots(features)
 
 
 class AddedLabels(nn.Module):
@@ -149,7 +143,7 @@ class GrownHead(Scorer):
             own = self.head.scores(near)
         else:
             near, own = None, self.head(features)
-        return torch.cat([own, self.added(deepest_units(features), vectors, near)], 1)
+        return torch.cat([own, self.added(deepest_roots(features), vectors, near)], 1)
 
     def activation_maps(
         self, features: Features, known: Tensor | None = None

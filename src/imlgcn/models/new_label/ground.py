@@ -21,9 +21,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from imlgcn.models.image_space import RIDGE
 from imlgcn.models.kernel_regression import solve, squared_distances
 
-RIDGE = 0.1  # of the scores of known labels
 SHRINKAGE = 0.9  # of the covariance
 NEW_RIDGE = 0.3  # of a new label: few images, and doubtful negatives
 
