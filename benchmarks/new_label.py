@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.emoji import emoji_folder
-from benchmarks.probe import fit_probes
 from imlgcn.comparison.environment import describe
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.groups import find_groups
@@ -35,6 +34,7 @@ from imlgcn.models.heads.kernel import KernelHead
 from imlgcn.models.kernel_regression import unit_roots
 from imlgcn.models.new_label.formula import Examples, fit_parts
 from imlgcn.models.new_label.ground import Ground
+from imlgcn.models.new_label.parts import probe
 from imlgcn.models.new_label.practice import usual_weights
 from imlgcn.progress import Progress, TerminalProgress
 from imlgcn.training.extract import extract_features
@@ -125,9 +125,15 @@ def control(world: World, cases: list[Episode]) -> Array:
     """Return the AP of the tuned probe in every episode."""
     ground = world.ground
     x = ground.centred(world.units)
+    images = torch.cat([x[case.images] for case in cases])
+    owner = torch.cat([torch.full((len(case.images),), at) for at, case in enumerate(cases)])
+    shown = torch.ones(len(owner), dtype=torch.int64)
+    everyone = torch.ones(len(ground.x), len(cases), dtype=torch.bool)
     found = []
     for half, ridge in SETTINGS:
-        weights = fit_probes(ground.x, [x[case.images] for case in cases], ridge, half=half)
+        weights = probe(
+            ground.x, everyone, images, owner, shown, ridge=ridge, half=half, tolerance=5e-4
+        )
         scores = [(x[case.judged] @ weights[:, at]).numpy() for at, case in enumerate(cases)]
         found.append([ap(world, case, own) for case, own in zip(cases, scores, strict=True)])
     values = np.array(found)  # (settings, episodes)
@@ -191,16 +197,16 @@ def table(name: str, world: World, counts: tuple[int, ...], progress: Progress) 
         cases = episodes(world, k)
         if not cases:
             continue
-        probe = control(world, cases)
+        tuned = control(world, cases)
         row = [
             name,
             str(k),
-            str(len(by_label(cases, probe))),
-            f"{by_label(cases, probe).mean():.1f}",
+            str(len(by_label(cases, tuned))),
+            f"{by_label(cases, tuned).mean():.1f}",
         ]
         for known in (True, False):
             found = ours(world, cases, known=known)
-            row.append(interval(by_label(cases, found["formula"] - probe)))
+            row.append(interval(by_label(cases, found["formula"] - tuned)))
             graph = found["formula"] - found["without the graph"]
             row.append(interval(by_label(cases, graph)))
         rows.append("| " + " | ".join(row) + " |")

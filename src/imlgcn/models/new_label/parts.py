@@ -31,7 +31,7 @@ RHO = 3e-4
 SPREAD = {True: 10.0, False: 3.0}  # v, where the images' other labels are known, and where not
 TRUST = 300.0  # e
 PROBE_RIDGE = 1e-3
-PROBE_STEPS = 400
+PROBE_STEPS = 3000  # at most
 PROBE_TOLERANCE = 3e-3  # change of w in a step: the ranking is settled long before
 
 
@@ -77,10 +77,20 @@ def graph(
     return alpha
 
 
-def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tensor) -> Tensor:
+def probe(
+    x: Tensor,
+    negatives: Tensor,
+    new: Tensor,
+    owner: Tensor,
+    shown: Tensor,
+    *,
+    ridge: float = PROBE_RIDGE,
+    half: bool = True,
+    tolerance: float = PROBE_TOLERANCE,
+) -> Tensor:
     """Return the weights ``(D, A)`` of A logistic regressions with a free bias, fitted at once.
 
-    The mean loss, half of it from the positives and half from the negatives, plus 0.0005 |w|^2, by
+    The mean loss, half of it from the positives and half from the negatives, plus ridge/2 |w|^2, by
     Nesterov's accelerated gradient with restarts (O'Donoghue and Candes 2015), in float32.
 
     Args:
@@ -89,23 +99,27 @@ def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tenso
         new: ``(K, D)`` the new images of all labels, one after another.
         owner: ``(K,)`` the label of each, 0 to A - 1.
         shown: ``(K,)`` 1 the image shows its label, 0 it does not.
+        ridge: of the loss.
+        half: weigh as above; else every image counts alike.
+        tolerance: the steps end when w changes by less, relative to its length.
     """
     X, P = (torch.cat([part.float(), torch.ones(len(part), 1)], 1) for part in (x, new))
     A = negatives.shape[1]
     count = torch.zeros(2, A).index_put_((shown, owner), torch.ones(len(P)), accumulate=True)
     count[0] += negatives.sum(0)
-    share = 0.5 * negatives / count[0]  # (N, A)
-    own = 0.5 / count[shown, owner]  # (K,)
+    each = 0.5 / count if half else 1 / count.sum(0).expand(2, A)  # weight of an image (2, A)
+    share = negatives * each[0]  # (N, A)
+    own = each[shown, owner]  # (K,)
     steep = len(X) * share.amax(0)  # of centred x no direction is longer than that of the bias
     steep = steep.index_add_(0, owner, P.square().sum(1) * own)
-    step = 1 / (steep / 4 + PROBE_RIDGE)  # (A,), 1 / Lipschitz constant
-    ridge = torch.full((X.shape[1], 1), PROBE_RIDGE)
-    ridge[-1] = 0  # of the bias
+    step = 1 / (steep / 4 + ridge)  # (A,), 1 / Lipschitz constant
+    decay = torch.full((X.shape[1], 1), ridge)
+    decay[-1] = 0  # of the bias
     w = ahead = torch.zeros(X.shape[1], A)
     pace = torch.ones(A)
     for _ in range(PROBE_STEPS):
         pull = (torch.sigmoid((P * ahead[:, owner].T).sum(1)) - shown) * own  # (K,)
-        slope = X.T @ (torch.sigmoid(X @ ahead) * share) + ridge * ahead
+        slope = X.T @ (torch.sigmoid(X @ ahead) * share) + decay * ahead
         slope.index_add_(1, owner, (P * pull[:, None]).T)
         after = ahead - slope * step
         change = after - w
@@ -113,7 +127,7 @@ def probe(x: Tensor, negatives: Tensor, new: Tensor, owner: Tensor, shown: Tenso
         pace = torch.where(back, 1.0, pace)
         faster = (1 + (1 + 4 * pace.square()).sqrt()) / 2
         ahead = after + torch.where(back, 0.0, (pace - 1) / faster) * change
-        settled = change.norm(dim=0) <= PROBE_TOLERANCE * after.norm(dim=0)
+        settled = change.norm(dim=0) <= tolerance * after.norm(dim=0)
         w, pace = after, faster
         if settled.all():
             break
