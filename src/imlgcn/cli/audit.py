@@ -116,7 +116,7 @@ def audit(
         writers[name](found, path)
     if as_json:
         return typer.echo(json.dumps(_as_json(found), indent=1))
-    _show(found)
+    _show(found, written=bool(given))
     for path, _ in given.values():
         typer.echo(f"Written to {path}")
 
@@ -140,7 +140,7 @@ def _as_json(found: Audit) -> dict[str, Any]:
     }
 
 
-def _show(found: Audit) -> None:
+def _show(found: Audit, *, written: bool) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -158,7 +158,8 @@ def _show(found: Audit) -> None:
         console.print(_findings(found.findings[:SHOWN]))
         console.print(_labels(found))
     if len(kinds) > SHOWN:
-        console.print(f"{number(len(kinds) - SHOWN, 0)} more: --out FILE.csv, --page FILE.html.")
+        where = "below" if written else "--out FILE.csv, --page FILE.html"
+        console.print(f"{number(len(kinds) - SHOWN, 0)} more: {where}.")
 
 
 def _findings(shown: tuple[Finding, ...]) -> Table:
