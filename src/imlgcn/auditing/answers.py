@@ -21,12 +21,12 @@ from imlgcn.data.dataset import Dataset, Record
 from imlgcn.data.formats.csv import (
     NAME,
     Table,
-    choose_delimiter,
     image_names,
     is_table,
     read_table,
     separator_of,
 )
+from imlgcn.data.formats.delimiters import choose_delimiter
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import image_cells, write_split_csv
 from imlgcn.files import write_atomic

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
-from imlgcn.data.formats.csv import COLUMNS, LABEL_DELIMITERS
+from imlgcn.data.formats.csv import COLUMNS
+from imlgcn.data.formats.delimiters import LABEL_DELIMITERS
 from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress

@@ -21,16 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import parse_labels
 from imlgcn.data.formats.csv import (
     VALUES,
     Table,
-    choose_delimiter,
     image_names,
     is_label,
     label_columns,
     read_table,
 )
+from imlgcn.data.formats.delimiters import choose_delimiter, parse_labels
 from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, find_root
+from imlgcn.data.formats.base import ReadOptions, Record, Source, choose
 from imlgcn.data.formats.csv import is_table, read_header, read_splits, read_table
+from imlgcn.data.formats.image_files import find_root
 
 NAME = "asl"
 VARIANTS = {"val": ("val-as-test", "keep-val")}

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from imlgcn.config import InputError, unknown_name
-from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
 SPLIT_SPELLINGS = {
@@ -166,56 +165,6 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
             )
         chosen[name] = given[0] if given else group[0]
     return chosen
-
-
-def parse_labels(
-    text: str, delimiters: Iterable[str], where: str = ""
-) -> tuple[list[str], list[str]]:
-    """Split a cell or a tag file into present and unknown labels.
-
-    ``?cat`` means that cat is unknown. A lone ``?`` means that all labels not listed are, and is
-    returned as ``""`` among the unknown.
-
-    >>> parse_labels("dog; ?cat;dog;", ";")
-    (['dog'], ['cat'])
-    """
-    for delimiter in delimiters:
-        text = text.replace(delimiter, "\0")
-    parts = list(dict.fromkeys(part for raw in text.split("\0") if (part := raw.strip())))
-    present = [part for part in parts if not part.startswith("?")]
-    unknown = list(dict.fromkeys(part[1:].strip() for part in parts if part.startswith("?")))
-    if both := set(present) & set(unknown):
-        raise InputError(f"{where}{min(both)!r} is listed as both present and unknown")
-    return present, unknown
-
-
-def expand_unknown(
-    present: Sequence[str], unknown: Sequence[str], names: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the unknown labels, with a lone ``?`` expanded to every label not present."""
-    if "" not in unknown:
-        return tuple(unknown)
-    return tuple(name for name in names if name not in present)
-
-
-def find_root(
-    names: Sequence[str], usual: Sequence[Path], listed_in: Path, images: Path | None
-) -> Path:
-    """Return the first folder that holds any of the images ``names``: ``images`` or a usual one."""
-    roots = [images] if images else usual
-    for root in roots:
-        if root.is_dir() and any((root / name).is_file() for name in names):
-            return root
-    raise no_images(listed_in, names, roots)
-
-
-def no_images(listed_in: Path, names: Sequence[str], folders: Sequence[Path]) -> InputError:
-    """Return the error for images of which none is in any of the folders."""
-    looked = ", ".join(str(folder) for folder in dict.fromkeys(folders))
-    return InputError(
-        f"{listed_in}: found 0 of {plural(len(names), 'image')} (the first is {names[0]!r}); "
-        f"looked in {looked}; say which folder holds them (images=FOLDER)"
-    )
 
 
 def read_text(path: Path) -> str:

@@ -28,12 +28,12 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     choose,
-    find_root,
     join_files,
     read_json,
     splits_of_names,
     unwrap,
 )
+from imlgcn.data.formats.image_files import find_root
 from imlgcn.numbers import plural
 
 NAME = "coco"

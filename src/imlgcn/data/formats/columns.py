@@ -21,7 +21,6 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    find_root,
     join_files,
     unwrap,
 )
@@ -36,6 +35,7 @@ from imlgcn.data.formats.csv import (
     read_start,
     read_table,
 )
+from imlgcn.data.formats.image_files import find_root
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 

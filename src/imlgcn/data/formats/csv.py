@@ -26,25 +26,21 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    expand_unknown,
-    find_root,
-    parse_labels,
     read_text,
     split_name,
 )
+from imlgcn.data.formats.delimiters import RowLabels, split_cells
+from imlgcn.data.formats.image_files import locate
 from imlgcn.numbers import plural
 
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv")
-LABEL_DELIMITERS = ";|,"
 COLUMNS = ("image", "labels", "split", "group")  # never labels themselves, in any case
 VALUES = {
     **dict.fromkeys(("1", "1.0", "true"), 1),
     **dict.fromkeys(("0", "0.0", "false", ""), 0),
     **dict.fromkeys(("-1", "-1.0", "?"), -1),
 }
-
-RowLabels = tuple[Sequence[str], Sequence[str]]  # present and unknown labels of a row
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     taken = {image, labels, split, group} - {None}
     others = [index for index in range(len(table.header)) if index not in taken]
     if labels is not None:
-        names, rows, how = _labels_column(table, labels, options.delimiter)
+        cells = split_cells(table.column(labels), options.delimiter, table.at)
+        names, rows, how = cells.names, cells.rows, cells.how
     else:
         kept = [index for index in others if table.header[index] not in options.fields]
         columns = [index for index in kept if is_label(table.column(index))]
@@ -122,12 +119,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         others = [index for index in others if index not in columns]
     images = image_names(table, image)
     splits = read_splits(table, split) if split is not None else [None] * len(images)
-    beside = path.absolute().parent
-    root = find_root(images, [beside, beside / "images"], path, options.images)
+    files = locate(images, path, options.images)
     records = [
-        Record(name, root / name, tuple(present), tuple(unknown), part, fields, group=together)
-        for name, (present, unknown), part, fields, together in zip(
-            images, rows, splits, _fields(table, others), read_groups(table), strict=True
+        Record(name, file, tuple(present), tuple(unknown), part, fields, group=together)
+        for name, file, (present, unknown), part, fields, together in zip(
+            images, files, rows, splits, _fields(table, others), read_groups(table), strict=True
         )
     ]
     found = {"image": image, "labels": labels, "split": split, "group": group}
@@ -175,36 +171,6 @@ def separator_of(text: str) -> str:
         return "image" in (cell.strip().lower() for cell in header), len(header)
 
     return max(",;\t", key=fits)
-
-
-def _labels_column(
-    table: Table, index: int, delimiter: str | None
-) -> tuple[list[str], list[RowLabels], str]:
-    cells = table.column(index)
-    if not delimiter:
-        delimiter = choose_delimiter(cells, f"{table.path}: ")
-    rows = [parse_labels(cell, delimiter, table.at(row)) for row, cell in enumerate(cells)]
-    names = sorted({name for row in rows for part in row for name in part} - {""})
-    judged: list[RowLabels] = [
-        (present, expand_unknown(present, unknown, names)) for present, unknown in rows
-    ]
-    return names, judged, f"labels are separated by {delimiter!r}"
-
-
-def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
-    """Return the delimiter between labels: the only candidate that occurs, or ``;``.
-
-    >>> choose_delimiter(["dog|cat", "dog"])
-    '|'
-    >>> choose_delimiter(["ball, tennis;dog"])
-    ';'
-    """
-    found = [mark for mark in LABEL_DELIMITERS if any(mark in cell for cell in cells)]
-    if len(found) <= 1 or ";" in found:
-        return found[0] if found else ";"
-    raise InputError(
-        f"{where}labels contain both '|' and ','; tell which one separates them (delimiter=)"
-    )
 
 
 def is_label(cells: Sequence[str]) -> bool:

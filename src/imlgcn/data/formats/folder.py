@@ -20,11 +20,10 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    expand_unknown,
-    parse_labels,
     read_text,
     unwrap,
 )
+from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 

@@ -16,12 +16,12 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    find_root,
     join_files,
     read_json,
     split_of_name,
     unwrap,
 )
+from imlgcn.data.formats.image_files import find_root
 
 NAME = "intel"
 START = 4096  # bytes read to recognise a file

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, Source, no_images, read_json
+from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
+from imlgcn.data.formats.image_files import no_images
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 

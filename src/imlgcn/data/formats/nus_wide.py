@@ -18,10 +18,10 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     choose,
-    find_root,
     read_lines,
     unwrap,
 )
+from imlgcn.data.formats.image_files import find_root
 from imlgcn.numbers import plural
 
 NAME = "nus_wide"

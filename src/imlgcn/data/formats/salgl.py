@@ -13,12 +13,12 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    find_root,
     read_lines,
     read_text,
     split_of_name,
     unwrap,
 )
+from imlgcn.data.formats.image_files import find_root
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "salgl"

@@ -18,11 +18,11 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
-    no_images,
     read_json,
     read_lines,
     unwrap,
 )
+from imlgcn.data.formats.image_files import no_images
 
 NAME = "vg500"
 LABELS = "vg_category_500_labels_index.json"

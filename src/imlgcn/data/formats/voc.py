@@ -30,10 +30,10 @@ from imlgcn.data.formats.base import (
     Record,
     Source,
     choose,
-    find_root,
     read_lines,
     unwrap,
 )
+from imlgcn.data.formats.image_files import find_root
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.labels.known_names import VOC
 from imlgcn.numbers import plural
