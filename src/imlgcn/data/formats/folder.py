@@ -13,7 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import asl, columns, csv, intel, label_studio
+from imlgcn.data.formats import (
+    asl,
+    booru,
+    columns,
+    csv,
+    cvat,
+    ground_truth,
+    intel,
+    json_list,
+    label_studio,
+    label_studio_min,
+    mmpretrain,
+    via,
+)
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     Format,
@@ -28,7 +41,10 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
-LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
+LISTS: tuple[Format, ...] = (
+    *(asl, label_studio_min, columns, csv, intel, label_studio, mmpretrain, ground_truth, via),
+    *(booru, cvat, json_list),
+)
 
 
 def recognise(source: Path | str) -> str | None:
