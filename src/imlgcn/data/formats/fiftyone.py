@@ -120,7 +120,7 @@ def _samples(
     samples = content["samples"]
     if not isinstance(samples, list) or not all(isinstance(s, dict) for s in samples):
         raise InputError(f"{path}: expected samples, a list of objects")
-    field = _field(path, samples, getattr(options, "label_columns", ()))
+    field = _field(path, samples, options.label_columns)
     notes.append(f"labels are those of the field {field}")
     shown, tags = {}, []
     for number, sample in enumerate(samples, start=1):

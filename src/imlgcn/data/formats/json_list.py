@@ -144,8 +144,8 @@ def _objects(
     path: Path, listed: Sequence[tuple[str, Any]], options: ReadOptions
 ) -> tuple[list[Entry], str]:
     first = listed[0][1] if listed else None
-    image = getattr(options, "image_column", None) or _key(first, IMAGES)
-    given = list(getattr(options, "label_columns", ()))
+    image = options.image_column or _key(first, IMAGES)
+    given = list(options.label_columns)
     label = given[0] if len(given) == 1 else None if given else _key(first, LABELS, image)
     flags = given[1:] and given or ([] if label else sorted(_flags(first, options.fields)))
     if image is None or not (label or flags):

@@ -13,8 +13,7 @@ from imlgcn.numbers import plural
 
 def given_names(options: ReadOptions) -> list[str]:
     """Return the names in the user's file of label names, one a line; none if there is no file."""
-    file = getattr(options, "label_names", None)
-    return file_names(Path(file)) if file else []
+    return file_names(options.label_names) if options.label_names else []
 
 
 def file_names(path: Path) -> list[str]:

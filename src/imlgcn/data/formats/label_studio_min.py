@@ -56,7 +56,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read all annotations."""
     path = Path(source)
     places, entries = _table(path) if is_table(path) else _json(path)
-    controls, left = _controls(path, entries, getattr(options, "label_columns", ()))
+    controls, left = _controls(path, entries, options.label_columns)
     answers: dict[Any, tuple[str, list[set[Leaf]]]] = {}
     kinds: Counter[str] = Counter(f"!{name}" for name in left)
     for place, entry in zip(places, entries, strict=True):

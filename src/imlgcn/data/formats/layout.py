@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS
@@ -105,7 +104,7 @@ def split_folders(folder: Path) -> dict[Path, str]:
 
 
 def locate_any(
-    spellings: Sequence[Sequence[str]], listed_in: Path, images: Any = None
+    spellings: Sequence[Sequence[str]], listed_in: Path, images: Sequence[Path] = ()
 ) -> list[Path]:
     """Return the file of each image, found under the first of its names that exists.
 

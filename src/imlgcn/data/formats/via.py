@@ -45,7 +45,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         if not isinstance(entry, dict) or not isinstance(entry.get("filename"), str):
             raise InputError(f"{path}: {key!r} has no filename; export the annotations as JSON")
         images.append(entry)
-    attribute = _attribute(path, images, getattr(options, "label_columns", ()))
+    attribute = _attribute(path, images, options.label_columns)
     shown = [{label for _, label in _labels(image, attribute)} for image in images]
     files = [image["filename"].replace("\\", "/") for image in images]
     where = locate(files, path, options.images)

@@ -92,8 +92,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
     """Read the images that have a label file, and the names of the classes."""
     files = list(visible_files(folder))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    where = options.images
-    for other in [where] if isinstance(where, Path) else where or []:
+    for other in options.images:
         images += [f for f in visible_files(other) if f.suffix.lower() in IMAGE_SUFFIXES]
     names, note = _names(folder, files, options)
     texts = {f for f in files if f.suffix.lower() == ".txt" and f.name.lower() not in NAMES}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def is_yaml(path: Path) -> bool:
     return bool(NAMES.search(start) and IMAGES.search(start))
 
 
-def read_yaml(path: Path, images: Any = None) -> tuple[list[str], list[Image], list[str]]:
+def read_yaml(path: Path, images: Sequence[Path] = ()) -> tuple[list[str], list[Image], list[str]]:
     """Return the names of the classes, the images, and notes for the reason.
 
     ``images`` are the folders that the user named; they take the place of ``path`` in the YAML.
@@ -95,13 +95,12 @@ def _names(path: Path, content: dict[str, Any]) -> list[str]:
     return texts
 
 
-def _roots(path: Path, content: dict[str, Any], images: Any) -> list[Path]:
+def _roots(path: Path, content: dict[str, Any], images: Sequence[Path]) -> list[Path]:
     """Return the folders to which the paths of the splits may be relative."""
     beside = path.absolute().parent
-    given = [images] if isinstance(images, Path) else list(images or [])
     stated = beside / str(content.get("path") or "")
     # the path may be of another machine, or be relative to a folder of all data sets
-    return [*given, stated, beside, beside / stated.name, beside.parent]
+    return [*images, stated, beside, beside / stated.name, beside.parent]
 
 
 def _resolve(entry: str, roots: list[Path]) -> Path | None:
