@@ -31,7 +31,7 @@ TAGS = ("tag_string", "tags", "labels", "keywords")
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise posts by their keys, and a folder by a ``.jpg.json`` or ``.json`` beside an image."""
+    """Recognise posts by their keys, and a folder by a JSON with tags beside an image."""
     path = Path(source)
     if path.is_dir():
         file = first_file(path, ".json", lambda f: _tags(json_start(f)) and _has_image(f))
@@ -41,10 +41,8 @@ def recognise(source: Path | str) -> str | None:
     if start is None or not key:
         return None
     nested = start.pairs.get("file")  # e621
-    if key != TAGS[0] and "md5" not in {
-        *start.pairs,
-        *(nested if isinstance(nested, dict) else ()),
-    }:
+    keys = {*start.pairs, *(nested if isinstance(nested, dict) else ())}
+    if key != TAGS[0] and "md5" not in keys:
         return None
     return f"the file ends in {path.suffix} and holds posts with {key}"
 

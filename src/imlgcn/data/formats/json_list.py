@@ -27,7 +27,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, split_name
 from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, split_cells
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.json_forms import CLASSES, entries_of, form_of
+from imlgcn.data.formats.json_forms import CLASSES, Entry, entries_of, form_of
 from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
 from imlgcn.data.formats.label_numbers import given_names
@@ -53,7 +53,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         raise InputError(f"{path}: lists no images")
     names = given_names(options) or _classes(content)
     places = [entry.place for entry in entries]
-    values = [parse_labels_value(entry.place, entry.labels, names) for entry in entries]
+    _ask_minus_one(path, entries, options)
+    values = [
+        parse_labels_value(entry.place, _coded(entry.labels, options), names, options.present_above)
+        for entry in entries
+    ]
     labels, rows, note = _rows(values, places, names, options)
     images = [entry.image.replace("\\", "/") for entry in entries]
     where = locate(images, path, options.images)
@@ -65,6 +69,23 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if len(records) < len(entries):
         note += f"; {len(entries)} entries of {len(records)} images: those of an image are joined"
     return Source(labels, list(records.values()), NAME, f"{NAME}: {options.why}; {how}{note}")
+
+
+def _ask_minus_one(path: Path, entries: Sequence[Entry], options: ReadOptions) -> None:
+    """Refuse flags of 1 and -1 without any 0: -1 may mean absent."""
+    flags = [v for e in entries if isinstance(e.labels, dict) for v in e.labels.values()]
+    if -1 in flags and 0 not in flags and options.minus_one is None:
+        raise InputError(
+            f"{path}: its labels are 1 and -1 and never 0; say what -1 means "
+            "(--minus-one absent, or --minus-one unknown)"
+        )
+
+
+def _coded(labels: Any, options: ReadOptions) -> Any:
+    """Return labels with -1 as the user says."""
+    if options.minus_one != "absent" or not isinstance(labels, dict):
+        return labels
+    return {name: 0 if value == -1 else value for name, value in labels.items()}
 
 
 def _join(first: Record, second: Record) -> Record:
