@@ -87,7 +87,7 @@ def join_answers(
         agreed = {name_of[leaf] for leaf in set.intersection(*answers)}
         differing = {name_of[leaf] for leaf in set.union(*answers)} - agreed
         records.append(Record(address, file, tuple(sorted(agreed)), tuple(sorted(differing))))
-    return sorted(name_of.values()), records
+    return sorted(set(name_of.values())), records
 
 
 def labels_of(value: Mapping[str, Any]) -> tuple[str, list[Leaf]] | None:
