@@ -14,6 +14,8 @@ from imlgcn.data.formats import (
     csv,
     folder,
     intel,
+    keywords,
+    label_folders,
     label_studio,
     nus_wide,
     openclipart,
@@ -41,6 +43,9 @@ FORMATS: dict[str, Format] = {
     "salgl": salgl,
     "zip": archive,
     "folder": folder,
+    # read by folder where it holds no tags and no lists
+    "keywords": keywords,
+    "label_folders": label_folders,
 }
 
 __all__ = [

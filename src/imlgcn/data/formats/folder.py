@@ -3,7 +3,8 @@
 ``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
 ``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
 ``.txt`` is left out. Sub-folders are included; if the first level is train, val, test, those are
-the splits. Without tags, the only table or JSON list in the folder is read.
+the splits. Without tags, the only table or JSON list in the folder is read; without one,
+the keywords of the images, or the names of the folders they are in.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import asl, columns, csv, intel, label_studio
+from imlgcn.data.formats import asl, columns, csv, intel, keywords, label_folders, label_studio
 from imlgcn.data.formats.base import (
-    SPLIT_SPELLINGS,
     Format,
     ReadOptions,
     Record,
@@ -24,11 +24,13 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
+from imlgcn.data.formats.walk import folder_splits, is_image, visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
 LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
+WITHOUT_LISTS: tuple[Format, ...] = (keywords, label_folders)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -41,15 +43,23 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     folder = unwrap(Path(source))
     if (table := folder / "labels.csv").is_file():
         return _read_list(table, csv, csv.recognise(table) or "it is called labels.csv", options)
-    files = sorted(_visible(folder))
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = visible_files(folder)
+    images = [file for file in files if is_image(file)]
     tagged = _tag_files(images, set(files))
     if tagged:
         return _read_tags(folder, tagged, len(images), options)
     lists = [found for file in files if file.parent == folder and (found := _as_list(file))]
     if len(lists) == 1:
         return _read_list(*lists[0], options)
-    raise InputError(_nothing_found(folder, len(images), [file for file, _, _ in lists]))
+    if lists:
+        listed = ", ".join(file.name for file, _, _ in lists)
+        raise InputError(
+            f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
+        )
+    for reader in WITHOUT_LISTS:
+        if why := reader.recognise(folder):
+            return reader.read(folder, replace(options, why=why))
+    raise InputError(_nothing_found(folder, len(images)))
 
 
 def _as_list(file: Path) -> tuple[Path, Format, str] | None:
@@ -62,14 +72,6 @@ def _as_list(file: Path) -> tuple[Path, Format, str] | None:
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:
     source = reader.read(file, replace(options, why=why))
     return replace(source, reason=f"{NAME}: it holds {file.name}; {source.reason}")
-
-
-def _visible(folder: Path) -> list[Path]:
-    return [
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(folder).parts)
-    ]
 
 
 def _tag_files(images: Sequence[Path], files: set[Path]) -> dict[Path, Path]:
@@ -95,34 +97,30 @@ def _read_tags(
     if not names:
         raise InputError(f"{folder}: all {plural(len(rows), 'tag file')} are empty")
     inside = {image: image.relative_to(folder).as_posix() for image in rows}
-    splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in inside.values()]
-    by_folder = None not in splits and len(set(splits)) > 1
+    splits = folder_splits(list(inside.values()))
     records = [
         Record(
             inside[image],
             image,
             tuple(present),
             expand_unknown(present, unknown, names),
-            split if by_folder else None,
+            split,
         )
         for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
     ]
     reason = f"{NAME}: {number(len(rows), 0)} of {plural(num_images, 'image')} have a .txt of tags"
     if len(rows) < num_images:
         reason += f"; left out: {number(num_images - len(rows), 0)} without one"
-    if by_folder:
+    if any(splits):
         reason += "; its folders are the splits"
     return Source(names, records, NAME, reason)
 
 
-def _nothing_found(folder: Path, num_images: int, lists: list[Path]) -> str:
-    if lists:
-        listed = ", ".join(file.name for file in lists)
-        return f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
+def _nothing_found(folder: Path, num_images: int) -> str:
     if num_images:
         return (
             f"{folder}: holds {plural(num_images, 'image')} and no tags; add a .txt of tags for "
-            "each "
-            "image, or a labels.csv with the columns image, labels"
+            "each image, or a labels.csv with the columns image, labels, or keywords in your photo "
+            "manager; if the folders are called as their labels, say so (reader=label_folders)"
         )
     return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"
