@@ -3,8 +3,8 @@
 ``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
 ``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
 ``.txt`` is left out. Sub-folders are included; if the first level is train, val, test, those are
-the splits. Without tags, the only table or JSON list in the folder is read; without one,
-the keywords of the images, or the names of the folders they are in.
+the splits. Without tags, the only table or JSON list in the folder is read; without a list, the
+keywords of the images, or the names of the folders they are in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats import asl, columns, csv, intel, keywords, label_folders, label_studio
 from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
     Format,
     ReadOptions,
     Record,
@@ -24,7 +25,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
-from imlgcn.data.formats.walk import folder_splits, is_image, visible_files
+from imlgcn.data.formats.walk import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
@@ -43,8 +44,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     folder = unwrap(Path(source))
     if (table := folder / "labels.csv").is_file():
         return _read_list(table, csv, csv.recognise(table) or "it is called labels.csv", options)
-    files = visible_files(folder)
-    images = [file for file in files if is_image(file)]
+    files = sorted(visible_files(folder))
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     tagged = _tag_files(images, set(files))
     if tagged:
         return _read_tags(folder, tagged, len(images), options)
@@ -97,21 +98,22 @@ def _read_tags(
     if not names:
         raise InputError(f"{folder}: all {plural(len(rows), 'tag file')} are empty")
     inside = {image: image.relative_to(folder).as_posix() for image in rows}
-    splits = folder_splits(list(inside.values()))
+    splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in inside.values()]
+    by_folder = None not in splits and len(set(splits)) > 1
     records = [
         Record(
             inside[image],
             image,
             tuple(present),
             expand_unknown(present, unknown, names),
-            split,
+            split if by_folder else None,
         )
         for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
     ]
     reason = f"{NAME}: {number(len(rows), 0)} of {plural(num_images, 'image')} have a .txt of tags"
     if len(rows) < num_images:
         reason += f"; left out: {number(num_images - len(rows), 0)} without one"
-    if any(splits):
+    if by_folder:
         reason += "; its folders are the splits"
     return Source(names, records, NAME, reason)
 
