@@ -25,8 +25,9 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.numbered_labels import is_vector, read_label_names, read_vectors
-from imlgcn.data.formats.walk import is_image
+from imlgcn.data.formats.label_numbers import file_names
+from imlgcn.data.formats.label_rows import is_vector, read_vectors
+from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import plural
 
 NAME = "attribute_list"
@@ -54,7 +55,8 @@ def recognise(source: Path | str) -> str | None:
     if len(lines) < 2 or not lines[1]:
         return None
     header, (image, *values) = lines[:2]
-    named = len(header) - len(values) in (0, 1) or tuple(header) == UNNAMED
+    named = len(header) - len(values) in (0, 1) and not is_image(Path(header[0]))
+    named = named or tuple(header) == UNNAMED
     fits = named and bool(values) and is_vector(values) and is_image(Path(image))
     return "its lines are names, then an image with 1 or -1 for each" if fits else None
 
@@ -127,7 +129,7 @@ def _names(
     """Return the names of the attributes, and where they are from."""
     beside = path.with_name(NAMES)
     if options.label_names:
-        return read_label_names(options.label_names), f"; names are from {options.label_names.name}"
+        return file_names(options.label_names), f"; names are from {options.label_names.name}"
     if tuple(header) != UNNAMED:
         return header[len(header) - width :], ""
     if not beside.is_file():

@@ -14,7 +14,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import asl, columns, csv, intel, keywords, label_folders, label_studio
+from imlgcn.data.formats import (
+    asl,
+    booru,
+    columns,
+    csv,
+    cvat,
+    ground_truth,
+    intel,
+    json_list,
+    keywords,
+    label_folders,
+    label_studio,
+    label_studio_min,
+    mmpretrain,
+    via,
+)
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     Format,
@@ -25,12 +40,15 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
-from imlgcn.data.formats.walk import visible_files
+from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
-LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
+LISTS: tuple[Format, ...] = (
+    *(asl, label_studio_min, columns, csv, intel, label_studio, mmpretrain, ground_truth, via),
+    *(booru, cvat, json_list),
+)
 WITHOUT_LISTS: tuple[Format, ...] = (keywords, label_folders)
 
 

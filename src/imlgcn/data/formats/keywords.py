@@ -21,10 +21,15 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats import label_folders
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, unwrap
-from imlgcn.data.formats.walk import folder_splits, is_image, say_some, visible_files
+from imlgcn.data.formats.layout import (
+    is_image,
+    splits_of_folders,
+    visible_files,
+    visible_images,
+)
 from imlgcn.data.photo_keywords import PhotoKeywords, photo_keywords
 from imlgcn.data.xmp import KeywordPath, Keywords
-from imlgcn.numbers import plural
+from imlgcn.numbers import first_of, plural
 
 NAME = "keywords"
 VARIANTS = {"levels": ("keywords", "parents", "paths")}
@@ -37,7 +42,7 @@ def recognise(source: Path | str) -> str | None:
     path = Path(source)
     if not path.is_dir():
         return None
-    images = [file for file in visible_files(unwrap(path)) if is_image(file)]
+    images = visible_images(unwrap(path))
     some = images[:: len(images) // NUM_LOOKED_AT + 1]
     tagged = sum(bool(_own_paths(photo_keywords(image))) for image in some)
     if not tagged or (2 * tagged < len(some) and label_folders.recognise(path)):
@@ -49,7 +54,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the keywords of every image."""
     levels = choose(options.variant, NAME, VARIANTS)["levels"]
     folder = unwrap(Path(source))
-    files = visible_files(folder)
+    files = list(visible_files(folder))
     images = [file for file in files if is_image(file)]
     found: dict[Path, PhotoKeywords] = {}
     with options.progress.bar("Reading keywords", len(images)) as advance:
@@ -62,7 +67,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         raise InputError(_no_keywords(folder, images, found))
     labels = _labels(tagged.values(), levels)
     inside = {image: image.relative_to(folder).as_posix() for image in tagged}
-    splits = folder_splits(list(inside.values()))
+    splits = splits_of_folders(list(inside.values())) or [None] * len(inside)
     records = [
         Record(inside[image], image, present, split=split)
         for image, present, split in zip(tagged, labels, splits, strict=True)
@@ -159,7 +164,7 @@ def _about_levels(
     notes = []
     if levels == "keywords" and unused:
         notes.append(
-            f"levels above a keyword are no labels ({say_some(sorted(unused))}); "
+            f"levels above a keyword are no labels ({first_of(sorted(unused))}); "
             "with variant=parents they are"
         )
     several = sorted(name for name, places in above.items() if len(places - {()}) > 1)
@@ -168,7 +173,7 @@ def _about_levels(
         places = " and ".join(sorted("/".join(place) for place in above[first] - {()})[:2])
         notes.append(
             f"{first!r} is below {places}, but one label; variant=paths tells such keywords "
-            f"apart ({say_some(several)})"
+            f"apart ({first_of(several)})"
         )
     return notes
 

@@ -26,8 +26,8 @@ from imlgcn.data.formats.base import (
     choose,
     unwrap,
 )
-from imlgcn.data.formats.walk import folder_splits, say_some, visible_images
-from imlgcn.numbers import plural
+from imlgcn.data.formats.layout import visible_images
+from imlgcn.numbers import first_of, plural
 
 NAME = "label_folders"
 VARIANTS = {"nested": ("", "first", "last", "every")}
@@ -101,9 +101,10 @@ def _places(names: Sequence[str]) -> list[tuple[str | None, tuple[str, ...]]]:
     # images in no folder, such as a montage, do not speak against a common folder or splits
     while len({parts[:1] for parts in folders} - {()}) == 1:
         folders = [parts[1:] for parts in folders]
-    splits = iter(folder_splits(["/".join(parts) for parts in folders if parts]))
-    found = [(next(splits), parts) if parts else (None, parts) for parts in folders]
-    return [(split, parts[1:] if split else parts) for split, parts in found]
+    splits = {parts[0]: SPLIT_SPELLINGS.get(parts[0].lower()) for parts in folders if parts}
+    if None in splits.values():
+        return [(None, parts) for parts in folders]
+    return [(splits[parts[0]], parts[1:]) if parts else (None, parts) for parts in folders]
 
 
 def _is_label_folder(place: tuple[str, ...]) -> bool:
@@ -124,10 +125,10 @@ def _take_apart(
     labels = {name: tuple(p for part in name.split(mark) if (p := part.strip())) for name in names}
     notes = []
     if combined := [name for name in names if len(labels[name]) > 1]:
-        notes.append(f"names of folders are taken apart at {mark!r} ({say_some(combined)})")
+        notes.append(f"names of folders are taken apart at {mark!r} ({first_of(combined)})")
     whole = [name for name in names if len(labels[name]) == 1 and set(MARKS) & set(name[1:-1])]
     if whole:
-        notes.append(f"taken whole: {say_some(whole)} (delimiter= takes names apart)")
+        notes.append(f"taken whole: {first_of(whole)} (delimiter= takes names apart)")
     return labels, notes
 
 

@@ -28,7 +28,7 @@ from imlgcn.data.formats.base import (
     read_text,
     unwrap,
 )
-from imlgcn.data.formats.walk import is_image, visible_images
+from imlgcn.data.formats.layout import is_image, visible_images
 from imlgcn.numbers import number, plural
 
 NAME = "label_lists"

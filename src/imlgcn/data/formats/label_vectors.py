@@ -8,7 +8,7 @@ r"""Lists of an image and numbers in each line: a 1 or 0 for each label, or the 
   (https://mxnet.apache.org/versions/1.9.1/api/faq/recordio) and SageMaker
   (https://docs.aws.amazon.com/sagemaker/latest/dg/image-classification.html).
 
-Names are in a file beside (:data:`~imlgcn.data.formats.numbered_labels.NAME_FILES`) or given by
+Names are in a file beside (:data:`~imlgcn.data.formats.label_rows.NAME_FILES`) or given by
 ``label_names``. In a folder, lists called as splits (``train_list.txt``, ``test.txt``) are read.
 """
 
@@ -30,9 +30,9 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.numbered_labels import read_numbers
-from imlgcn.data.formats.walk import say_some
+from imlgcn.data.formats.label_rows import read_numbers
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import first_of
 
 NAME = "label_vectors"
 SUFFIXES = (".txt", ".list", ".lst")
@@ -82,7 +82,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     left_out = [file.name for file in every if file not in files]
     reason = f"{NAME}: {options.why}; {how}"
     if left_out:
-        reason += f"; left out: {say_some(left_out)}, which says not whether it is train or test"
+        reason += f"; left out: {first_of(left_out)}, which says not whether it is train or test"
     return Source(names, records, NAME, reason)
 
 

@@ -1,4 +1,4 @@
-"""Labels written as numbers: a 1 or 0 for each, or their indices; and the files with their names.
+"""Rows of numbers that stand for labels: a 1 or 0 for each label, or indices of labels.
 
 Readers of lists without label names use these functions. No label is ever called ``0`` or ``1``:
 where no names are found, they are asked for.
@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, read_lines
+from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels
+from imlgcn.data.formats.label_numbers import file_names, labels_at
 from imlgcn.numbers import plural
 
 NAME_FILES = (
@@ -21,40 +22,9 @@ NAME_FILES = (
     *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
 )
 CODE = re.compile(r"([01]|-1)(?:\.0*)?")
-INDEX = re.compile(r"(\d+)(?:\.0*)?")
 
 Rows = Sequence[Sequence[str]]  # the numbers of each image, as written
 At = Callable[[int], str]  # the start of a message about a row, such as "list.txt, line 3: "
-
-
-def read_label_names(path: Path) -> list[str]:
-    """Return the names in a file, one a line; a number before or after each is its index.
-
-    Raises:
-        InputError: the file is empty, or a name is in it twice.
-    """
-    lines = read_lines(path)
-    names = _without_index(lines, r"(?P<index>\d+)[\s,:;]+(?P<name>.*)") or _without_index(
-        lines, r"(?P<name>.*?)[\s,:;]+(?P<index>\d+)"
-    )
-    names = [name.strip("\"'") for name in names or lines]
-    if not names:
-        raise InputError(f"{path}: is empty; write the name of a label in each line")
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"{path}: names {twice!r} twice; each line names a label")
-    return names
-
-
-def _without_index(lines: Sequence[str], pattern: str) -> list[str]:
-    """Return the names in the order of their indices; none if these do not count from 0 or 1."""
-    found = [re.fullmatch(pattern, line) for line in lines]
-    indexed = sorted((int(match["index"]), match["name"].strip()) for match in found if match)
-    counted = [index for index, _ in indexed]
-    whole = len(indexed) == len(lines) and all(name for _, name in indexed)
-    first = counted[0] if counted else 0
-    if not whole or first > 1 or counted != list(range(first, first + len(lines))):
-        return []
-    return [name for _, name in indexed]
 
 
 def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], Path]:
@@ -77,7 +47,7 @@ def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[
             "the labels into a file, one a line in the order of the values, and give it "
             f"(label_names=FILE) or call it {NAME_FILES[1]} and put it beside the list"
         )
-    return read_label_names(files[0]), files[0]
+    return file_names(files[0]), files[0]
 
 
 def _is(file: Path, other: Path) -> bool:
@@ -113,7 +83,7 @@ def read_numbers(
     names, file = find_label_names(listed_in, options, what)
     from_file = f"their names are from {file.name}"
     if not vectors or (is_single and len(names) > 1):
-        return names, read_indices(rows, names, file, at), f"labels are given by index, {from_file}"
+        return names, read_indices(rows, names, at), f"labels are given by index, {from_file}"
     if width != len(names):
         raise InputError(
             f"{listed_in}: has {plural(width, 'value')} for each image, but {file} "
@@ -155,21 +125,16 @@ def read_vectors(
     return labels, f"; -1 is {meaning}" if "-1" in used else ""
 
 
-def read_indices(rows: Rows, names: Sequence[str], file: Path, at: At) -> list[RowLabels]:
-    """Return the labels of rows of indices into ``names``, which are from ``file``."""
+def read_indices(rows: Rows, names: Sequence[str], at: At) -> list[RowLabels]:
+    """Return the labels of rows of indices into ``names``, which count from 0.
+
+    Raises:
+        InputError: an index is too high, or twice in a row.
+    """
     labels: list[RowLabels] = []
     for number, row in enumerate(rows):
-        present = []
-        for value in row:
-            match = INDEX.fullmatch(value)
-            if match is None or int(match[1]) >= len(names):
-                raise InputError(
-                    f"{at(number)}{value!r} is no index of {plural(len(names), 'name')} in {file} "
-                    f"(0 to {len(names) - 1}); correct it, or give the whole list of names "
-                    "(label_names=FILE)"
-                )
-            present.append(names[int(match[1])])
-        if len(set(present)) < len(present):
+        present = labels_at([int(float(value)) for value in row], names, at(number))
+        if len(present) < len(row):
             raise InputError(f"{at(number)}has a label twice: {' '.join(row)}; are these labels?")
-        labels.append((present, []))
+        labels.append((present, ()))
     return labels

@@ -1,0 +1,96 @@
+"""Google Takeout of Google Photos: a JSON beside every photo; the people in it are its labels.
+
+Takeout documents no format. As it writes it, ``IMG_1.jpg`` has
+``IMG_1.jpg.supplemental-metadata.json`` (of which the end is cut off where the name would be longer
+than 51 characters; ``IMG_1.jpg.json`` until 2024), with ``title``, ``description``,
+``photoTakenTime`` and, where faces were named, ``people: [{"name": ...}]``. A second file of the
+same name is ``IMG_1(1).jpg`` with ``IMG_1.jpg.supplemental-metadata(1).json``. Photos without a JSON,
+such as ``-edited`` copies, are left out; descriptions and albums are no labels.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, unwrap
+from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.json_start import json_start
+from imlgcn.data.formats.layout import visible_files
+from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import plural
+
+NAME = "takeout"
+KEYS = {"title", "photoTakenTime"}
+COPY = re.compile(r"(.*)\((\d+)\)")
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a folder by the keys of a JSON in it, beside those that Takeout adds for albums."""
+    path = Path(source)
+    for file in visible_files(path) if path.is_dir() else ():
+        if file.suffix.lower() == ".json" and file.name != "metadata.json":
+            return f"its {file.name} is Google Takeout's" if _is_photo(file) else None
+    return None
+
+
+def _is_photo(path: Path) -> bool:
+    start = json_start(path, (".json",))
+    return start is not None and start.kind == "object" and set(start.pairs) >= KEYS
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Read the people of every photo."""
+    folder = unwrap(Path(source))
+    names: dict[str, tuple[str, ...]] = {}
+    images = set()
+    for file in visible_files(folder):
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            images.add(file)
+        elif file.suffix.lower() == ".json" and _is_photo(file):
+            content = read_json(file)
+            name = _image(file, str(content["title"])).relative_to(folder).as_posix()
+            names[name] = _people(file, content)
+    if not any(names.values()):
+        raise InputError(
+            f"{folder}: the JSON of Google Takeout name no people, and hold no other labels; put a "
+            ".txt of tags beside each image"
+        )
+    where = locate(list(names), folder / "*.json", options.images)
+    records = [
+        Record(name, file, labels)
+        for (name, labels), file in zip(names.items(), where, strict=True)
+    ]
+    reason = f"{NAME}: {options.why}; the people of a photo are its labels"
+    if nobody := sum(not labels for labels in names.values()):
+        reason += f"; {plural(nobody, 'photo')} with nobody named: no label"
+    if without := len(images - set(where)):
+        reason += f"; left out: {plural(without, 'image')} without a JSON"
+    return Source(sorted({n for p in names.values() for n in p}), records, NAME, reason)
+
+
+def _people(file: Path, content: Any) -> tuple[str, ...]:
+    people = content.get("people") or []
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        raise InputError(f"{file}: expected people to be a list of objects with a name")
+    named = [str(person.get("name", "")).strip() for person in people]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def _image(file: Path, title: str) -> Path:
+    """Return the photo of a JSON: by its title, or by the longest name that the JSON's begins with."""
+    copy = COPY.fullmatch(file.stem)
+    name = Path(title.replace("/", "_"))
+    wanted = file.with_name(f"{name.stem}({copy[2]}){name.suffix}" if copy else name.name)
+    if wanted.is_file():
+        return wanted
+    bare = copy[1] if copy else file.stem
+    alike = [
+        entry
+        for entry in file.parent.iterdir()
+        if entry.suffix.lower() in IMAGE_SUFFIXES
+        and (bare.startswith(entry.name) or (entry.stem == bare and not copy))
+    ]
+    return max(alike, key=lambda entry: len(entry.name), default=wanted)
