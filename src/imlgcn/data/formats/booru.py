@@ -27,21 +27,22 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "booru"
-TAGS = ("tag_string", "tags")
-INFO = "info.json"  # gallery-dl's of a whole gallery
+TAGS = ("tag_string", "tags", "labels", "keywords")
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise posts by their keys, and a folder by its first ``.jpg.json`` or ``.json``."""
+    """Recognise posts by their keys, and a folder by a JSON with tags beside an image."""
     path = Path(source)
     if path.is_dir():
-        file = first_file(path, ".json", (INFO,))
-        start = json_start(file, (".json",)) if file else None
-        beside = file is not None and _has_image(file)
-        return f"its {file.name} has tags" if file and beside and _tags(start) else None
+        file = first_file(path, ".json", lambda f: _tags(json_start(f)) and _has_image(f))
+        return f"its {file.name} has tags" if file else None
     start = json_start(path)
     key = _tags(start)
-    if start is None or not key or not (key == TAGS[0] or "md5" in start.pairs):
+    if start is None or not key:
+        return None
+    nested = start.pairs.get("file")  # e621
+    keys = {*start.pairs, *(nested if isinstance(nested, dict) else ())}
+    if key != TAGS[0] and "md5" not in keys:
         return None
     return f"the file ends in {path.suffix} and holds posts with {key}"
 
@@ -90,8 +91,8 @@ def _names(place: str, post: Any) -> tuple[str, ...]:
     """Return the names that the file of a post may have."""
     if not isinstance(post, dict):
         raise InputError(f"{place}expected an object; got {post!r:.60}")
-    nested = post.get("file") if isinstance(post.get("file"), dict) else {}  # e621
-    post = {**nested, **post}
+    if isinstance(post.get("file"), dict):  # e621
+        post = {**post["file"], **post}
     url = str(post.get("file_url") or post.get("url") or "")
     suffix = str(post.get("file_ext") or post.get("ext") or Path(url).suffix.lstrip(".") or "jpg")
     stems = [str(post[key]) for key in ("md5", "id") if post.get(key) is not None]
@@ -122,7 +123,9 @@ def _labels(
             raise InputError(f"{values[0][0]}tags are a text in some posts and a list in others")
         cells = split_cells(texts, options.delimiter, lambda row: values[row][0])
         return cells.names, [present for present, _ in cells.rows]
-    rows = [list(dict.fromkeys(_tokens(place, value))) for place, value in values]
+    rows: list[Sequence[str]] = [
+        list(dict.fromkeys(_tokens(place, value))) for place, value in values
+    ]
     return sorted({tag for row in rows for tag in row}), rows
 
 

@@ -49,6 +49,7 @@ VARIANTS = {
 }
 OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
 NUM_OFFICIAL_LABELS = 80
+MAX_FILES = 100  # more JSON files in a folder belong to an image each
 # nine tenths of a file, and most of its memory once parsed
 POLYGONS = re.compile(r'("segmentation":\s*)\[[\d\s.,\[\]eE+-]*\]')
 
@@ -96,12 +97,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _annotation_files(folder: Path) -> list[Path]:
-    found = [
-        file
-        for parent in (folder, folder / "annotations")
-        for file in sorted(parent.glob("*.json"))
-        if recognise(file)
-    ]
+    found = []
+    for parent in (folder, folder / "annotations"):
+        files = sorted(parent.glob("*.json"))
+        if len(files) <= MAX_FILES:
+            found += [file for file in files if recognise(file)]
     return [file for file in found if file.name.startswith("instances")] or found
 
 

@@ -21,7 +21,7 @@ from imlgcn.data.formats.xml_file import read_xml, xml_start
 from imlgcn.numbers import plural
 
 NAME = "cvat"
-FILE = "annotations.xml"
+FILES = ("annotations.xml", "labels.xml")
 ROOT = re.compile(rb"<annotations>\s*(<version>|<meta>|<image |<track )")
 
 
@@ -29,7 +29,8 @@ def recognise(source: Path | str) -> str | None:
     """Recognise the XML by its root and what follows it, or a folder with annotations.xml."""
     path = Path(source)
     if path.is_dir():
-        return f"it holds {FILE} of CVAT" if recognise(unwrap(path) / FILE) else None
+        file = _file(path)
+        return f"it holds {file.name} of CVAT" if file else None
     return "the file ends in .xml and holds CVAT's annotations" if _fits(path) else None
 
 
@@ -37,10 +38,17 @@ def _fits(path: Path) -> bool:
     return ROOT.search(xml_start(path)) is not None
 
 
+def _file(folder: Path) -> Path | None:
+    """Return the annotations in a folder, which FiftyOne calls labels.xml."""
+    files = (unwrap(folder) / name for name in FILES)
+    return next((file for file in files if _fits(file)), None)
+
+
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the images of a task or of a project."""
     path = Path(source)
-    path = unwrap(path) / FILE if path.is_dir() else path
+    if path.is_dir():
+        path = _file(path) or unwrap(path) / FILES[0]
     root = read_xml(path)
     images = root.findall("image")
     if not images:
@@ -57,7 +65,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         raise InputError(f"{path}: image number {files.index('') + 1} has no name")
     subsets = [image.get("subset", "") for image in images]
     inside = [f"{subset}/{file}".lstrip("/") for subset, file in zip(subsets, files, strict=True)]
-    where = locate_any([inside, files], path, options.images)
+    where = locate_any([inside, files, [f"data/{f}" for f in files]], path, options.images)
     splits = _splits(subsets)
     records = [
         Record(file, found, labels, split=split)

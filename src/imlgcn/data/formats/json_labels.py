@@ -13,13 +13,16 @@ NAMES = ("label", "name", "class", "category", "tag", "class_name", "category_na
 Labels = str | RowLabels  # a text is taken apart together with those of all images
 
 
-def parse_labels_value(place: str, value: Any, names: Sequence[str] = ()) -> Labels:
+def parse_labels_value(
+    place: str, value: Any, names: Sequence[str] = (), present_above: float | None = None
+) -> Labels:
     """Return the present and unknown labels of a value, or a text that holds them.
 
     Args:
         place: the start of a message.
         value: a list, an object of flags, a text, a number, or null (no label).
         names: what numbers stand for.
+        present_above: flags are scores, and a score above this means present.
 
     Raises:
         InputError: it is none of these; numbers are not the position of a name; flags are scores.
@@ -34,7 +37,7 @@ def parse_labels_value(place: str, value: Any, names: Sequence[str] = ()) -> Lab
     if value is None:
         return [], []
     if isinstance(value, Mapping):
-        return _flags(place, value)
+        return _flags(place, value, present_above)
     parts = value if isinstance(value, list) else [value]
     if parts and all(type(part) is int for part in parts):
         if not names:
@@ -63,14 +66,18 @@ def _text(place: str, part: Any) -> str:
     return part.strip()
 
 
-def _flags(place: str, value: Mapping[str, Any]) -> RowLabels:
-    """Return the labels whose value is 1 or true; -1 and null are unknown."""
-    for name, flag in value.items():
-        if not (flag is None or (isinstance(flag, (int, float)) and flag in (-1, 0, 1))):
+def _flags(place: str, value: Mapping[str, Any], present_above: float | None) -> RowLabels:
+    """Return the labels whose value is 1 or true, or above a number; -1 and null are unknown."""
+    numbers = {name.strip(): -1 if flag is None else flag for name, flag in value.items()}
+    for name, flag in numbers.items():
+        scored = present_above is not None and isinstance(flag, (int, float))
+        if not scored and not (isinstance(flag, (int, float)) and flag in (-1, 0, 1)):
             raise InputError(
                 f"{place}{name!r} is {flag!r:.40}; expected 1 or true, 0 or false, -1 or null "
-                "(unknown); write scores as 1 and 0"
+                "(unknown); if they are scores, say from which number on a label is present "
+                "(--present-above 0.5)"
             )
-    present = [name.strip() for name, flag in value.items() if flag == 1]
-    unknown = [name.strip() for name, flag in value.items() if flag is None or flag == -1]
+    limit = 0 if present_above is None else present_above
+    present = [name for name, flag in numbers.items() if flag > limit]
+    unknown = [name for name, flag in numbers.items() if flag == -1]
     return present, unknown

@@ -25,8 +25,8 @@ class Start:
     """The first entries of a JSON file.
 
     ``items`` are the first objects of a list or of JSON lines. ``pairs`` are the first keys and
-    values of an object: of the file itself, or of the first item. A value that begins within the
-    bytes read but does not end there is None, and its first character is in ``cut``.
+    values of an object: of the file itself, or of the first item. A value that does not end within
+    the bytes read is there in part (or None), and its first character is in ``cut``.
     """
 
     kind: Literal["object", "list", "lines"]
@@ -92,7 +92,9 @@ def _first_object(items: list[Any], text: str, at: int) -> tuple[dict[str, Any],
     return pairs, cut
 
 
-def _pairs(text: str, at: int) -> tuple[dict[str, Any], dict[str, str], int]:
+def _pairs(
+    text: str, at: int, *, inside: bool = False
+) -> tuple[dict[str, Any], dict[str, str], int]:
     """Return keys and values, the cut values, and where the object ends (0 if it does not)."""
     pairs: dict[str, Any] = {}
     cut: dict[str, str] = {}
@@ -107,9 +109,16 @@ def _pairs(text: str, at: int) -> tuple[dict[str, Any], dict[str, str], int]:
             name = json.loads(key[1])
             pairs[name], at = DECODER.raw_decode(text, key.end())
         except (json.JSONDecodeError, RecursionError):
-            pairs[name] = None
             cut[name] = text[key.end() : key.end() + 1]
+            pairs[name] = None if inside else _part(text, key.end())
             return pairs, cut, 0
+
+
+def _part(text: str, at: int) -> Any:
+    """Return the first entries of a value that is cut off."""
+    if text[at : at + 1] == "{":
+        return _pairs(text, at + 1, inside=True)[0]
+    return _items(text, at + 1)[0] if text[at : at + 1] == "[" else None
 
 
 def read_entries(path: Path) -> list[tuple[str, Any]]:

@@ -35,7 +35,11 @@ def recognise(source: Path | str) -> str | None:
     start = json_start(Path(source), (".json",))
     if start is None or start.kind != "list":
         return None
-    if start.opens("data") != "{" or start.opens("annotations") != "[":
+    # brush strokes can be longer than what is read, and come before the data
+    data = start.opens("data") or (
+        "{" if "annotations" in start.cut and "id" in start.pairs else ""
+    )
+    if data != "{" or start.opens("annotations") != "[":
         return None
     return "the file ends in .json and holds tasks with annotations"
 

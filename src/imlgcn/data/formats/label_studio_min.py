@@ -87,7 +87,7 @@ def _json(path: Path) -> tuple[list[str], list[Entry]]:
 
 def _table(path: Path) -> tuple[list[str], list[Entry]]:
     table = read_table(path)
-    entries = [
+    entries: list[Entry] = [
         {key: _cell(cell) for key, cell in zip(table.header, row, strict=True) if key}
         for row in table.rows
     ]
@@ -140,7 +140,7 @@ def _results(value: Any) -> list[tuple[str, list[Leaf]]]:
     """Return the labels in a control's value, each with its kind; "" is a single choice."""
     if isinstance(value, str):
         return [("", [(value.strip(),)])]
-    results = []
+    results: list[tuple[str, list[Leaf]]] = []
     for region in value if isinstance(value, list) else [value]:
         if isinstance(region, str):
             results.append(("", [(region.strip(),)]))

@@ -22,10 +22,9 @@ IGNORE = "__ignore__"
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise a folder by the keys of the first JSON in it."""
-    path = Path(source)
-    file = first_file(path, ".json") if path.is_dir() else None
-    return f"its {file.name} is labelme's" if file and _is_labelme(file) else None
+    """Recognise a folder by the keys of a JSON in it."""
+    file = first_file(Path(source), ".json", _is_labelme)
+    return f"its {file.name} is labelme's" if file else None
 
 
 def _is_labelme(path: Path) -> bool:

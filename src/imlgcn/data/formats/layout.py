@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from imlgcn.config import InputError
@@ -12,12 +13,18 @@ from imlgcn.data.formats.base import SPLIT_SPELLINGS
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
+NUM_FILES = 50  # opened to recognise a folder; the first may be of something else
 
-def visible_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and of its sub-folders, in order, without hidden ones."""
+
+def visible_files(folder: Path, suffix: str = "") -> Iterator[Path]:
+    """Yield the files of a folder and of its sub-folders, in order, without hidden ones.
+
+    With ``suffix`` only those that end in it, in any case.
+    """
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
+        found = [name for name in files if name.lower().endswith(suffix)]
+        for name in sorted(found):
             if not name.startswith("."):
                 yield Path(here, name)
 
@@ -32,12 +39,10 @@ def visible_images(folder: Path) -> list[Path]:
     return [file for file in visible_files(folder) if is_image(file)]
 
 
-def first_file(folder: Path, suffix: str, names: Sequence[str] = ()) -> Path | None:
-    """Return the first file with a suffix whose name is none of ``names``, or None."""
-    for file in visible_files(folder):
-        if file.suffix.lower() == suffix and file.name.lower() not in names:
-            return file
-    return None
+def first_file(path: Path, suffix: str, fits: Callable[[Path], object]) -> Path | None:
+    """Return the first file below a folder that fits, of the first ones with a suffix, or None."""
+    files = islice(visible_files(path, suffix), NUM_FILES) if path.is_dir() else ()
+    return next((file for file in files if fits(file)), None)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _lists(folder: Path) -> list[Path]:
 
 
 def _fits(path: Path) -> bool:
-    """Return whether the first lines are images with labels, and not with a 0 or 1 for each label."""
+    """Return whether the first lines are images with labels, not with a 0 or 1 for each."""
     if not path.is_file():
         return False
     with path.open(encoding="utf-8", errors="replace") as file:

@@ -29,10 +29,9 @@ ROOT = re.compile(rb"<annotation[\s>]")
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise a folder by the root of the first XML in it."""
-    path = Path(source)
-    file = first_file(path, ".xml") if path.is_dir() else None
-    return f"its {file.name} is a PASCAL annotation" if file and _fits(file) else None
+    """Recognise a folder by the root of an XML in it."""
+    file = first_file(Path(source), ".xml", _fits)
+    return f"its {file.name} is a PASCAL annotation" if file else None
 
 
 def _fits(path: Path) -> bool:

@@ -4,13 +4,14 @@ Takeout documents no format. As it writes it, ``IMG_1.jpg`` has
 ``IMG_1.jpg.supplemental-metadata.json`` (of which the end is cut off where the name would be longer
 than 51 characters; ``IMG_1.jpg.json`` until 2024), with ``title``, ``description``,
 ``photoTakenTime`` and, where faces were named, ``people: [{"name": ...}]``. A second file of the
-same name is ``IMG_1(1).jpg`` with ``IMG_1.jpg.supplemental-metadata(1).json``. Photos without a JSON,
-such as ``-edited`` copies, are left out; descriptions and albums are no labels.
+same name is ``IMG_1(1).jpg`` with ``IMG_1.jpg.supplemental-metadata(1).json``. Photos without a
+JSON, such as ``-edited`` copies, are left out; descriptions and albums are no labels.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, unwrap
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
-from imlgcn.data.formats.layout import visible_files
+from imlgcn.data.formats.layout import first_file, visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
@@ -28,12 +29,9 @@ COPY = re.compile(r"(.*)\((\d+)\)")
 
 
 def recognise(source: Path | str) -> str | None:
-    """Recognise a folder by the keys of a JSON in it, beside those that Takeout adds for albums."""
-    path = Path(source)
-    for file in visible_files(path) if path.is_dir() else ():
-        if file.suffix.lower() == ".json" and file.name != "metadata.json":
-            return f"its {file.name} is Google Takeout's" if _is_photo(file) else None
-    return None
+    """Recognise a folder by the keys of a JSON in it; those of albums have others."""
+    file = first_file(Path(source), ".json", _is_photo)
+    return f"its {file.name} is Google Takeout's" if file else None
 
 
 def _is_photo(path: Path) -> bool:
@@ -44,14 +42,13 @@ def _is_photo(path: Path) -> bool:
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the people of every photo."""
     folder = unwrap(Path(source))
+    files = list(visible_files(folder))
+    images = {file for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
     names: dict[str, tuple[str, ...]] = {}
-    images = set()
-    for file in visible_files(folder):
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            images.add(file)
-        elif file.suffix.lower() == ".json" and _is_photo(file):
+    for file in files:
+        if _is_photo(file):
             content = read_json(file)
-            name = _image(file, str(content["title"])).relative_to(folder).as_posix()
+            name = _image(file, str(content["title"]), images).relative_to(folder).as_posix()
             names[name] = _people(file, content)
     if not any(names.values()):
         raise InputError(
@@ -79,18 +76,13 @@ def _people(file: Path, content: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name))
 
 
-def _image(file: Path, title: str) -> Path:
-    """Return the photo of a JSON: by its title, or by the longest name that the JSON's begins with."""
+def _image(file: Path, title: str, images: Set[Path]) -> Path:
+    """Return the photo of a JSON: by its title, or the longest name that begins the JSON's."""
     copy = COPY.fullmatch(file.stem)
     name = Path(title.replace("/", "_"))
     wanted = file.with_name(f"{name.stem}({copy[2]}){name.suffix}" if copy else name.name)
-    if wanted.is_file():
+    if wanted in images:
         return wanted
     bare = copy[1] if copy else file.stem
-    alike = [
-        entry
-        for entry in file.parent.iterdir()
-        if entry.suffix.lower() in IMAGE_SUFFIXES
-        and (bare.startswith(entry.name) or (entry.stem == bare and not copy))
-    ]
-    return max(alike, key=lambda entry: len(entry.name), default=wanted)
+    starts = [file.with_name(bare[:length]) for length in range(len(bare), 0, -1)]
+    return next((start for start in starts if start in images), wanted)

@@ -6,7 +6,7 @@ of an image's objects are its labels.
 
 - A ``data.yaml``: ``names`` (a list, or an object of numbers and names), ``path``, and ``train``,
   ``val``, ``test``, each a folder of images, a ``.txt`` that lists images, or a list of these. The
-  labels of ``images/a.jpg`` are in ``labels/a.txt``. An image without one shows none of the classes.
+  labels of ``images/a.jpg`` are in ``labels/a.txt``. An image without one has no label.
 - A folder with such files beside the images, or in ``labels`` beside ``images``, and with the names
   in ``classes.txt``, ``obj.names`` or another of :data:`NAMES`. An image without one was not
   annotated and is left out. Folders called train, val and test are the splits.
@@ -23,7 +23,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text, unwrap
 from imlgcn.data.formats.label_numbers import file_names, given_names, labels_at
-from imlgcn.data.formats.layout import splits_of_folders, visible_files
+from imlgcn.data.formats.layout import first_file, splits_of_folders, visible_files
 from imlgcn.data.formats.yolo_yaml import is_yaml, read_yaml
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
@@ -31,7 +31,6 @@ from imlgcn.numbers import plural
 NAME = "yolo"
 NAMES = ("classes.txt", "obj.names", "classes.names", "predefined_classes.txt", "_darknet.labels")
 OBJECT = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
-NUM_FILES = 5  # label files read to recognise a folder; the first may be empty
 
 
 def recognise(source: Path | str) -> str | None:
@@ -41,15 +40,8 @@ def recognise(source: Path | str) -> str | None:
         return "the file holds names and the images of the splits" if is_yaml(path) else None
     if yaml := _yaml(path):
         return f"it holds {yaml.name} of YOLO"
-    files: list[Path] = []
-    for file in visible_files(path):
-        if file.suffix.lower() == ".txt" and file.name.lower() not in NAMES:
-            files.append(file)
-            if _is_objects(file):
-                return f"its {file.name} holds classes and boxes of YOLO"
-        if len(files) == NUM_FILES:
-            break
-    return None
+    file = first_file(path, ".txt", _is_objects)
+    return f"its {file.name} holds classes and boxes of YOLO" if file else None
 
 
 def _yaml(folder: Path) -> Path | None:
@@ -61,7 +53,8 @@ def _yaml(folder: Path) -> Path | None:
 def _is_objects(file: Path) -> bool:
     with file.open(encoding="utf-8", errors="replace") as lines:
         first = [line.strip() for _, line in zip(range(20), lines, strict=False) if line.strip()]
-    return bool(first) and all(OBJECT.fullmatch(line) for line in first)
+    boxes = bool(first) and all(OBJECT.fullmatch(line) for line in first)
+    return boxes and any("." in line for line in first)  # else a 0 or 1 for each label
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
@@ -104,8 +97,8 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
             label_file[image] = file
     if not label_file:
         raise InputError(
-            f"{folder}: no image has the name of one of its {plural(len(texts), 'label file')}; say "
-            "which folder holds the images (--images FOLDER)"
+            f"{folder}: no image has the name of one of its {plural(len(texts), 'label file')}; "
+            "say which folder holds the images (--images FOLDER)"
         )
     inside = [_inside(image, folder) for image in label_file]
     splits = splits_of_folders(inside) or [None] * len(inside)

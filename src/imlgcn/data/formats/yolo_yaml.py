@@ -47,18 +47,14 @@ def read_yaml(path: Path, images: Sequence[Path] = ()) -> tuple[list[str], list[
         raise InputError(f"{path}: expected names, train and val")
     names = _names(path, content)
     roots = _roots(path, content, images)
-    found: dict[Path, tuple[str, str]] = {}
-    missing, twice = [], 0
-    for key, split in SPLITS.items():
-        listed = content.get(key)
-        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
-            where = _resolve(str(entry), roots)
-            if where is None:
-                missing.append(f"{key} ({entry})")
-                continue
-            for image, name in _images(where):
-                twice += found.get(image, ("", split))[1] != split
-                found.setdefault(image, (name, split))
+    found: dict[Path, tuple[str, set[str]]] = {}
+    missing = []
+    for key, entry in _entries(content):
+        where = _resolve(entry, roots)
+        if where is None:
+            missing.append(f"{key} ({entry})")
+        for image, name in _images(where) if where else ():
+            found.setdefault(image, (name, set()))[1].add(SPLITS[key])
     if not found:
         looked = ", ".join(str(root) for root in roots)
         raise InputError(
@@ -66,11 +62,21 @@ def read_yaml(path: Path, images: Sequence[Path] = ()) -> tuple[list[str], list[
             f"{looked}; correct train and val, or say which folder holds them (--images FOLDER)"
         )
     notes = [f"left out: {', '.join(missing)}, not there"] if missing else []
-    splits = {split for _, split in found.values()}
-    if twice:
+    every = {frozenset(splits) for _, splits in found.values()}
+    if any(len(splits) > 1 for splits in every):
         notes.append("no splits, as some images are in two")
-    alone = bool(twice) or len(splits) == 1
-    return names, [(i, name, None if alone else s) for i, (name, s) in found.items()], notes
+    known = len(every) > 1 and all(len(splits) == 1 for splits in every)
+    listed = [(i, name, min(splits) if known else None) for i, (name, splits) in found.items()]
+    return names, listed, notes
+
+
+def _entries(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the splits and their folders or lists of images."""
+    for key in SPLITS:
+        listed = content.get(key)
+        for entry in listed if isinstance(listed, list) else [listed]:
+            if entry:
+                yield key, str(entry)
 
 
 def _names(path: Path, content: dict[str, Any]) -> list[str]:
