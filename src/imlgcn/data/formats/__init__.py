@@ -9,6 +9,7 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     archive,
     asl,
+    attribute_list,
     booru,
     coco,
     columns,
@@ -20,8 +21,12 @@ from imlgcn.data.formats import (
     ground_truth,
     intel,
     json_list,
+    keywords,
+    label_folders,
+    label_lists,
     label_studio,
     label_studio_min,
+    label_vectors,
     labelme,
     mmpretrain,
     nus_wide,
@@ -61,6 +66,9 @@ FORMATS: dict[str, Format] = {
     "via": via,
     "paddle_label": paddle_label,
     "yolo": yolo,
+    "attribute_list": attribute_list,
+    "label_lists": label_lists,
+    "label_vectors": label_vectors,
     # a file beside every image
     "labelme": labelme,
     "takeout": takeout,
@@ -70,6 +78,9 @@ FORMATS: dict[str, Format] = {
     "json_list": json_list,  # takes the rest of JSON
     "zip": archive,
     "folder": folder,
+    # read by folder where it holds no tags and no lists
+    "keywords": keywords,
+    "label_folders": label_folders,
 }
 
 __all__ = [

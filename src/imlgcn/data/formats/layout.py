@@ -29,6 +29,16 @@ def visible_files(folder: Path, suffix: str = "") -> Iterator[Path]:
                 yield Path(here, name)
 
 
+def is_image(file: Path) -> bool:
+    """Return whether a file has the suffix of an image."""
+    return file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def visible_images(folder: Path) -> list[Path]:
+    """Return the images among :func:`visible_files`, by their suffixes."""
+    return [file for file in visible_files(folder) if is_image(file)]
+
+
 def first_file(path: Path, suffix: str, fits: Callable[[Path], object]) -> Path | None:
     """Return the first file below a folder that fits, of the first ones with a suffix, or None."""
     files = islice(visible_files(path, suffix), NUM_FILES) if path.is_dir() else ()
