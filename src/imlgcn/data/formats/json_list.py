@@ -30,7 +30,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_forms import CLASSES, Entry, entries_of, form_of
 from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
-from imlgcn.data.formats.label_numbers import given_names
+from imlgcn.data.formats.class_names import given_names
 
 NAME = "json_list"
 

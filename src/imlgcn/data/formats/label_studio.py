@@ -27,7 +27,8 @@ from imlgcn.numbers import plural
 NAME = "label_studio"
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
-Leaf = tuple[str, ...]  # a label with the names above it in a taxonomy
+TAXONOMY = "taxonomy"
+Leaf = tuple[str, ...]  # a label after "", or after TAXONOMY and the names above it
 
 
 def recognise(source: Path | str) -> str | None:
@@ -75,9 +76,9 @@ def join_answers(
 ) -> tuple[list[str], list[Record]]:
     """Return the labels, and the records of images with the answers of one or more people."""
     every = {leaf for _, answers in annotated for answer in answers for leaf in answer}
-    times = Counter(leaf[-1] for leaf in every)
+    times = Counter(leaf[-1] for leaf in every if leaf[0] == TAXONOMY)
     # a leaf is called by its own name, unless another leaf has the same
-    name_of = {leaf: leaf[-1] if times[leaf[-1]] == 1 else "/".join(leaf) for leaf in every}
+    name_of = {leaf: leaf[-1] if times[leaf[-1]] < 2 else "/".join(leaf[1:]) for leaf in every}
     addresses = [address for address, _ in annotated]
     bare = [UPLOAD.sub("", address) for address in addresses]
     where = locate_any([addresses, bare], path, options.images)
@@ -86,25 +87,25 @@ def join_answers(
         agreed = {name_of[leaf] for leaf in set.intersection(*answers)}
         differing = {name_of[leaf] for leaf in set.union(*answers)} - agreed
         records.append(Record(address, file, tuple(sorted(agreed)), tuple(sorted(differing))))
-    return sorted(name_of.values()), records
+    return sorted(set(name_of.values())), records
 
 
 def labels_of(value: Mapping[str, Any]) -> tuple[str, list[Leaf]] | None:
     """Return the kind of a result and its labels; None for results that are no labels.
 
     >>> labels_of({"x": 1, "rectanglelabels": ["boat"]})
-    ('rectanglelabels', [('boat',)])
+    ('rectanglelabels', [('', 'boat')])
     >>> labels_of({"taxonomy": [["place", "sea"]]})
-    ('taxonomy', [('place', 'sea')])
+    ('taxonomy', [('taxonomy', 'place', 'sea')])
     """
     for key, content in value.items():
         if not isinstance(content, list):
             continue
         if key == "choices" or key.endswith("labels"):
-            return key, [(str(label).strip(),) for label in content]
-        if key == "taxonomy":
+            return key, [("", str(label).strip()) for label in content]
+        if key == TAXONOMY:
             paths = [path if isinstance(path, list) else [path] for path in content]
-            return key, [tuple(str(part).strip() for part in path) for path in paths if path]
+            return key, [(key, *(str(part).strip() for part in path)) for path in paths if path]
     return None
 
 
@@ -113,7 +114,7 @@ def describe_kinds(kinds: Iterable[str]) -> str:
     used = sorted(kind for kind in kinds if not kind.startswith("!"))
     left = sorted(kind[1:] for kind in kinds if kind.startswith("!"))
     text = f"labels are those of {', '.join(used)}"
-    if any("taxonomy" in kind for kind in used):
+    if any(TAXONOMY in kind for kind in used):
         text += " (of a taxonomy the leaf names)"
     return text + (f"; left out: {', '.join(left)}" if left else "")
 

@@ -139,11 +139,11 @@ def _is_labels(value: Any) -> bool:
 def _results(value: Any) -> list[tuple[str, list[Leaf]]]:
     """Return the labels in a control's value, each with its kind; "" is a single choice."""
     if isinstance(value, str):
-        return [("", [(value.strip(),)])]
+        return [("", [("", value.strip())])]
     results: list[tuple[str, list[Leaf]]] = []
     for region in value if isinstance(value, list) else [value]:
         if isinstance(region, str):
-            results.append(("", [(region.strip(),)]))
+            results.append(("", [("", region.strip())]))
         elif isinstance(region, dict) and (found := labels_of(region)):
             results.append(found)
     return results

@@ -21,7 +21,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.label_numbers import file_names, given_names, labels_at
+from imlgcn.data.formats.class_names import file_names, given_names, labels_at
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "paddle_label"

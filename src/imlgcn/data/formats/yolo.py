@@ -22,7 +22,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text, unwrap
-from imlgcn.data.formats.label_numbers import file_names, given_names, labels_at
+from imlgcn.data.formats.class_names import file_names, given_names, labels_at
 from imlgcn.data.formats.layout import first_file, splits_of_folders, visible_files
 from imlgcn.data.formats.yolo_yaml import is_yaml, read_yaml
 from imlgcn.data.images import IMAGE_SUFFIXES
