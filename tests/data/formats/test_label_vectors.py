@@ -119,8 +119,8 @@ def test_the_lists_of_a_folder_are_the_splits_and_others_are_left_out(tmp_path):
     ("rows", "names", "message"),
     [
         (ROWS, "sea\nsun\n", "has 3 values for each image, but .*labels.txt 2 names"),
-        (ROWS, "sea\nsea\nsun\n", "lists 'sea' twice"),
-        (ROWS, "\n", "labels.txt: is empty"),
+        (ROWS, "sea\nsea\nsun\n", "'sea' is there twice"),
+        (ROWS, "\n", "labels.txt: needs one name of a label in each line"),
         ({"1": "0 3", "2": "1"}, "sea\nsun\n", "line 1: 3 is not a number from 0 to 1"),
         ({"1": "2 2", "2": "1"}, "sea\nsun\ntree\n", "line 1: has a label twice"),
     ],

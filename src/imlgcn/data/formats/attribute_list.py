@@ -24,8 +24,8 @@ from imlgcn.data.formats.base import (
     split_name,
     unwrap,
 )
-from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.class_names import file_names
+from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import plural

@@ -1,38 +1,24 @@
-"""Labels that data writes as numbers: their names, from a file or a table beside the data."""
+"""Labels that data writes as numbers: their names, and what is refused."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.column_names import normal
-from imlgcn.data.formats.tables import is_table, read_start, read_table
-from imlgcn.data.formats.text_files import read_text
+from imlgcn.data.formats.label_numbers import read_label_names
 from imlgcn.numbers import plural
-
-NUMBERED_LINE = re.compile(r"(-?\d+)\s*[,;:\t ]\s*(\S.*)")
-
-
-@dataclass(frozen=True)
-class NumberNames:
-    """The name of each number, and where they come from, for the reader's reason."""
-
-    names: dict[str, str]
-    how: str
 
 
 def given_names(options: ReadOptions) -> list[str]:
-    """Return the names in the user's file of label names; none if there is no file."""
+    """Return the names in the user's file of label names, one a line; none if there is no file."""
     return file_names(options.label_names) if options.label_names else []
 
 
 def file_names(path: Path) -> list[str]:
-    """Return the names in a file in the order of their numbers, which count from 0 or 1.
+    """Return the names in a file, in the order of their numbers, which count from 0 or 1.
 
     Raises:
         InputError: as `read_label_names`, or a number is left out.
@@ -42,7 +28,7 @@ def file_names(path: Path) -> list[str]:
     first = numbers[0]
     if first not in (0, 1) or numbers != list(range(first, first + len(numbers))):
         raise InputError(
-            f"{path}: its numbers do not count from 0 or 1 without a gap; write each name once"
+            f"{path}: its numbers do not count from 0 or 1 without a gap; give every label a line"
         )
     return [names[str(number)] for number in numbers]
 
@@ -63,86 +49,3 @@ def labels_at(positions: Iterable[Any], names: Sequence[str], place: str) -> tup
             )
         found.add(position)
     return tuple(names[position] for position in sorted(found))
-
-
-def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) -> NumberNames | None:
-    """Return the names of labels that are all numbers; None where they are words or have none.
-
-    Args:
-        labels: as the data write them.
-        path: the data; a table of numbers and names beside it is found.
-        label_names: the user's file, one name a line, counted from 0; or each with its number.
-
-    Raises:
-        InputError: a number has no name in ``label_names``.
-    """
-    numbers = bool(labels) and all(re.fullmatch(r"\d+", label) for label in labels)
-    if label_names is not None:
-        if not numbers:
-            word = next((label for label in labels if not label.isdigit()), "")
-            raise InputError(
-                f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
-                "label_names="
-            )
-        return NumberNames(
-            _all_named(labels, read_label_names(label_names), label_names),
-            f"their names are from {label_names.name}",
-        )
-    if not numbers:
-        return None
-    for file in sorted(path.absolute().parent.iterdir()):
-        if file.name != path.name and is_table(file) and (names := _names_of_table(file)):
-            keys = {str(int(label)) for label in labels}
-            if keys <= set(names):
-                named = {label: names[str(int(label))] for label in labels}
-                return NumberNames(named, f"their names are from {file.name}")
-    return None
-
-
-def read_label_names(path: Path) -> dict[str, str]:
-    """Return the name of each number: of a table of both, or of lines with or without a number.
-
-    Lines without numbers are counted from 0, empty ones as well.
-
-    Raises:
-        InputError: two labels have the same name, or there are none.
-    """
-    if is_table(path) and (names := _names_of_table(path)):
-        return names
-    lines = [line.strip() for line in read_text(path).rstrip().split("\n")]
-    pairs = [found for line in lines if line and (found := NUMBERED_LINE.fullmatch(line))]
-    if pairs and len(pairs) == len(list(filter(None, lines))):
-        names = {str(int(found[1])): found[2].strip() for found in pairs}
-    else:
-        names = {str(number): line for number, line in enumerate(lines) if line}
-    if len(set(names.values())) < len(names) or not names:
-        twice = next((n for n in names.values() if list(names.values()).count(n) > 1), None)
-        raise InputError(
-            f"{path}: needs one name of a label in each line"
-            + (f"; {twice!r} is there twice" if twice else "")
-        )
-    return names
-
-
-def _names_of_table(path: Path) -> dict[str, str]:
-    """Return the names in a table of two columns, such as attribute_id and attribute_name."""
-    header = [normal(name) for name in read_start(path)[0]]
-    numbers = [i for i, name in enumerate(header) if name.endswith(("id", "index", "number"))]
-    words = [i for i, name in enumerate(header) if name.endswith(("name", "label", "class"))]
-    if len(numbers) != 1 or len(words) != 1 or len(header) > 4:
-        return {}
-    table = read_table(path)
-    ids, names = table.column(numbers[0]), table.column(words[0])
-    if not all(re.fullmatch(r"\d+", number) for number in ids) or len(set(names)) < len(names):
-        return {}
-    return {str(int(number)): name for number, name in zip(ids, names, strict=True)}
-
-
-def _all_named(labels: Sequence[str], names: dict[str, str], path: Path) -> dict[str, str]:
-    if missing := [label for label in labels if str(int(label)) not in names]:
-        raise InputError(
-            f"{path}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
-            f"{max(names, key=int)}; {missing[0]} has none; write the number before each name, as "
-            "'1,sea'"
-        )
-    return {label: names[str(int(label))] for label in labels}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.class_names import file_names, labels_at
+from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.numbers import plural
 
 NAME_FILES = (
