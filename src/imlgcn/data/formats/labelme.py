@@ -36,9 +36,12 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read every JSON of a folder."""
     folder = unwrap(Path(source))
     found = find_sidecars(folder, ".json")
-    read_files = [(file, read_json(file)) for file in found.image_of if _is_labelme(file)]
-    if not read_files:
+    files = [file for file, image in found.image_of.items() if image or _is_labelme(file)]
+    if other := next((file for file in files if not _is_labelme(file)), None):
+        raise InputError(f"{other}: is not labelme's, it has no flags and shapes; remove it")
+    if not files:
         raise InputError(f"{folder}: holds no JSON of labelme (with flags and shapes)")
+    read_files = [(file, read_json(file)) for file in files]
     ignored = 0
     names: dict[str, None] = {}
     shown: dict[Path, list[str]] = {}
@@ -50,17 +53,17 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             continue
         shown[file] = [name for name, value in flags.items() if value] + shapes
     contents = dict(read_files)
-    files, stated = [], []
+    names_beside, stated = [], []
     for file in shown:
         image = found.image_of[file]
         inside = (image or file).relative_to(folder)
-        files.append(inside.as_posix())
+        names_beside.append(inside.as_posix())
         stated.append((inside.parent / _image_path(contents[file], file)).as_posix())
-    where = locate_any([files, stated], folder / "*.json", options.images)
-    splits = splits_of_folders(files) or [None] * len(files)
+    where = locate_any([names_beside, stated], folder / "*.json", options.images)
+    splits = splits_of_folders(names_beside) or [None] * len(where)
     records = [
         Record(name, path, tuple(dict.fromkeys(labels)), split=split)
-        for name, path, labels, split in zip(files, where, shown.values(), splits, strict=True)
+        for name, path, labels, split in zip(names_beside, where, shown.values(), splits, strict=True)
     ]
     reason = f"{NAME}: {options.why}; labels are the flags and the shapes' labels"
     if ignored:

@@ -25,7 +25,7 @@ from imlgcn.data.formats.xml_file import read_xml, xml_start
 from imlgcn.numbers import plural
 
 NAME = "pascal_xml"
-ROOT = re.compile(rb"<annotation[\s>]")
+ROOT = re.compile(rb"<annotation[\s/>]")
 
 
 def recognise(source: Path | str) -> str | None:
@@ -42,8 +42,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read every XML of a folder."""
     folder = unwrap(Path(source))
     found = find_sidecars(folder, ".xml")
-    files = [file for file in found.image_of if _fits(file)]
-    if not files:
+    files = [file for file, image in found.image_of.items() if image or _fits(file)]
+    if not any(map(_fits, files)):
         raise InputError(f"{folder}: holds no XML that begins with <annotation>")
     labels = {}
     for file in files:

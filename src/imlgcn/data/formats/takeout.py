@@ -25,6 +25,7 @@ from imlgcn.numbers import plural
 
 NAME = "takeout"
 KEYS = {"title", "photoTakenTime"}
+CUT = 40  # characters of a title that Takeout keeps in any case
 COPY = re.compile(r"(.*)\((\d+)\)")
 
 
@@ -85,4 +86,7 @@ def _image(file: Path, title: str, images: Set[Path]) -> Path:
         return wanted
     bare = copy[1] if copy else file.stem
     starts = [file.with_name(bare[:length]) for length in range(len(bare), 0, -1)]
-    return next((start for start in starts if start in images), wanted)
+    if found := next((start for start in starts if start in images), None):
+        return found
+    longer = [i for i in images if i.parent == file.parent and i.name.startswith(bare)]
+    return longer[0] if len(longer) == 1 and len(bare) > CUT else wanted

@@ -110,13 +110,17 @@ def _roots(path: Path, content: dict[str, Any], images: Sequence[Path]) -> list[
 
 
 def _resolve(entry: str, roots: list[Path]) -> Path | None:
-    """Return the folder or list of a split: as written, or without leading ``..`` (Roboflow)."""
+    """Return the folder or list of a split: as written, or by its last parts.
+
+    Roboflow writes ``..`` before folders beside the YAML, others the paths of their own machine.
+    """
     written = Path(entry.replace("\\", "/"))
     if written.is_absolute() and written.exists():
         return written
-    bare = Path(*(part for part in written.parts if part not in ("..", ".", "/")))
-    for root in roots:
-        for candidate in (root / written, root / bare):
+    bare = [part for part in written.parts if part not in ("..", ".", written.anchor)]
+    ends = [Path(*bare[start:]) for start in range(len(bare) if written.is_absolute() else 1)]
+    for end in [written, *ends]:
+        for candidate in (root / end for root in roots):
             if candidate.is_file() or (candidate.is_dir() and next(_images(candidate), None)):
                 return candidate
     return None
