@@ -46,7 +46,8 @@ def form_of(start: Start) -> str | None:
 def _form(pairs: Mapping[str, Any]) -> str | None:
     """Return the form of an object, of which the first pairs are enough."""
     values = [pairs[key] for key in pairs if key not in CLASSES or is_image(key)]
-    if pairs and all(is_image(key) for key in pairs):
+    keys = [key for key in pairs if key not in CLASSES]
+    if keys and all(is_image(key) for key in keys):
         return "images with their labels"
     if _columns(pairs):
         return "columns"

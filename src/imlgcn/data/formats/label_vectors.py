@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from imlgcn.config import InputError
+from imlgcn.data.formats import paddle_label
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -54,6 +55,8 @@ Row = tuple[str, list[str], str]  # image, numbers, and the start of a message a
 def recognise(source: Path | str) -> str | None:
     """Recognise a list of images and numbers by its first lines, or a folder of such lists."""
     path = Path(source)
+    if paddle_label.recognise(path):  # whose lists may hold names as well
+        return None
     if path.is_dir():
         files = _lists(unwrap(path))
         return f"it holds {' and '.join(file.name for file in files)}" if files else None
