@@ -115,8 +115,9 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         if why := candidate.recognise(source):
             return candidate, why
     raise InputError(
-        f"{path}: no reader knows this file; give a .csv, a COCO instances .json, a folder, a .zip "
-        "or openclipart, or name its format (reader=)"
+        f"{path}: no reader knows this file; give a .csv, a .json of images and labels "
+        '({"a.jpg": ["sea"]}, or a list of objects with "image" and "labels"), an export of an '
+        "annotation tool, a folder, a .zip or openclipart, or name its format (reader=)"
     )
 
 
