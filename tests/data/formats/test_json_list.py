@@ -137,7 +137,9 @@ def test_keys_that_are_not_usual_can_be_named(read):
 
 
 def test_split_and_group_are_read(read):
-    entries = [{**e, "split": s, "group": 7} for e, s in zip(objects(), ["train", "val"] * 2)]
+    entries = [
+        {**e, "split": s, "group": 7} for e, s in zip(objects(), ["train", "val"] * 2, strict=True)
+    ]
     data = read(entries)
     assert data.splits == {"train": 2, "val": 2}
     assert data.records[0].group == "7"

@@ -1,4 +1,4 @@
-"""Formats whose labels are numbers: mmpretrain, Ground Truth, PaddleLabel; and COCO's further files."""
+"""Labels that are numbers: mmpretrain, Ground Truth, PaddleLabel; and COCO's further files."""
 
 import json
 

@@ -25,12 +25,12 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, split_name
+from imlgcn.data.formats.class_names import given_names
 from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, split_cells
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_forms import CLASSES, Entry, entries_of, form_of
 from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
-from imlgcn.data.formats.class_names import given_names
 
 NAME = "json_list"
 
