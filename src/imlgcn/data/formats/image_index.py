@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS
+from imlgcn.data.formats.base import split_of_name
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
@@ -55,10 +55,14 @@ class ImageIndex:
     Args:
         folders: where the files are; those in none are as if they were not there.
         named: whether the user named the folders.
+        split: that of the list; files in folders of another are not meant.
     """
 
-    def __init__(self, folders: Sequence[Path], *, named: bool = False) -> None:
+    def __init__(
+        self, folders: Sequence[Path], *, named: bool = False, split: str | None = None
+    ) -> None:
         self.named = named
+        self.split = split
         self.files = _walk(folders)
         self._by_name: dict[Callable[[str], str], dict[str, list[_File]]] = {}
 
@@ -126,6 +130,9 @@ class ImageIndex:
         there = _folded(file.parts, fold)
         same = _num_same(wanted, there)
         whole = same == len(wanted) == len(there)
+        inside = _splits(there[: len(there) - same])
+        if self.split is not None and inside and inside[-1] != self.split:
+            return None
         if same == len(wanted):
             return _Fit(whole, same, ())
         folders = there[:-1] if self.named else (file.root, *there[:-1])
@@ -207,7 +214,7 @@ def _num_same(one: Parts, other: Parts) -> int:
 
 
 def _splits(folders: Parts) -> list[str]:
-    return [SPLIT_SPELLINGS[part.lower()] for part in folders if part.lower() in SPLIT_SPELLINGS]
+    return [split for part in folders if (split := split_of_name(Path(part))) is not None]
 
 
 def _same_image(one: str, other: str) -> bool:

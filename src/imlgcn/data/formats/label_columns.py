@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.column_names import PROPERTIES, normal
+from imlgcn.data.formats.column_names import MEASURES, PROPERTIES, normal
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.tables import Table
 from imlgcn.numbers import plural
@@ -91,7 +91,13 @@ def _choose(
     properties = [i for i in cells if not named and normal(table.header[i]) in PROPERTIES]
     rest = {index: column for index, column in cells.items() if index not in properties}
     binary = [index for index, column in rest.items() if is_label(column)]
-    numeric = [index for index, column in rest.items() if index not in binary and _numeric(column)]
+    numeric = [
+        index
+        for index, column in rest.items()
+        if index not in binary
+        and _numeric(column)
+        and (named or normal(table.header[index]) not in MEASURES)
+    ]
     aside = [index for index in properties if is_label(cells[index])]
     if options.present_above is not None:
         return sorted([*binary, *numeric]), aside, _above(options.present_above, options.minus_one)
