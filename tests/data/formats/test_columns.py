@@ -30,7 +30,7 @@ def test_images_without_a_suffix_are_found_in_any_sub_folder(ucm):
     assert data.records[1].name == "Images/port/port01.tif"
     assert all(path.is_file() for path in data.paths)
     assert data.reason.startswith(
-        r"columns: its column 'IMAGE\\LABEL' is followed by columns of 1 and 0; labels are 3 columns"
+        r"columns: its column 'IMAGE\\LABEL' is followed by columns of 1 and 0; labels are 3"
     )
 
 

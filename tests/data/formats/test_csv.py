@@ -135,7 +135,10 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
     ("text", "message"),
     [
         ("who,what\nx,dog\n", "no column 'image' nor .*Its columns are who, what; .*image_column="),
-        ("image,what\na.png,dog\n", "neither a column 'labels' .* are image, what; .*label_columns="),
+        (
+            "image,what\na.png,dog\n",
+            "neither a column 'labels' .* are image, what; .*label_columns=",
+        ),
         ("image,labels,x\na.png,dog,,cat\n", "line 2: has 4 cells, the header 3; .* double quotes"),
         ("image,labels\n,dog\n", "line 2: the image is missing"),
         ("image,labels,split\na.png,dog,train\nb.png,dog,trian\n", "line 3: .*mean 'train'"),

@@ -48,6 +48,7 @@ class ImageFinder:
         beside = beside if beside.is_dir() else beside.parent
         self.named = bool(images)
         self.roots = list(images) or list(usual) or _usual(beside, listed_in.stem)
+        self._there = [root for root in self.roots if root.is_dir()]
         self._index: ImageIndex | None = None
 
     @property
@@ -77,7 +78,7 @@ class ImageFinder:
     def _exact(self, name: str) -> Path | None:
         """Return the file that is called so in one of the folders; in two named ones: refused."""
         files: list[str] = []
-        for root in self.roots:
+        for root in self._there:
             if os.path.isfile(path := os.path.join(root, name)):
                 if not self.named:
                     return Path(path)
