@@ -75,6 +75,21 @@ def is_reserved(name: str) -> bool:
     return own or normal(name) in {*PROPERTIES, "partition"}
 
 
+def number_and_name(header: Sequence[str]) -> tuple[int, int] | None:
+    """Return the columns of a table that only gives numbers their names; None for another table.
+
+    >>> number_and_name(["attribute_id", "attribute_name"]), number_and_name(["image_id", "name"])
+    ((0, 1), None)
+    """
+    names = [normal(name) for name in header]
+    numbers = [i for i, name in enumerate(names) if name.endswith(("id", "index", "number"))]
+    words = [i for i, name in enumerate(names) if name.endswith(("name", "label", "class"))]
+    images = {*IMAGE_COLUMNS} - {"id", "name"}
+    if len(numbers) != 1 or len(words) != 1 or len(names) > 4 or images & set(names):
+        return None
+    return numbers[0], words[0]
+
+
 def is_image_name(cell: str) -> bool:
     """Return whether a cell is the name of an image file, by its suffix."""
     return os.path.splitext(cell.split("?")[0])[1].lower() in IMAGE_SUFFIXES

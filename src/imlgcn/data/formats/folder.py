@@ -24,7 +24,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
-from imlgcn.data.formats.split_tables import lists_images
+from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
@@ -51,7 +51,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         return _read_tags(folder, tagged, len(images), options)
     lists = [found for file in files if file.parent == folder and (found := _as_list(file))]
     if len(lists) > 1:
-        lists = [found for found in lists if not is_table(found[0]) or lists_images(found[0])]
+        lists = [found for found in lists if not is_table(found[0]) or _lists_labels(found[0])]
     if len(lists) == 1:
         return _read_list(*lists[0], options)
     raise InputError(_nothing_found(folder, len(images), [file for file, _, _ in lists]))
@@ -62,6 +62,10 @@ def _as_list(file: Path) -> tuple[Path, Format, str] | None:
         if why := known.recognise(file):
             return file, known, why
     return None
+
+
+def _lists_labels(table: Path) -> bool:
+    return lists_images(table) and has_labels(table)
 
 
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, split_of_name, unwrap
-from imlgcn.data.formats.column_names import IMAGE_COLUMNS, LABEL_COLUMNS, is_image_name, normal
+from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal, number_and_name
 from imlgcn.data.formats.csv import TableContent, content_of, read_any
 from imlgcn.data.formats.headless import is_data
 from imlgcn.data.formats.image_files import ImageFinder
@@ -20,7 +20,11 @@ from imlgcn.data.formats.table_rows import Splits, choose_image_column, choose_s
 from imlgcn.data.formats.tables import Table, is_table, read_start
 
 NAME = "tables"
+SAMPLE = "submission"  # in the name of a sample of what a competition wants
 NO_LABELS = {"id", "index", "unnamed0", "width", "height", ""}  # besides the images
+
+
+ORDER = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def find_tables(folder: Path) -> tuple[list[Path], list[Path]]:
     ]
     for files in (beside, inside):
         listed = [file for file in files if _split_of(file, folder) and lists_images(file)]
-        labelled = [file for file in listed if _has_labels(file)]
+        labelled = [file for file in listed if has_labels(file)]
+        labelled.sort(key=lambda file: ORDER.index(_split_of(file, folder) or ""))
         splits = [_split_of(file, folder) for file in labelled]
         if len(set(splits)) == len(splits) and len(splits) > 1:
             return labelled, [file for file in listed if file not in labelled]
@@ -79,20 +84,17 @@ def find_tables(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def lists_images(path: Path) -> bool:
-    """Return whether a table's first lines name images, by the column or the cells."""
+    """Return whether a table's first lines name images and say something about them."""
     header, *rows = read_start(path, 5)
-    if is_data(header) or any(normal(name) in IMAGE_COLUMNS for name in header):
-        return not _names_labels(header)
-    return any(is_image_name(cell) for row in rows for cell in row)
+    if is_data(header):
+        return True
+    images = any(normal(name) in IMAGE_COLUMNS for name in header)
+    images = images or any(is_image_name(cell) for row in rows for cell in row)
+    return images and number_and_name(header) is None and SAMPLE not in path.stem.lower()
 
 
-def _names_labels(header: Sequence[str]) -> bool:
-    """Return whether a table is one of label names: id and name."""
-    names = {normal(name) for name in header}
-    return len(names) <= 2 and "name" in names and not names - {"id", "name", *LABEL_COLUMNS}
-
-
-def _has_labels(path: Path) -> bool:
+def has_labels(path: Path) -> bool:
+    """Return whether a table has columns besides those of images and their sizes."""
     header = read_start(path)[0]
     others = {normal(name) for name in header} - {*IMAGE_COLUMNS, *NO_LABELS}
     return is_data(header) or bool(others)
