@@ -6,7 +6,7 @@ A file that might not be decoded as intended is refused with an error that names
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -89,6 +89,16 @@ def image_info(source: ImageSource) -> ImageInfo:
     """Read an image's size and format from its header, without decoding and without a limit."""
     with _header(source) as image:
         return ImageInfo(*image.size, image.format or "unknown")
+
+
+def image_metadata(source: ImageSource) -> tuple[Mapping[Any, Any], Mapping[int, Any]]:
+    """Read what is beside an image's pixels: Pillow's ``info``, and EXIF (of a TIFF, its tags).
+
+    Raises:
+        ImageError: not an allowed format, or its header is damaged.
+    """
+    with _header(source) as image:
+        return image.info, image.getexif()
 
 
 def open_image(

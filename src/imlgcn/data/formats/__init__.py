@@ -9,19 +9,38 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     archive,
     asl,
+    attribute_list,
+    booru,
     coco,
     columns,
     csv,
+    cvat,
+    datumaro,
+    fiftyone,
     folder,
+    ground_truth,
     intel,
+    json_list,
+    keywords,
+    label_folders,
+    label_lists,
     label_studio,
+    label_studio_min,
+    label_vectors,
+    labelme,
+    mmpretrain,
     nus_wide,
     openclipart,
     openimages,
+    paddle_label,
+    pascal_xml,
     salgl,
     split_tables,
+    takeout,
     vg500,
+    via,
     voc,
+    yolo,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
@@ -29,20 +48,41 @@ FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
+    "label_studio_min": label_studio_min,  # a CSV, or JSON
     "openimages": openimages,
     "columns": columns,
     "csv": csv,
     # layouts of well-known data sets and tools; folder takes the rest
+    "fiftyone": fiftyone,
+    "datumaro": datumaro,
+    "cvat": cvat,
     "coco": coco,
     "voc": voc,
     "nus_wide": nus_wide,
     "vg500": vg500,
     "intel": intel,
     "label_studio": label_studio,
+    "mmpretrain": mmpretrain,
+    "ground_truth": ground_truth,
+    "via": via,
+    "paddle_label": paddle_label,
+    "yolo": yolo,
+    "attribute_list": attribute_list,
+    "label_lists": label_lists,
+    "label_vectors": label_vectors,
+    # a file beside every image
+    "labelme": labelme,
+    "takeout": takeout,
+    "booru": booru,  # posts in a file, or a file beside every image
+    "pascal_xml": pascal_xml,
     "salgl": salgl,
     "tables": split_tables,
+    "json_list": json_list,  # takes the rest of JSON
     "zip": archive,
     "folder": folder,
+    # read by folder where it holds no tags and no lists
+    "keywords": keywords,
+    "label_folders": label_folders,
 }
 
 __all__ = [
