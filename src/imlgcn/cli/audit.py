@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imlgcn.cli.data import Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, Json, terminal
+from imlgcn.cli.reading import Reading, reads_data
 from imlgcn.config import InputError
+from imlgcn.data.source import DataSource
 from imlgcn.numbers import number, percent, plural
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command()(audit)
 
 
+@reads_data
 def audit(
     data: Annotated[
         str,
@@ -81,11 +83,8 @@ def audit(
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Find labels of the data that are probably wrong or missing.
 
@@ -101,7 +100,7 @@ def audit(
     given = {name: (path, suffix) for name, (path, suffix) in files.items() if path is not None}
     for name, (path, suffix) in given.items():
         check_new_file(path, suffix, name)
-    source: Any = source_of(data, reader, variant, delimiter, images, fields)
+    source: Any = DataSource.of(data, **reading)
     if answers is not None:
         return _correct(source, answers, out, given)
     progress = terminal()

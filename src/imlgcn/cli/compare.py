@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show_systems
-from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.reading import Data, Reading, reads_data
+from imlgcn.data.source import DataSource
 
 METHOD, TRAINING = "Method", "Training"
 
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(compare)
 
 
+@reads_data
 def compare(
     data: Data,
     out: Annotated[
@@ -81,12 +83,9 @@ def compare(
             rich_help_panel=METHOD,
         ),
     ] = None,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
     device: Device = "auto",
+    *,
+    reading: Reading,
 ) -> None:
     """Train heads on the same frozen features and print their table.
 
@@ -98,7 +97,7 @@ def compare(
     from imlgcn.comparison import compare as run
 
     found = run(
-        source_of(data, reader, variant, delimiter, images, fields),
+        DataSource.of(data, **reading),
         heads,
         out,
         backbone=backbone,

@@ -11,9 +11,9 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.options import Json, terminal
+from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.formats import FORMATS
 from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
@@ -21,48 +21,18 @@ from imlgcn.progress import TerminalProgress
 if TYPE_CHECKING:
     from imlgcn.labels.parents import ProposedParent
 
-HOW, TABLE = "How the data is read", "Label table"
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="CSV, COCO JSON, folder, zip, or `openclipart`.")
-]
-Delimiter = Annotated[
+TABLE, PARTS = "Label table", "Splits"
+GroupBy = Annotated[
     str | None,
     typer.Option(
-        metavar="SIGN", help="Between labels in a CSV (default: found).", rich_help_panel=HOW
-    ),
-]
-Reader = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FORMAT",
-        help=f"{', '.join(FORMATS)} (default: recognised).",
-        rich_help_panel=HOW,
-    ),
-]
-Variant = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WORDS",
-        help="Treatment of a published data set, such as `labelled` (default: its reader's first; "
-        "see docs/data-sets.md).",
-        rich_help_panel=HOW,
-    ),
-]
-Images = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FOLDER", help="Folder of the images (default: looked for).", rich_help_panel=HOW
-    ),
-]
-Fields = Annotated[
-    list[str] | None,
-    typer.Option(
+        "--group-by",
+        "--group-column",
         metavar="COLUMN",
-        help="A column that is no label; may be repeated (default: found).",
-        rich_help_panel=HOW,
+        help="Images with the same value stay in one split, as near duplicates do "
+        "(default: the column group).",
+        rich_help_panel=PARTS,
     ),
 ]
-PARTS = "Splits"
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +41,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@reads_data
 def check(
     data: Data,
     as_json: Json = False,
@@ -99,11 +70,8 @@ def check(
             rich_help_panel=TABLE,
         ),
     ] = None,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Look for what would harm training.
 
@@ -116,7 +84,7 @@ def check(
     if save_table is not None and save_table.exists():
         raise InputError(f"{save_table} exists; give another name")
     progress = terminal()
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
+    dataset = _load(DataSource.of(data, **reading), progress)
     report = check_dataset(dataset, label_table=label_table, progress=progress)
     proposed = _proposed(dataset) if propose_parents else []
     if as_json:
@@ -133,6 +101,7 @@ def check(
         raise typer.Exit(1)
 
 
+@reads_data(group_column=GroupBy)
 def split(
     data: Data,
     out: Annotated[
@@ -154,15 +123,6 @@ def split(
         float, typer.Option(metavar="FRACTION", help="For the test.", rich_help_panel=PARTS)
     ] = 0.1,
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed.", rich_help_panel=PARTS)] = 0,
-    group_by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Images with the same value stay in one split, as near duplicates do "
-            "(default: the column group).",
-            rich_help_panel=PARTS,
-        ),
-    ] = None,
     keep_test: Annotated[
         bool,
         typer.Option(
@@ -171,11 +131,8 @@ def split(
             rich_help_panel=PARTS,
         ),
     ] = False,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Split images, each label in proportion, and write a CSV.
 
@@ -190,12 +147,9 @@ def split(
     if out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = terminal()
-    fields = [*(fields or ()), *([group_by] if group_by else ())]
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
+    dataset = _load(DataSource.of(data, **reading), progress)
     if keep_test:
-        splits, table = split_around_test(
-            dataset, val=val, seed=seed, group_by=group_by, progress=progress
-        )
+        splits, table = split_around_test(dataset, val=val, seed=seed, progress=progress)
     else:
         splits, table = split_dataset(
             dataset,
@@ -203,7 +157,6 @@ def split(
             val=val,
             test=test,
             seed=seed,
-            group_by=group_by,
             progress=progress,
         )
     write_split_csv(dataset, splits, out)
@@ -211,6 +164,7 @@ def split(
     typer.echo(f"Written to {out}")
 
 
+@reads_data
 def graph(
     data: Data,
     threshold: Annotated[
@@ -218,11 +172,8 @@ def graph(
     ] = 0.4,
     rules: Annotated[int, typer.Option(metavar="N", help="Rules to print.")] = 20,
     as_json: Json = False,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Print the label graph: edges, isolated labels, strongest rules.
 
@@ -233,7 +184,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), terminal())
+    dataset = _load(DataSource.of(data, **reading), terminal())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -266,18 +217,6 @@ def _save_table(
 
     table = LabelTable.of(dataset.names) if base is None else read_label_table(base, dataset.names)
     write_label_table(out, table.with_parents((pair.child, pair.parent) for pair in proposed))
-
-
-def source_of(
-    data: str,
-    reader: str | None,
-    variant: str | None,
-    delimiter: str | None,
-    images: str | None,
-    fields: list[str] | None,
-) -> DataSource:
-    """Return the data that a command names."""
-    return DataSource(data, reader, variant, delimiter, images, tuple(fields or ()))
 
 
 def _load(source: DataSource, progress: TerminalProgress) -> Dataset:

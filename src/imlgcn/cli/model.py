@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show, show_known, show_systems
-from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant, source_of
 from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, terminal
+from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import InputError
+from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@reads_data
 def evaluate(
     tagger: TaggerFolder,
     data: Data,
@@ -57,12 +59,9 @@ def evaluate(
             "--report", metavar="FILE", help="Also write a report, .html (default: no file)."
         ),
     ] = None,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
     device: Device = "auto",
+    *,
+    reading: Reading,
 ) -> None:
     """Score a split with a tagger and print its metrics.
 
@@ -76,7 +75,7 @@ def evaluate(
     progress = terminal()
     # before the data: a wrong path is the likelier mistake
     opened = Tagger.load(tagger, device=device).with_known_by(known_by)
-    dataset = source_of(data, reader, variant, delimiter, images, fields).load(progress)
+    dataset = DataSource.of(data, **reading).load(progress)
     chosen = None if split == "all" else split
     found = evaluation.evaluate(
         opened,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from imlgcn.cli import show, show_choice
-from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant
 from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import merge_settings, parse_setting
 
 Out = Annotated[
@@ -42,6 +42,7 @@ def demo(
     show.next_steps(out)
 
 
+@reads_data
 def train(
     data: Data,
     out: Out,
@@ -194,11 +195,6 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
     device: Device = "auto",
     keep_support: Annotated[
         bool | None,
@@ -228,6 +224,8 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
     ] = False,
+    *,
+    reading: Reading,
 ) -> None:
     """Train a tagger on tagged images and write it to a folder.
 
@@ -253,14 +251,9 @@ def train(
         "keep_support": keep_support,
         "keep_thumbnails": keep_thumbnails,
         "strict": strict or None,
-        "delimiter": delimiter,
-        "reader": reader,
-        "variant": variant,
-        "images": images,
-        "fields": fields or None,
         "device": None if device == "auto" else device,  # the settings file may name one
     }
-    named = {key: value for key, value in arguments.items() if value is not None}
+    named = {key: value for key, value in arguments.items() if value is not None} | reading
     tagger = run(
         data,
         out,

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     ReadOptions,
     Record,
@@ -29,6 +30,7 @@ __all__ = ["Dataset", "Record", "Source", "load_dataset"]
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
 SPLITS = ("train", "val", "test")
+MINUS_ONE = ("absent", "unknown")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +120,16 @@ def load_dataset(
     reader: str | None = None,
     variant: str | None = None,
     delimiter: str | None = None,
-    images: str | Path | None = None,
+    images: str | Path | Sequence[str | Path] | None = None,
     fields: Sequence[str] = (),
+    image_column: str | None = None,
+    label_columns: str | Sequence[str] = (),
+    split_column: str | None = None,
+    group_column: str | None = None,
+    sheet: str | None = None,
+    label_names: str | Path | None = None,
+    minus_one: str | None = None,
+    present_above: float | None = None,
     progress: Progress = SILENT,
 ) -> Dataset:
     """Read a CSV, a COCO instances JSON, a folder, a zip of any of these, or ``openclipart``.
@@ -133,8 +143,20 @@ def load_dataset(
         variant: words that choose among published treatments of a data set, such as ``labelled`` or
             ``difficult-absent,keep-val``; the module of the format lists its own.
         delimiter: what separates the labels of an image; found out when not given.
-        images: the folder that holds the images; looked for in the usual places when not given.
-        fields: columns of a CSV that are no labels, where that is not plain.
+        images: the folders that hold the images, searched below as well; looked for in the usual
+            places when not given.
+        fields: columns of a table that are no labels, where that is not plain.
+        image_column: the column that names the images; known by its usual names when not given,
+            and so are the next four.
+        label_columns: the column of labels, or one of 1 and 0 for each label.
+        split_column: the column of train, val and test.
+        group_column: the column whose equal values stay in one split; the column ``group``, if the
+            data has one, when not given.
+        sheet: the sheet of an Excel file.
+        label_names: a file of the names, one a line, of labels that the data only number.
+        minus_one: what -1 means, ``absent`` or ``unknown``; unknown in data that has 0 as well
+            when not given.
+        present_above: a count or a share above this number means present; without it only 1 does.
         progress: told about the unpacking of an archive.
 
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
@@ -143,15 +165,52 @@ def load_dataset(
     options = ReadOptions(
         variant=variant,
         delimiter=delimiter,
-        images=None if images is None else Path(images).absolute(),
-        fields=tuple(fields),
+        images=[folder.absolute() for folder in map(Path, _several(images))],
+        fields=_several(fields),
+        image_column=image_column,
+        label_columns=_several(label_columns),
+        split_column=split_column,
+        group_column=group_column,
+        sheet=sheet,
+        label_names=None if label_names is None else Path(label_names),
+        minus_one=minus_one,
+        present_above=present_above,
         progress=progress,
         why=why,
         find=find_format,
     )
+    if minus_one not in (None, *MINUS_ONE):
+        raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
     source = format_.read(data, options)
     check_variant(variant, source)
+    if group_column is not None:
+        source = _grouped(source, group_column)
     return Dataset.from_source(source)
+
+
+def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:
+    return (given,) if isinstance(given, str | Path) else tuple(given or ())
+
+
+def _grouped(source: Source, column: str) -> Source:
+    """Return the source with groups from a further column instead of its own."""
+    records = source.records
+    if column.lower() == "group" and any(record.group for record in records):
+        return source
+    if not any(column in record.fields for record in records):
+        own = ["group"] if any(record.group for record in records) else []
+        columns = dict.fromkeys([*own, *(name for record in records for name in record.fields)])
+        existing = ", ".join(columns) or "none besides those of images, labels and splits"
+        raise InputError(f"the data has no column {column!r} to group by; it has {existing}")
+    grouped = [
+        replace(
+            record,
+            group=record.fields.get(column) or None,
+            fields={name: cell for name, cell in record.fields.items() if name != column},
+        )
+        for record in records
+    ]
+    return replace(source, records=grouped)
 
 
 def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:

@@ -1,4 +1,4 @@
-"""Where data is and how it is read: one value instead of four loose arguments."""
+"""Where data is and how it is read: one value instead of many loose arguments."""
 
 from __future__ import annotations
 
@@ -17,16 +17,31 @@ class DataSource:
 
     Attributes:
         path: a CSV, JSON, folder or zip, or ``openclipart``.
-        reader, variant, delimiter, images, fields: as for
-            :func:`imlgcn.data.dataset.load_dataset`.
+        reader, variant, delimiter, images, fields, image_column, label_columns, split_column,
+            group_column, sheet, label_names, minus_one, present_above: as for
+            :func:`imlgcn.data.dataset.load_dataset`; one folder or column may be given as a string.
     """
 
     path: str
     reader: str | None = None
     variant: str | None = None
     delimiter: str | None = None
-    images: str | None = None
+    images: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    image_column: str | None = None
+    label_columns: tuple[str, ...] = ()
+    split_column: str | None = None
+    group_column: str | None = None
+    sheet: str | None = None
+    label_names: str | None = None
+    minus_one: str | None = None
+    present_above: float | None = None
+
+    def __post_init__(self) -> None:
+        for key in SEVERAL:
+            given = getattr(self, key)
+            one = isinstance(given, str | Path)
+            object.__setattr__(self, key, tuple(map(str, [given] if one else given or ())))
 
     @classmethod
     def of(cls, data: str | Path | DataSource, **how: Any) -> DataSource:
@@ -34,8 +49,8 @@ class DataSource:
         if isinstance(data, DataSource):
             return data
         given = {key: value for key, value in how.items() if value is not None}
-        if "fields" in given:
-            given["fields"] = tuple(given["fields"])
+        if "label_names" in given:
+            given["label_names"] = str(given["label_names"])
         return cls(str(data), **given)
 
     @classmethod
@@ -48,12 +63,14 @@ class DataSource:
     def to_config(self) -> dict[str, Any]:
         """Return the keys of ``config.yaml``; what is found out is left out.
 
-        >>> DataSource("photos.csv", delimiter=";").to_config()
-        {'data': 'photos.csv', 'delimiter': ';'}
+        >>> DataSource("photos.csv", delimiter=";", images="photos").to_config()
+        {'data': 'photos.csv', 'delimiter': ';', 'images': ['photos']}
         """
         how = {key: getattr(self, key) for key in HOW}
-        how["fields"] = list(self.fields)
-        return {"data": self.path} | {key: value for key, value in how.items() if value}
+        how |= {key: list(how[key]) for key in SEVERAL}
+        return {"data": self.path} | {
+            k: value for k, value in how.items() if value not in (None, [])
+        }
 
     def load(self, progress: Progress = SILENT) -> Dataset:
         """Read the records; images are not opened.
@@ -64,4 +81,8 @@ class DataSource:
         return load_dataset(self.path, progress=progress, **{k: getattr(self, k) for k in HOW})
 
 
-HOW = ("reader", "variant", "delimiter", "images", "fields")
+SEVERAL = ("images", "fields", "label_columns")
+HOW = (
+    *("reader", "variant", "delimiter", "images", "fields", "image_column", "label_columns"),
+    *("split_column", "group_column", "sheet", "label_names", "minus_one", "present_above"),
+)

@@ -64,8 +64,16 @@ class ReadOptions:
 
     variant: str | None = None  # words that choose published treatments (see `choose`)
     delimiter: str | None = None  # between the labels of one image; None = detected
-    images: Path | None = None  # folder of the images; None = searched in the usual ones
-    fields: Sequence[str] = ()  # columns that are not labels (one column per label)
+    images: Sequence[Path] = ()  # folders of the images; none = searched in the usual ones
+    fields: Sequence[str] = ()  # columns that are not labels
+    image_column: str | None = None  # None = found by its usual names; so are the next ones
+    label_columns: Sequence[str] = ()  # one of labels, or several: of labels, or 1 and 0 for each
+    split_column: str | None = None
+    group_column: str | None = None
+    sheet: str | None = None  # of an Excel file
+    label_names: Path | None = None  # names, one a line, of labels that the data only number
+    minus_one: str | None = None  # what -1 means: "absent" or "unknown"; None = unknown beside 0
+    present_above: float | None = None  # a number above it means present; None = only 1 does
     progress: Progress = SILENT
     why: str = "asked for"  # why this reader was chosen, as it said when it recognised the data
     find: Callable[[Path], tuple[Format, str]] | None = None  # a reader for what is inside

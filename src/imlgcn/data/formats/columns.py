@@ -127,13 +127,13 @@ def _read_file(path: Path, options: ReadOptions) -> tuple[list[str], list[Record
     return names, records
 
 
-def _image_files(path: Path, images: list[str], root: Path | None) -> list[tuple[str, Path]]:
+def _image_files(path: Path, images: list[str], given: Sequence[Path]) -> list[tuple[str, Path]]:
     """Return name and file of each image; names without suffix are searched below the root."""
     beside = path.absolute().parent
     if all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in images):
-        root = find_root(images, [beside, beside / "images"], path, root)
+        root = find_root(images, [beside, beside / "images"], path, given)
         return [(name, root / name) for name in images]
-    root = root or beside
+    root = given[0] if given else beside
     stems = set(images)
     by_stem: dict[str, Path] = {}
     for file in sorted(root.rglob("*")):

@@ -9,13 +9,13 @@ from imlgcn.config import InputError
 from imlgcn.numbers import plural
 
 
-def locate(names: Sequence[str], listed_in: Path, images: Path | None = None) -> list[Path]:
+def locate(names: Sequence[str], listed_in: Path, images: Sequence[Path] = ()) -> list[Path]:
     """Return the file of each image that a list names.
 
     Args:
         names: as the list writes them, with forward slashes.
         listed_in: the list itself; images are looked for beside it and in ``images`` beside it.
-        images: the folder that the user named (`ReadOptions.images`).
+        images: the folders that the user named (`ReadOptions.images`).
 
     Raises:
         InputError: none of the images is there.
@@ -26,10 +26,10 @@ def locate(names: Sequence[str], listed_in: Path, images: Path | None = None) ->
 
 
 def find_root(
-    names: Sequence[str], usual: Sequence[Path], listed_in: Path, images: Path | None
+    names: Sequence[str], usual: Sequence[Path], listed_in: Path, images: Sequence[Path]
 ) -> Path:
-    """Return the first folder that holds any of the images ``names``: ``images`` or a usual one."""
-    roots = [images] if images else usual
+    """Return the first folder that holds any of the images ``names``: of ``images`` or usual."""
+    roots = images or usual
     for root in roots:
         if root.is_dir() and any((root / name).is_file() for name in names):
             return root

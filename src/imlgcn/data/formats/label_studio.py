@@ -11,6 +11,7 @@ the eight characters that an upload prepends, next to the JSON and in ``images``
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -111,9 +112,9 @@ def _last_part(address: str) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _files(path: Path, names: list[str], images: Path | None) -> list[Path]:
+def _files(path: Path, names: list[str], images: Sequence[Path]) -> list[Path]:
     beside = path.absolute().parent
-    folders = [images] if images else [beside, beside / "images"]
+    folders = images or [beside, beside / "images"]
     entries = [entry for folder in folders if folder.is_dir() for entry in folder.iterdir()]
     by_name = {entry.name: entry for entry in reversed(entries)}
     found = [by_name.get(name) or by_name.get(UPLOAD.sub("", name)) for name in names]

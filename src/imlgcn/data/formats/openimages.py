@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imlgcn.config import InputError
@@ -96,20 +96,20 @@ def _tables(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.csv")) if recognise(file)]
 
 
-def _image_files(folder: Path, images: Path | None) -> dict[str, Path]:
+def _image_files(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
     """Return the image files by their names without suffix."""
     places = [folder, folder / "images"]
     places += [base / name for base in places for name in SPLIT_SPELLINGS]
     files_of: dict[str, Path] = {}
-    for place in [images] if images else places:
+    for place in images or places:
         for entry in os.scandir(place) if place.is_dir() else ():
             stem, suffix = os.path.splitext(entry.name)
             if suffix.lower() in IMAGE_SUFFIXES:
                 files_of.setdefault(stem, place / entry.name)
     if not files_of:
         raise InputError(
-            f"{images or folder}: holds no images; looked next to the CSV, in images/ and in "
-            "train/, validation/, test/; say which folder holds them (images=FOLDER)"
+            f"{(*images, folder)[0]}: holds no images; looked next to the CSV, in images/ and "
+            "in train/, validation/, test/; say which folder holds them (images=FOLDER)"
         )
     return files_of
 

@@ -46,7 +46,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     lists = {split: _read_list(folder / name) for split, name in LISTS.items()}
     if both := set(lists["train"]) & set(lists["test"]):
         raise InputError(f"{folder}: {min(both)} is in both lists")
-    folders = [options.images] if options.images else _image_folders(folder.absolute())
+    folders = options.images or _image_folders(folder.absolute())
     where = {file.name: file for place in reversed(folders) for file in place.iterdir()}
     names = [f"category {number}" for number in range(NUM_LABELS)]
     records = []

@@ -211,13 +211,13 @@ def _record(image: str, path: Path, labels: _Labels, split: str, difficult: str)
     return Record(path.name, path, tuple(sorted(present)), tuple(sorted(unknown)), split)
 
 
-def _image_files(folder: Path, images: Sequence[str], root: Path | None) -> dict[str, Path]:
+def _image_files(folder: Path, images: Sequence[str], given: Sequence[Path]) -> dict[str, Path]:
     """Return the file of each image; if missing a .jpg, for the check to report."""
-    root = root or folder.absolute() / "JPEGImages"
-    entries = sorted(root.iterdir()) if root.is_dir() else []
+    roots = list(given) or [folder.absolute() / "JPEGImages"]
+    entries = [entry for root in roots if root.is_dir() for entry in sorted(root.iterdir())]
     by_stem = {entry.stem: entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES}
-    files = {image: by_stem.get(image, root / f"{image}.jpg") for image in images}
-    find_root([file.name for file in files.values()], [root], folder, None)
+    files = {image: by_stem.get(image, roots[0] / f"{image}.jpg") for image in images}
+    find_root([file.name for file in files.values()], roots, folder, ())
     return files
 
 
