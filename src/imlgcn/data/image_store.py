@@ -64,7 +64,9 @@ def _from_array(array: np.ndarray[Any, Any], where: str) -> Image.Image:
     try:
         return Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
     except TypeError:
-        raise InputError(f"{where}the image has the shape {array.shape}; expected {FORMS}") from None
+        raise InputError(
+            f"{where}the image has the shape {array.shape}; expected {FORMS}"
+        ) from None
 
 
 def _keep_pixels(image: Image.Image, where: str) -> Path:

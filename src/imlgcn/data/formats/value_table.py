@@ -15,17 +15,20 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, split_name
-from imlgcn.data.formats.delimiters import RowLabels, SplitCells
-from imlgcn.data.formats.values import judge_values
+from imlgcn.data.formats.delimiters import SplitCells
+from imlgcn.data.formats.values import code_rows, is_missing, judge_values
 
-IMAGES = ("image", "file_name", "filename", "path", "filepath", "file_path", "image_path", "img")
-IMAGES += ("image_file", "file", "images", "jpg", "png", "pixel_values")
-LABELS = ("labels", "label", "tags", "tag", "classes", "class", "category", "categories")
-LABELS += ("label_names", "label_ids", "objects", "annotations", "target", "targets", "keywords")
+IMAGES = (
+    *("image", "file_name", "filename", "path", "filepath", "file_path", "image_path", "img"),
+    *("image_file", "file", "images", "jpg", "png", "pixel_values"),
+)
+LABELS = (
+    *("labels", "label", "tags", "tag", "classes", "class", "category", "categories"),
+    *("label_names", "label_ids", "objects", "annotations", "target", "targets", "keywords"),
+)
 SPLITS = ("split", "partition", "set", "subset", "fold_name")
 GROUPS = ("group",)
 NO_LABELS = ("is_valid", "valid", "sex", "gender", "age", "width", "height", "id", "index", "fold")
-ONE_OR_ZERO = (0, 1, -1, None)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,6 @@ def read_columns(
     images: Sequence[tuple[str, Path]],
     *,
     beside: Iterable[str] = (),
-    names: Sequence[str] | None = None,
 ) -> ReadTable:
     """Return labels and records of a table whose images (name and file of each row) are known.
 
@@ -91,12 +93,11 @@ def read_columns(
         options: which columns to take, where the user says so.
         images: name and file of every row.
         beside: columns that hold the images.
-        names: of labels given as numbers; those of the table's own schema come first.
     """
     split = table.find(SPLITS, options.split_column)
     group = table.find(GROUPS, options.group_column)
     aside = {*beside, *options.fields, *filter(None, (split, group))}
-    cells, used, what = _labels(table, options, aside, names)
+    cells, used, what = _labels(table, options, aside)
     others = [name for name in table.columns if name not in {*aside, *used} - set(options.fields)]
     others = [name for name in others if all(map(_is_scalar, table.columns[name]))]
     splits = [None] * len(table) if split is None else _splits(table, split)
@@ -114,7 +115,7 @@ def read_columns(
 
 
 def _labels(
-    table: ValueTable, options: ReadOptions, aside: set[str], names: Sequence[str] | None
+    table: ValueTable, options: ReadOptions, aside: set[str]
 ) -> tuple[SplitCells, list[str], str]:
     """Return the labels of all rows, their columns, and which these are."""
     given = list(options.label_columns)
@@ -128,13 +129,7 @@ def _labels(
         single = free.find(LABELS, None)
     if single is not None and not (given and _is_binary(table, single)):
         schema = table.class_names.get(single)
-        cells = judge_values(
-            table.columns[single],
-            schema or names,
-            options.delimiter,
-            table.at,
-            indices=schema is not None,
-        )
+        cells = judge_values(table.columns[single], options, table.at, schema=schema)
         return cells, [single], f"labels are in the column {single!r}"
     columns = given or [
         name
@@ -146,7 +141,11 @@ def _labels(
             f"{table.called}: has neither a column of labels by a usual name (labels, tags, ...) "
             f"nor one of 1 and 0 for each label; {table.listed()}; say which it is (label_columns=)"
         )
-    return _binary_columns(table, columns), columns, f"labels are the columns {_list(columns)}"
+    rows = [
+        {name: _number(table.columns[name][row]) for name in columns} for row in range(len(table))
+    ]
+    cells = SplitCells(columns, code_rows(rows, options, table.at), "one for each label")
+    return cells, columns, f"labels are the columns {_list(columns)}"
 
 
 def _is_binary(table: ValueTable, name: str) -> bool:
@@ -159,25 +158,10 @@ def _number(cell: Any) -> Any:
     """Return the number that a cell holds; None for an empty one, the cell itself for others."""
     if hasattr(cell, "item") and not isinstance(cell, str):
         cell = cell.item()
-    if cell is None or cell != cell or cell == "":
+    if is_missing(cell) or cell == "":
         return None
     words = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "?": -1}
     return words.get(cell.strip().lower(), cell) if isinstance(cell, str) else cell
-
-
-def _binary_columns(table: ValueTable, columns: Sequence[str]) -> SplitCells:
-    rows: list[RowLabels] = []
-    for row in range(len(table)):
-        values = {name: _number(table.columns[name][row]) for name in columns}
-        for name, value in values.items():
-            if value not in ONE_OR_ZERO:
-                raise InputError(
-                    f"{table.at(row)}{value!r} in column {name!r} is not 1, 0, -1 or empty; "
-                    "decide from which value on the label is present"
-                )
-        present = [name for name, value in values.items() if value == 1]
-        rows.append((present, [name for name, value in values.items() if value == -1]))
-    return SplitCells(list(columns), rows, "1 present, 0 or empty absent, -1 unknown")
 
 
 def _splits(table: ValueTable, column: str) -> list[str | None]:
@@ -192,11 +176,11 @@ def _splits(table: ValueTable, column: str) -> list[str | None]:
 
 
 def _is_scalar(cell: Any) -> bool:
-    return cell is None or isinstance(cell, str | int | float) or hasattr(cell, "isoformat")
+    return is_missing(cell) or isinstance(cell, str | int | float) or hasattr(cell, "isoformat")
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell)
+    return "" if is_missing(cell) else str(cell)
 
 
 def _list(names: Sequence[str]) -> str:
