@@ -169,7 +169,7 @@ def load_dataset(
     options = ReadOptions(
         variant=variant,
         delimiter=delimiter,
-        images=[folder.absolute() for folder in map(Path, _several(images))],
+        images=tuple(Path(folder).absolute() for folder in _several(images)),
         fields=_several(fields),
         image_column=image_column,
         label_columns=_several(label_columns),

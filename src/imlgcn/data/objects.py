@@ -14,13 +14,18 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.value_table import IMAGES, ValueTable, image_column, read_columns
+from imlgcn.data.formats.value_table import (
+    IMAGES,
+    ValueTable,
+    image_column,
+    join_tables,
+    read_columns,
+)
 from imlgcn.data.formats.values import names_given
 from imlgcn.data.image_store import image_file
 from imlgcn.numbers import number
 
 NAME = "python"
-SPLIT = "split"
 FORMS = (
     "a path, a Dataset, a DataFrame, a list of (image, labels) pairs, of dictionaries or of "
     "Records, a dictionary of image: labels, of columns, or of one of these for each split, or a "
@@ -40,8 +45,8 @@ def read_object(data: Any, options: ReadOptions) -> Source:
     if options.label_names is None and _is_list_of(classes, str):
         options = replace(options, label_names=classes)
     if isinstance(data, Mapping) and data and all(_split(key) for key in data):
-        table = _join_splits({str(_split(key)): _as_table(part) for key, part in data.items()})
-        options = replace(options, split_column=SPLIT)
+        parts = [replace(_as_table(part), called=f"{key}=") for key, part in data.items()]
+        table = join_tables(parts, [_split(key) for key in data], options)
     else:
         table = _as_table(data)
     if not len(table):
@@ -49,7 +54,8 @@ def read_object(data: Any, options: ReadOptions) -> Source:
     column = image_column(table, options)
     images = _images(table, column, options)
     found = read_columns(table, options, images, beside=[column])
-    return Source(found.names, found.records, NAME, f"{NAME}: {table.called}; {found.how}")
+    reason = f"{NAME}: {table.called}; {found.columns}; {found.how}"
+    return Source(found.names, found.records, NAME, reason)
 
 
 def described(data: Any) -> str:
@@ -66,27 +72,6 @@ def _split(key: Any) -> str | None:
 
 def _is_list_of(data: Any, kind: type | tuple[type, ...]) -> bool:
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(x, kind) for x in data)
-
-
-def _join_splits(parts: Mapping[str, ValueTable]) -> ValueTable:
-    """Return the objects of all splits as one table; they must have the same columns."""
-    first = next(iter(parts.values()))
-    for key, part in parts.items():
-        if set(part.columns) != set(first.columns):
-            differing = ", ".join(sorted(set(part.columns) ^ set(first.columns)))
-            raise InputError(f"{key}: its columns are not those of the other splits: {differing}")
-        if part.class_names != first.class_names:
-            raise InputError(f"{key}: its class names are not those of the other splits")
-    columns: dict[str, list[Any]] = {
-        name: [cell for part in parts.values() for cell in part.columns[name]]
-        for name in first.columns
-    }
-    rows = [(key, row) for key, part in parts.items() for row in range(len(part))]
-    columns[SPLIT] = [key for key, _ in rows]
-    called = "the objects of the splits"
-    return ValueTable(
-        columns, called, lambda n: f"{rows[n][0]}, item {rows[n][1]}: ", first.class_names
-    )
 
 
 def _read_records(data: Sequence[Record], options: ReadOptions) -> Source:

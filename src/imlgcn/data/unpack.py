@@ -6,6 +6,7 @@ link, an encrypted file or a decompression bomb is refused.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import stat
@@ -51,16 +52,20 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().endswith(TAR_SUFFIXES)
 
 
-def unpack_once(path: Path, fill: Callable[[Path], None]) -> Path:
+def unpack_once(path: Path, fill: Callable[[Path], None], part: str = "") -> Path:
     """Return the folder in the cache for the content of ``path``; ``fill`` fills it on first use.
 
-    The folder is named by the hash of the file and is created atomically, so that an interrupted
-    run leaves nothing incomplete and concurrent runs do not interfere.
+    The folder is named by the hash of the file (and of ``part``, what of it is unpacked), and is
+    created atomically, so that an interrupted run leaves nothing incomplete and concurrent runs do
+    not interfere.
 
     Raises:
         InputError: the file is damaged, or the disk is full.
     """
-    folder = cache_dir() / "unpacked" / sha256_file(path)[:32]
+    name = sha256_file(path)[:32]
+    if part:
+        name = hashlib.sha256(f"{name} {part}".encode()).hexdigest()[:32]
+    folder = cache_dir() / "unpacked" / name
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

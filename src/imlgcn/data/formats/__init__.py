@@ -13,19 +13,23 @@ from imlgcn.data.formats import (
     columns,
     csv,
     folder,
+    hugging_face,
     intel,
     label_studio,
     nus_wide,
     openclipart,
     openimages,
+    parquet,
     salgl,
     vg500,
     voc,
+    webdataset,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
+    "hugging_face": hugging_face,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
     "openimages": openimages,
@@ -39,6 +43,8 @@ FORMATS: dict[str, Format] = {
     "intel": intel,
     "label_studio": label_studio,
     "salgl": salgl,
+    "parquet": parquet,
+    "webdataset": webdataset,
     "zip": archive,
     "folder": folder,
 }

@@ -65,7 +65,8 @@ class ReadTable:
 
     names: list[str]
     records: list[Record]
-    how: str
+    columns: str  # "labels are in the column 'tags'"
+    how: str  # "labels are lists of names"
 
 
 def image_column(table: ValueTable, options: ReadOptions) -> str:
@@ -111,7 +112,34 @@ def read_columns(
                 group=_text(together) or None,
             )
         )
-    return ReadTable(cells.names, records, f"{what}; {cells.how}")
+    return ReadTable(cells.names, records, what, cells.how)
+
+
+def join_tables(
+    tables: Sequence[ValueTable], splits: Sequence[str | None], options: ReadOptions
+) -> ValueTable:
+    """Return the tables of several files as one, with a column of the split of each, if any.
+
+    Raises:
+        InputError: they have other columns, or other names of classes.
+    """
+    first = tables[0]
+    for table in tables:
+        if differing := sorted(set(table.columns) ^ set(first.columns)):
+            raise InputError(
+                f"{table.called}: its columns are not those of {first.called}: {_list(differing)}"
+            )
+        if table.class_names != first.class_names:
+            raise InputError(
+                f"{table.called}: its names of classes are not those of {first.called}; give data "
+                "with the same names"
+            )
+    rows = [(table, row) for table in tables for row in range(len(table))]
+    columns = {name: [c for table in tables for c in table.columns[name]] for name in first.columns}
+    if any(splits) and options.split_column is None:
+        of_table = zip(tables, splits, strict=True)
+        columns["split"] = [split for table, split in of_table for _ in range(len(table))]
+    return ValueTable(columns, first.called, lambda n: rows[n][0].at(rows[n][1]), first.class_names)
 
 
 def _labels(
