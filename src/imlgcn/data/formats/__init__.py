@@ -9,6 +9,8 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     archive,
     asl,
+    chestxray14,
+    chexpert,
     coco,
     columns,
     csv,
@@ -32,6 +34,8 @@ FORMATS: dict[str, Format] = {
     "hugging_face": hugging_face,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
+    "chestxray14": chestxray14,
+    "chexpert": chexpert,
     "openimages": openimages,
     "columns": columns,
     "csv": csv,

@@ -13,10 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, unwrap
@@ -35,6 +32,9 @@ from imlgcn.data.image_store import image_suffix
 from imlgcn.data.unpack import check_size, unpack_once
 from imlgcn.numbers import plural
 
+if TYPE_CHECKING:
+    import pyarrow as pa  # imported where it is used: the command line starts without it
+
 NAME = "parquet"
 SUFFIXES = (".parquet", ".arrow")
 INDEX = "index.json"  # the file of each row's image, in the folder of the unpacked ones
@@ -50,9 +50,9 @@ def recognise(source: Path | str) -> str | None:
     if path.is_file():
         return f"the file ends in {path.suffix}"
     try:
-        column = _embedded(_schema(files[0]))
-    except InputError:
-        return None
+        column = _embedded(_schema(files[0]), files[0])
+    except InputError as error:  # of which the user hears by reading it
+        column = "image" if "several columns" in str(error) else None
     return f"{files[0].relative_to(unwrap(path)).as_posix()} holds images" if column else None
 
 
@@ -63,7 +63,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if not files:
         raise InputError(f"{path}: holds no .parquet or .arrow")
     splits = splits_if_several(files)
-    column = options.image_column or _embedded(_schema(files[0]))
+    column = options.image_column or _embedded(_schema(files[0]), files[0])
     tables = [_read_table(file, column) for file in files]
     column = column or image_column(tables[0], options)
     images = [
@@ -115,6 +115,9 @@ def _tables(path: Path) -> list[Path]:
 
 
 def _schema(file: Path) -> pa.Schema:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         if file.suffix.lower() == ".parquet":
             return pq.read_schema(file)
@@ -131,6 +134,9 @@ def _schema(file: Path) -> pa.Schema:
 
 
 def _batches(file: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         if file.suffix.lower() == ".parquet":
             with pq.ParquetFile(file) as table:
@@ -143,21 +149,36 @@ def _batches(file: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         raise InputError(f"{file}: cannot be read ({error})") from None
 
 
-def _embedded(schema: pa.Schema) -> str | None:
-    """Return the column that holds images: the only struct with bytes, or bytes, or a usual one."""
-    found = [field.name for field in schema if _holds_bytes(field.type)]
-    usual = [name for name in found if name.lower() in IMAGES]
-    return (usual or [*found, None])[0] if len(usual or found) <= 1 else usual[0] if usual else None
+def _embedded(schema: pa.Schema, file: Path) -> str | None:
+    """Return the column that holds images: a struct with bytes, or bytes by a usual name."""
+    from pyarrow import types
+
+    found = [
+        field.name
+        for field in schema
+        if _holds_bytes(field.type)
+        and (types.is_struct(field.type) or field.name.lower() in IMAGES)
+    ]
+    usual = [name for name in found if name.lower() in IMAGES] or found
+    if len(usual) > 1:
+        raise InputError(
+            f"{file}: several columns hold images ({', '.join(usual)}); say which (image_column=)"
+        )
+    return next(iter(usual), None)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
+    from pyarrow import types
+
+    if types.is_struct(kind):
         return "bytes" in {kind.field(index).name for index in range(kind.num_fields)}
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
 def _read_table(file: Path, image: str | None) -> ValueTable:
     """Return the columns of one file that may hold labels, names, splits or groups."""
+    from pyarrow import types
+
     schema = _schema(file)
     if image is not None and image not in schema.names:
         raise InputError(f"{file}: has no column {image!r}; it has {', '.join(schema.names)}")
@@ -165,7 +186,7 @@ def _read_table(file: Path, image: str | None) -> ValueTable:
         field.name
         for field in schema
         if not _holds_bytes(field.type)
-        and (not pa.types.is_nested(field.type) or field.name.lower() in LABELS)
+        and (not types.is_nested(field.type) or field.name.lower() in LABELS)
     ]
     names = names_in_readme([file.parent, file.parent.parent]) | names_in_schema(schema.metadata)
     return ValueTable(read_cells(file, kept), str(file), lambda n: f"{file}, row {n + 1}: ", names)
