@@ -2,8 +2,9 @@
 
 Wang et al. (CVPR 2017), https://arxiv.org/abs/1705.02315, from the box folder ChestXray-NIHCC:
 112,120 images of 30,805 patients, 14 findings mined from reports. ``Image Index`` names the file,
-in ``images/`` or in ``images_001`` to ``images_012``; ``Finding Labels`` are separated by ``|``, and
-``No Finding`` says that there are none, so it is no label. Images of a ``Patient ID`` are a group.
+in ``images/`` or in ``images_001`` to ``images_012``; ``Finding Labels`` are separated by ``|``,
+and ``No Finding`` says that there are none, so it is no label. Images of a ``Patient ID`` are a
+group.
 The official ``train_val_list.txt`` and ``test_list.txt`` (86,524 and 25,596 images, no patient in
 both), beside the table, are the splits; a part of train is held out by patients as validation.
 

@@ -96,7 +96,7 @@ def read_columns(
         beside: columns that hold the images.
     """
     split = table.find(SPLITS, options.split_column)
-    group = table.find(GROUPS, options.group_column)
+    group = table.find(GROUPS, None)  # load_dataset takes a column that the user names
     aside = {*beside, *options.fields, *filter(None, (split, group))}
     cells, used, what = _labels(table, options, aside)
     others = [name for name in table.columns if name not in {*aside, *used} - set(options.fields)]

@@ -56,7 +56,9 @@ def judge_values(
     """
     plain = [_plain(value) for value in values]
     filled = [row for row, value in enumerate(plain) if value not in (None, "", [])]
-    kinds = {_kind(plain[row], where(row)): row for row in reversed(filled)}
+    kinds: dict[str, int] = {}
+    for row in filled:
+        kinds.setdefault(_kind(plain[row], where(row)), row)
     if len(kinds) > 1:
         (first, at), (second, other) = list(kinds.items())[:2]
         raise InputError(
