@@ -6,15 +6,33 @@ label names and records and decodes no images.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.data.formats.text_files import read_json, read_lines, read_text
 from imlgcn.progress import SILENT, Progress
+
+__all__ = [
+    "SPLIT_SPELLINGS",
+    "SPLIT_WORDS",
+    "Format",
+    "ReadOptions",
+    "Record",
+    "Source",
+    "choose",
+    "join_files",
+    "read_json",
+    "read_lines",
+    "read_text",
+    "split_name",
+    "split_of_name",
+    "splits_of_names",
+    "unwrap",
+]
 
 SPLIT_SPELLINGS = {
     "train": "train",
@@ -25,6 +43,16 @@ SPLIT_SPELLINGS = {
     "dev": "val",
     "test": "test",
     "testing": "test",
+}
+SPLIT_WORDS = SPLIT_SPELLINGS | {  # in a column, where the word cannot be part of a name
+    "tr": "train",
+    "validate": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "development": "val",
+    "tst": "test",
+    "holdout": "test",
+    "hold-out": "test",
 }
 
 
@@ -106,9 +134,9 @@ def split_name(text: str) -> str:
     'val'
     """
     try:
-        return SPLIT_SPELLINGS[text.strip().lower()]
+        return SPLIT_WORDS[text.strip().lower()]
     except KeyError:
-        raise unknown_name("split", text.strip(), SPLIT_SPELLINGS) from None
+        raise unknown_name("split", text.strip(), SPLIT_WORDS) from None
 
 
 def split_of_name(path: Path) -> str | None:
@@ -174,34 +202,6 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
             )
         chosen[name] = given[0] if given else group[0]
     return chosen
-
-
-def read_text(path: Path) -> str:
-    """Return a text file's content: UTF-8, with or without a byte order mark."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, stripped, without empty ones."""
-    return [stripped for line in read_text(path).splitlines() if (stripped := line.strip())]
-
-
-def read_json(path: Path, without: re.Pattern[str] | None = None) -> Any:
-    """Return the content of a JSON file; matches of ``without`` become its group and null."""
-    text = read_text(path)
-    if without is not None:
-        text = without.sub(r"\1null", text)
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({error})") from None
 
 
 def unwrap(folder: Path) -> Path:

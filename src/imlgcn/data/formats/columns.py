@@ -24,20 +24,12 @@ from imlgcn.data.formats.base import (
     join_files,
     unwrap,
 )
-from imlgcn.data.formats.csv import (
-    VALUES,
-    image_names,
-    is_label,
-    is_table,
-    label_columns,
-    read_groups,
-    read_splits,
-    read_start,
-    read_table,
-)
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.column_names import PROPERTIES, normal
+from imlgcn.data.formats.csv import TableContent, read_content
+from imlgcn.data.formats.headless import is_data
+from imlgcn.data.formats.label_columns import VALUES
+from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.images import IMAGE_SUFFIXES
-from imlgcn.numbers import plural
 
 NAME = "columns"
 ROBOFLOW = "_classes.csv"
@@ -54,14 +46,16 @@ def recognise(source: Path | str) -> str | None:
     if not is_table(path):
         return None
     header, *rows = read_start(path, NUM_ROWS)
-    if "image" in map(str.lower, header) or not rows:
+    if "image" in map(str.lower, header) or not rows or is_data(header):
         return None
     columns = list(zip(*rows, strict=False))
     first = _image_column(header, columns)
     if first is None:
         return None
     rest = list(zip(header, columns, strict=False))[first + 1 :]
-    labels = [column for name, column in rest if name.lower() not in NO_LABELS]
+    labels = [
+        c for name, c in rest if name.lower() not in NO_LABELS and normal(name) not in PROPERTIES
+    ]
     if not labels or not all(map(_is_binary, labels)):
         return None
     return f"its column {header[first]!r} is followed by columns of 1 and 0"
@@ -73,17 +67,20 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     files = _roboflow_files(unwrap(path)) if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: has no {ROBOFLOW} in a folder train, valid or test")
+    said: list[str] = []
 
     def read_part(file: Path) -> tuple[list[str], list[Record]]:
-        labels, records = _read_file(file, options)
+        content = _read_file(file, options)
+        said.append(content.how)
+        records = content.records
         if path.is_dir():
             part = file.parent.name
             split = SPLIT_SPELLINGS[part.lower()]
             records = [replace(r, name=f"{part}/{r.name}", split=split) for r in records]
-        return labels, records
+        return content.labels, records
 
     names, records = join_files(files, read_part, "labels")
-    return Source(names, records, NAME, f"{NAME}: {options.why}")
+    return Source(names, records, NAME, f"{NAME}: {options.why}; {said[0]}")
 
 
 def _roboflow_files(folder: Path) -> list[Path]:
@@ -106,45 +103,31 @@ def _is_binary(cells: Sequence[str]) -> bool:
     return all(cell.lower() in VALUES for cell in cells)
 
 
-def _read_file(path: Path, options: ReadOptions) -> tuple[list[str], list[Record]]:
-    table = read_table(path)
-    columns = [table.column(index) for index in range(len(table.header))]
-    image, split = _image_column(table.header, columns), table.find("split")
-    if image is None:
-        raise InputError(f"{path}: has no column of images; its columns are {table.header}")
-    rest = [i for i in range(image + 1, len(columns)) if table.header[i].lower() not in NO_LABELS]
-    rest = [i for i in rest if table.header[i] not in options.fields and is_label(columns[i])]
-    names, labels, _ = label_columns(table, rest)
-    images = image_names(table, image)
-    splits = [None] * len(images) if split is None else read_splits(table, split)
-    where = _image_files(path, images, options.images)
-    records = [
-        Record(file_name, file, tuple(present), tuple(unknown), part, group=group)
-        for (file_name, file), (present, unknown), part, group in zip(
-            where, labels, splits, read_groups(table), strict=True
-        )
-    ]
-    return names, records
+def _read_file(path: Path, options: ReadOptions) -> TableContent:
+    """Return the content of a table; names without suffix are those of the files found."""
+    if options.image_column is None:
+        table = read_table(path)
+        columns = [table.column(index) for index in range(len(table.header))]
+        image = _image_column(table.header, columns)
+        if image is None:
+            raise InputError(f"{path}: has no column of images; its columns are {table.header}")
+        labels = [
+            name
+            for name in table.header[image + 1 :]
+            if name.lower() not in NO_LABELS and name and name not in options.fields
+        ]
+        options = replace(options, image_column=table.header[image])
+        if not labels:
+            raise InputError(f"{path}: has no column of labels; its columns are {table.header}")
+    content = read_content(path, options)
+    roots = [*options.images, path.absolute().parent]
+    return replace(content, records=[_named_by_file(record, roots) for record in content.records])
 
 
-def _image_files(path: Path, images: list[str], given: Sequence[Path]) -> list[tuple[str, Path]]:
-    """Return name and file of each image; names without suffix are searched below the root."""
-    beside = path.absolute().parent
-    if all(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in images):
-        root = find_root(images, [beside, beside / "images"], path, given)
-        return [(name, root / name) for name in images]
-    root = given[0] if given else beside
-    stems = set(images)
-    by_stem: dict[str, Path] = {}
-    for file in sorted(root.rglob("*")):
-        if file.stem not in stems or file.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        if by_stem.setdefault(file.stem, file) != file:
-            raise InputError(f"{path}: {file.stem} could be {by_stem[file.stem]} or {file}")
-    files = [by_stem.get(name, root / name) for name in images]
-    if not by_stem:
-        raise InputError(
-            f"{path}: found 0 of {plural(len(images), 'image')} in {root} and below (the first "
-            f"is {images[0]!r}, without a suffix); say which folder holds them (images=FOLDER)"
-        )
-    return [(file.relative_to(root).as_posix(), file) for file in files]
+def _named_by_file(record: Record, roots: Sequence[Path]) -> Record:
+    if Path(record.name).suffix.lower() in IMAGE_SUFFIXES:
+        return record
+    for root in roots:
+        if record.path.is_relative_to(root) and record.path.is_file():
+            return replace(record, name=record.path.relative_to(root).as_posix())
+    return record

@@ -1,0 +1,72 @@
+"""Tables without a header, where it is plain which cells are images, splits and labels.
+
+Google's Vertex AI and AutoML write ``TRAIN,gs://bucket/a.jpg,boat,sea``, with or without the split:
+https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data.
+"""
+
+from __future__ import annotations
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import SPLIT_WORDS
+from imlgcn.data.formats.column_names import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    SPLIT_COLUMNS,
+    is_image_name,
+    normal,
+)
+from imlgcn.data.formats.tables import Cells, Table
+
+NAMES = {*IMAGE_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS}
+UNASSIGNED = ("unassigned", "none", "")
+
+
+def is_data(first: list[str]) -> bool:
+    """Return whether a first line is of data: it names an image and no column.
+
+    >>> is_data(["TRAIN", "a.jpg", "sea"]), is_data(["image", "a.jpg"])
+    (True, False)
+    """
+    return any(map(is_image_name, first)) and not any(normal(cell) in NAMES for cell in first)
+
+
+def with_usual_header(cells: Cells) -> Table:
+    """Return the table with the columns split (if there is one), image and labels.
+
+    Raises:
+        InputError: it is not plain which cells are which.
+    """
+    column = next(index for index, cell in enumerate(cells.rows[0]) if is_image_name(cell))
+    before = [row[:column] for row in cells.rows]
+    images = [row[column] if len(row) > column else "" for row in cells.rows]
+    has_split = column == 1 and all(_is_split(row[0]) for row in before)
+    if column != has_split or not all(map(is_image_name, images)):
+        raise InputError(
+            f"{cells.path}: its first line, {','.join(cells.rows[0])!r}, looks like data; write a "
+            "line before it that names the columns, such as image,labels"
+        )
+    rest = [row[column + 1 :] for row in cells.rows]
+    if _has_vectors(rest):
+        raise InputError(
+            f"{cells.path}: its first line, {','.join(cells.rows[0])!r}, looks like data, and "
+            "1 and 0 need names; write a line before it that names the columns: image and every label"
+        )
+    header = [*["split"] * has_split, "image", "labels"]
+    rows = [
+        [*split, image, labels[0] if labels else ""]
+        for split, image, labels in zip(before, images, rest, strict=True)
+    ]
+    beyond = [labels[1:] for labels in rest]
+    return Table(cells.path, header, rows, cells.lines, beyond, cells.note)
+
+
+def _is_split(cell: str) -> bool:
+    return cell.lower() in SPLIT_WORDS or cell.lower() in UNASSIGNED
+
+
+def _has_vectors(rest: list[list[str]]) -> bool:
+    """Return whether all lines end in numbers, and the same number of them."""
+    one_width = len({len(row) for row in rest}) == 1 and len(rest[0]) > 1
+    return one_width and all(
+        cell.replace(".", "", 1).lstrip("-").isdigit() for row in rest for cell in row
+    )

@@ -1,0 +1,251 @@
+"""All image files below some folders, found by the last parts of a name.
+
+A name stands for a file if one of them ends in the other: ``x/a.jpg`` is ``photos/x/a.jpg``, and
+``set/x/a.jpg`` is ``x/a.jpg`` below the folders, provided that ``set`` stands before all such names
+or the user named the folders. ``x/a.jpg`` is not ``y/a.jpg``, unless the name is an address or an
+absolute path, whose folders need not be those here. Names of the training images are never files of
+the test.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import SPLIT_SPELLINGS
+from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.numbers import plural
+
+Parts = tuple[str, ...]  # folders and name
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+ABSOLUTE = re.compile(r"/|[a-zA-Z]:/")
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is a URL, such as ``https://...`` or ``gs://...``."""
+    return ADDRESS.match(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    parts: Parts  # below the folder that was listed
+    root: str  # what that folder is called
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a name fits a file: wholly, or by how many last parts, and what it has besides."""
+
+    whole: bool
+    same: int
+    dropped: Parts  # of the name
+
+
+class ImageIndex:
+    """Image files by name, from one walk through each folder; hidden ones are left out.
+
+    Args:
+        folders: where the files are; those in none are as if they were not there.
+        named: whether the user named the folders.
+    """
+
+    def __init__(self, folders: Sequence[Path], *, named: bool = False) -> None:
+        self.named = named
+        self.files = _walk(folders)
+        self._by_name: dict[Callable[[str], str], dict[str, list[_File]]] = {}
+
+    def match(
+        self, names: Sequence[str], listed_in: Path, taken: Collection[str] = ()
+    ) -> dict[str, Path | None]:
+        """Return the file of each name, None where there is none; see the module.
+
+        A file that is ``taken`` by a name as written is no file of another name.
+
+        Raises:
+            InputError: a name could be two files, or two names could only be the same file.
+        """
+        fits = {name: self._best(name, listed_in) for name in names}
+        dropped = {fit.dropped for _, fit in filter(None, fits.values()) if fit.dropped}
+        found: dict[str, Path | None] = dict.fromkeys(names)
+        owners: dict[str, str] = {}
+        for name, best in fits.items():
+            if best is None:
+                continue
+            file, fit = best
+            loose = len(dropped) > 1 and not (self.named or _anywhere(name))
+            if fit.dropped and (loose or file.path in taken):
+                continue
+            other = owners.setdefault(file.path, name)
+            if not _same_image(name, other):
+                raise InputError(
+                    f"{listed_in}: {other} and {name} could only be the same file, {file.path}; "
+                    "say which folder holds the images (images=FOLDER)"
+                )
+            found[name] = Path(file.path)
+        return found
+
+    def _best(self, name: str, listed_in: Path) -> tuple[_File, _Fit] | None:
+        parts = _parts(name)
+        if not parts:
+            return None
+        for fold in FOLDS:
+            if fold is _stem and _has_suffix(parts[-1]):
+                continue
+            wanted = _folded(parts, fold)
+            fits = [
+                (file, self._fit(wanted, file, fold, name)) for file in self._named(wanted, fold)
+            ]
+            good = [(file, fit) for file, fit in fits if fit is not None]
+            if good:
+                best = max((fit.whole, fit.same) for _, fit in good)
+                good = [(file, fit) for file, fit in good if (fit.whole, fit.same) == best]
+                if len(good) > 1:
+                    raise _ambiguous(name, good[0][0].path, good[1][0].path, listed_in)
+                return good[0]
+        return None
+
+    def _named(self, wanted: Parts, fold: Callable[[str], str]) -> list[_File]:
+        """Return the files with the last part of ``wanted``."""
+        if fold not in self._by_name:
+            self._by_name[fold] = defaultdict(list)
+            for file in self.files:
+                self._by_name[fold][fold(file.parts[-1])].append(file)
+        return self._by_name[fold].get(wanted[-1], [])
+
+    def _fit(
+        self, wanted: Parts, file: _File, fold: Callable[[str], str], name: str
+    ) -> _Fit | None:
+        there = _folded(file.parts, fold)
+        same = _num_same(wanted, there)
+        whole = same == len(wanted) == len(there)
+        if same == len(wanted):
+            return _Fit(whole, same, ())
+        folders = there[:-1] if self.named else (file.root, *there[:-1])
+        if same == len(there) and not self.named:
+            same = _num_same(wanted, (*Path(file.path).parts[: -len(there)], *there))
+            if same == len(wanted):
+                return _Fit(whole, same, ())
+        splits, others = _splits(wanted[:-1]), _splits(folders)
+        if splits and others and splits[-1] != others[-1]:
+            return None
+        fits = same >= len(there) or _anywhere(name)
+        return _Fit(whole, same, wanted[: len(wanted) - same]) if fits else None
+
+    def describe(self, names: Sequence[str]) -> str:
+        """Return what is there instead of ``names``, for a message."""
+        if not self.files:
+            return "there are no images; "
+        stem = (_parts(names[0]) or ("",))[-1]
+        pieces = [f.parts[-1] for f in self.files if stem and f.parts[-1].startswith(f"{stem}_")]
+        if len(pieces) > 1:
+            return (
+                f"{stem} has several files ({', '.join(pieces[:4])}): join those of each image "
+                f"into one, called {stem}{Path(pieces[0]).suffix}, and "
+            )
+        example = "/".join(self.files[0].parts)
+        return f"there are {plural(len(self.files), 'other image')}, such as {example!r}; "
+
+
+def _walk(folders: Sequence[Path]) -> list[_File]:
+    """Return the image files in and below ``folders``, each once, by the innermost folder."""
+    found: dict[str, _File] = {}
+    for folder in sorted(folders, key=lambda one: -len(one.parts)):
+        entered: set[str] = set()  # links may lead in a circle
+        for parent, inside, names in os.walk(folder, followlinks=True):
+            inside[:] = sorted(name for name in inside if not name.startswith("."))
+            if (real := os.path.realpath(parent)) in entered:
+                inside.clear()
+                continue
+            entered.add(real)
+            below = Path(parent).relative_to(folder).parts
+            for name in sorted(names):
+                if _has_suffix(name) and not name.startswith("."):
+                    path = os.path.join(parent, name)
+                    found.setdefault(path, _File(path, (*below, name), folder.name))
+    return sorted(found.values(), key=lambda file: file.path)
+
+
+def _parts(name: str) -> Parts:
+    """Return the parts of a name: folders and file.
+
+    >>> _parts("https://example.com/img/a%20b.jpg?size=2")
+    ('example.com', 'img', 'a b.jpg')
+    >>> _parts("C:/Users/ann/a.jpg")
+    ('C:', 'Users', 'ann', 'a.jpg')
+    """
+    if is_address(name):
+        name = unquote(re.split("[?#]", ADDRESS.sub("", name))[0])
+    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
+
+
+def _anywhere(name: str) -> bool:
+    """Return whether the folders of a name are those of another place."""
+    return is_address(name) or ABSOLUTE.match(name) is not None
+
+
+def _folded(parts: Parts, fold: Callable[[str], str]) -> Parts:
+    folders = _caseless if fold is _caseless else _plain
+    return (*map(folders, parts[:-1]), fold(parts[-1]))
+
+
+def _num_same(one: Parts, other: Parts) -> int:
+    """Return how many last parts are the same."""
+    same = 0
+    for first, second in zip(reversed(one), reversed(other), strict=False):
+        if first != second:
+            break
+        same += 1
+    return same
+
+
+def _splits(folders: Parts) -> list[str]:
+    return [SPLIT_SPELLINGS[part.lower()] for part in folders if part.lower() in SPLIT_SPELLINGS]
+
+
+def _same_image(one: str, other: str) -> bool:
+    """Return whether two names of one file may be two ways to write one image.
+
+    >>> _same_image("x/a.jpg", "a"), _same_image("x/a.jpg", "y/a.jpg")
+    (True, False)
+    """
+    folders = zip(reversed(_parts(one)[:-1]), reversed(_parts(other)[:-1]), strict=False)
+    return all(_caseless(first) == _caseless(second) for first, second in folders)
+
+
+def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
+    return InputError(
+        f"{listed_in}: {name} could be {one} or {other}; say which folder holds the images "
+        "(images=FOLDER)"
+    )
+
+
+def _has_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _plain(name: str) -> str:
+    """Return a name in one Unicode form, with a small suffix of an image."""
+    name = unicodedata.normalize("NFC", name)
+    stem, suffix = os.path.splitext(name)
+    return stem + suffix.lower() if suffix.lower() in IMAGE_SUFFIXES else name
+
+
+def _stem(name: str) -> str:
+    """Return a name without the suffix of an image."""
+    plain = _plain(name)
+    return os.path.splitext(plain)[0] if _has_suffix(plain) else plain
+
+
+def _caseless(name: str) -> str:
+    return _plain(name).casefold()
+
+
+FOLDS: tuple[Callable[[str], str], ...] = (_plain, _stem, _caseless)

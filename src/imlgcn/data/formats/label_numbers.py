@@ -1,0 +1,107 @@
+"""Names for labels that the data only number: from a file of names, or a table beside the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.column_names import normal
+from imlgcn.data.formats.tables import is_table, read_start, read_table
+from imlgcn.data.formats.text_files import read_text
+from imlgcn.numbers import plural
+
+NUMBERED_LINE = re.compile(r"(-?\d+)\s*[,;:\t ]\s*(\S.*)")
+
+
+@dataclass(frozen=True)
+class NumberNames:
+    """The name of each number, and where they come from, for the reader's reason."""
+
+    names: dict[str, str]
+    how: str
+
+
+def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) -> NumberNames | None:
+    """Return the names of labels that are all numbers; None where they are words or have none.
+
+    Args:
+        labels: as the data write them.
+        path: the data; a table of numbers and names beside it is found.
+        label_names: the user's file, one name a line, counted from 0; or each with its number.
+
+    Raises:
+        InputError: a number has no name in ``label_names``.
+    """
+    numbers = bool(labels) and all(re.fullmatch(r"\d+", label) for label in labels)
+    if label_names is not None:
+        if not numbers:
+            word = next((label for label in labels if not label.isdigit()), "")
+            raise InputError(
+                f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
+                "label_names="
+            )
+        return NumberNames(
+            _all_named(labels, read_label_names(label_names), label_names),
+            f"their names are from {label_names.name}",
+        )
+    if not numbers:
+        return None
+    for file in sorted(path.absolute().parent.iterdir()):
+        if file.name != path.name and is_table(file) and (names := _names_of_table(file)):
+            keys = {str(int(label)) for label in labels}
+            if keys <= set(names):
+                named = {label: names[str(int(label))] for label in labels}
+                return NumberNames(named, f"their names are from {file.name}")
+    return None
+
+
+def read_label_names(path: Path) -> dict[str, str]:
+    """Return the name of each number: of a table of both, or of lines with or without a number.
+
+    Lines without numbers are counted from 0, empty ones as well.
+
+    Raises:
+        InputError: two labels have the same name, or there are none.
+    """
+    if is_table(path) and (names := _names_of_table(path)):
+        return names
+    lines = [line.strip() for line in read_text(path).rstrip().split("\n")]
+    pairs = [found for line in lines if line and (found := NUMBERED_LINE.fullmatch(line))]
+    if pairs and len(pairs) == len(list(filter(None, lines))):
+        names = {str(int(found[1])): found[2].strip() for found in pairs}
+    else:
+        names = {str(number): line for number, line in enumerate(lines) if line}
+    if len(set(names.values())) < len(names) or not names:
+        twice = next((n for n in names.values() if list(names.values()).count(n) > 1), None)
+        raise InputError(
+            f"{path}: needs one name of a label in each line"
+            + (f"; {twice!r} is there twice" if twice else "")
+        )
+    return names
+
+
+def _names_of_table(path: Path) -> dict[str, str]:
+    """Return the names in a table of two columns, such as attribute_id and attribute_name."""
+    header = [normal(name) for name in read_start(path)[0]]
+    numbers = [i for i, name in enumerate(header) if name.endswith(("id", "index", "number"))]
+    words = [i for i, name in enumerate(header) if name.endswith(("name", "label", "class"))]
+    if len(numbers) != 1 or len(words) != 1 or len(header) > 4:
+        return {}
+    table = read_table(path)
+    ids, names = table.column(numbers[0]), table.column(words[0])
+    if not all(re.fullmatch(r"\d+", number) for number in ids) or len(set(names)) < len(names):
+        return {}
+    return {str(int(number)): name for number, name in zip(ids, names, strict=True)}
+
+
+def _all_named(labels: Sequence[str], names: dict[str, str], path: Path) -> dict[str, str]:
+    if missing := [label for label in labels if str(int(label)) not in names]:
+        raise InputError(
+            f"{path}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
+            f"{max(names, key=int)}; {missing[0]} has none; write the number before each name, as "
+            "'1,sea'"
+        )
+    return {label: names[str(int(label))] for label in labels}

@@ -1,0 +1,161 @@
+"""The cells of a table: CSV with any usual separator, TSV, or a sheet of Excel."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats import excel
+from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
+from imlgcn.data.formats.text_files import MARKS, WINDOWS_NOTE, read_decoded
+
+SUFFIXES = (".csv", ".tsv", *excel.SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The lines of a file, the first of which may be a header, and their numbers, for messages."""
+
+    path: Path
+    rows: list[list[str]]
+    lines: list[int]
+    note: str = ""  # about the encoding or the sheet, for the reader's reason
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a file, and the line number at which each row ends, for messages."""
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    beyond: list[list[str]] = field(default_factory=list)  # cells of each row beyond the header
+    note: str = ""
+
+    def find(self, name: str) -> int | None:
+        """Return the index of the column ``name``, ignoring case, or None."""
+        lowered = [column.lower() for column in self.header]
+        return lowered.index(name) if name in lowered else None
+
+    def index(self, name: str) -> int:
+        """Return the index of the column ``name``; InputError if there is none."""
+        if (index := self.find(name)) is None:
+            raise InputError(
+                f"{self.path}: has no column {name!r}; it has {', '.join(self.header)}"
+            )
+        return index
+
+    def column(self, index: int) -> list[str]:
+        """Return the cells of a column."""
+        return [row[index] for row in self.rows]
+
+    def at(self, row: int) -> str:
+        """Return the file and line of a row, as the start of a message."""
+        return f"{self.path}, line {self.lines[row]}: "
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a path is a file with the suffix of a table."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read_start(path: Path, rows: int = 0) -> list[list[str]]:
+    """Return the header and at most ``rows`` rows: enough to recognise a table of gigabytes."""
+    try:
+        if excel.is_excel(path):
+            return excel.read_rows(path, None, rows + 1)[0] or [[]]
+        with path.open("rb") as binary:
+            encoding = MARKS.get(binary.read(2), "utf-8-sig")
+        with path.open(encoding=encoding, errors="replace", newline="") as file:
+            lines = list(islice((line for line in file if line.strip()), rows + 1))
+        if not lines:
+            return [[]]
+        cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
+    except (csv.Error, InputError):  # reading the whole file reports what is wrong
+        return [[]]
+    return [[cell.strip() for cell in row] for row in cells]
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of a table's columns."""
+    return read_start(path)[0]
+
+
+def read_cells(path: Path, sheet: str | None = None) -> Cells:
+    """Return the lines of a file that are not empty; ``sheet`` is for Excel only."""
+    if excel.is_excel(path):
+        rows, note = excel.read_rows(path, sheet)
+        filled = [(row, line) for line, row in enumerate(rows, start=1) if any(row)]
+        return Cells(path, [row for row, _ in filled], [line for _, line in filled], note)
+    if sheet is not None:
+        raise InputError(f"{path}: has no sheets; leave out sheet=")
+    text, note = read_decoded(path)
+    text = re.sub(r"\Asep=.(?=\r?\n)", "", text)  # a line by which Excel reads it
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+    cells = Cells(path, [], [], note)
+    try:
+        for row in reader:
+            row = [cell.strip() for cell in row]
+            if any(row):
+                cells.rows.append(row)
+                cells.lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+    return cells
+
+
+def read_table(path: Path) -> Table:
+    """Return the cells of a file with a header, without empty rows."""
+    cells = read_cells(path)
+    if cells.note == WINDOWS_NOTE:  # nobody could be told
+        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8")
+    table = with_header(cells)
+    refuse_beyond(table)
+    return table
+
+
+def with_header(cells: Cells, *, repeated: Sequence[str] = ()) -> Table:
+    """Return a table whose header is the first line; ``repeated`` are names that may recur."""
+    path, header = cells.path, cells.rows[0] if cells.rows else []
+    once = [column for column in header if column and column not in repeated]
+    if len(set(once)) < len(once):
+        raise InputError(f"{path}: two columns have the same name: {', '.join(sorted(header))}")
+    if len(cells.rows) < 2:
+        raise InputError(f"{path}: has no row below its header" if header else f"{path}: is empty")
+    width = len(header)
+    rows = [(row + [""] * width)[:width] for row in cells.rows[1:]]
+    beyond = [row[width:] for row in cells.rows[1:]]
+    return Table(path, header, rows, cells.lines[1:], beyond, cells.note)
+
+
+def refuse_beyond(table: Table) -> None:
+    """Refuse a row with more cells than the header has."""
+    width = len(table.header)
+    for row, more in enumerate(table.beyond):
+        if any(more):
+            raise InputError(
+                f"{table.at(row)}has {width + len(more)} cells, the header {width}; put a cell "
+                "that holds a separator in double quotes"
+            )
+
+
+def separator_of(text: str) -> str:
+    """Return the separator of the columns: a comma, a tab, Excel's semicolon, or a bar."""
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+
+    def fits(separator: str) -> tuple[int, int]:
+        cells = [cell.strip() for cell in next(csv.reader([first], delimiter=separator), [])]
+        exact = "image" in map(str.lower, cells)
+        known = any(normal(cell) in IMAGE_COLUMNS or is_image_name(cell) for cell in cells)
+        if separator == "|" and not known:
+            return 0, 0
+        return 2 * exact or known, len(cells)
+
+    return max(",;\t|", key=fits)
