@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.formats.base import Record
+from imlgcn.data.source import DataSource
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import fit_platt, sigmoid
@@ -103,13 +104,14 @@ class Evaluation(dict[str, Any]):
 
 def evaluate(
     tagger: Tagger | str | Path,
-    data: Dataset | str | Path,
+    data: Any,
     *,
     split: str | None = "test",
     protocol: str = "default",
     threshold: str | None = None,
     reveal: str | None = None,
     progress: Progress = SILENT,
+    **how: Any,
 ) -> Evaluation:
     """Score ``data`` with a tagger and return its metrics; labels are matched by name.
 
@@ -123,7 +125,7 @@ def evaluate(
 
     Args:
         tagger: a tagger, or its folder.
-        data: a data set, or what :func:`imlgcn.load_dataset` reads.
+        data: a data set, or what :func:`imlgcn.load_dataset` reads: files, or data in Python.
         split: ``train``, ``val`` or ``test``; None takes all images.
         protocol: a definition of mAP (``default``, ``voc07``, ...), or a paper's scoring
             (``ml_gcn``, ``asl``, ...).
@@ -132,6 +134,7 @@ def evaluate(
         reveal: also measure what known labels are worth, under the key ``reveal``
             (`imlgcn.revealed`): ``1``, one true label of each image, or ``25%`` of all values.
         progress: told how many images are scored.
+        how: how the data is read, as for :func:`imlgcn.load_dataset`, such as ``label_names``.
 
     Raises:
         InputError: unknown protocol, no such split, no label in common, or no readable image.
@@ -140,7 +143,7 @@ def evaluate(
     if reveal is not None:
         parse_reveal(reveal)
     tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
-    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    dataset = DataSource.of(data, **how).load(progress)
     own = tagger.path / SPLIT
     if split is not None and not dataset.splits and own.is_file():
         raise InputError(

@@ -21,7 +21,6 @@ from imlgcn.data.ready import (
     with_learnable_labels,
     with_splits,
 )
-from imlgcn.data.source import DataSource
 from imlgcn.data.split import write_split_csv
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_table import LabelTable
@@ -51,7 +50,7 @@ HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", 
 
 
 def train(
-    data: str | Path | DataSource,
+    data: Any,
     out: str | Path,
     *,
     config: str | Path | None = None,
@@ -65,9 +64,10 @@ def train(
     """Train a tagger on ``data`` and write it to the folder ``out``.
 
     Args:
-        data: a CSV, COCO JSON, folder, zip, or ``openclipart``; without splits, a stratified one is
-            made and written to ``split.csv``. Labels that no training image is known to show are
-            left out.
+        data: a CSV, COCO JSON, folder, zip, or ``openclipart``; or data in Python, as
+            :func:`imlgcn.data.dataset.load_dataset` takes it. Without splits, a stratified one is
+            made and written to ``split.csv``, which data in Python always gets. Labels that no
+            training image is known to show are left out.
         out: a folder that is empty or does not exist.
         config: a YAML file of settings, such as a recipe or an earlier run's ``config.yaml``.
         start: an existing tagger to continue from; labels are matched by name, and those that the
@@ -127,7 +127,7 @@ def train(
     open_run_folder(out, options, origin, resume=resume, replace=replace)
     try:
         write_run_table(out, table)
-        if own_split:
+        if own_split or plan.data.held is not None:
             write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
         run = Run(
             options,

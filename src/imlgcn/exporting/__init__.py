@@ -91,7 +91,7 @@ def export(
     if out is not None and Path(out).resolve() == tagger.path.resolve() / f"model{chosen.suffix}":
         out = None
     path = _destination(tagger, chosen, out, size)
-    data = load_dataset(calibration) if isinstance(calibration, str | Path) else calibration
+    data = None if calibration is None else load_dataset(calibration)
     info = _at_size(tagger.info, size)
     folded = tagger.folded()
     if maps is None:

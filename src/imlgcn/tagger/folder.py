@@ -42,7 +42,7 @@ FILES = (
 )
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = (
-    *("data", "reader", "variant", "delimiter", "images", "fields", "from"),
+    *("data", "data_in_python", "reader", "variant", "delimiter", "images", "fields", "from"),
     *("image_column", "label_columns", "split_column", "group_column", "sheet"),
     *("label_names", "minus_one", "present_above"),
     *("label_table", "label_parents"),

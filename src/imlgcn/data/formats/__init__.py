@@ -11,6 +11,8 @@ from imlgcn.data.formats import (
     asl,
     attribute_list,
     booru,
+    chestxray14,
+    chexpert,
     coco,
     columns,
     csv,
@@ -19,6 +21,7 @@ from imlgcn.data.formats import (
     fiftyone,
     folder,
     ground_truth,
+    hugging_face,
     intel,
     json_list,
     keywords,
@@ -34,6 +37,7 @@ from imlgcn.data.formats import (
     openimages,
     paddle_label,
     pascal_xml,
+    parquet,
     salgl,
     split_tables,
     takeout,
@@ -41,14 +45,18 @@ from imlgcn.data.formats import (
     via,
     voc,
     yolo,
+    webdataset,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
+    "hugging_face": hugging_face,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
     "label_studio_min": label_studio_min,  # a CSV, or JSON
+    "chestxray14": chestxray14,
+    "chexpert": chexpert,
     "openimages": openimages,
     "columns": columns,
     "csv": csv,
@@ -78,6 +86,8 @@ FORMATS: dict[str, Format] = {
     "salgl": salgl,
     "tables": split_tables,
     "json_list": json_list,  # takes the rest of JSON
+    "parquet": parquet,
+    "webdataset": webdataset,
     "zip": archive,
     "folder": folder,
     # read by folder where it holds no tags and no lists
