@@ -110,6 +110,8 @@ def _evaluated(found: dict[str, Any]) -> str:
 
 
 def _warnings(console: Console, found: dict[str, Any]) -> None:
+    if "learnt_images" in found:
+        console.print(_learnt(found))
     if found["num_images"] < FEW_IMAGES:
         console.print(f"Only {plural(found['num_images'], 'image')}: these metrics are uncertain.")
     if ignored := found.get("ignored_labels"):
@@ -122,6 +124,14 @@ def _warnings(console: Console, found: dict[str, Any]) -> None:
         console.print(
             f"Could not be read: {plural(len(failed), 'image')}, {', '.join(list(failed)[:3])}"
         )
+
+
+def _learnt(found: dict[str, Any]) -> str:
+    """Say how many of the evaluated images the tagger has learnt."""
+    learnt, out_of = found["learnt_images"], found["num_images"]
+    if learnt is None:
+        return "Not known: whether the tagger has learnt some of these images."
+    return f"In the tagger's training data: {number(learnt, 0)} of {plural(out_of, 'image')}."
 
 
 def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:

@@ -11,6 +11,7 @@ from imlgcn.numbers import number, plural, signed
 from imlgcn.tagger.scores import OUT_OF_FOLD
 
 FOLDS = 5
+LEARNT_SPLITS = ("train", "val", "all")  # whose images a tagger may have learnt
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
@@ -90,7 +91,13 @@ def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
             f"{plural(learnt, 'image')} of {number(metrics['num_images'], 0)} were learnt by this "
             "tagger: they keep their out-of-fold scores, of heads that had not learnt them."
         )
-    if not trained and split in ("train", "val", "all"):
+    if not trained and metrics.get("learnt_images"):
+        return (
+            f"{plural(metrics['learnt_images'], 'image')} of {number(metrics['num_images'], 0)} "
+            "were in the training data of this tagger: all numbers are better than they would be "
+            "on new images, and this is no test."
+        )
+    if not trained and metrics.get("learnt_images") is None and split in LEARNT_SPLITS:
         return (
             "If these images were used to train this tagger, all numbers are better than they "
             "would "
