@@ -17,6 +17,7 @@ from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.labels.parents import ProposedParent
+from imlgcn.metrics.verdict import NEEDED, Verdict, verdict_of
 from imlgcn.numbers import number, percent, plural, signed
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
@@ -46,12 +47,13 @@ def metrics(found: dict[str, Any]) -> None:
         columns = [found, control] if control else [found]
         table.add_row(name, *(_with_interval(column, key) for column in columns))
     console.print(table)
-    if difference := found.get("difference_to_control"):
+    if verdict := verdict_of(found):
+        difference = found["difference_to_control"]
         low, high = difference["low"], difference["high"]
-        verdict = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
         console.print(
             f"Difference to the control: {signed(difference['mAP'])} mAP, 95 % interval "
-            f"{signed(low)} to {signed(high)}: {verdict}."
+            f"{signed(low)} to {signed(high)}: {verdict}"
+            f"{f'; {NEEDED}' if verdict == Verdict.FEW else ''}."
         )
     _warnings(console, found)
 
