@@ -27,8 +27,9 @@ from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, SUPPORT
+from imlgcn.tagger.folder import CHECKPOINTS, LEARNT, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
+from imlgcn.tagger.learnt import write_learnt
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
 from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
@@ -143,7 +144,7 @@ def train(
         if not resume:
             discard_run(out, folder=not existed)
         raise
-    saved = _save(out, trained, backbone, options, progress)
+    saved = _save(out, trained, backbone, options, plan.start, progress)
     tagger = _keep_labels(saved, plan.start, begin, progress)
     close_run_folder(out)
     write_report(tagger, images=trained.dataset.files, progress=progress)
@@ -202,11 +203,16 @@ def _make_ready(
 
 
 def _save(
-    out: Path, trained: Trained, backbone: Backbone, options: TrainSettings, progress: Progress
+    out: Path,
+    trained: Trained,
+    backbone: Backbone,
+    options: TrainSettings,
+    start: Path | None,
+    progress: Progress,
 ) -> Tagger:
     """Judge what was trained and write it."""
     from imlgcn.outcome import fit_known_settings, judge, scored_splits
-    from imlgcn.training.support import fitted_support
+    from imlgcn.training.support import fitted_support, learnt_images
 
     if trained.failed:
         progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
@@ -218,6 +224,8 @@ def _save(
     if options.keep_support:
         head, thumbnails = trained.classifier.head, options.keep_thumbnails
         write_support(out / SUPPORT, fitted_support(trained.lesson, head, thumbnails=thumbnails))
+        if (learnt := learnt_images(trained.lesson, start)) is not None:
+            write_learnt(out / LEARNT, learnt)
     info = TaggerInfo(
         labels=list(names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),

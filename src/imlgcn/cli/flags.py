@@ -20,6 +20,7 @@ RENAMED = {
 # arguments whose flag is their own name
 SAME = (
     "answers",
+    "anyway",
     "backbone",
     "budget",
     "calibration",

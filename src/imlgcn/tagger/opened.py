@@ -22,6 +22,7 @@ from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
+from imlgcn.tagger.learnt import KEY, LearntImages, learnt_from_text
 from imlgcn.tagger.network import load_classifier
 
 if TYPE_CHECKING:
@@ -112,9 +113,33 @@ class OpenedTagger:
         return self.folder.label_table
 
     @cached_property
+    def training_folder(self) -> TaggerFolder | None:
+        """The folder of this tagger: of an exported file the one that it lies in, else None."""
+        if not self.path.is_file():
+            return self.folder
+        try:
+            named = read_info(self.path.parent).sha256.get(self.path.name)
+        except InputError:
+            return None
+        if named != sha256_file(self.path):
+            return None
+        return TaggerFolder(self.path.parent, self.labels)
+
+    @cached_property
     def folder(self) -> TaggerFolder:
         """What the tagger folder holds besides the network, each file read once."""
         return TaggerFolder(self.path, self.labels)
+
+    def learnt_images(self) -> LearntImages | None:
+        """Return which images the tagger has learnt; None where that is not kept.
+
+        Raises:
+            InputError: the list is damaged.
+        """
+        if not self.path.is_file():
+            return self.folder.learnt()
+        text = self.engine.metadata.get(KEY)
+        return None if text is None else learnt_from_text(text, self.path)
 
     @property
     def calibration(self) -> Calibration:

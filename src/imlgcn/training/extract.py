@@ -43,6 +43,7 @@ class ImageFeatures:
     failed: dict[str, str]  # image -> why it could not be read
     stages: tuple[NDArray[np.float32], ...] = ()  # (N, C_s) each: means of the blocks before
     maps: tuple[NDArray[np.float16], ...] = ()  # (N, C, H, W) each, deepest last; see extract_maps
+    contents: NDArray[np.uint64] | None = None  # (N,) of the files; None: they do not come of files
 
     def pooled(self, how: str) -> Tensor:
         """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
@@ -68,6 +69,7 @@ class ImageFeatures:
             {},
             tuple(level[rows] for level in self.stages),
             tuple(level[rows] for level in self.maps),
+            None if self.contents is None else self.contents[rows],
         )
 
     def split(self, name: str) -> tuple[Dataset, ImageFeatures]:
@@ -119,7 +121,8 @@ def extract_features(
     values = np.ascontiguousarray(table.features[:, : 2 * C]).reshape(-1, 2, C)
     ends = np.cumsum([2 * C, *stages])[:-1]
     means = tuple(map(np.ascontiguousarray, np.split(table.features, ends, axis=1)[1:]))
-    return ImageFeatures(dataset.select(table.rows), values, failed, means)
+    kept = dataset.select(table.rows)
+    return ImageFeatures(kept, values, failed, means, contents=table.contents)
 
 
 def extract_maps(
