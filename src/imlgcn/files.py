@@ -40,7 +40,7 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
     locked = exclusive and sys.platform != "win32"
     unique = "" if locked else f".{secrets.token_hex(6)}"
     temporary = path.with_name(f".{path.name}{unique}.tmp")
-    with _lock(path) if locked else nullcontext():
+    with only_writer(path) if locked else nullcontext():
         try:
             temporary.unlink(missing_ok=True)
             temporary.touch()
@@ -55,11 +55,20 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Be the only writer of ``path``; the system releases the lock of a process that is killed.
+def only_writer(path: Path | str) -> Iterator[None]:
+    """Be the only writer of the file or folder ``path``, which need not exist.
 
-    The lock is on a file of its own: on some network drives a locked file cannot be written.
+    The system releases the lock of a process that is killed: a dead writer locks nobody out. The
+    lock is on a file beside ``path``: on some network drives a locked file cannot be written.
+
+    Raises:
+        BlockingIOError: another process has it.
     """
+    path = Path(path)
+    if sys.platform == "win32":
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     with lock.open("wb") as file:
         try:
