@@ -14,9 +14,16 @@ import yaml
 from imlgcn.config import InputError, TrainSettings
 from imlgcn.files import only_writer, write_atomic
 from imlgcn.stopping import Stopped
-from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, FILES, HISTORY, LOG, MODEL, read_config
-
-REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
+from imlgcn.tagger.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    FILES,
+    HISTORY,
+    LOG,
+    MODEL,
+    REPLACED,
+    read_config,
+)
 
 
 @contextmanager
