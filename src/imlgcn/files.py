@@ -5,14 +5,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
+
+
+# full, over the quota or the file size limit, read-only, not allowed, or defective
+DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+)
 
 
 def cache_dir() -> Path:
@@ -34,6 +42,8 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
 
     Raises:
         BlockingIOError: another writer has ``path``, and both are ``exclusive``.
+        OSError: the disk is full or read-only, or ``path`` must not be written; it names ``path``,
+            whichever library was writing.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +60,23 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
+        except Exception as error:
+            if (known := _of_the_system(error)) is None:
+                raise
+            raise OSError(known, os.strerror(known), str(path)) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has become read-only it cannot be deleted
+                temporary.unlink(missing_ok=True)
+
+
+def _of_the_system(error: Exception) -> int | None:
+    """Return the system's number of an error in writing, which libraries wrap in their own."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return error.errno
+    found = re.search(r"\b(?:os error|errno) (\d+)\b", str(error), re.IGNORECASE)
+    if found and (number := int(found[1])) in DISK_ERRORS:
+        return number
+    return None
 
 
 @contextmanager
@@ -70,7 +95,11 @@ def only_writer(path: Path | str) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
-    with lock.open("wb") as file:
+    try:
+        opened = lock.open("wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_ours = os.path.samestat(os.fstat(file.fileno()), lock.stat())

@@ -218,7 +218,7 @@ def test_after_a_killed_replacement_the_earlier_run_is_pointed_at_and_whole(tmp_
 def test_a_run_has_one_writer(tmp_path):
     with (
         locked_run_folder(tmp_path / "run"),
-        pytest.raises(InputError, match="another run is writing .*run: wait"),
+        pytest.raises(InputError, match=r"another run is writing .*run: wait"),
         locked_run_folder(tmp_path / "run"),
     ):
         pass

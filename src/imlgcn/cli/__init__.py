@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -105,7 +106,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        if error.filename is None:
-            raise
-        sys.stderr.write(f"imlgcn: {error.filename}: {error.strerror}\n")
+        what = error.filename or "a file or the output"
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        advice = "; free some space and give the command again" if full else ""
+        sys.stderr.write(f"imlgcn: {what}: {error.strerror or error}{advice}\n")
         sys.exit(2)

@@ -146,8 +146,8 @@ def read_info(path: Path) -> TaggerInfo:
     if not file.is_file() and (path / REPLACED / MODEL).is_file():
         raise InputError(
             f"{path} holds a training that did not finish (the same training with resume=True "
-            f"continues); the run that it replaces is whole, in {path / REPLACED}: move that folder "
-            "to take it back"
+            f"continues); the run that it replaces is whole, in {path / REPLACED}: move that "
+            "folder to take it back"
         )
     if not file.is_file():
         raise InputError(

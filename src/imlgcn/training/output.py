@@ -172,5 +172,8 @@ class RunLog:
     def __call__(self, row: dict[str, Any]) -> None:
         """Append one line."""
         row = {key: None if value != value else value for key, value in row.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
