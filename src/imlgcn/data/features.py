@@ -27,6 +27,7 @@ from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
 from imlgcn.files import content_number
 from imlgcn.progress import SILENT, Progress
+from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
@@ -74,6 +75,7 @@ def features_for(
     todo: Sequence[int] = range(len(paths))
     while todo:  # a second pass only if a shard is damaged
         with (
+            safe_points() as asked,
             progress.bar(stage, len(todo)) as advance,
             shards,
             _threads(workers) as pool,
@@ -86,6 +88,9 @@ def features_for(
             for index, image in zip(todo, images, strict=True):
                 extraction.add(index, image)
                 advance(1)
+                if (number := asked()) is not None:
+                    extraction.finish()  # what is decoded is extracted and kept
+                    raise Stopped(number)
             extraction.finish()
         todo = extraction.read_cached()
     return extraction.table()

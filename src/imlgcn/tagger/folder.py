@@ -36,6 +36,7 @@ LEARNT = "learnt-images.bin"
 LABEL_TABLE = "label-table.csv"  # which people edit
 REPLACED_TABLE = "label-table.replaced.csv"  # that of a run which another one replaced
 CHECKPOINTS = "checkpoints"  # a folder
+REPLACED = ".replaced"  # a folder: the earlier run, until the one that replaces it is finished
 HISTORY = "history"  # a folder: the states before each change of labels
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (
