@@ -172,7 +172,7 @@ def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
 def _reason(error: Exception, name: str) -> str:
     """Return why a file cannot be used."""
     if isinstance(error, IsADirectoryError):
-        return "is a folder; imlgcn.predict tags the images in it"
+        return "is a directory; imlgcn.predict tags the images in it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if (suffix := Path(name).suffix).lower() in OTHER_SUFFIXES:
