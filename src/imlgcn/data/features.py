@@ -31,7 +31,7 @@ from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
-VERSION = 2  # increase when decoding, transforms or the shards change: it invalidates old rows
+VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
 
 
 @dataclass(frozen=True, eq=False)

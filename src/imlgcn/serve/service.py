@@ -18,7 +18,7 @@ from PIL import Image
 
 from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
@@ -280,7 +280,7 @@ class Service:
     def _open(self, data: bytes) -> Image.Image:
         wanted = self.tagger.info.image
         most = self.settings.max_pixels
-        return open_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
+        return as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
 
     def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
         if all(row is None for row in given):
