@@ -195,14 +195,13 @@ def _shown_before(path: str, thumbnails: list[NDArray[np.uint8]]) -> bool:
 
 
 def _words(like: int, distance: float) -> str:
-    """Say what an image stands for, and how new it is; ``distance`` in medians."""
+    """Say how many images are like it, and how new it is; ``distance`` in medians."""
     if like > 0:
-        others = "1 other image" if like == 1 else f"{number(like, 0)} other images"
-        stands = f"stands for {others} like it"
+        others = "1 other image is" if like == 1 else f"{number(like, 0)} other images are"
     else:
-        stands = "like no other image of the folder"
+        others = "no other image is"
     if not math.isfinite(distance):
-        return stands
+        return f"{others} like it"
     if distance > ALIKE:
-        return f"{stands}; unlike any training image"
-    return f"{stands}; the nearest training image is {in_words(distance)}"
+        return f"{others} like it; unlike any training image"
+    return f"{others} like it; the nearest training image is {in_words(distance)}"
