@@ -48,6 +48,9 @@ export function addLabel(name, shown, other) {
   return send(`/v1/labels/add?${new URLSearchParams({ name })}`, form);
 }
 
+/** Change labels of the tagger: `what` is remove, rename or merge, `pairs` its parameters. */
+export const changeLabels = (what, pairs) => send(`/v1/labels/${what}?${new URLSearchParams(pairs)}`);
+
 export const undoLabel = () => send("/v1/labels/undo");
 
 async function send(path, body) {

@@ -9,6 +9,7 @@ import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
 import * as grow from "./grow.js";
 import { makeUpdate } from "./known.js";
+import * as labels from "./labels.js";
 import * as like from "./like.js";
 import { number, plural } from "./numbers.js";
 import {
@@ -39,6 +40,7 @@ async function start() {
   like.show();
   files.listen(take);
   grow.show(renewTagger);
+  labels.show(renewTagger);
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
@@ -46,11 +48,11 @@ async function start() {
 }
 
 /** Ask what the tagger is; the page needs it to tag. */
-async function learnFacts() {
-  const [model, labels] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
+async function learnFacts(origins) {
+  const [model, { labels: items }] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
   store.model = model;
-  setLabels(labels.labels);
-  setThresholds(labels.labels.map((item) => item.threshold));
+  setLabels(items, origins);
+  setThresholds(items.map((item) => item.threshold));
   introduce(model);
 }
 
@@ -64,8 +66,8 @@ async function learnMore() {
 }
 
 /** The tagger's labels have changed: take it over, and tag every image anew. */
-async function renewTagger() {
-  await learnFacts();
+async function renewTagger(origins) {
+  await learnFacts(origins);
   askAgain();
   await learnMore();
 }
