@@ -91,7 +91,9 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason_and_the_others_are_
     assert (names(found), found.considered) == (before, 24)
 
 
-def test_a_suggestion_says_how_many_images_are_like_it_and_the_nearest_training_image(kernel, folder):
+def test_a_suggestion_says_how_many_images_are_like_it_and_the_nearest_training_image(
+    kernel, folder
+):
     found = suggest(kernel, folder, budget=3)
     learnt = kernel.folder.support(features=False).images
     for image in found.images:

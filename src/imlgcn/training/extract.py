@@ -115,11 +115,21 @@ def extract_features(
             f"{number(len(failed), 0)} of {plural(len(dataset), 'image')} cannot be read; first: "
             f"{first}"
         )
+    return features_of_rows(backbone, dataset.select(table.rows), table.features, failed)
+
+
+def features_of_rows(
+    backbone: Backbone,
+    dataset: Dataset,
+    rows: NDArray[np.float32],
+    failed: dict[str, str] | None = None,
+) -> ImageFeatures:
+    """Return what :func:`pooling_extractor` made of the images of ``dataset``, one row each."""
     *stages, C = _channels(backbone)
-    values = np.ascontiguousarray(table.features[:, : 2 * C]).reshape(-1, 2, C)
+    values = np.ascontiguousarray(rows[:, : 2 * C]).reshape(-1, 2, C)
     ends = np.cumsum([2 * C, *stages])[:-1]
-    means = tuple(map(np.ascontiguousarray, np.split(table.features, ends, axis=1)[1:]))
-    return ImageFeatures(dataset.select(table.rows), values, failed, means)
+    means = tuple(map(np.ascontiguousarray, np.split(rows, ends, axis=1)[1:]))
+    return ImageFeatures(dataset, values, failed or {}, means)
 
 
 def extract_maps(

@@ -11,6 +11,7 @@ import * as grow from "./grow.js";
 import { makeUpdate } from "./known.js";
 import * as labels from "./labels.js";
 import * as like from "./like.js";
+import * as next from "./next.js";
 import { number, plural } from "./numbers.js";
 import {
   add,
@@ -35,6 +36,7 @@ async function start() {
     byId("facts").textContent = error.message;
     return;
   }
+  next.show(); // before the gallery: what it says of an image is on the cards
   gallery.show();
   detail.show();
   like.show();

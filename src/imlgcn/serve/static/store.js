@@ -17,6 +17,7 @@ export const store = Object.assign(new EventTarget(), {
   step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
   arranged: [], // in the order the gallery shows them
+  by: null, // what made that order: "like" or "next"; null: they are as they came
   selected: null,
 });
 
@@ -100,9 +101,10 @@ export function clear() {
   select(null);
 }
 
-/** Show the items in another order; `store.items` stays as it is. */
-export function arrange(items) {
+/** Show the items in another order, made by `by`; `store.items` stays as it is. */
+export function arrange(items, by = null) {
   store.arranged = [...items];
+  store.by = by;
   emit("arranged");
 }
 
@@ -121,6 +123,7 @@ export function setLabels(items, origins = new Map()) {
   store.labels = items.map((item) => item.label);
   store.names = items.map((item) => item.name ?? item.label);
   store.rules = makeRules(items);
+  emit("relabelled");
 }
 
 export function setThresholds(thresholds, step = null) {
