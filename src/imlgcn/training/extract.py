@@ -117,12 +117,23 @@ def extract_features(
             f"{number(len(failed), 0)} of {plural(len(dataset), 'image')} cannot be read; first: "
             f"{first}"
         )
-    *stages, C = _channels(backbone)
-    values = np.ascontiguousarray(table.features[:, : 2 * C]).reshape(-1, 2, C)
-    ends = np.cumsum([2 * C, *stages])[:-1]
-    means = tuple(map(np.ascontiguousarray, np.split(table.features, ends, axis=1)[1:]))
     kept = dataset.select(table.rows)
-    return ImageFeatures(kept, values, failed, means, contents=table.contents)
+    return features_of_rows(backbone, kept, table.features, failed, table.contents)
+
+
+def features_of_rows(
+    backbone: Backbone,
+    dataset: Dataset,
+    rows: NDArray[np.float32],
+    failed: dict[str, str] | None = None,
+    contents: NDArray[np.uint64] | None = None,
+) -> ImageFeatures:
+    """Return what :func:`pooling_extractor` made of the images of ``dataset``, one row each."""
+    *stages, C = _channels(backbone)
+    values = np.ascontiguousarray(rows[:, : 2 * C]).reshape(-1, 2, C)
+    ends = np.cumsum([2 * C, *stages])[:-1]
+    means = tuple(map(np.ascontiguousarray, np.split(rows, ends, axis=1)[1:]))
+    return ImageFeatures(dataset, values, failed or {}, means, contents=contents)
 
 
 def extract_maps(
