@@ -19,6 +19,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
 from imlgcn.data.formats.delimiters import LABEL_DELIMITERS
 from imlgcn.data.groups import find_groups, grouped_by
+from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 
@@ -53,7 +55,7 @@ class SplitTable:
 
 
 def split_dataset(
-    dataset: Dataset,
+    dataset: Any,
     *,
     train: float = 0.8,
     val: float = 0.1,
@@ -62,14 +64,17 @@ def split_dataset(
     group_by: str | None = None,
     groups: NDArray[np.int64] | None = None,
     progress: Progress = SILENT,
+    **how: Any,
 ) -> tuple[list[str], SplitTable]:
     """Return ``train``, ``val`` or ``test`` for every record, and a table per label.
 
+    ``dataset`` is one, or what :func:`imlgcn.load_dataset` reads as ``how`` says.
     ``train``, ``val`` and ``test`` are fractions with the sum 1. Near duplicates, images of one
     group and those with the same value in the column ``group_by`` stay together; every image file
     is read to find the near duplicates, unless ``groups`` (N,) are given, as
     :func:`imlgcn.data.groups.find_groups` returns them. Existing splits of the data are ignored.
     """
+    dataset = DataSource.of(dataset, **how).load(progress)
     parts, fractions = _fractions(train, val, test)
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)

@@ -1,0 +1,51 @@
+"""Labels that data writes as numbers: their names, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions
+from imlgcn.data.formats.label_numbers import read_label_names
+from imlgcn.numbers import plural
+
+
+def given_names(options: ReadOptions) -> list[str]:
+    """Return the names in the user's file of label names, one a line; none if there is no file."""
+    return file_names(options.label_names) if options.label_names else []
+
+
+def file_names(path: Path) -> list[str]:
+    """Return the names in a file, in the order of their numbers, which count from 0 or 1.
+
+    Raises:
+        InputError: as `read_label_names`, or a number is left out.
+    """
+    names = read_label_names(path)
+    numbers = sorted(map(int, names))
+    first = numbers[0]
+    if first not in (0, 1) or numbers != list(range(first, first + len(numbers))):
+        raise InputError(
+            f"{path}: its numbers do not count from 0 or 1 without a gap; give every label a line"
+        )
+    return [names[str(number)] for number in numbers]
+
+
+def labels_at(positions: Iterable[Any], names: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return the names at positions, in the order of the names.
+
+    Raises:
+        InputError: a position is not a whole number from 0 to the number of names.
+    """
+    found = set()
+    for position in positions:
+        if type(position) is not int or not 0 <= position < len(names):
+            raise InputError(
+                f"{place}{position!r} is not a number from 0 to {len(names) - 1}, the position of "
+                f"one of the {plural(len(names), 'name')}; correct it, or give a file with all "
+                "names (--label-names FILE)"
+            )
+        found.add(position)
+    return tuple(names[position] for position in sorted(found))
