@@ -99,7 +99,8 @@ class ReadOptions:
     split_column: str | None = None
     group_column: str | None = None
     sheet: str | None = None  # of an Excel file
-    label_names: Path | None = None  # names, one a line, of labels that the data only number
+    # names of labels that the data only number: a file of them, one a line, or the names
+    label_names: Path | Sequence[str] | None = None
     minus_one: str | None = None  # what -1 means: "absent" or "unknown"; None = unknown beside 0
     present_above: float | None = None  # a number above it means present; None = only 1 does
     progress: Progress = SILENT
