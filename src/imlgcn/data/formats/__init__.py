@@ -24,6 +24,7 @@ from imlgcn.data.formats import (
     hugging_face,
     intel,
     json_list,
+    json_splits,
     keywords,
     label_folders,
     label_lists,
@@ -85,6 +86,7 @@ FORMATS: dict[str, Format] = {
     "pascal_xml": pascal_xml,
     "salgl": salgl,
     "tables": split_tables,
+    "json_splits": json_splits,
     "json_list": json_list,  # takes the rest of JSON
     "parquet": parquet,
     "webdataset": webdataset,

@@ -3,8 +3,8 @@
 - An object of images and labels (``{"a.jpg": ["sea", "sun"]}``) or of labels and images
   (``{"sea": ["a.jpg"]}``).
 - A list of objects, or one object a line (JSON lines), each with a key for the image
-  (:data:`.json_forms.IMAGES`, or ``--image-column``) and one for the labels
-  (:data:`.json_forms.LABELS`, or ``--label-column``): ``{"image": "a.jpg", "labels": [...]}``; or,
+  (as the columns of tables are called, or ``--image-column``) and one for the labels (likewise, or
+  ``--label-column``): ``{"image": "a.jpg", "labels": [...]}``; or,
   without a key for the labels, with 1, 0 or true, false for every label. Such a list may be the
   value of a key of an object (``{"images": [...]}``), and may be written column by column, as
   pandas does.
