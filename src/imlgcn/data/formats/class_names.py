@@ -17,12 +17,16 @@ def given_names(options: ReadOptions) -> list[str]:
     return file_names(options.label_names) if options.label_names else []
 
 
-def file_names(path: Path) -> list[str]:
+def file_names(path: Path | Sequence[str]) -> list[str]:
     """Return the names in a file, in the order of their numbers, which count from 0 or 1.
+
+    Names that are given themselves are returned.
 
     Raises:
         InputError: as `read_label_names`, or a number is left out.
     """
+    if not isinstance(path, Path):
+        return list(path)
     names = read_label_names(path)
     numbers = sorted(map(int, names))
     first = numbers[0]

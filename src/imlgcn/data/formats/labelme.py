@@ -37,11 +37,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     folder = unwrap(Path(source))
     found = find_sidecars(folder, ".json")
     files = [file for file, image in found.image_of.items() if image or _is_labelme(file)]
-    if other := next((file for file in files if not _is_labelme(file)), None):
-        raise InputError(f"{other}: is not labelme's, it has no flags and shapes; remove it")
     if not files:
         raise InputError(f"{folder}: holds no JSON of labelme (with flags and shapes)")
-    read_files = [(file, read_json(file)) for file in files]
+    read_files = [(file, _content(file)) for file in files]
     ignored = 0
     names: dict[str, None] = {}
     shown: dict[Path, list[str]] = {}
@@ -73,6 +71,13 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if found.without:
         reason += f"; left out: {plural(found.without, 'image')} without a JSON"
     return Source(list(names), records, NAME, reason)
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content = read_json(file)
+    if not isinstance(content, dict) or not {"flags", "shapes"} <= set(content):
+        raise InputError(f"{file}: is not labelme's, it has no flags and shapes; remove it")
+    return content
 
 
 def _flags(file: Path, content: Any) -> dict[str, bool]:

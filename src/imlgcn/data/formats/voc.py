@@ -18,6 +18,7 @@ Other data in this layout has the labels that its files name, in alphabetical or
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,9 @@ def _years(path: Path) -> list[Path]:
     if (folder / "ImageSets" / "Main").is_dir():
         return [folder]
     inside = folder / "VOCdevkit" if (folder / "VOCdevkit").is_dir() else folder
-    return sorted(entry for entry in inside.iterdir() if (entry / "ImageSets" / "Main").is_dir())
+    with os.scandir(inside) as listed:
+        folders = [inside / entry.name for entry in listed if entry.is_dir()]
+    return sorted(entry for entry in folders if (entry / "ImageSets" / "Main").is_dir())
 
 
 def _one_year(path: Path) -> Path:

@@ -23,7 +23,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text, unwrap
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at
-from imlgcn.data.formats.layout import first_file, splits_of_folders, visible_files
+from imlgcn.data.formats.layout import files_ending, first_file, splits_of_folders, visible_files
 from imlgcn.data.formats.yolo_yaml import is_yaml, read_yaml
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
@@ -45,9 +45,8 @@ def recognise(source: Path | str) -> str | None:
 
 
 def _yaml(folder: Path) -> Path | None:
-    folder = unwrap(folder)
-    files = [f for f in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if is_yaml(f)]
-    return files[0] if files else None
+    files = files_ending(unwrap(folder), (".yaml", ".yml"))
+    return next((file for file in files if is_yaml(file)), None)
 
 
 def _is_objects(file: Path) -> bool:
