@@ -21,6 +21,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats import label_folders
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, unwrap
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.layout import (
     is_image,
     splits_of_folders,
@@ -103,7 +104,7 @@ def _own_paths(found: PhotoKeywords, delimiter: str | None = None) -> list[Keywo
 
 
 def _cut(entry: str, delimiter: str | None) -> Sequence[str]:
-    return entry.split(delimiter) if delimiter else [entry]
+    return split_cells([entry], delimiter).rows[0][0] if delimiter else [entry]
 
 
 def _stripped(entry: str, mark: str) -> KeywordPath:
