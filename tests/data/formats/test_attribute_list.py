@@ -95,3 +95,10 @@ def test_a_partition_that_does_not_fit_is_refused(celeba, partition, message):
     (celeba / "list_eval_partition.txt").write_text(partition)
     with pytest.raises(InputError, match=message):
         load_dataset(celeba)
+
+
+def test_only_the_whole_of_celeba_is_compared_with_its_published_counts(celeba):
+    assert load_dataset(celeba).published == ""
+    names = " ".join(f"a{number}" for number in range(40))
+    (celeba / "list_attr_celeba.txt").write_text(f"1\n{names}\n000001.jpg{' 1' * 40}\n")
+    assert load_dataset(celeba).published == "CelebA"

@@ -32,6 +32,7 @@ from imlgcn.numbers import plural
 
 NAME = "attribute_list"
 LISTS = ("list_attr_celeba.txt", "list_attr_img.txt", "CelebAMask-HQ-attribute-anno.txt")
+NUM_CELEBA = 40  # attributes
 FOLDERS = (".", "Anno", "Anno_coarse")
 NAMES = "list_attr_cloth.txt"  # of DeepFashion
 PARTITION = "list_eval_partition.txt"
@@ -90,7 +91,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             images, _locate(images, listed, options), labels, splits, strict=True
         )
     ]
-    return Source(names, records, NAME, f"{NAME}: {options.why}{named}{how}{parted}")
+    published = "CelebA" if len(names) == NUM_CELEBA and listed.name == LISTS[0] else ""
+    return Source(names, records, NAME, f"{NAME}: {options.why}{named}{how}{parted}", published)
 
 
 def _in_folder(folder: Path) -> Path | None:
