@@ -6,7 +6,6 @@ where no names are found, they are asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +20,11 @@ NAME_FILES = (
     *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
     *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
 )
-CODE = re.compile(r"([01]|-1)(?:\.0*)?")
+ONE, ZERO, MINUS_ONE = (
+    frozenset((code, *(f"{code}.{'0' * digits}" for digits in range(9))))
+    for code in ("1", "0", "-1")
+)
+CODES = ONE | ZERO | MINUS_ONE
 
 Rows = Sequence[Sequence[str]]  # the numbers of each image, as written
 At = Callable[[int], str]  # the start of a message about a row, such as "list.txt, line 3: "
@@ -56,7 +59,7 @@ def _is(file: Path, other: Path) -> bool:
 
 def is_vector(values: Sequence[str]) -> bool:
     """Return whether the numbers of an image are 1, 0 or -1, as for a vector over all labels."""
-    return all(CODE.fullmatch(value) for value in values)
+    return CODES.issuperset(values)
 
 
 def read_numbers(
@@ -95,7 +98,7 @@ def read_numbers(
 
 def _refuse_fractions(rows: Rows, at: At) -> None:
     for number, row in enumerate(rows):
-        for value in row:
+        for value in () if is_vector(row) else row:
             if not float(value).is_integer():
                 raise InputError(
                     f"{at(number)}{value} is neither 1 nor 0; if it is a score, say above which a "
@@ -110,19 +113,19 @@ def read_vectors(
 
     Where no 0 occurs, -1 is absent, as in CelebA; beside 0 it is unknown; ``minus_one`` overrides.
     """
-    codes = [[value.split(".")[0] for value in row] for row in rows]
-    used = {code for row in codes for code in row}
-    meaning = minus_one or ("unknown" if "0" in used else "absent")
+    used: set[str] = set().union(*rows)
+    meaning = minus_one or ("unknown" if used & ZERO else "absent")
+    unknown = MINUS_ONE if meaning == "unknown" and used & MINUS_ONE else frozenset[str]()
     labels: list[RowLabels] = [
         (
-            [name for name, code in zip(names, row, strict=True) if code == "1"],
-            [name for name, code in zip(names, row, strict=True) if code == "-1"]
-            if meaning == "unknown"
-            else [],
+            [name for name, code in zip(names, row, strict=True) if code in ONE],
+            [name for name, code in zip(names, row, strict=True) if code in unknown]
+            if unknown
+            else (),
         )
-        for row in codes
+        for row in rows
     ]
-    return labels, f"; -1 is {meaning}" if "-1" in used else ""
+    return labels, f"; -1 is {meaning}" if used & MINUS_ONE else ""
 
 
 def read_indices(rows: Rows, names: Sequence[str], at: At) -> list[RowLabels]:
