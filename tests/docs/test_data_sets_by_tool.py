@@ -19,7 +19,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "data-sets.md").read_text(encoding=
 SECTION = PAGE.partition("\n## By tool\n")[2].partition("\n## ")[0]
 ROWS = dict(re.findall(r"^\| (.+?) \| `imlgcn (check [^`]+)` \|$", SECTION, re.MULTILINE))
 WITHIN = ("keywords", "label_folders")  # which the reader of folders chooses
-GENERAL = ("csv", "folder", "json_list", "zip")  # take what no other reader does
+# take what no other reader does; label_vectors also numbers that paddle_label has names for
+GENERAL = ("csv", "folder", "json_list", "zip", "label_vectors")
 each = pytest.mark.parametrize("sample", SAMPLES, ids=[sample.have for sample in SAMPLES])
 
 

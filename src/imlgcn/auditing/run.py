@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class _Judged(NamedTuple):
 
 
 def audit(
-    data: str | Path | DataSource,
+    data: Any,
     *,
     head: str | None = None,
     backbone: str | None = None,
@@ -70,7 +70,7 @@ def audit(
     Raises:
         InputError: the data or the tagger cannot be used; too few images, or no label to judge.
     """
-    folder = None if isinstance(data, DataSource) else Path(data)
+    folder = Path(data) if isinstance(data, str | Path) else None
     if folder is not None and (folder / MODEL).is_file():
         if head or backbone:
             raise InputError("a tagger is audited by its own scores: give head= with data instead")

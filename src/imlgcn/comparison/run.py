@@ -52,7 +52,7 @@ class Comparison:
 
 
 def compare(
-    data: str | Path | DataSource | Dataset,
+    data: Any,
     heads: str | Sequence[Entry],
     out: str | Path,
     *,
@@ -102,7 +102,7 @@ def compare(
         raise InputError(f"split= takes 'val' or 'test'; got {split!r}")
     if seeds < 1 or (epochs is not None and epochs < 1):
         raise InputError(f"seeds and epochs are 1 or more; got {seeds} and {epochs}")
-    dataset = data if isinstance(data, Dataset) else DataSource.of(data).load()
+    dataset = DataSource.of(data).load()
     dataset, _ = with_splits(dataset, 0, progress)
     dataset = with_learnable_labels(dataset, progress)
     if split not in dataset.splits:

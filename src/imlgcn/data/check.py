@@ -22,6 +22,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.known_counts import Comparison, compare
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
 from imlgcn.data.scan import Scan, scan_images
+from imlgcn.data.source import DataSource
 from imlgcn.progress import SILENT, Progress
 
 MIN_POSITIVES = 10  # fewer are too few to calibrate a label and to fit its threshold
@@ -80,17 +81,19 @@ class CheckReport:
 
 
 def check_dataset(
-    dataset: Dataset,
+    dataset: Any,
     *,
     min_positives: int = MIN_POSITIVES,
     label_table: str | Path | None = None,
     progress: Progress = SILENT,
+    **how: Any,
 ) -> CheckReport:
-    """Check every image and every label of a data set.
+    """Check every image and every label of a data set, or of what `load_dataset` reads as ``how``.
 
     Labels with fewer than ``min_positives`` training images are listed as a warning. The file of a
     ``label_table`` is checked as well.
     """
+    dataset = DataSource.of(dataset, **how).load(progress)
     rules = [] if label_table is None else list(check_label_table.find(dataset, label_table))
     scans = scan_images(dataset.paths, progress=progress)
     published = compare(dataset)

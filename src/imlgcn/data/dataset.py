@@ -23,6 +23,8 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.data.objects import read_object
+from imlgcn.data.record_groups import group_records
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
@@ -115,7 +117,7 @@ class Dataset:
 
 
 def load_dataset(
-    data: str | Path,
+    data: Any,
     *,
     reader: str | None = None,
     variant: str | None = None,
@@ -127,7 +129,7 @@ def load_dataset(
     split_column: str | None = None,
     group_column: str | None = None,
     sheet: str | None = None,
-    label_names: str | Path | None = None,
+    label_names: str | Path | Sequence[str] | None = None,
     minus_one: str | None = None,
     present_above: float | None = None,
     progress: Progress = SILENT,
@@ -138,7 +140,10 @@ def load_dataset(
     are in :data:`imlgcn.data.formats.FORMATS`.
 
     Args:
-        data: the file, the folder, or the name ``openclipart``.
+        data: the file, the folder, or the name ``openclipart``; or what Python holds: a DataFrame,
+            a list of (image, labels) pairs, of dictionaries or of Records, a dictionary, a data set
+            with ``len()`` and ``data[0] = (image, labels)`` (:mod:`imlgcn.data.objects`). A
+            :class:`Dataset` is returned as it is.
         reader: the name of a format, when the data is not what it looks like.
         variant: words that choose among published treatments of a data set, such as ``labelled`` or
             ``difficult-absent,keep-val``; the module of the format lists its own.
@@ -153,7 +158,8 @@ def load_dataset(
         group_column: the column whose equal values stay in one split; the column ``group``, if the
             data has one, when not given.
         sheet: the sheet of an Excel file.
-        label_names: a file of the names, one a line, of labels that the data only number.
+        label_names: names of labels that the data only number, in the order of their numbers: a
+            sequence, or a file with one name a line.
         minus_one: what -1 means, ``absent`` or ``unknown``; unknown in data that has 0 as well
             when not given.
         present_above: a count or a share above this number means present; without it only 1 does.
@@ -161,56 +167,44 @@ def load_dataset(
 
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
     """
-    format_, why = find_format(data, reader)
     options = ReadOptions(
         variant=variant,
         delimiter=delimiter,
-        images=[folder.absolute() for folder in map(Path, _several(images))],
+        images=tuple(Path(folder).absolute() for folder in _several(images)),
         fields=_several(fields),
         image_column=image_column,
         label_columns=_several(label_columns),
         split_column=split_column,
         group_column=group_column,
         sheet=sheet,
-        label_names=None if label_names is None else Path(label_names),
+        label_names=Path(label_names) if isinstance(label_names, str | Path) else label_names,
         minus_one=minus_one,
         present_above=present_above,
         progress=progress,
-        why=why,
         find=find_format,
     )
     if minus_one not in (None, *MINUS_ONE):
         raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
-    source = format_.read(data, options)
-    check_variant(variant, source)
+    if isinstance(data, Dataset):
+        if reader is not None or replace(options, find=None) != ReadOptions(progress=progress):
+            raise InputError("a Dataset is read already: leave out the arguments that say how")
+        return data
+    if isinstance(data, str | Path):
+        format_, why = find_format(data, reader)
+        source = format_.read(data, replace(options, why=why))
+        check_variant(variant, source)
+    else:
+        for key, value in (("reader", reader), ("variant", variant), ("sheet", sheet)):
+            if value is not None:
+                raise InputError(f"{key}= is for files; leave it out for data in Python")
+        source = read_object(data, options)
     if group_column is not None:
-        source = _grouped(source, group_column)
+        source = replace(source, records=group_records(source.records, group_column))
     return Dataset.from_source(source)
 
 
 def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:
     return (given,) if isinstance(given, str | Path) else tuple(given or ())
-
-
-def _grouped(source: Source, column: str) -> Source:
-    """Return the source with groups from a further column instead of its own."""
-    records = source.records
-    if column.lower() == "group" and any(record.group for record in records):
-        return source
-    if not any(column in record.fields for record in records):
-        own = ["group"] if any(record.group for record in records) else []
-        columns = dict.fromkeys([*own, *(name for record in records for name in record.fields)])
-        existing = ", ".join(columns) or "none besides those of images, labels and splits"
-        raise InputError(f"the data has no column {column!r} to group by; it has {existing}")
-    grouped = [
-        replace(
-            record,
-            group=record.fields.get(column) or None,
-            fields={name: cell for name, cell in record.fields.items() if name != column},
-        )
-        for record in records
-    ]
-    return replace(source, records=grouped)
 
 
 def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:

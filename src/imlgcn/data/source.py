@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.objects import described
 from imlgcn.progress import SILENT, Progress
 
 
@@ -16,10 +18,11 @@ class DataSource:
     """A data set by its path, with what the reader has to be told; nothing is read before `load`.
 
     Attributes:
-        path: a CSV, JSON, folder or zip, or ``openclipart``.
+        path: a CSV, JSON, folder or zip, or ``openclipart``; of data in Python, its description.
         reader, variant, delimiter, images, fields, image_column, label_columns, split_column,
             group_column, sheet, label_names, minus_one, present_above: as for
             :func:`imlgcn.data.dataset.load_dataset`; one folder or column may be given as a string.
+        held: data in Python instead of a path, as :func:`imlgcn.data.dataset.load_dataset` takes.
     """
 
     path: str
@@ -33,9 +36,10 @@ class DataSource:
     split_column: str | None = None
     group_column: str | None = None
     sheet: str | None = None
-    label_names: str | None = None
+    label_names: str | tuple[str, ...] | None = None
     minus_one: str | None = None
     present_above: float | None = None
+    held: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for key in SEVERAL:
@@ -44,14 +48,20 @@ class DataSource:
             object.__setattr__(self, key, tuple(map(str, [given] if one else given or ())))
 
     @classmethod
-    def of(cls, data: str | Path | DataSource, **how: Any) -> DataSource:
-        """Return ``data`` itself, or the source at that path, read as ``how`` says."""
-        if isinstance(data, DataSource):
-            return data
+    def of(cls, data: Any, **how: Any) -> DataSource:
+        """Return ``data`` itself, or the source at that path or in Python, read as ``how`` says."""
         given = {key: value for key, value in how.items() if value is not None}
+        if isinstance(data, DataSource):
+            if given:
+                raise InputError(f"a DataSource says how it is read: leave out {', '.join(given)}")
+            return data
         if "label_names" in given:
-            given["label_names"] = str(given["label_names"])
-        return cls(str(data), **given)
+            names = given["label_names"]
+            one = isinstance(names, str | Path)
+            given["label_names"] = str(names) if one else tuple(map(str, names))
+        if isinstance(data, str | Path):
+            return cls(str(data), **given)
+        return cls(described(data), **given, held=data)
 
     @classmethod
     def from_config(cls, content: Mapping[str, Any]) -> DataSource | None:
@@ -67,10 +77,9 @@ class DataSource:
         {'data': 'photos.csv', 'delimiter': ';', 'images': ['photos']}
         """
         how = {key: getattr(self, key) for key in HOW}
-        how |= {key: list(how[key]) for key in SEVERAL}
-        return {"data": self.path} | {
-            k: value for k, value in how.items() if value not in (None, [])
-        }
+        how |= {key: list(value) for key, value in how.items() if isinstance(value, tuple)}
+        key = "data" if self.held is None else IN_PYTHON
+        return {key: self.path} | {k: value for k, value in how.items() if value not in (None, [])}
 
     def load(self, progress: Progress = SILENT) -> Dataset:
         """Read the records; images are not opened.
@@ -78,9 +87,11 @@ class DataSource:
         Raises:
             InputError: there is no such data, or it cannot be read as asked.
         """
-        return load_dataset(self.path, progress=progress, **{k: getattr(self, k) for k in HOW})
+        data = self.path if self.held is None else self.held
+        return load_dataset(data, progress=progress, **{k: getattr(self, k) for k in HOW})
 
 
+IN_PYTHON = "data_in_python"  # the key of config.yaml that says in words what was held in Python
 SEVERAL = ("images", "fields", "label_columns")
 HOW = (
     *("reader", "variant", "delimiter", "images", "fields", "image_column", "label_columns"),

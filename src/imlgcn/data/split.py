@@ -19,15 +19,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
+from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
 from imlgcn.data.formats.delimiters import LABEL_DELIMITERS
 from imlgcn.data.groups import find_groups, grouped_by
+from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 
@@ -52,7 +55,7 @@ class SplitTable:
 
 
 def split_dataset(
-    dataset: Dataset,
+    dataset: Any,
     *,
     train: float = 0.8,
     val: float = 0.1,
@@ -61,14 +64,17 @@ def split_dataset(
     group_by: str | None = None,
     groups: NDArray[np.int64] | None = None,
     progress: Progress = SILENT,
+    **how: Any,
 ) -> tuple[list[str], SplitTable]:
     """Return ``train``, ``val`` or ``test`` for every record, and a table per label.
 
+    ``dataset`` is one, or what :func:`imlgcn.load_dataset` reads as ``how`` says.
     ``train``, ``val`` and ``test`` are fractions with the sum 1. Near duplicates, images of one
     group and those with the same value in the column ``group_by`` stay together; every image file
     is read to find the near duplicates, unless ``groups`` (N,) are given, as
     :func:`imlgcn.data.groups.find_groups` returns them. Existing splits of the data are ignored.
     """
+    dataset = DataSource.of(dataset, **how).load(progress)
     parts, fractions = _fractions(train, val, test)
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)
@@ -172,7 +178,8 @@ def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generat
 def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | Path) -> None:
     """Write the data with its splits, atomically, as a CSV that ``load_dataset`` reads back.
 
-    Paths of images beside or below the file are relative to it, others absolute. Labels go into one
+    Paths of images are relative to the file, or absolute where they have no folder in common.
+    Labels go into one
     column; or into one column each where that would lose something (a label with a delimiter in its
     name, a label that no image has, labels verified as absent).
 
@@ -191,7 +198,8 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
             [";".join([*record.labels, *(f"?{name}" for name in record.unknown)])]
             for record in dataset.records
         ]
-        for column in dict.fromkeys(name for record in dataset.records for name in record.fields):
+        columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
+        for column in (name for name in columns if name.lower() not in COLUMNS):
             more[column] = [record.fields.get(column, "") for record in dataset.records]
     else:
         names, rows = _own_columns(dataset), dataset.targets.tolist()
@@ -204,12 +212,18 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
 
 
 def image_cells(dataset: Dataset, path: Path) -> list[str]:
-    """Return the images as a CSV at ``path`` names them: relative if beside or below it."""
-    beside = os.path.join(path.absolute().parent, "")
-    return [
-        os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
-        for record in dataset.records
-    ]
+    """Return the images as a CSV at ``path`` names them: relative where they share a folder."""
+    folder = os.path.realpath(path.absolute().parent)  # as ".." leaves it
+    return [_relative(os.path.abspath(record.path), folder) for record in dataset.records]
+
+
+def _relative(file: str, folder: str) -> str:
+    try:
+        shared = os.path.commonpath([file, folder])
+    except ValueError:  # another drive
+        shared = ""
+    alone = not shared or os.path.dirname(shared) == shared
+    return (file if alone else os.path.relpath(file, folder)).replace(os.sep, "/")
 
 
 def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tuple[Dataset, int]:
@@ -221,7 +235,8 @@ def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tupl
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    old = {os.path.abspath(path.absolute().parent / row["image"]): row["split"] for row in rows}
+    folder = os.path.realpath(path.absolute().parent)
+    old = {os.path.abspath(os.path.join(folder, row["image"])): row["split"] for row in rows}
     found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
     of_group: dict[int, str] = {}
     for split in reversed(SPLITS):  # train last: it wins
@@ -245,7 +260,7 @@ def _fits_one_column(dataset: Dataset) -> bool:
 
 
 def _own_columns(dataset: Dataset) -> tuple[str, ...]:
-    if taken := [name for name in dataset.names if name.lower() in COLUMNS]:
+    if taken := [name for name in dataset.names if is_reserved(name)]:
         raise InputError(
             f"the label {taken[0]!r} cannot be written as a column of a CSV, where "
             f"{taken[0].lower()!r} is no label; rename the label"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from imlgcn import views
 from imlgcn.config import CONTROL
+from imlgcn.data.source import IN_PYTHON
 from imlgcn.metrics.calibration import (
     classwise_calibration_error,
     expected_calibration_error,
@@ -172,7 +173,7 @@ def settings(run: RunFolder) -> list[tuple[str, str]]:
     weights = info.sha256.get(WEIGHTS, "")
     facts = [
         ("evaluated on", run.data),
-        ("data" if run.data is None else "trained on", config.get("data")),
+        ("data" if run.data is None else "trained on", config.get("data") or config.get(IN_PYTHON)),
         ("head", info.head.name),
         ("head options", _listing(info.head.options)),
         ("backbone", info.backbone.name),

@@ -23,7 +23,7 @@ from imlgcn.config import (
     unknown_name,
 )
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.source import HOW, DataSource
+from imlgcn.data.source import HOW, IN_PYTHON, DataSource
 from imlgcn.engines.device import check_device, choose_device
 from imlgcn.numbers import plural
 from imlgcn.progress import Progress
@@ -41,6 +41,7 @@ OF_A_HEAD = ("head_options", "head_training")  # not taken over from another hea
 BESIDES = ("preset", "device", *HOW)  # other arguments of a run
 ONLY_IN_FILES = (
     "data",
+    IN_PYTHON,
     "from",
     "label_table",
     "label_parents",
@@ -125,7 +126,7 @@ class Plan:
 
 
 def plan_run(
-    data: str | Path | DataSource,
+    data: Any,
     arguments: Mapping[str, Any],
     *,
     config: str | Path | None = None,
@@ -135,7 +136,7 @@ def plan_run(
     """Return the plan of a run from its arguments; only small files are read.
 
     Args:
-        data: what to train on.
+        data: what to train on, as :meth:`imlgcn.data.source.DataSource.of` takes it.
         arguments: settings by name, short names, ``preset``, ``device``, ``reader``, ``variant``,
             ``delimiter``.
         config: a YAML file with the same keys.
@@ -147,13 +148,12 @@ def plan_run(
             says how to read it.
     """
     given = spell_out(arguments)
-    if isinstance(data, DataSource) and (twice := [key for key in HOW if given.get(key)]):
-        raise InputError(f"a DataSource says how it is read: leave out {', '.join(twice)}")
     content = {} if config is None else read_config(Path(config))
     start = start or content.pop("from", None)
     label_table = label_table or content.pop("label_table", None)
     file = spell_out({key: value for key, value in content.items() if key not in ONLY_IN_FILES})
     both = {**file, **given}
+    how = given if isinstance(data, DataSource) else both
     device = str(both.get("device") or "auto")
     check_device(device)
     old = {} if start is None else _old_settings(Path(start))
@@ -161,7 +161,7 @@ def plan_run(
     head = both.get("head", old.get("head"))
     layers = [_device_defaults(device), *(_for_head(layer, head) for layer in (old, file)), given]
     return Plan(
-        data=DataSource.of(data, **{key: both.get(key) for key in HOW}),
+        data=DataSource.of(data, **{key: how[key] for key in HOW if how.get(key)}),
         start=None if start is None else Path(start),
         preset=both.get("preset"),
         device=device,

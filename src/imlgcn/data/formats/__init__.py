@@ -11,6 +11,8 @@ from imlgcn.data.formats import (
     asl,
     attribute_list,
     booru,
+    chestxray14,
+    chexpert,
     coco,
     columns,
     csv,
@@ -19,8 +21,10 @@ from imlgcn.data.formats import (
     fiftyone,
     folder,
     ground_truth,
+    hugging_face,
     intel,
     json_list,
+    json_splits,
     keywords,
     label_folders,
     label_lists,
@@ -34,20 +38,26 @@ from imlgcn.data.formats import (
     openimages,
     paddle_label,
     pascal_xml,
+    parquet,
     salgl,
+    split_tables,
     takeout,
     vg500,
     via,
     voc,
     yolo,
+    webdataset,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
+    "hugging_face": hugging_face,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,
     "label_studio_min": label_studio_min,  # a CSV, or JSON
+    "chestxray14": chestxray14,
+    "chexpert": chexpert,
     "openimages": openimages,
     "columns": columns,
     "csv": csv,
@@ -75,7 +85,11 @@ FORMATS: dict[str, Format] = {
     "booru": booru,  # posts in a file, or a file beside every image
     "pascal_xml": pascal_xml,
     "salgl": salgl,
+    "tables": split_tables,
+    "json_splits": json_splits,
     "json_list": json_list,  # takes the rest of JSON
+    "parquet": parquet,
+    "webdataset": webdataset,
     "zip": archive,
     "folder": folder,
     # read by folder where it holds no tags and no lists
@@ -109,14 +123,16 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         raise InputError(_no_such_path(path))
     if reader is not None:
         return FORMATS[reader], FORMATS[reader].recognise(source) or "asked for"
-    if not embedded and (path / "labels.csv").is_file():
+    table = path / "labels.csv"
+    if not embedded and table.is_file() and split_tables.lists_images(table):
         return folder, "it holds labels.csv"  # what somebody wrote overrides what the layout says
     for candidate in FORMATS.values():
         if why := candidate.recognise(source):
             return candidate, why
     raise InputError(
-        f"{path}: no reader knows this file; give a .csv, a COCO instances .json, a folder, a .zip "
-        "or openclipart, or name its format (reader=)"
+        f"{path}: no reader knows this file; give a .csv, a .json of images and labels "
+        '({"a.jpg": ["sea"]}, or a list of objects with "image" and "labels"), an export of an '
+        "annotation tool, a folder, a .zip or openclipart, or name its format (reader=)"
     )
 
 

@@ -1,4 +1,4 @@
-"""A zip of anything that the other readers know, unpacked once into the cache."""
+"""A zip or tar of anything that the other readers know, unpacked once into the cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source
-from imlgcn.data.unpack import unpack
+from imlgcn.data.unpack import is_tar, unpack
 
 NAME = "zip"
 
@@ -17,7 +17,9 @@ NAME = "zip"
 def recognise(source: Path | str) -> str | None:
     """Recognise a file by its suffix."""
     path = Path(source)
-    return "the file ends in .zip" if path.suffix.lower() == ".zip" and path.is_file() else None
+    if not path.is_file() or not (path.suffix.lower() == ".zip" or is_tar(path)):
+        return None
+    return f"the file ends in {path.suffix}"
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:

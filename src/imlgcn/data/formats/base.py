@@ -99,7 +99,8 @@ class ReadOptions:
     split_column: str | None = None
     group_column: str | None = None
     sheet: str | None = None  # of an Excel file
-    label_names: Path | None = None  # names, one a line, of labels that the data only number
+    # names of labels that the data only number: a file of them, one a line, or the names
+    label_names: Path | Sequence[str] | None = None
     minus_one: str | None = None  # what -1 means: "absent" or "unknown"; None = unknown beside 0
     present_above: float | None = None  # a number above it means present; None = only 1 does
     progress: Progress = SILENT
@@ -205,6 +206,8 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
 
 def unwrap(folder: Path) -> Path:
     """Descend while a folder holds a single folder and nothing else, as in many archives."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; give the folder of the images and labels")
     while True:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         if len(entries) != 1 or not entries[0].is_dir():

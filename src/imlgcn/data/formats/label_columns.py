@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.column_names import PROPERTIES, normal
+from imlgcn.data.formats.column_names import MEASURES, PROPERTIES, normal
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.tables import Table
 from imlgcn.numbers import plural
@@ -88,7 +88,7 @@ def _choose(
     """Return the columns of labels, those left aside for their names, and what cells mean."""
     cells = {index: table.column(index) for index in candidates if table.header[index]}
     named = bool(options.label_columns)
-    properties = [i for i in cells if not named and normal(table.header[i]) in PROPERTIES]
+    properties = [i for i in cells if not named and _is_property(table.header[i], cells[i])]
     rest = {index: column for index, column in cells.items() if index not in properties}
     binary = [index for index, column in rest.items() if is_label(column)]
     numeric = [index for index, column in rest.items() if index not in binary and _numeric(column)]
@@ -104,6 +104,13 @@ def _choose(
         return binary, aside, _values(table, binary, options)
     marked = [index for index, column in rest.items() if _marked(column)]
     return list(rest) if named else marked, aside, MARKS.get if marked else VALUES.get
+
+
+def _is_property(name: str, cells: Sequence[str]) -> bool:
+    """Return whether a column is one of a person or an image, by its name and its numbers."""
+    if normal(name) in PROPERTIES:
+        return True
+    return normal(name) in MEASURES and any(cell.lower() not in VALUES for cell in cells)
 
 
 def _values(table: Table, columns: Sequence[int], options: ReadOptions) -> Meaning:
@@ -146,7 +153,7 @@ def _above(bound: float, minus_one: str | None) -> Meaning:
             return 0
         if cell == "true":
             return 1
-        number = _number(cell)
+        number = number_of(cell)
         if cell in ("?", *NOT_KNOWN) or (number == -1 and minus_one != "absent"):
             return -1
         return None if number is None else int(number > bound)
@@ -154,7 +161,8 @@ def _above(bound: float, minus_one: str | None) -> Meaning:
     return meaning
 
 
-def _number(cell: str) -> float | None:
+def number_of(cell: str) -> float | None:
+    """Return the number in a cell, None if there is none."""
     try:
         return float(cell)
     except ValueError:
@@ -163,12 +171,12 @@ def _number(cell: str) -> float | None:
 
 def _numeric(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell and cell.lower() not in NOT_KNOWN]
-    return bool(filled) and all(_number(cell) is not None for cell in filled)
+    return bool(filled) and all(number_of(cell) is not None for cell in filled)
 
 
 def _are_shares(cells: Sequence[str]) -> bool:
     """Return whether numbers are shares of people or probabilities, as 0.25."""
-    numbers = [n for cell in cells if (n := _number(cell)) is not None and n == n]
+    numbers = [n for cell in cells if (n := number_of(cell)) is not None and n == n]
     return all(0 <= number <= 1 for number in numbers) and any(0 < n < 1 for n in numbers)
 
 
@@ -179,7 +187,7 @@ def _marked(cells: Sequence[str]) -> bool:
 
 def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> InputError:
     names = [table.header[index] for index in columns]
-    numbers = [n for i in columns for cell in table.column(i) if (n := _number(cell)) is not None]
+    numbers = [n for i in columns for cell in table.column(i) if (n := number_of(cell)) is not None]
     bound = 0.5 if all(_are_shares(table.column(index)) for index in columns) else 0
     other = (
         f"or that it is no label (fields={names[0]!r})"
@@ -194,7 +202,7 @@ def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> Inp
 
 
 def _not_a_value(cell: str, name: str) -> str:
-    number = _number(cell)
+    number = number_of(cell)
     hint = f"correct it, or declare that the column is not a label (fields={name!r})"
     if number is not None and number > 0:
         bound = 0.5 if number < 1 else 0

@@ -20,6 +20,7 @@ from imlgcn.data.formats.column_names import (
     normal,
 )
 from imlgcn.data.formats.image_files import ImageFinder
+from imlgcn.data.formats.label_columns import VALUES
 from imlgcn.data.formats.tables import Table
 
 UNASSIGNED = ("unassigned", "none", "null", "nan", "n/a")  # of a split
@@ -80,8 +81,10 @@ def _share_found(table: Table, index: int, finder: ImageFinder, *, known: bool =
     """Return the share of a column's cells, or of a sample, that are files."""
     cells = [cell.replace("\\", "/") for cell in table.column(index)]
     step = max(1, len(cells) // SAMPLE)
-    names = list(dict.fromkeys(filter(None, cells[::step])))
-    if not names or (not known and len(names) < min(len(cells[::step]), 2)):
+    sample = cells[::step]
+    names = list(dict.fromkeys(filter(None, sample)))
+    few = 10 * len(names) < len(sample) or all(cell.lower() in VALUES for cell in cells)
+    if not names or (few and not known):
         return 0.0
     try:
         return sum(file is not None for file in finder.find(names)) / len(names)

@@ -1,0 +1,194 @@
+"""WebDataset: tars of samples, ``key.jpg`` beside ``key.json``, ``key.cls`` or ``key.txt``.
+
+https://github.com/webdataset/webdataset: the key of a file is its path up to the first dot of its
+name, and the files of one key are one sample. Labels are, in this order, what ``.json`` holds under
+a usual name (``labels``, ``tags``, ...), a list, or a mapping to 1 and 0; the class number or
+name in ``.cls``; the text of ``.txt``. One tar, or a folder of shards; the names of shards, or of
+their folders, are the splits where there is more than one. The tars are unpacked into the cache.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions, Source, read_text
+from imlgcn.data.formats.splits import splits_if_several
+from imlgcn.data.formats.value_table import LABELS, ValueTable, read_columns
+from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.data.unpack import BROKEN, is_tar, unpack
+from imlgcn.numbers import number, plural
+
+NAME = "webdataset"
+KINDS = ("json", "cls", "txt")  # extensions that hold labels; the first that does counts
+PEEKED = 12  # members of a tar that are looked at to recognise it
+
+
+@dataclass
+class Sample:
+    """The files of one key, by their extension."""
+
+    name: str
+    images: dict[str, Path] = field(default_factory=dict)
+    texts: dict[str, Path] = field(default_factory=dict)
+
+
+def recognise(source: Path | str) -> str | None:
+    """Recognise a tar, or a folder of tars, of which the first holds an image beside labels."""
+    path = Path(source)
+    tars = _tars(path)
+    if not tars or not _is_webdataset(tars[0]):
+        return None
+    return f"{'it' if tars[0] == path else tars[0].name} holds an image and its labels by one key"
+
+
+def read(source: Path | str, options: ReadOptions) -> Source:
+    """Unpack the shards and read their samples; those without labels are left out."""
+    path = Path(source)
+    tars = _tars(path)
+    if not tars:
+        raise InputError(f"{path}: is no .tar and holds none")
+    splits = splits_if_several(tars)
+    shards = [_samples(tar, unpack(tar, progress=options.progress)) for tar in tars]
+    keys = [key for shard in shards for key in shard]
+    prefixed = len(set(keys)) < len(keys)
+    samples: list[Sample] = []
+    of_split: list[str | None] = []
+    for tar, split, shard in zip(tars, splits, shards, strict=True):
+        for sample in shard.values():
+            sample.name = f"{tar.name.split('.')[0]}/{sample.name}" if prefixed else sample.name
+            samples.append(sample)
+            of_split.append(split)
+    kind, values = _labels(path, samples)
+    kept = [row for row, value in enumerate(values) if value is not None]
+    images = [_image(path, samples[row]) for row in kept]
+    columns = {"labels": [values[row] for row in kept], "split": [of_split[row] for row in kept]}
+    table = ValueTable(columns, str(path), lambda row: f"{path}, {images[row][0]}: ")
+    found = read_columns(table, options, images)
+    reason = (
+        f"{NAME}: {options.why}; {plural(len(tars), 'tar')}, labels are in .{kind}; {found.how}"
+    )
+    if left := len(samples) - len(kept):
+        reason += f"; left out: {number(left, 0)} without a .{kind}"
+    return Source(found.names, found.records, NAME, reason)
+
+
+def _tars(path: Path) -> list[Path]:
+    """Return the tar itself, or those in a folder or in the folders in it."""
+    if path.is_file():
+        return [path] if is_tar(path) else []
+    if not path.is_dir():
+        return []
+    return sorted(file for pattern in ("*", "*/*") for file in path.glob(pattern) if is_tar(file))
+
+
+def _is_webdataset(tar: Path) -> bool:
+    found: dict[str, set[str]] = defaultdict(set)
+    try:
+        with tarfile.open(tar) as archive:
+            for _ in range(PEEKED):
+                if (info := archive.next()) is None:
+                    break
+                key, extension = _key(info.name)
+                found[key].add(extension)
+    except (*BROKEN, OSError):
+        return False
+    return any(
+        any(f".{e.split('.')[-1]}" in IMAGE_SUFFIXES for e in extensions)
+        and any(e.split(".")[-1] in KINDS for e in extensions)
+        for extensions in found.values()
+    )
+
+
+def _key(name: str) -> tuple[str, str]:
+    """Return the key and the extension of a file.
+
+    >>> _key("shard.1/0001.seg.PNG")
+    ('shard.1/0001', 'seg.png')
+    """
+    folder, _, base = name.rpartition("/")
+    key, _, extension = base.partition(".")
+    return f"{folder}/{key}" if folder else key, extension.lower()
+
+
+def _samples(tar: Path, folder: Path) -> dict[str, Sample]:
+    samples: dict[str, Sample] = {}
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file():
+            continue
+        key, extension = _key(file.relative_to(folder).as_posix())
+        sample = samples.setdefault(key, Sample(key))
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            sample.images[extension] = file
+        else:
+            sample.texts[extension] = file
+    found = {key: sample for key, sample in samples.items() if sample.images}
+    if not found:
+        raise InputError(f"{tar}: holds no images")
+    return found
+
+
+def _image(path: Path, sample: Sample) -> tuple[str, Path]:
+    """Return name and file of the image of a sample."""
+    plain = [extension for extension in sample.images if "." not in extension]
+    several = plain or list(sample.images)
+    if len(several) > 1:
+        raise InputError(
+            f"{path}: {sample.name} has several images (.{', .'.join(several)}), and a sample is "
+            "one; pack only the image that the labels are of"
+        )
+    return f"{sample.name}.{several[0]}", sample.images[several[0]]
+
+
+def _labels(path: Path, samples: Sequence[Sample]) -> tuple[str, list[Any]]:
+    """Return the extension that holds labels and the value of each sample, None without one."""
+    seen = sorted({extension for sample in samples for extension in sample.texts})
+    for kind in KINDS:
+        if kind not in seen:
+            continue
+        values = [
+            _value(sample.texts[kind], kind, f"{path}, {sample.name}.{kind}: ")
+            if kind in sample.texts
+            else None
+            for sample in samples
+        ]
+        if any(value is not None for value in values):
+            return kind, values
+    extensions = ", ".join(f".{extension}" for extension in seen) or "no other files"
+    raise InputError(
+        f"{path}: no sample has labels in .json (under labels, tags, ...), .cls or .txt; beside "
+        f"its images it holds {extensions}"
+    )
+
+
+def _value(file: Path, kind: str, where: str) -> Any:
+    text = read_text(file).strip()
+    if kind == "cls":
+        numbers = [word for word in text.replace(",", " ").split() if word.isdigit()]
+        if text and len(numbers) == len(text.replace(",", " ").split()):
+            return [int(word) for word in numbers]
+        return [text] if text else []
+    if kind == "txt":
+        return text
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{where}is not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        return content
+    lowered = {str(key).lower(): value for key, value in content.items()}
+    found = next((lowered[key] for key in LABELS if key in lowered), None)
+    if found is not None:
+        return found
+    is_coded = content and all(value in (0, 1, -1) for value in map(_hashable, content.values()))
+    return content if is_coded else None
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, int) else None
