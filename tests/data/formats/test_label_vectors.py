@@ -56,6 +56,7 @@ def test_without_names_they_are_asked_for_and_either_answer_works(tmp_path, form
     names = tmp_path / "my names.md"
     names.write_text("sea\nsun\ntree\n")
     assert load_dataset(listed, label_names=names).names == ("sea", "sun", "tree")
+    assert load_dataset(listed, label_names=["a", "b", "c"]).names == ("a", "b", "c")
     names.rename(tmp_path / "labels.txt")
     assert load_dataset(listed).names == ("sea", "sun", "tree")
 

@@ -37,16 +37,16 @@ from imlgcn.data.formats import (
     openclipart,
     openimages,
     paddle_label,
-    pascal_xml,
     parquet,
+    pascal_xml,
     salgl,
     split_tables,
     takeout,
     vg500,
     via,
     voc,
-    yolo,
     webdataset,
+    yolo,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 

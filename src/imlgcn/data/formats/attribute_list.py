@@ -24,7 +24,7 @@ from imlgcn.data.formats.base import (
     split_name,
     unwrap,
 )
-from imlgcn.data.formats.class_names import file_names
+from imlgcn.data.formats.class_names import given_names, names_from
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
@@ -130,8 +130,8 @@ def _names(
 ) -> tuple[list[str], str]:
     """Return the names of the attributes, and where they are from."""
     beside = path.with_name(NAMES)
-    if options.label_names:
-        return file_names(options.label_names), f"; names are from {options.label_names.name}"
+    if given := given_names(options):
+        return given, f"; names are from {names_from(options)}"
     if tuple(header) != UNNAMED:
         return header[len(header) - width :], ""
     if not beside.is_file():

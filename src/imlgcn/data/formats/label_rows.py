@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.class_names import file_names, labels_at
+from imlgcn.data.formats.class_names import file_names, given_names, labels_at, names_from
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.numbers import plural
 
@@ -30,31 +30,28 @@ Rows = Sequence[Sequence[str]]  # the numbers of each image, as written
 At = Callable[[int], str]  # the start of a message about a row, such as "list.txt, line 3: "
 
 
-def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], Path]:
-    """Return the names of numbered labels, and the file they are from.
+def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], str]:
+    """Return the names of numbered labels, and the name of the file they are from.
 
     Args:
         listed_in: the list; files of :data:`NAME_FILES` are looked for beside it.
-        options: `label_names` is the file that the user named.
+        options: `label_names` are the user's, or their file.
         what: what the list has instead of names, for the message, such as "6 values".
 
     Raises:
         InputError: no such file is there; it says what to do.
     """
-    beside = [listed_in.with_name(name) for name in NAME_FILES]
-    files = [options.label_names] if options.label_names else [f for f in beside if f.is_file()]
-    files = [file for file in files if not _is(file, listed_in)]
+    if names := given_names(options):
+        return names, names_from(options)
+    beside = [listed_in.with_name(name) for name in NAME_FILES if name != listed_in.name]
+    files = [file for file in beside if file.is_file()]
     if not files:
         raise InputError(
             f"{listed_in}: has {what} for each image, and no names for them; write the names of "
             "the labels into a file, one a line in the order of the values, and give it "
             f"(label_names=FILE) or call it {NAME_FILES[1]} and put it beside the list"
         )
-    return file_names(files[0]), files[0]
-
-
-def _is(file: Path, other: Path) -> bool:
-    return file.exists() and file.samefile(other)
+    return file_names(files[0]), files[0].name
 
 
 def is_vector(values: Sequence[str]) -> bool:
@@ -83,13 +80,13 @@ def read_numbers(
     width = max(widths, default=0)
     is_single = vectors and width == 1  # an index of two classes, or one label?
     what = f"{plural(width, 'value')}" if vectors and not is_single else "numbers of labels"
-    names, file = find_label_names(listed_in, options, what)
-    from_file = f"their names are from {file.name}"
+    names, called = find_label_names(listed_in, options, what)
+    from_file = f"their names are from {called}"
     if not vectors or (is_single and len(names) > 1):
         return names, read_indices(rows, names, at), f"labels are given by index, {from_file}"
     if width != len(names):
         raise InputError(
-            f"{listed_in}: has {plural(width, 'value')} for each image, but {file} "
+            f"{listed_in}: has {plural(width, 'value')} for each image, but {called} "
             f"{plural(len(names), 'name')}; make them the same"
         )
     labels, how = read_vectors(rows, names, options.minus_one)
