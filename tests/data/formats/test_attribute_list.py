@@ -102,3 +102,10 @@ def test_only_the_whole_of_celeba_is_compared_with_its_published_counts(celeba):
     names = " ".join(f"a{number}" for number in range(40))
     (celeba / "list_attr_celeba.txt").write_text(f"1\n{names}\n000001.jpg{' 1' * 40}\n")
     assert load_dataset(celeba).published == "CelebA"
+
+
+def test_of_two_lists_in_a_folder_one_is_asked_for(celeba):
+    (celeba / "Anno").mkdir()
+    (celeba / "Anno" / "list_attr_celeba.txt").write_text(CELEBA)
+    with pytest.raises(InputError, match=r"holds several lists; give one list \(.*Anno"):
+        load_dataset(celeba)

@@ -37,6 +37,7 @@ from imlgcn.data.formats import (
     openclipart,
     openimages,
     paddle_label,
+    parallel_lists,
     parquet,
     pascal_xml,
     salgl,
@@ -79,6 +80,7 @@ FORMATS: dict[str, Format] = {
     "attribute_list": attribute_list,
     "label_lists": label_lists,
     "label_vectors": label_vectors,
+    "parallel_lists": parallel_lists,
     # a file beside every image
     "labelme": labelme,
     "takeout": takeout,
