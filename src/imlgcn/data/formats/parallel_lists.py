@@ -1,7 +1,8 @@
 """A list of images and, line by line, a list of their labels as numbers.
 
 ``train.txt`` with ``train_attr.txt`` and the names in ``list_attr_cloth.txt`` (DeepFashion as
-mmfashion keeps it, https://github.com/open-mmlab/mmfashion/blob/master/docs/DATA_PREPARATION.md), or
+mmfashion keeps it:
+https://github.com/open-mmlab/mmfashion/blob/master/docs/DATA_PREPARATION.md), or
 ``database_img.txt`` with ``database_label.txt`` (papers on hashing). Names are found and numbers
 read as in :mod:`.label_vectors`; in a folder, lists called as splits are the splits.
 """
