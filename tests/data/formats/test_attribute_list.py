@@ -104,6 +104,14 @@ def test_only_the_whole_of_celeba_is_compared_with_its_published_counts(celeba):
     assert load_dataset(celeba).published == "CelebA"
 
 
+def test_the_partition_and_the_persons_are_no_labels(celeba):
+    (celeba / "list_attr_celeba.txt").unlink()
+    (celeba / "list_eval_partition.txt").write_text(PARTITION)
+    (celeba / "identity_CelebA.txt").write_text("000001.jpg 7\n000002.jpg 9\n")
+    with pytest.raises(InputError, match="no tags"):
+        load_dataset(celeba)
+
+
 def test_of_two_lists_in_a_folder_one_is_asked_for(celeba):
     (celeba / "Anno").mkdir()
     (celeba / "Anno" / "list_attr_celeba.txt").write_text(CELEBA)
