@@ -106,6 +106,12 @@ def test_scores_need_a_threshold(tmp_path):
     assert load_dataset(listed, present_above=0).targets.tolist() == [[1, 1], [0, 1]]
 
 
+def test_boxes_are_no_scores(tmp_path):
+    listed = write(tmp_path, "mxnet", {"1": "2 5 0.0 0.1 0.1 0.9"})
+    with pytest.raises(InputError, match=r"line 1: 0\.1 is neither .* if these are boxes"):
+        load_dataset(listed)
+
+
 def test_the_lists_of_a_folder_are_the_splits_and_others_are_left_out(tmp_path):
     listed = write(tmp_path, "hashnet")
     (tmp_path / "test.txt").write_text("images/3.jpg 1 0 0\n")

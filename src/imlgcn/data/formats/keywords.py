@@ -92,14 +92,14 @@ def _own_paths(found: PhotoKeywords, delimiter: str | None = None) -> list[Keywo
             _stripped(part, "|") for entry in keywords.plain for part in _cut(entry, delimiter)
         ]
         for path in (*keywords.paths, *plain):
-            if path and path[0].casefold() not in INTERNAL:
-                paths.setdefault(tuple(level.casefold() for level in path), path)
+            paths.setdefault(tuple(level.casefold() for level in path), path)
     above = {folded[:length] for folded in paths for length in range(1, len(folded))}
     levels = {level for folded in paths if len(folded) > 1 for level in folded}
     return [
         path
         for folded, path in paths.items()
-        if folded not in above and not (len(folded) == 1 and folded[0] in levels)
+        if folded and folded[0] not in INTERNAL and folded not in above
+        if len(folded) > 1 or folded[0] not in levels
     ]
 
 

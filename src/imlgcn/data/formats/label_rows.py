@@ -97,10 +97,10 @@ def _refuse_fractions(rows: Rows, at: At) -> None:
     for number, row in enumerate(rows):
         for value in () if is_vector(row) else row:
             if not float(value).is_integer():
-                raise InputError(
-                    f"{at(number)}{value} is neither 1 nor 0; if it is a score, say above which a "
-                    "label is present (present_above=0.5)"
-                )
+                hint = "if it is a score, say above which a label is present (present_above=0.5)"
+                if any(not 0 <= float(other) <= 1 for other in row):
+                    hint = "if these are boxes, keep only the number of the label of each"
+                raise InputError(f"{at(number)}{value} is neither 1 nor 0; {hint}")
 
 
 def read_vectors(
