@@ -170,6 +170,12 @@ def test_a_damaged_or_hostile_sidecar_is_refused_by_name(tmp_path):
         load_dataset(tmp_path, reader="keywords")
 
 
+@pytest.mark.parametrize("reader", ["keywords", "label_folders", "label_lists"])
+def test_a_file_is_refused_where_a_folder_is_needed(tmp_path, reader):
+    with pytest.raises(InputError, match=r"a\.jpg: is no folder"):
+        load_dataset(photo(tmp_path / "a.jpg"), reader=reader)
+
+
 def test_photos_without_keywords_are_refused_with_what_to_do(tmp_path):
     photo(tmp_path / "a.jpg")
     with pytest.raises(InputError, match=r"1 image and no tags; .* keywords in your photo manager"):
