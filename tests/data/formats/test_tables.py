@@ -179,6 +179,19 @@ def test_splits_are_known_by_name_and_words_and_are_no_labels(listed, text, spli
     assert data.names == ("boat", "sand", "sea")
 
 
+@pytest.mark.parametrize("names", [("train/0", "train/1", "val/2"), ("0", "1", "2")])
+def test_folders_called_as_splits_are_the_splits(listed, tmp_path, names):
+    rows = "".join(f"{name}.jpg,sea\n" for name in names)
+    for file in ("train/0.jpg", "train/1.jpg", "val/2.jpg"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    data = listed(f"image,labels\n{rows}", images=())
+    assert data.splits == {"train": 2, "val": 1}
+    assert "the folders of the images are the splits" in data.reason
+    said = listed(f"image,labels,split\n{rows.replace('sea', 'sea,test')}", images=())
+    assert said.splits == {"test": 3}
+
+
 def test_what_a_holdout_is_is_said(listed):
     data = listed("image,labels,split\n0.jpg,sea,train\n1.jpg,sea,holdout\n2.jpg,sand,eval\n")
     assert "its eval is the split val; its holdout is the split test" in data.reason

@@ -35,6 +35,7 @@ from imlgcn.data.formats.table_rows import (
     image_names,
     read_groups,
     read_splits,
+    splits_of_folders,
 )
 from imlgcn.data.formats.tables import (
     SUFFIXES,
@@ -100,10 +101,11 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
     image = choose_image_column(table, options, finder)
+    files = finder.locate(image_names(table, image))
     splits = choose_splits(table, options, [image])
-    return content_of(
-        table, image, finder.locate(image_names(table, image)), splits, options, notes
-    )
+    if splits.column is None and (by_folder := splits_of_folders(files, path)).rows:
+        splits = by_folder
+    return content_of(table, image, files, splits, options, notes)
 
 
 def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import split_of_name
-from imlgcn.data.formats.image_index import ImageIndex, is_address
+from imlgcn.data.formats.image_index import ImageIndex
+from imlgcn.data.formats.name_forms import is_address
 from imlgcn.numbers import plural
 
 LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}
