@@ -97,7 +97,9 @@ def test_columns_of_one_and_zero_are_labels_and_others_can_be_named(tmp_path):
     write(tmp_path, [*rows, {"file_name": "more/b.png", "sea": 0, "sun": 1, "words": "x y"}])
     assert load_dataset(tmp_path).names == ("sea", "sun")
     assert load_dataset(tmp_path, label_columns="words", delimiter=" ").names == ("x", "y")
-    with pytest.raises(InputError, match="no column 'wrds'; did you mean 'words'"):
+    with pytest.raises(
+        InputError, match=r"no column 'wrds' \(label_columns=\); did you mean 'words'"
+    ):
         load_dataset(tmp_path, label_columns="wrds")
 
 
@@ -111,7 +113,7 @@ def test_columns_of_one_and_zero_are_labels_and_others_can_be_named(tmp_path):
         ),
         (
             '{"file_name": "a.png", "caption": "x y z"}',
-            "neither a column of labels by a usual name",
+            "neither a column .labels. nor a column of 1, 0",
         ),
         ('{"file_name": "a.png", "labels": ["x"]}\n["b.png"]', "line 2: expected an object"),
     ],

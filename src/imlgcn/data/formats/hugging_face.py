@@ -53,8 +53,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         for name, image in _images(file, part, options)
     ]
     found = read_columns(table, options, images, beside=[COLUMN])
-    used = f"{plural(len(files), 'metadata file')}, {found.columns}; {found.how}"
-    reason = f"{NAME}: {options.why}; {used}"
+    reason = f"{NAME}: {options.why}; {plural(len(files), 'metadata file')}; {found}"
     if left := _not_listed(files, [image for _, image in images]):
         reason += f"; left out: {number(left, 0)} not in the metadata"
     return Source(found.names, found.records, NAME, reason)
@@ -133,7 +132,9 @@ def _json_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 def _images(file: Path, part: ValueTable, options: ReadOptions) -> list[tuple[str, Path]]:
     if COLUMN not in part.columns:
-        raise InputError(f"{file}: has no column {COLUMN!r}; {part.listed()}")
+        raise InputError(
+            f"{file}: has no column {COLUMN!r}; its columns are {', '.join(part.columns)}"
+        )
     names = []
     for row, cell in enumerate(part.columns[COLUMN]):
         if not isinstance(cell, str) or not cell:

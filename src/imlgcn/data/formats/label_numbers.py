@@ -24,13 +24,16 @@ class NumberNames:
     how: str
 
 
-def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) -> NumberNames | None:
+def name_numbers(
+    labels: Sequence[str], path: Path, label_names: Path | Sequence[str] | None
+) -> NumberNames | None:
     """Return the names of labels that are all numbers; None where they are words or have none.
 
     Args:
         labels: as the data write them.
         path: the data; a table of numbers and names beside it is found.
-        label_names: the user's file, one name a line, counted from 0; or each with its number.
+        label_names: the user's file, one name a line, counted from 0; or each with its number; or
+            the names themselves, counted from 0.
 
     Raises:
         InputError: a number has no name in ``label_names``.
@@ -43,9 +46,10 @@ def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) ->
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="
             )
+        source = label_names if isinstance(label_names, Path) else Path("label_names")
         return NumberNames(
-            _all_named(labels, read_label_names(label_names), label_names),
-            f"their names are from {label_names.name}",
+            _all_named(labels, given_names(label_names), source),
+            f"their names are from {source.name}",
         )
     if not numbers:
         return None
@@ -56,6 +60,19 @@ def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) ->
                 named = {label: names[str(int(label))] for label in labels}
                 return NumberNames(named, f"their names are from {file.name}")
     return None
+
+
+def given_names(label_names: Path | Sequence[str]) -> dict[str, str]:
+    """Return the name of each number that the user gave, in a file or as a sequence.
+
+    Raises:
+        InputError: as for :func:`read_label_names`.
+    """
+    if isinstance(label_names, Path):
+        return read_label_names(label_names)
+    if len(set(label_names)) < len(label_names) or not label_names:
+        raise InputError(f"label_names= needs each name once; got {', '.join(label_names)}")
+    return {str(number): name for number, name in enumerate(label_names)}
 
 
 def read_label_names(path: Path) -> dict[str, str]:
