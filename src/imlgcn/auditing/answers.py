@@ -20,6 +20,7 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, Record
 from imlgcn.data.formats.csv import (
     NAME,
+    VALUES,
     Table,
     image_names,
     is_table,
@@ -27,6 +28,7 @@ from imlgcn.data.formats.csv import (
     separator_of,
 )
 from imlgcn.data.formats.delimiters import choose_delimiter
+from imlgcn.data.formats.excel import SUFFIXES as EXCEL
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import image_cells, write_split_csv
 from imlgcn.files import write_atomic
@@ -71,14 +73,32 @@ def correct(
         if dataset.targets[row, label] != int(shown)
     }
     own = None
-    if dataset.reader == NAME and is_table(Path(source.path)):  # not one in a zip
-        own = _edited(read_table(Path(source.path)), dataset, changed, source.delimiter, out)
+    if dataset.reader == NAME and (table := _plain_table(source, dataset)) is not None:
+        own = _edited(table, dataset, changed, source.delimiter, out)
     if own is None:
         corrected = _corrected(dataset, changed)
         write_split_csv(corrected, [record.split for record in corrected.records], out)
     else:
         write_atomic(out, own)
     return len(changed)
+
+
+def _plain_table(source: DataSource, dataset: Dataset) -> Table | None:
+    """Return the data's own CSV if its columns and rows are those of what was read."""
+    path = Path(source.path)
+    if not is_table(path) or path.suffix.lower() in EXCEL or source.present_above is not None:
+        return None  # one in a zip, or what a CSV cannot hold
+    try:
+        table = read_table(path)
+    except InputError:  # it was read in another way, such as without a header
+        return None
+    plain = source.minus_one != "absent" and len(table.rows) == len(dataset)
+    named = table.find("image") is not None and not (source.image_column or source.label_columns)
+    labels = table.find("labels") is not None or all(
+        name in table.header and set(map(str.lower, table.column(table.index(name)))) <= set(VALUES)
+        for name in dataset.names
+    )
+    return table if plain and named and labels else None
 
 
 def read_answers(path: Path, dataset: Dataset) -> Answers:

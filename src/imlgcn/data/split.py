@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
+from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
 from imlgcn.data.formats.delimiters import LABEL_DELIMITERS
 from imlgcn.data.groups import find_groups, grouped_by
@@ -177,7 +178,8 @@ def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generat
 def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | Path) -> None:
     """Write the data with its splits, atomically, as a CSV that ``load_dataset`` reads back.
 
-    Paths of images beside or below the file are relative to it, others absolute. Labels go into one
+    Paths of images are relative to the file, or absolute where they have no folder in common.
+    Labels go into one
     column; or into one column each where that would lose something (a label with a delimiter in its
     name, a label that no image has, labels verified as absent).
 
@@ -196,7 +198,8 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
             [";".join([*record.labels, *(f"?{name}" for name in record.unknown)])]
             for record in dataset.records
         ]
-        for column in dict.fromkeys(name for record in dataset.records for name in record.fields):
+        columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
+        for column in (name for name in columns if name.lower() not in COLUMNS):
             more[column] = [record.fields.get(column, "") for record in dataset.records]
     else:
         names, rows = _own_columns(dataset), dataset.targets.tolist()
@@ -209,12 +212,18 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
 
 
 def image_cells(dataset: Dataset, path: Path) -> list[str]:
-    """Return the images as a CSV at ``path`` names them: relative if beside or below it."""
-    beside = os.path.join(path.absolute().parent, "")
-    return [
-        os.path.abspath(record.path).removeprefix(beside).replace(os.sep, "/")
-        for record in dataset.records
-    ]
+    """Return the images as a CSV at ``path`` names them: relative where they share a folder."""
+    folder = os.path.realpath(path.absolute().parent)  # as ".." leaves it
+    return [_relative(os.path.abspath(record.path), folder) for record in dataset.records]
+
+
+def _relative(file: str, folder: str) -> str:
+    try:
+        shared = os.path.commonpath([file, folder])
+    except ValueError:  # another drive
+        shared = ""
+    alone = not shared or os.path.dirname(shared) == shared
+    return (file if alone else os.path.relpath(file, folder)).replace(os.sep, "/")
 
 
 def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tuple[Dataset, int]:
@@ -226,7 +235,8 @@ def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tupl
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    old = {os.path.abspath(path.absolute().parent / row["image"]): row["split"] for row in rows}
+    folder = os.path.realpath(path.absolute().parent)
+    old = {os.path.abspath(os.path.join(folder, row["image"])): row["split"] for row in rows}
     found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
     of_group: dict[int, str] = {}
     for split in reversed(SPLITS):  # train last: it wins
@@ -250,7 +260,7 @@ def _fits_one_column(dataset: Dataset) -> bool:
 
 
 def _own_columns(dataset: Dataset) -> tuple[str, ...]:
-    if taken := [name for name in dataset.names if name.lower() in COLUMNS]:
+    if taken := [name for name in dataset.names if is_reserved(name)]:
         raise InputError(
             f"the label {taken[0]!r} cannot be written as a column of a CSV, where "
             f"{taken[0].lower()!r} is no label; rename the label"

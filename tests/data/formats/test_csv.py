@@ -134,9 +134,12 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,tags\na.png,dog\n", "no column 'image'; it has file, tags"),
-        ("image,tags\na.png,dog\n", "neither a column 'labels' .* its columns are image, tags"),
-        ("image,labels\na.png,dog,cat\n", "line 2: has 3 cells, the header 2; .* double quotes"),
+        ("who,what\nx,dog\n", "no column 'image' nor .*Its columns are who, what; .*image_column="),
+        (
+            "image,what\na.png,dog\n",
+            "neither a column 'labels' .* are image, what; .*label_columns=",
+        ),
+        ("image,labels,x\na.png,dog,,cat\n", "line 2: has 4 cells, the header 3; .* double quotes"),
         ("image,labels\n,dog\n", "line 2: the image is missing"),
         ("image,labels,split\na.png,dog,train\nb.png,dog,trian\n", "line 3: .*mean 'train'"),
         ("image,labels,split\na.png,dog,train\nb.png,dog,\n", "line 3: unknown split ''"),
@@ -145,7 +148,7 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
         ("", "is empty"),
         ("image,labels\na.png,\n", "no labels at all"),
         ("image,labels\ngone.png,dog\n", "found 0 of 1 image .*'gone.png'.*looked in"),
-        (b"image,labels\na.png,caf\xe9\n", "is not UTF-8 text .byte 22.; save it as UTF-8"),
+        (b"image,labels\na.png,caf\x81\n", "is not UTF-8 text .byte 22.; save it as UTF-8"),
     ],
 )
 def test_a_bad_file_is_answered_with_what_is_wrong(table, text, message):

@@ -23,6 +23,7 @@ from imlgcn.data.formats import (
     openimages,
     parquet,
     salgl,
+    split_tables,
     vg500,
     voc,
     webdataset,
@@ -49,6 +50,7 @@ FORMATS: dict[str, Format] = {
     "salgl": salgl,
     "parquet": parquet,
     "webdataset": webdataset,
+    "tables": split_tables,
     "zip": archive,
     "folder": folder,
 }
@@ -79,7 +81,8 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         raise InputError(_no_such_path(path))
     if reader is not None:
         return FORMATS[reader], FORMATS[reader].recognise(source) or "asked for"
-    if not embedded and (path / "labels.csv").is_file():
+    table = path / "labels.csv"
+    if not embedded and table.is_file() and split_tables.lists_images(table):
         return folder, "it holds labels.csv"  # what somebody wrote overrides what the layout says
     for candidate in FORMATS.values():
         if why := candidate.recognise(source):

@@ -34,13 +34,28 @@ SPLIT_COLUMNS = (
 # columns of 1 and 0 that say whether the image is in that split; others are in train
 SPLIT_FLAGS = {"isvalid": "val", "isval": "val", "isvalidation": "val", "istest": "test"}
 GROUP_COLUMN = "group"
-# columns that describe an image or a person and are hardly ever meant as labels
+# columns of 1 and 0 that describe an image or a person and are hardly ever meant as labels
 PROPERTIES = {
-    *("age", "sex", "gender", "patientage", "patientsex", "patientgender", "patientid", "width"),
-    *("height", "size", "area", "channels", "originalimagewidth", "originalimageheight", "index"),
-    *("orientation", "resolution", "fold", "folds", "idx", "row", "year", "timestamp", "followup"),
-    *("viewposition", "istrain", "istraining", "iscrowd", "unnamed0", "level0", "reviewed"),
-    *("verified", "checked", *SPLIT_FLAGS),
+    *("sex", "gender", "patientsex", "patientgender", "fold", "folds", "index", "idx", "unnamed0"),
+    *("istrain", "istraining", "iscrowd", "reviewed", "verified", "checked", *SPLIT_FLAGS),
+}
+# columns of numbers that are hardly ever meant as counts or shares of a label
+MEASURES = PROPERTIES | {
+    *(
+        "age",
+        "patientage",
+        "patientid",
+        "id",
+        "width",
+        "height",
+        "size",
+        "area",
+        "channels",
+        "year",
+    ),
+    *("originalimagewidth", "originalimageheight", "resolution", "row", "timestamp", "followup"),
+    *("w", "h", "xmin", "ymin", "xmax", "ymax", "x", "y", "level0", "filesize", "lat", "lon"),
+    *("latitude", "longitude"),
 }
 NUMBERED = re.compile(r"(tag|label|class|category|keyword|genre|object)s?\d+")
 
@@ -52,6 +67,27 @@ def normal(name: str) -> str:
     ('findinglabels', 'filename')
     """
     return re.sub(r"[\W_]+", "", name.lower())
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a column of 1 and 0 with this name is not read as a label."""
+    own = name.lower() in ("image", "labels", "split", GROUP_COLUMN)
+    return own or normal(name) in {*PROPERTIES, "partition"}
+
+
+def number_and_name(header: Sequence[str]) -> tuple[int, int] | None:
+    """Return the columns of a table that only gives numbers their names; None for another table.
+
+    >>> number_and_name(["attribute_id", "attribute_name"]), number_and_name(["image_id", "name"])
+    ((0, 1), None)
+    """
+    names = [normal(name) for name in header]
+    numbers = [i for i, name in enumerate(names) if name.endswith(("id", "index", "number"))]
+    words = [i for i, name in enumerate(names) if name.endswith(("name", "label", "class"))]
+    images = {*IMAGE_COLUMNS} - {"id", "name"}
+    if len(numbers) != 1 or len(words) != 1 or len(names) > 4 or images & set(names):
+        return None
+    return numbers[0], words[0]
 
 
 def is_image_name(cell: str) -> bool:

@@ -9,10 +9,10 @@
 - Optional: a split (train, val, test), and ``group`` (any text; images with the same text stay in
   one split). Neither is a label. Further columns are kept in :attr:`Record.fields`.
 
-Usual names of columns are known (:mod:`.column_names`), others are named by the user; a file without
-a header is read where it is plain what is what. Files are CSV, TSV or Excel's. Rows of one image with
-one label each are joined. Paths are relative to the file's folder (or its ``images/``), and found
-below it by name as well (:mod:`.image_files`); backslashes are read as slashes.
+Usual names of columns are known (:mod:`.column_names`), others are named by the user; a file
+without a header is read where it is plain what is what. Files are CSV, TSV or Excel's. Rows of one
+image with one label each are joined. Paths are relative to the file's folder (or its ``images/``),
+and found below it by name as well (:mod:`.image_files`); backslashes are read as slashes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from imlgcn.data.formats.label_columns import VALUES, is_label, label_columns
 from imlgcn.data.formats.long_tables import join_rows
 from imlgcn.data.formats.table_labels import read_labels
 from imlgcn.data.formats.table_rows import (
+    Splits,
     choose_image_column,
     choose_splits,
     image_names,
@@ -96,16 +97,42 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 def read_content(path: Path, options: ReadOptions) -> TableContent:
     """Return what a table says; its columns are those that the options name, or found."""
-    cells = read_cells(path, options.sheet)
-    notes = [cells.note]
-    if cells.rows and is_data(cells.rows[0]) and options.image_column is None:
-        table = with_usual_header(cells)
-        notes.append("it has no header")
-    else:
-        table = with_header(cells, repeated=_repeated(cells.rows[0] if cells.rows else []))
+    table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
     image = choose_image_column(table, options, finder)
     splits = choose_splits(table, options, [image])
+    return content_of(
+        table, image, finder.locate(image_names(table, image)), splits, options, notes
+    )
+
+
+def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:
+    """Return the cells of a file with or without a header, and words about it."""
+    cells = read_cells(path, options.sheet)
+    if cells.rows and is_data(cells.rows[0]) and options.image_column is None:
+        return with_usual_header(cells), [cells.note, "it has no header"]
+    table = with_header(cells, repeated=_repeated(cells.rows[0] if cells.rows else []))
+    return table, [cells.note]
+
+
+def content_of(
+    table: Table,
+    image: int,
+    files: Sequence[Path],
+    splits: Splits,
+    options: ReadOptions,
+    notes: Sequence[str] = (),
+) -> TableContent:
+    """Return what the cells of a table say.
+
+    Args:
+        table: the cells.
+        image: the column of images.
+        files: the image file of each row.
+        splits: of each row.
+        options: of the user.
+        notes: what is said before, about the file.
+    """
     group = table.find("group")
     taken = {image, splits.column, group} - {None}
     if options.group_column is not None and (named := _group(table, options.group_column)) != group:
@@ -119,7 +146,7 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     images = image_names(table, image)
     rows = zip(
         images,
-        finder.locate(images),
+        files,
         labels.rows,
         splits.rows,
         _fields(table, others),
@@ -130,7 +157,7 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
         Record(name, file, tuple(present), tuple(unknown), part, fields, group=together)
         for name, file, (present, unknown), part, fields, together in rows
     ]
-    joined = join_rows(records, path, options)
+    joined = join_rows(records, table.path, options)
     text = labels.columns if labels.cells and len(labels.columns) == 1 else []
     used = {"image": image, "labels": text[0] if text else None}
     used |= {"split": splits.column, "group": group}

@@ -24,6 +24,8 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
+from imlgcn.data.formats.split_tables import has_labels, lists_images
+from imlgcn.data.formats.tables import is_table
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
@@ -39,7 +41,8 @@ def recognise(source: Path | str) -> str | None:
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read a folder: its labels.csv, or the tags of its images, or its only list."""
     folder = unwrap(Path(source))
-    if (table := folder / "labels.csv").is_file():
+    table = folder / "labels.csv"
+    if table.is_file() and lists_images(table):
         return _read_list(table, csv, csv.recognise(table) or "it is called labels.csv", options)
     files = sorted(_visible(folder))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
@@ -47,6 +50,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if tagged:
         return _read_tags(folder, tagged, len(images), options)
     lists = [found for file in files if file.parent == folder and (found := _as_list(file))]
+    if len(lists) > 1:
+        lists = [found for found in lists if not is_table(found[0]) or _lists_labels(found[0])]
     if len(lists) == 1:
         return _read_list(*lists[0], options)
     raise InputError(_nothing_found(folder, len(images), [file for file, _, _ in lists]))
@@ -57,6 +62,10 @@ def _as_list(file: Path) -> tuple[Path, Format, str] | None:
         if why := known.recognise(file):
             return file, known, why
     return None
+
+
+def _lists_labels(table: Path) -> bool:
+    return lists_images(table) and has_labels(table)
 
 
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:

@@ -41,16 +41,10 @@ def with_usual_header(cells: Cells) -> Table:
     images = [row[column] if len(row) > column else "" for row in cells.rows]
     has_split = column == 1 and all(_is_split(row[0]) for row in before)
     if column != has_split or not all(map(is_image_name, images)):
-        raise InputError(
-            f"{cells.path}: its first line, {','.join(cells.rows[0])!r}, looks like data; write a "
-            "line before it that names the columns, such as image,labels"
-        )
+        raise _no_header(cells, "such as image,labels")
     rest = [row[column + 1 :] for row in cells.rows]
     if _has_vectors(rest):
-        raise InputError(
-            f"{cells.path}: its first line, {','.join(cells.rows[0])!r}, looks like data, and "
-            "1 and 0 need names; write a line before it that names the columns: image and every label"
-        )
+        raise _no_header(cells, "image and each label")
     header = [*["split"] * has_split, "image", "labels"]
     rows = [
         [*split, image, labels[0] if labels else ""]
@@ -58,6 +52,13 @@ def with_usual_header(cells: Cells) -> Table:
     ]
     beyond = [labels[1:] for labels in rest]
     return Table(cells.path, header, rows, cells.lines, beyond, cells.note)
+
+
+def _no_header(cells: Cells, columns: str) -> InputError:
+    return InputError(
+        f"{cells.path}: its first line, {','.join(cells.rows[0])!r}, looks like data; write a line "
+        f"before it that names the columns, {columns}"
+    )
 
 
 def _is_split(cell: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imlgcn.config import InputError
+from imlgcn.data.formats.base import split_of_name
 from imlgcn.data.formats.image_index import ImageIndex, is_address
 from imlgcn.numbers import plural
 
@@ -46,9 +47,8 @@ class ImageFinder:
         beside = listed_in.absolute()
         beside = beside if beside.is_dir() else beside.parent
         self.named = bool(images)
-        self.roots = list(images) or list(usual) or [beside, beside / "images"]
-        if not images and beside.name.lower() in LISTS:  # annotations/train.csv, images/a.jpg
-            self.roots += [beside.parent, beside.parent / "images"]
+        self.roots = list(images) or list(usual) or _usual(beside, listed_in.stem)
+        self._there = [root for root in self.roots if root.is_dir()]
         self._index: ImageIndex | None = None
 
     @property
@@ -58,7 +58,8 @@ class ImageFinder:
             for root in self.roots if self.named else ():
                 if not root.is_dir():
                     raise InputError(f"no folder {root}; images= takes the folder of the images")
-            self._index = ImageIndex(self.roots, named=self.named)
+            split = split_of_name(self.listed_in)
+            self._index = ImageIndex(self.roots, named=self.named, split=split)
         return self._index
 
     def find(self, names: Sequence[str]) -> list[Path | None]:
@@ -77,7 +78,7 @@ class ImageFinder:
     def _exact(self, name: str) -> Path | None:
         """Return the file that is called so in one of the folders; in two named ones: refused."""
         files: list[str] = []
-        for root in self.roots:
+        for root in self._there:
             if os.path.isfile(path := os.path.join(root, name)):
                 if not self.named:
                     return Path(path)
@@ -113,6 +114,15 @@ class ImageFinder:
         if is_address(names[0]):
             there = f"addresses are not fetched, give their files; {there}"
         return no_images(self.listed_in, names, self.roots, there)
+
+
+def _usual(beside: Path, stem: str) -> list[Path]:
+    """Return the usual folders: beside the list, images/, and those called as the list is."""
+    folders = [beside, beside / "images", beside / stem, beside / "images" / stem]
+    if beside.name.lower() in LISTS:  # annotations/train.csv, images/a.jpg
+        above = beside.parent
+        folders += [above, above / "images", above / stem, above / "images" / stem]
+    return folders
 
 
 def locate(

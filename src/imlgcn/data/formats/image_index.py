@@ -15,11 +15,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS
+from imlgcn.data.formats.base import split_of_name
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
@@ -55,10 +56,14 @@ class ImageIndex:
     Args:
         folders: where the files are; those in none are as if they were not there.
         named: whether the user named the folders.
+        split: that of the list; files in folders of another are not meant.
     """
 
-    def __init__(self, folders: Sequence[Path], *, named: bool = False) -> None:
+    def __init__(
+        self, folders: Sequence[Path], *, named: bool = False, split: str | None = None
+    ) -> None:
         self.named = named
+        self.split = split
         self.files = _walk(folders)
         self._by_name: dict[Callable[[str], str], dict[str, list[_File]]] = {}
 
@@ -84,7 +89,7 @@ class ImageIndex:
             if fit.dropped and (loose or file.path in taken):
                 continue
             other = owners.setdefault(file.path, name)
-            if not _same_image(name, other):
+            if other != name and not _same_image(name, other):
                 raise InputError(
                     f"{listed_in}: {other} and {name} could only be the same file, {file.path}; "
                     "say which folder holds the images (images=FOLDER)"
@@ -123,9 +128,12 @@ class ImageIndex:
     def _fit(
         self, wanted: Parts, file: _File, fold: Callable[[str], str], name: str
     ) -> _Fit | None:
-        there = _folded(file.parts, fold)
+        there = (*_folded_folders(file.parts[:-1], fold is _caseless), wanted[-1])
         same = _num_same(wanted, there)
         whole = same == len(wanted) == len(there)
+        inside = _splits(there[: len(there) - same])
+        if self.split is not None and inside and inside[-1] != self.split:
+            return None
         if same == len(wanted):
             return _Fit(whole, same, ())
         folders = there[:-1] if self.named else (file.root, *there[:-1])
@@ -192,8 +200,14 @@ def _anywhere(name: str) -> bool:
 
 
 def _folded(parts: Parts, fold: Callable[[str], str]) -> Parts:
-    folders = _caseless if fold is _caseless else _plain
-    return (*map(folders, parts[:-1]), fold(parts[-1]))
+    if len(parts) == 1:
+        return (fold(parts[0]),)
+    return (*_folded_folders(parts[:-1], fold is _caseless), fold(parts[-1]))
+
+
+@lru_cache(maxsize=10_000)
+def _folded_folders(folders: Parts, caseless: bool) -> Parts:
+    return tuple(map(_caseless if caseless else _plain, folders))
 
 
 def _num_same(one: Parts, other: Parts) -> int:
@@ -207,7 +221,10 @@ def _num_same(one: Parts, other: Parts) -> int:
 
 
 def _splits(folders: Parts) -> list[str]:
-    return [SPLIT_SPELLINGS[part.lower()] for part in folders if part.lower() in SPLIT_SPELLINGS]
+    return [split for part in folders if (split := _split_of(part)) is not None]
+
+
+_split_of = lru_cache(maxsize=10_000)(lambda folder: split_of_name(Path(folder)))
 
 
 def _same_image(one: str, other: str) -> bool:
@@ -228,20 +245,22 @@ def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
 
 
 def _has_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def _plain(name: str) -> str:
     """Return a name in one Unicode form, with a small suffix of an image."""
-    name = unicodedata.normalize("NFC", name)
-    stem, suffix = os.path.splitext(name)
-    return stem + suffix.lower() if suffix.lower() in IMAGE_SUFFIXES else name
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
+    dot = name.rfind(".")
+    suffix = name[dot:].lower()
+    return name[:dot] + suffix if dot > 0 and suffix in IMAGE_SUFFIXES else name
 
 
 def _stem(name: str) -> str:
     """Return a name without the suffix of an image."""
     plain = _plain(name)
-    return os.path.splitext(plain)[0] if _has_suffix(plain) else plain
+    return plain[: plain.rfind(".")] if _has_suffix(plain) else plain
 
 
 def _caseless(name: str) -> str:

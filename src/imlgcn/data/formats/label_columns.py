@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.column_names import PROPERTIES, normal
+from imlgcn.data.formats.column_names import MEASURES, PROPERTIES, normal
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.tables import Table
 from imlgcn.numbers import plural
@@ -88,7 +88,7 @@ def _choose(
     """Return the columns of labels, those left aside for their names, and what cells mean."""
     cells = {index: table.column(index) for index in candidates if table.header[index]}
     named = bool(options.label_columns)
-    properties = [i for i in cells if not named and normal(table.header[i]) in PROPERTIES]
+    properties = [i for i in cells if not named and _is_property(table.header[i], cells[i])]
     rest = {index: column for index, column in cells.items() if index not in properties}
     binary = [index for index, column in rest.items() if is_label(column)]
     numeric = [index for index, column in rest.items() if index not in binary and _numeric(column)]
@@ -104,6 +104,13 @@ def _choose(
         return binary, aside, _values(table, binary, options)
     marked = [index for index, column in rest.items() if _marked(column)]
     return list(rest) if named else marked, aside, MARKS.get if marked else VALUES.get
+
+
+def _is_property(name: str, cells: Sequence[str]) -> bool:
+    """Return whether a column is one of a person or an image, by its name and its numbers."""
+    if normal(name) in PROPERTIES:
+        return True
+    return normal(name) in MEASURES and any(cell.lower() not in VALUES for cell in cells)
 
 
 def _values(table: Table, columns: Sequence[int], options: ReadOptions) -> Meaning:

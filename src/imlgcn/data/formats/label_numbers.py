@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.column_names import normal
+from imlgcn.data.formats.column_names import number_and_name
 from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.formats.text_files import read_text
 from imlgcn.numbers import plural
@@ -102,13 +102,10 @@ def read_label_names(path: Path) -> dict[str, str]:
 
 def _names_of_table(path: Path) -> dict[str, str]:
     """Return the names in a table of two columns, such as attribute_id and attribute_name."""
-    header = [normal(name) for name in read_start(path)[0]]
-    numbers = [i for i, name in enumerate(header) if name.endswith(("id", "index", "number"))]
-    words = [i for i, name in enumerate(header) if name.endswith(("name", "label", "class"))]
-    if len(numbers) != 1 or len(words) != 1 or len(header) > 4:
+    if (columns := number_and_name(read_start(path)[0])) is None:
         return {}
     table = read_table(path)
-    ids, names = table.column(numbers[0]), table.column(words[0])
+    ids, names = (table.column(index) for index in columns)
     if not all(re.fullmatch(r"\d+", number) for number in ids) or len(set(names)) < len(names):
         return {}
     return {str(int(number)): name for number, name in zip(ids, names, strict=True)}

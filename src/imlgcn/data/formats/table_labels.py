@@ -95,7 +95,8 @@ def _named_texts(table: Table, named: list[int]) -> tuple[list[int], list[int]]:
         )
     if len(text) > 1 and all(NUMBERED.fullmatch(normal(table.header[i])) for i in text):
         return [], text
-    return named if len(named) == 1 and _ids(table, named[0]) else text, []
+    numbers = len(named) == 1 and _ids(table, named[0]) and not _is_binary(table, named[0])
+    return named if numbers else text, []
 
 
 def _only_one(table: Table, known: list[int], free: Sequence[int]) -> list[int]:
