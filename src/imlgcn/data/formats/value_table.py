@@ -23,6 +23,7 @@ from imlgcn.data.formats.column_names import (
 )
 from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.long_tables import join_rows
+from imlgcn.data.formats.split_tables import JoinedTable
 from imlgcn.data.formats.table_labels import TableLabels, read_labels
 from imlgcn.data.formats.table_rows import choose_image_column, choose_splits
 from imlgcn.data.formats.tables import Table
@@ -54,17 +55,8 @@ class ValueTable:
         missing = "nan" if any(_has_zero(cells) for cells in kept.values()) else ""
         texts = [_texts(cells, missing) for cells in kept.values()]
         rows = [list(row) for row in zip(*texts, strict=True)] or [[] for _ in range(len(self))]
-        return _NamedTable(Path(self.called), list(kept), rows, list(range(len(rows))), at_=self.at)
-
-
-@dataclass(frozen=True)
-class _NamedTable(Table):
-    """A table with names of its own for its rows."""
-
-    at_: Where = str
-
-    def at(self, row: int) -> str:
-        return self.at_(row)
+        places = [self.at(row) for row in range(len(rows))]
+        return JoinedTable(Path(self.called), list(kept), rows, [], places=places)
 
 
 @dataclass(frozen=True)
