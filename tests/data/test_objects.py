@@ -186,6 +186,7 @@ class Tensor:
     [
         (5, r"expected a path, a Dataset, a DataFrame, a list of .*; got a int"),
         (iter([1]), "got a list_iterator; make a list of it"),
+        (type("DataLoader", (), {"dataset": []})(), r"got a DataLoader; give its \.dataset"),
         ([], "the list: holds no images"),
         (["0.png"], r"the list, item 0: expected \(image, labels\) or a dictionary; got a str"),
         ([("0.png", ["sea"], "train")], r"item 0: expected \(image, labels\)"),
@@ -234,7 +235,7 @@ def test_checks_and_splits_take_the_same_objects():
 def test_the_settings_say_that_the_data_was_in_python():
     source = DataSource.of([("0.png", 1)], label_names=["sea", "sun"])
     assert yaml.safe_load(yaml.safe_dump(source.to_config())) == {
-        "data_in_python": "a list of items in Python, length 1",
+        "data_in_python": "a list of length 1",
         "label_names": ["sea", "sun"],
     }
     assert DataSource.from_config(source.to_config()) is None

@@ -61,11 +61,12 @@ def read_object(data: Any, options: ReadOptions) -> Source:
 
 
 def described(data: Any) -> str:
-    """Return what an object is, in words: "a DataFrame of 24 rows"."""
-    kind = {"list": "list of items", "dict": "dictionary"}.get(type(data).__name__)
-    called = kind or type(data).__name__
-    size = number(len(data), 0) if hasattr(data, "__len__") else "unknown"
-    return f"a {called} in Python, length {size}"
+    """Return what an object is, in words: "a DataFrame of length 24"."""
+    kind = type(data).__name__
+    called = {"list": "list", "dict": "dictionary", "Dataset": "data set"}.get(kind, kind)
+    size = f" of length {number(len(data), 0)}" if hasattr(data, "__len__") else ""
+    reason = getattr(data, "reason", "")
+    return f"a {called}{size}" + (f" ({reason})" if isinstance(reason, str) and reason else "")
 
 
 def _split(key: Any) -> str | None:
@@ -98,6 +99,7 @@ def _as_table(data: Any) -> ValueTable:
         return _of_mapping(data)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         hint = "; make a list of it" if hasattr(data, "__iter__") else ""
+        hint = "; give its .dataset" if hasattr(data, "dataset") else hint  # a DataLoader
         raise InputError(f"expected {FORMS}; got a {type(data).__name__}{hint}")
     called = "the list" if isinstance(data, list | tuple) else f"the {type(data).__name__}"
     rows = [_row(data[index], f"{called}, item {index}: ") for index in range(len(data))]

@@ -74,6 +74,13 @@ def test_a_single_folder_train_says_nothing_of_a_test(tmp_path):
     assert load_dataset(tmp_path).splits == {}
 
 
+def test_paths_into_folders_of_splits_say_the_split(tmp_path):
+    names = ("train/a.png", "test/b.png")
+    rows = [{"file_name": name, "labels": ["sea"]} for name in names]
+    images(write(tmp_path, rows), *names)
+    assert load_dataset(tmp_path).splits == {"train": 1, "test": 1}
+
+
 def test_class_numbers_have_their_names_in_the_readme(tmp_path):
     write(tmp_path, [{"file_name": "a.png", "labels": [2, 0]}])
     with pytest.raises(

@@ -29,7 +29,10 @@ from imlgcn.data.formats.table_rows import choose_image_column, choose_splits
 from imlgcn.data.formats.tables import Table
 from imlgcn.data.formats.values import is_missing, judge_values
 
-IMAGES = (*IMAGE_COLUMNS, "jpg", "png", "pixelvalues")
+IMAGES = (
+    *IMAGE_COLUMNS,
+    *("jpg", "jpeg", "png", "webp", "pixelvalues", "imagebytes", "imagedata", "bytes", "content"),
+)
 Where = Callable[[int], str]  # the start of a message about a row
 
 

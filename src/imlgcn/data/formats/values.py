@@ -19,7 +19,10 @@ from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
 from imlgcn.data.formats.label_numbers import given_names
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
-GIVE_NAMES = "give the names in the order of their numbers (label_names=)"
+GIVE_NAMES = (
+    "give a file of the names, one a line in the order of the numbers (label_names=FILE; in Python "
+    "also a list)"
+)
 Where = Callable[[int], str]  # the start of a message about a row
 
 
