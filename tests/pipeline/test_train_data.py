@@ -98,17 +98,14 @@ def test_data_in_python_is_trained_on_like_its_file_and_recorded_as_what_it_is(
     ]
     taggers = [
         train_tiny(tmp_path / str(number), source, head="linear")
-        for number, source in enumerate((shapes, data, held))
+        for number, source in enumerate((shapes, held))
     ]
     assert len({tagger.info.sha256["model.safetensors"] for tagger in taggers}) == 1
-    for tagger in taggers[1:]:
-        config = yaml.safe_load((tagger.path / "config.yaml").read_text())
-        assert "data" not in config
-        assert config["data_in_python"].startswith(
-            ("a data set of length 72", "a list of length 72")
-        )
-        assert load_dataset(tagger.path / "split.csv").splits == data.splits
-    assert evaluate(taggers[2], held)["num_images"] == data.splits["test"]
+    config = yaml.safe_load((taggers[1].path / "config.yaml").read_text())
+    assert "data" not in config
+    assert config["data_in_python"] == "a list of length 72"
+    assert load_dataset(taggers[1].path / "split.csv").splits == data.splits
+    assert evaluate(taggers[1], held)["num_images"] == data.splits["test"]
 
 
 @pytest.mark.parametrize(("refit", "split"), [(True, "out-of-fold"), (False, "val")])
