@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record
@@ -48,18 +51,30 @@ class ValueTable:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
+    @cached_property
+    def values(self) -> dict[str, set[Any]]:
+        """The distinct values of each column that holds only text, numbers and missing ones."""
+        return {
+            name: set(cells)
+            for name, cells in self.columns.items()
+            if all(map(_is_scalar, set(map(type, cells))))
+        }
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        binary = {name for name, values in self.values.items() if _is_binary(values)}
+        zero = any(0 in map(_number, self.values[name]) for name in binary)
+        return {
+            name: _texts(self.columns[name], values, "nan" if zero and name in binary else "")
+            for name, values in self.values.items()
+        }
+
     def as_text(self, beside: Iterable[str] = ()) -> Table:
         """Return the columns of text and numbers as cells of text, without those in ``beside``."""
-        kept = {
-            name: cells
-            for name, cells in self.columns.items()
-            if name not in set(beside) and all(map(_is_scalar, cells))
-        }
-        missing = "nan" if any(_has_zero(cells) for cells in kept.values()) else ""
-        texts = [_texts(cells, missing) for cells in kept.values()]
-        rows = [list(row) for row in zip(*texts, strict=True)] or [[] for _ in range(len(self))]
+        texts = {name: cells for name, cells in self._texts.items() if name not in set(beside)}
+        rows = [list(row) for row in zip(*texts.values(), strict=True)] or [[]] * len(self)
         places = [self.at(row) for row in range(len(rows))]
-        return JoinedTable(Path(self.called), list(kept), rows, [], places=places)
+        return JoinedTable(Path(self.called), list(texts), rows, [], places=places)
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,7 @@ def image_column(table: ValueTable, options: ReadOptions) -> str:
         index = named_column(Path(table.called), header, options.image_column, "image_column")
         return header[index]
     for index in known_columns(header, IMAGES):
-        if not all(map(_is_scalar, table.columns[header[index]])):
+        if header[index] not in table.values:
             return header[index]
     text = table.as_text()
     finder = ImageFinder(text.path, options.images)
@@ -179,7 +194,7 @@ def _value_column(table: ValueTable, options: ReadOptions, taken: set[str]) -> s
             names[named_column(path, names, n, "label_columns")] for n in options.label_columns
         ]
         valued = [name for name in named if _holds_values(table, name, names)]
-        if len(named) > 1 and any(not all(map(_is_scalar, table.columns[name])) for name in named):
+        if len(named) > 1 and not set(named) <= set(table.values):
             raise InputError(f"{table.called}: of columns with lists name one (label_columns=)")
         return valued[0] if len(named) == 1 and valued else None
     known = [header[index] for index in known_columns(header, LABEL_COLUMNS)]
@@ -196,49 +211,39 @@ def _value_column(table: ValueTable, options: ReadOptions, taken: set[str]) -> s
 
 def _holds_values(table: ValueTable, name: str, header: Sequence[str]) -> bool:
     """Return whether a column holds labels that are no text, nor 1 and 0 for one of several."""
-    cells = [cell for cell in table.columns[name] if not is_missing(cell)]
-    if name in table.class_names or not all(map(_is_scalar, cells)):
+    if name in table.class_names or name not in table.values:
         return True
-    if not cells or not all(_number(cell) is not None for cell in cells):
+    numbers = {_number(value) for value in table.values[name] if not is_missing(value)}
+    if not numbers or None in numbers:
         return False
-    return not _is_binary(cells) or not any(
-        _is_binary(table.columns[other]) for other in header if other != name
-    )
+    others = (table.values.get(other, set()) for other in header if other != name)
+    return not _is_binary(table.values[name]) or not any(map(_is_binary, others))
 
 
-def _is_binary(cells: Sequence[Any]) -> bool:
-    values = (
-        {_number(cell) for cell in cells if not is_missing(cell)}
-        if all(map(_is_scalar, cells))
-        else set()
-    )
-    return bool(values) and values <= {0, 1, -1}
+def _is_scalar(kind: type) -> bool:
+    """Return whether values of a type are text, numbers, times, or stand for a missing one."""
+    known = issubclass(kind, (str, int, float, Path, np.generic, type(None)))
+    return known or hasattr(kind, "isoformat") or kind.__name__ in ("NAType", "NaTType")
 
 
-def _is_scalar(cell: Any) -> bool:
-    return (
-        is_missing(cell)
-        or isinstance(cell, str | Path)
-        or _number(cell) is not None
-        or (hasattr(cell, "isoformat"))
-    )
+def _is_binary(values: Iterable[Any]) -> bool:
+    """Return whether values are 1, 0, -1 or missing, and not all missing."""
+    numbers = {_number(value) for value in values if not is_missing(value)}
+    return bool(numbers) and numbers <= {0, 1, -1}
 
 
 def _number(cell: Any) -> int | float | None:
     """Return the number that a cell is, also one of numpy; None for others."""
-    if hasattr(cell, "item") and getattr(cell, "ndim", 0) == 0:
-        cell = cell.item()
+    cell = cell.item() if isinstance(cell, np.generic) else cell
     return cell if isinstance(cell, int | float) else None
 
 
-def _has_zero(cells: Sequence[Any]) -> bool:
-    return _is_binary(cells) and 0 in {_number(cell) for cell in cells if not is_missing(cell)}
-
-
-def _texts(cells: Sequence[Any], missing: str) -> list[str]:
-    """Return cells as text; a missing number as ``missing``."""
-    missing = missing if _is_binary(cells) else ""
-    return [_text(cell) or missing for cell in cells]
+def _texts(cells: Sequence[Any], values: set[Any], missing: str) -> list[str]:
+    """Return cells as text; a missing one as ``missing``."""
+    if len({type(value) for value in values} - {type(None)}) > 1:  # 1 and True are equal keys
+        return [_text(cell) or missing for cell in cells]
+    texts = {value: _text(value) or missing for value in values}
+    return [texts[cell] for cell in cells]
 
 
 def _text(cell: Any) -> str:
