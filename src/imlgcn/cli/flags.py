@@ -27,6 +27,7 @@ SAME = (
     "data_names",
     "delimiter",
     "device",
+    "ema",
     "embedding",
     "engine",
     "epochs",
@@ -44,6 +45,7 @@ SAME = (
     "known_by",
     "known_from",
     "label",
+    "label_masking",
     "label_studio",
     "label_table",
     "latency",
@@ -70,6 +72,7 @@ SAME = (
     "xmp",
 )
 FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
+OFF = {"keep_support": "--no-support"}  # where the flag that turns it off is named otherwise
 QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
@@ -83,6 +86,8 @@ def in_flags(message: str) -> str:
 
     >>> in_flags("give another out=, or replace=True to replace a run")
     'give another --out, or --overwrite to replace a run'
+    >>> in_flags("to keep the split of old, refit=False")
+    'to keep the split of old, --no-refit'
     >>> in_flags("device='cuda:7': give device='auto'")
     '--device cuda:7: give --device auto'
     >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
@@ -97,4 +102,6 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
+    if value == "False":
+        return OFF.get(name, f"--no-{FLAGS[name].removeprefix('--')}")
     return f"{FLAGS[name]} {value.strip(QUOTES)}"
