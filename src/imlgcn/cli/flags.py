@@ -30,6 +30,7 @@ SAME = (
     "data_names",
     "delimiter",
     "device",
+    "ema",
     "embedding",
     "engine",
     "epochs",
@@ -51,6 +52,7 @@ SAME = (
     "known_from",
     "label",
     "label_names",
+    "label_masking",
     "label_studio",
     "label_table",
     "latency",
@@ -81,6 +83,7 @@ SAME = (
     "xmp",
 )
 FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
+OFF = {"keep_support": "--no-support"}  # where the flag that turns it off is named otherwise
 QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
@@ -96,6 +99,8 @@ def in_flags(message: str) -> str:
 
     >>> in_flags("give another out=, or replace=True to replace a run")
     'give another --out, or --overwrite to replace a run'
+    >>> in_flags("to keep the split of old, refit=False")
+    'to keep the split of old, --no-refit'
     >>> in_flags("device='cuda:7': give device='auto'")
     '--device cuda:7: give --device auto'
     >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
@@ -110,5 +115,7 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
+    if value == "False":
+        return OFF.get(name, f"--no-{FLAGS[name].removeprefix('--')}")
     values = re.findall(r"'([^']*)'", value) if value.startswith("[") else [value.strip(QUOTES)]
     return " ".join(f"{FLAGS[name]} {shlex.quote(one)}" for one in values)
