@@ -61,7 +61,7 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
         where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            f"give image files or folders that hold some {found.sentence()}".strip()
+            f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
         )
     return found
 
