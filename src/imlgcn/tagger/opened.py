@@ -7,7 +7,7 @@ one does with it. Shapes: L labels.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.device import check_device
+from imlgcn.engines.shared import shared_engine
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import Calibration
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
 SHOWN = 3  # labels that the text of a tagger names
-MOST_SHARED = 4  # engines of unpickled taggers that a process keeps
-SHARED: dict[Hashable, Engine] = {}
 LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
 
 
@@ -211,14 +210,9 @@ class OpenedTagger:
     def _open_engine(self) -> Engine:
         if not self._is_unpickled:
             return self._open_wanted()
-        # a pool unpickles the tagger for every task: all tasks of a process share one engine
         hashes = " ".join(sorted(self.info.sha256.values()))
-        key = (os.getpid(), self.path, hashes, self._wanted, self._latency, self._device)
-        if key not in SHARED:
-            while len(SHARED) >= MOST_SHARED:
-                SHARED.pop(next(iter(SHARED)))
-            SHARED[key] = self._open_wanted()
-        return SHARED[key]
+        key = (self.path, hashes, self._wanted, self._latency, self._device)
+        return shared_engine(key, self._open_wanted)
 
     def _open_wanted(self) -> Engine:
         openers, name = self._openers(), self._wanted
