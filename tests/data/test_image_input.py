@@ -156,7 +156,7 @@ class Picture:
         np.zeros((0, 4, 3), np.uint8),
         np.zeros((4, 4, 3), np.int64),
         np.zeros((4, 4), bool),
-        torch.zeros(4, 4, 3, dtype=torch.uint8),  # channels last
+        torch.zeros(48, 64, 3, dtype=torch.uint8),  # channels last
     ],
     ids=lambda given: f"{type(given).__name__}{getattr(given, 'shape', '')}",
 )
