@@ -11,7 +11,15 @@ from collections.abc import Callable, Hashable
 from imlgcn.engines.base import Engine
 
 MOST = 4  # engines that are kept
-SHARED: dict[Hashable, Engine] = {}
+SHARED: dict[tuple[int, Hashable], Engine] = {}  # by process and what it runs
+
+
+_KEPT: list[object] = []
+
+
+def keep_forever(engine: object) -> None:
+    """Never delete what was opened by the process that this one was forked from."""
+    _KEPT.append(engine)
 
 
 def shared_engine(key: Hashable, opener: Callable[[], Engine]) -> Engine:
@@ -19,6 +27,9 @@ def shared_engine(key: Hashable, opener: Callable[[], Engine]) -> Engine:
     here = (os.getpid(), key)
     if here not in SHARED:
         while len(SHARED) >= MOST:
-            SHARED.pop(next(iter(SHARED)))
+            owner, _ = oldest = next(iter(SHARED))
+            engine = SHARED.pop(oldest)
+            if owner != os.getpid():
+                keep_forever(engine)
         SHARED[here] = opener()
     return SHARED[here]
