@@ -17,11 +17,14 @@ RENAMED = {
     "source": "--from",
     "start": "--from",
     "replace": "--overwrite",
+    "top_k": "--topk",
 }
 # arguments whose flag is their own name
 SAME = (
     "answers",
     "anyway",
+    "at_least",
+    "at_most",
     "backbone",
     "budget",
     "calibration",
@@ -60,6 +63,7 @@ SAME = (
     "max_drop",
     "minus_one",
     "out",
+    "overwrite",
     "page",
     "present_above",
     "preset",

@@ -25,7 +25,7 @@ from imlgcn.config import ImageSettings
 from imlgcn.data.images import ImageError
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
-from imlgcn.files import content_number
+from imlgcn.files import cache_note, content_number
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
@@ -69,6 +69,8 @@ def features_for(
     if not paths:
         nothing = np.zeros((0, 0), dtype), np.zeros(0, np.int64)
         return FeatureTable(*nothing, {}, np.zeros(0, np.uint64))
+    if cache is not None and (note := cache_note()):
+        progress.say(note)
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
