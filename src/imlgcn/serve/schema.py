@@ -214,6 +214,14 @@ class ChangedAnswer(ReloadAnswer):
     done: str
 
 
+class AuditAnswer(BaseModel):
+    """The corrected data."""
+
+    changed: int = Field(description="how many labels of images")
+    file: str = Field(description="the name of the new CSV")
+    says: str = Field(description="the same in words")
+
+
 class UndoAnswer(ReloadAnswer):
     """The change that was taken back."""
 

@@ -81,6 +81,7 @@ function introduce(model) {
   const quality = mAP === undefined ? [] : [`mAP ${number(mAP)} (${split ?? "test"}, ${protocol})`];
   const parts = [plural(model.labels, "label"), `${model.head} on ${model.backbone}`, ...quality, model.engine];
   byId("facts").textContent = parts.join(" · ");
+  byId("audit").hidden = !model.can.audit;
   const says = {
     counts: "A yes or no moves the other labels at once, by how often they occur together. Click it again to take it back.",
     head: "A yes or no is sent to the server: the head takes it into account for the other labels.",
