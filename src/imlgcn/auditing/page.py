@@ -93,10 +93,10 @@ def _row(audit: Audit, finding: Finding) -> dict[str, Any]:
     targets = audit.dataset.targets[finding.row]
     names = [name for name, t in zip(audit.dataset.names, targets, strict=True) if t == 1]
     facts = (
-        f"{finding.image}: the data says that it {SAYS[finding.present]}. "
-        f"Error: {percent(finding.sure)}; by the other images, the label: "
-        f"{percent(finding.probability)}. Labels: {', '.join(names) or 'none'}."
-    )
+        f"{finding.image}: the data says that it {SAYS[finding.present]}, wrongly with a "
+        f"probability of {percent(finding.sure)}. Judged by the other images, it shows it with "
+        f"{percent(finding.probability)}. Its labels: {', '.join(names) or 'none'}."
+    ).replace(" %", "\u00a0%")
     return {
         "image": finding.image,
         "label": finding.label,

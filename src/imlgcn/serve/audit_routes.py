@@ -9,9 +9,10 @@ from starlette.responses import HTMLResponse, Response
 
 from imlgcn.serve.audit import ANSWERS, Review
 from imlgcn.serve.batcher import QueueFullError
+from imlgcn.serve.change_schema import AuditAnswer
 from imlgcn.serve.errors import ApiError, json_response
 from imlgcn.serve.routes import RETRY_AFTER, service_of
-from imlgcn.serve.schema import AuditAnswer, errors
+from imlgcn.serve.schema import errors
 from imlgcn.serve.uploads import read_body
 
 router = APIRouter()

@@ -27,6 +27,7 @@ import {
   setUpdate,
   store,
 } from "./store.js";
+import * as table from "./table.js";
 import * as tradeoff from "./tradeoff.js";
 
 async function start() {
@@ -43,6 +44,7 @@ async function start() {
   files.listen(take);
   grow.show(renewTagger);
   labels.show(renewTagger);
+  table.show(renewTagger, graph.renew);
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
