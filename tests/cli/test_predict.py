@@ -118,7 +118,6 @@ def test_a_csv_that_holds_no_predictions_is_not_written_over(cli, tagger, shapes
     assert mine.read_text() == "image,labels\n"
     mine.write_text("")
     assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
-    assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
 
 
 def test_predict_says_which_engine_auto_has_taken(cli, tagger, shapes):

@@ -15,10 +15,13 @@ RENAMED = {
     "source": "--from",
     "start": "--from",
     "replace": "--overwrite",
+    "top_k": "--topk",
 }
 # arguments whose flag is their own name
 SAME = (
     "answers",
+    "at_least",
+    "at_most",
     "backbone",
     "budget",
     "calibration",
@@ -51,6 +54,7 @@ SAME = (
     "maps",
     "max_drop",
     "out",
+    "overwrite",
     "page",
     "preset",
     "protocol",

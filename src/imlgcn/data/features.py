@@ -25,12 +25,13 @@ from imlgcn.config import ImageSettings
 from imlgcn.data.images import ImageError
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
+from imlgcn.files import cache_note
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
-VERSION = 2  # increase when decoding, transforms or the shards change: it invalidates old rows
+VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ def features_for(
     """
     if not paths:
         return FeatureTable(np.zeros((0, 0), dtype), np.zeros(0, np.int64), {})
+    if cache is not None and (note := cache_note()):
+        progress.say(note)
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)

@@ -9,17 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from imlgcn.serve import grow
+from imlgcn.serve.accepting import accepted, refuse_unknown, service_of
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.routes import accepted, service_of
 from imlgcn.serve.schema import GROW_BODY, AddedAnswer, ReloadAnswer, UndoAnswer, errors
 from imlgcn.serve.service import Service
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(refuse_unknown)])
 
 
 def _current_of(request: Request) -> Current:

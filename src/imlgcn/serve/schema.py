@@ -231,16 +231,34 @@ ERRORS = {
     404: "The tagger does not have this.",
     409: "The tagger folder does not allow it; the tagger in service stays as it is.",
     413: "Too many bytes.",
-    415: "Not an image of a known format.",
+    415: "Not an image of a known format, or a content type that is not taken.",
     422: "A damaged image, too many pixels or images, or an invalid parameter.",
     503: "Busy or stopping; try again after the seconds in Retry-After.",
     504: "Not finished in time.",
 }
 IMAGE = {"schema": {"type": "string", "format": "binary"}}
+BASE64 = {"type": "string", "description": "base64, or a data: URL in base64"}
+IMAGES_JSON = {
+    "oneOf": [
+        {
+            "type": "object",
+            "properties": {"image": BASE64},
+            "required": ["image"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"images": {"type": "array", "items": BASE64}},
+            "required": ["images"],
+            "additionalProperties": False,
+        },
+    ]
+}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or one or more as the files of a form.",
+        "description": "One image as the body, or one or more as the files of a form, or in base64 "
+        "as JSON.",
         "content": {
             "multipart/form-data": {
                 "schema": {
@@ -248,6 +266,7 @@ IMAGES_BODY: dict[str, Any] = {
                     "properties": {"image": {"type": "array", "items": IMAGE["schema"]}},
                 }
             },
+            "application/json": {"schema": IMAGES_JSON, "example": {"image": "/9j/4AAQSkZJRg..."}},
             "image/*": IMAGE,
             "application/octet-stream": IMAGE,
         },

@@ -18,7 +18,7 @@ from PIL import Image
 
 from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
@@ -31,6 +31,7 @@ from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.support import SupportFinder
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.choice import TagBounds
 
 CACHED_GOALS = 64
 
@@ -168,6 +169,7 @@ class Service:
         thresholds: NDArray[np.float64],
         with_all: bool,
         *,
+        bounds: TagBounds | None = None,
         given: Known = None,
         with_logits: bool = False,
     ) -> dict[str, Any]:
@@ -182,7 +184,7 @@ class Service:
                 "probability": round(tag.probability, knowledge.DIGITS),
                 "threshold": round(tag.threshold, knowledge.DIGITS),
             }
-            for tag in self.tagger.tags(result, thresholds)
+            for tag in self.tagger.tags(result, thresholds, bounds)
         ]
         content: dict[str, Any] = {"name": upload.name, "tags": tags}
         if with_all:
@@ -280,7 +282,7 @@ class Service:
     def _open(self, data: bytes) -> Image.Image:
         wanted = self.tagger.info.image
         most = self.settings.max_pixels
-        return open_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
+        return as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
 
     def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
         if all(row is None for row in given):

@@ -24,7 +24,7 @@ from torch.utils.data import Dataset as TorchDataset
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import TrainTransform
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.torch import TorchEngine
@@ -254,7 +254,7 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         return len(self.train)
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = open_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
+        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
         # by image and epoch, whatever was drawn before: batches can be skipped and shared out
         number = np.random.SeedSequence((*self.seed, row)).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]):
