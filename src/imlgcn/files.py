@@ -9,12 +9,8 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-<<<<<<< HEAD
 from contextlib import contextmanager, nullcontext, suppress
-=======
-from contextlib import contextmanager, nullcontext
 from functools import cache
->>>>>>> i15-images
 from pathlib import Path
 
 if sys.platform != "win32":

@@ -81,15 +81,11 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-<<<<<<< HEAD
-        replace: replace an earlier run in ``out`` once this one is finished.
+        replace: replace an earlier run in ``out`` once this one is finished; also ``overwrite``,
+            as the flag is called.
         checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
             every epoch.
         keep_checkpoints: keep the saved states of a finished run.
-=======
-        replace: replace an earlier run in ``out`` once this one is finished; also ``overwrite``,
-            as the flag is called.
->>>>>>> i15-images
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
