@@ -21,7 +21,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import ImageSettings
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
@@ -218,13 +219,15 @@ def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:
 def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> _Image:
     """Hash a file and, unless its content was seen, decode it; opened once, so contents agree."""
     try:
-        with path.open("rb") as file:
+        with open_image_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").digest()
             return _Image(digest, None if digest in seen else load_input(file, settings))
     except OSError as error:
         return _Image(b"", error=f"{path}: {error.strerror or error}")
     except ImageError as error:
         return _Image(b"", error=str(error))
+    except InputError as error:  # not even opened
+        return _Image(b"", error=f"{path}: {error}")
 
 
 @contextmanager

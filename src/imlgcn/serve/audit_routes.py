@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, Response
 
+from imlgcn.serve.accepting import RETRY_AFTER, refuse_unknown, service_of
 from imlgcn.serve.audit import ANSWERS, Review
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.change_schema import AuditAnswer
 from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.routes import RETRY_AFTER, service_of
 from imlgcn.serve.schema import errors
 from imlgcn.serve.uploads import read_body
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(refuse_unknown)])
 BODY = {
     "requestBody": {
         "required": True,
