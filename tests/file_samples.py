@@ -48,6 +48,7 @@ def celeba(folder):
     put_photos(folder / "img_align_celeba")
     lines = [f"{name} {' '.join(values)}" for name, values in vectors("-1")]
     put_text(folder / "list_attr_celeba.txt", "4", " ".join(NAMES) + " ", *lines)
+    put_text(folder / "identity_CelebA.txt", *(f"{name} 7" for name in MEANT))
     put_text(folder / "list_eval_partition.txt", "a.jpg 0", "b.jpg 0", "c.jpg 1", "d.jpg 2")
 
 

@@ -82,7 +82,8 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-        replace: replace an earlier run in ``out`` once this one is finished.
+        replace: replace an earlier run in ``out`` once this one is finished; also ``overwrite``,
+            as the flag is called.
         checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
             every epoch.
         keep_checkpoints: keep the saved states of a finished run.
@@ -106,7 +107,7 @@ def train(
     from imlgcn.training.method import train_method
     from imlgcn.training.run import Run
 
-    out = Path(out)
+    out, replace = Path(out), bool(settings.pop("overwrite", replace))
     file = None if isinstance(label_table, LabelTable) else label_table
     plan = plan_run(data, settings, config=config, start=start, label_table=file)
     plan.settings()  # a wrong setting is refused before any work

@@ -84,7 +84,7 @@ def test_predict_takes_another_table(cli, tagger, shapes, table, tmp_path):
     lines = out.read_text().splitlines()
     assert lines[0] == "image,label,probability,threshold,error,name"
     assert any(line.endswith(",0.0,,rot") for line in lines)
-    again = cli("predict", tagger.path, photo, "--out", out)
+    again = cli("predict", tagger.path, photo, "--out", out, "--overwrite")
     assert again.code == 0, "its own file may be replaced"
     wrong = table("label\nrot\n")
     refused = cli("predict", tagger.path, photo, "--label-table", wrong)

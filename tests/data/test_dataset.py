@@ -120,7 +120,7 @@ def test_a_variant_is_refused_where_the_data_comes_in_one_way_only(tmp_path):
     (tmp_path / "labels.csv").write_text("image,labels\na.png,owl\n")
     with pytest.raises(InputError, match="labelled: the data was read as csv, which has no var"):
         load_dataset(tmp_path, variant="labelled")
-    with pytest.raises(InputError, match="readers with variants are asl, coco, voc, nus_wide"):
+    with pytest.raises(InputError, match=r"readers with variants are asl, .*coco, voc, nus_wide"):
         load_dataset("openclipart", variant="keep-val")
 
 

@@ -7,6 +7,7 @@ replaced by its flag, with this one table.
 from __future__ import annotations
 
 import re
+import shlex
 
 # argument -> flag, where the names differ
 RENAMED = {
@@ -16,11 +17,14 @@ RENAMED = {
     "source": "--from",
     "start": "--from",
     "replace": "--overwrite",
+    "top_k": "--topk",
 }
 # arguments whose flag is their own name
 SAME = (
     "answers",
     "anyway",
+    "at_least",
+    "at_most",
     "backbone",
     "budget",
     "calibration",
@@ -29,6 +33,7 @@ SAME = (
     "data_names",
     "delimiter",
     "device",
+    "ema",
     "embedding",
     "engine",
     "epochs",
@@ -50,6 +55,7 @@ SAME = (
     "known_from",
     "label",
     "label_names",
+    "label_masking",
     "label_studio",
     "label_table",
     "latency",
@@ -57,6 +63,7 @@ SAME = (
     "max_drop",
     "minus_one",
     "out",
+    "overwrite",
     "page",
     "present_above",
     "preset",
@@ -80,11 +87,14 @@ SAME = (
     "xmp",
 )
 FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
+OFF = {"keep_support": "--no-support"}  # where the flag that turns it off is named otherwise
 QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
 ARGUMENT = re.compile(
-    r"(?<![\w./=:-])(" + "|".join(FLAGS) + r")=(True\b|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
+    r"(?<![\w./=:-])("
+    + "|".join(FLAGS)
+    + r")=(True\b|\['[^\]]*\]|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
 )
 
 
@@ -93,6 +103,8 @@ def in_flags(message: str) -> str:
 
     >>> in_flags("give another out=, or replace=True to replace a run")
     'give another --out, or --overwrite to replace a run'
+    >>> in_flags("to keep the split of old, refit=False")
+    'to keep the split of old, --no-refit'
     >>> in_flags("device='cuda:7': give device='auto'")
     '--device cuda:7: give --device auto'
     >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
@@ -107,4 +119,7 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
-    return f"{FLAGS[name]} {value.strip(QUOTES)}"
+    if value == "False":
+        return OFF.get(name, f"--no-{FLAGS[name].removeprefix('--')}")
+    values = re.findall(r"'([^']*)'", value) if value.startswith("[") else [value.strip(QUOTES)]
+    return " ".join(f"{FLAGS[name]} {shlex.quote(one)}" for one in values)

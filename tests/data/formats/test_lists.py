@@ -130,6 +130,8 @@ def test_an_export_is_read_from_its_folder_and_with_images_elsewhere(studio, tmp
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="found 0 of 3 images"):
         load_dataset(studio, images=tmp_path / "empty")
+    with pytest.raises(InputError, match=r"no folder .*nowhere"):
+        load_dataset(studio, images=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

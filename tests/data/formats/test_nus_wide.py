@@ -46,6 +46,19 @@ def test_lists_and_labels_are_joined_line_by_line(nus):
     np.testing.assert_array_equal(data.targets, [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]])
 
 
+def test_all_labels_without_parts_are_data_without_splits(nus):
+    labels, listed = nus / "Groundtruth/AllLabels", nus / "ImageList"
+    (nus / "Groundtruth/TrainTestLabels").rename(labels)
+    for concept in CONCEPTS:
+        parts = [labels / f"Labels_{concept}_{part}.txt" for part in IMAGES]
+        (labels / f"Labels_{concept}.txt").write_text("".join(p.read_text() for p in parts))
+    images = [listed / f"{part}Imagelist.txt" for part in IMAGES]
+    (listed / "Imagelist.txt").write_text("".join(file.read_text() for file in images))
+    data = load_dataset(nus)
+    assert data.splits == {}
+    np.testing.assert_array_equal(data.targets, [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]])
+
+
 def test_back_slashes_become_slashes(nus):
     data = load_dataset(nus)
     assert data.records[2].name == "zoo/0001_3.jpg"
@@ -66,10 +79,10 @@ def test_images_without_any_concept_are_left_out_of_labelled_images(nus):
 def test_a_missing_image_is_left_to_the_check_and_all_missing_are_refused(nus):
     (nus / "Flickr/actor/0001_1.jpg").unlink()
     assert [path.is_file() for path in load_dataset(nus).paths] == [False, True, True, True]
-    (nus / "Flickr").rename(nus / "elsewhere")
+    elsewhere = (nus / "Flickr").rename(nus.parent / "elsewhere")
     with pytest.raises(InputError, match="found 0 of 4 images"):
         load_dataset(nus)
-    assert load_dataset(nus, images=nus / "elsewhere").paths[1].is_file()
+    assert load_dataset(nus, images=elsewhere).paths[1].is_file()
 
 
 def test_only_all_81_concepts_have_published_counts(nus):

@@ -37,16 +37,17 @@ from imlgcn.data.formats import (
     openclipart,
     openimages,
     paddle_label,
-    pascal_xml,
+    parallel_lists,
     parquet,
+    pascal_xml,
     salgl,
     split_tables,
     takeout,
     vg500,
     via,
     voc,
-    yolo,
     webdataset,
+    yolo,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
@@ -79,6 +80,7 @@ FORMATS: dict[str, Format] = {
     "attribute_list": attribute_list,
     "label_lists": label_lists,
     "label_vectors": label_vectors,
+    "parallel_lists": parallel_lists,
     # a file beside every image
     "labelme": labelme,
     "takeout": takeout,

@@ -40,9 +40,9 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
+from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
-from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 

@@ -6,6 +6,7 @@ above which number a label is present. A table of 1 and -1 without any 0 can mea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
@@ -22,8 +23,10 @@ VALUES = {
     **dict.fromkeys(("-1", "-1.0", "?", *NOT_KNOWN), -1),
 }
 MARKS = {
-    **dict.fromkeys(("x", "✓", "✔", "☑", "yes", "y"), 1),
-    **dict.fromkeys(("", "no", "n", "☐"), 0),
+    **dict.fromkeys(("x", "✓", "✔", "☑", "+", "yes", "y", "t", "ja", "oui", "present"), 1),
+    **dict.fromkeys(("", "☐", "-", "no", "n", "f", "nein", "non", "absent"), 0),
+    **dict.fromkeys(("pos", "positive"), 1),
+    **dict.fromkeys(("neg", "negative"), 0),
     **dict.fromkeys(("?", *NOT_KNOWN), -1),
 }
 Meaning = Callable[[str], int | None]  # 1, 0, -1, or None for a cell that means none of them
@@ -162,9 +165,15 @@ def _above(bound: float, minus_one: str | None) -> Meaning:
 
 
 def number_of(cell: str) -> float | None:
-    """Return the number in a cell, None if there is none."""
+    """Return the number in a cell, None if there is none.
+
+    >>> number_of("0.5"), number_of("0,5"), number_of("50%")
+    (0.5, 0.5, 0.5)
+    """
+    if re.fullmatch(r"-?\d+,\d+%?", cell):  # as half of Europe writes it
+        cell = cell.replace(",", ".")
     try:
-        return float(cell)
+        return float(cell[:-1]) / 100 if cell.endswith("%") else float(cell)
     except ValueError:
         return None
 
@@ -190,7 +199,7 @@ def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> Inp
     numbers = [n for i in columns for cell in table.column(i) if (n := number_of(cell)) is not None]
     bound = 0.5 if all(_are_shares(table.column(index)) for index in columns) else 0
     other = (
-        f"or that it is no label (fields={names[0]!r})"
+        f"or that they are no labels (fields={names!r})"
         if beside_labels
         else "or which columns hold the labels (label_columns=COLUMN)"
     )

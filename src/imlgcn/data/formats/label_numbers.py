@@ -24,13 +24,16 @@ class NumberNames:
     how: str
 
 
-def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) -> NumberNames | None:
+def name_numbers(
+    labels: Sequence[str], path: Path, label_names: Path | Sequence[str] | None
+) -> NumberNames | None:
     """Return the names of labels that are all numbers; None where they are words or have none.
 
     Args:
         labels: as the data write them.
         path: the data; a table of numbers and names beside it is found.
-        label_names: the user's file, one name a line, counted from 0; or each with its number.
+        label_names: the user's names, counted from 0; or their file, one name a line, or each with
+            its number.
 
     Raises:
         InputError: a number has no name in ``label_names``.
@@ -43,10 +46,11 @@ def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) ->
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="
             )
-        return NumberNames(
-            _all_named(labels, read_label_names(label_names), label_names),
-            f"their names are from {label_names.name}",
-        )
+        if isinstance(label_names, Path):
+            names, called = read_label_names(label_names), label_names.name
+        else:
+            names, called = {str(n): name for n, name in enumerate(label_names)}, "label_names="
+        return NumberNames(_all_named(labels, names, called), f"their names are from {called}")
     if not numbers:
         return None
     for file in sorted(path.absolute().parent.iterdir()):
@@ -56,6 +60,19 @@ def name_numbers(labels: Sequence[str], path: Path, label_names: Path | None) ->
                 named = {label: names[str(int(label))] for label in labels}
                 return NumberNames(named, f"their names are from {file.name}")
     return None
+
+
+def given_names(label_names: Path | Sequence[str]) -> dict[str, str]:
+    """Return the name of each number that the user gave, in a file or as a sequence.
+
+    Raises:
+        InputError: as for :func:`read_label_names`.
+    """
+    if isinstance(label_names, Path):
+        return read_label_names(label_names)
+    if len(set(label_names)) < len(label_names) or not label_names:
+        raise InputError(f"label_names= needs each name once; got {', '.join(label_names)}")
+    return {str(number): name for number, name in enumerate(label_names)}
 
 
 def read_label_names(path: Path) -> dict[str, str]:
@@ -94,10 +111,10 @@ def _names_of_table(path: Path) -> dict[str, str]:
     return {str(int(number)): name for number, name in zip(ids, names, strict=True)}
 
 
-def _all_named(labels: Sequence[str], names: dict[str, str], path: Path) -> dict[str, str]:
+def _all_named(labels: Sequence[str], names: dict[str, str], called: str) -> dict[str, str]:
     if missing := [label for label in labels if str(int(label)) not in names]:
         raise InputError(
-            f"{path}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
+            f"{called}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
             f"{max(names, key=int)}; {missing[0]} has none; write the number before each name, as "
             "'1,sea'"
         )

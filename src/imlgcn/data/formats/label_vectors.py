@@ -37,6 +37,7 @@ from imlgcn.numbers import first_of
 
 NAME = "label_vectors"
 SUFFIXES = (".txt", ".list", ".lst")
+NO_LISTS = ("list_eval_partition.txt", "identity_CelebA.txt")  # of CelebA: splits, persons
 NUM_LINES = 20  # read to recognise a list
 NUMBER = r"-?\d+(?:\.\d*)?"
 ENDING = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True))
@@ -90,7 +91,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _lists(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.iterdir()) if _is_list(file)]
+    files = sorted(folder.iterdir())
+    return [file for file in files if file.name not in NO_LISTS and _is_list(file)]
 
 
 def _is_list(path: Path) -> bool:
