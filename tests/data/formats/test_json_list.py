@@ -38,6 +38,8 @@ FORMS = {
     "object without suffixes": {name[:-4]: labels for name, labels in SORTED.items()},
     "object of texts": {name: ", ".join(labels) for name, labels in SORTED.items()},
     "object of flags": {name: flags(labels) for name, labels in SORTED.items()},
+    "object of objects": {name: {"tags": labels, "width": 8} for name, labels in SORTED.items()},
+    "object under a key": {"version": 1, "images": SORTED},
     "object beside classes": {"classes": NAMES, **SORTED},
     "labels with images": BY_LABEL,
     "objects": objects("file_name", "Tags"),

@@ -58,9 +58,16 @@ class Labels:
 def recognise(source: Path | str) -> str | None:
     """Recognise a folder with ImageSets/Main, itself or one level down."""
     path = Path(source)
-    if not path.is_dir() or not _years(path):
+    years = _years(path) if path.is_dir() else []
+    if not years or _has_no_splits(years[0]):
         return None
-    return f"{_years(path)[0].name} holds ImageSets/Main"
+    return f"{years[0].name} holds ImageSets/Main"
+
+
+def _has_no_splits(folder: Path) -> bool:
+    """Return whether the only list is default.txt, as CVAT exports it: pascal_xml reads that."""
+    names = {file.stem for file in (folder / "ImageSets" / "Main").glob("*.txt")}
+    return "default" in names and not names & {"train", "val", "trainval"}
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
