@@ -75,7 +75,7 @@ def test_boxes_single_classes_and_several_jobs_are_labels(tmp_path):
         "x": 1,
         "x-metadata": {"class-name": "sun", "type": "groundtruth/image-classification"},
     }
-    failed = {"x": 0, "x-metadata": {"failure-reason": "timeout"}}
+    failed = {"x": [], "x-metadata": {"failure-reason": "timeout"}}
     put_lines(
         tmp_path / "o.manifest",
         [entry("a.jpg", **boxes, **single), entry("b.jpg", **boxes), entry("c.jpg", **failed)],

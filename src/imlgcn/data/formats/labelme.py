@@ -50,6 +50,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             ignored += 1
             continue
         shown[file] = [name for name, value in flags.items() if value] + shapes
+    if not shown:
+        raise InputError(f"{folder}: every image is flagged {IGNORE}; none is left")
     contents = dict(read_files)
     names_beside, stated = [], []
     for file in shown:
@@ -57,7 +59,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         inside = (image or file).relative_to(folder)
         names_beside.append(inside.as_posix())
         stated.append((inside.parent / _image_path(contents[file], file)).as_posix())
-    where = locate_any([names_beside, stated], folder / "*.json", options.images)
+    alone = [Path(name).name for name in stated]
+    where = locate_any([names_beside, stated, alone], folder / "*.json", options.images)
     splits = splits_of_folders(names_beside) or [None] * len(where)
     records = [
         Record(name, path, tuple(dict.fromkeys(labels)), split=split)

@@ -124,7 +124,7 @@ def split_folders(folder: Path) -> dict[Path, str]:
 def files_ending(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files of a folder itself that end in one of the suffixes, in order.
 
-    None if they are more than :data:`MAX_FILES`: then each belongs to an image.
+    Nothing if they are more than :data:`MAX_FILES`: then each belongs to an image.
     """
     if not folder.is_dir():
         return []
@@ -140,7 +140,8 @@ def locate_any(
     """Return the file of each image, found under the first of its names that exists.
 
     ``spellings`` are lists of equal length: the names as a tool writes them, and other names that
-    the same images may have. The rest is as for :func:`imlgcn.data.formats.image_files.locate`.
+    the same images may have; the last ones are those of the message. The rest is as for
+    :func:`imlgcn.data.formats.image_files.locate`.
     """
     found: list[list[Path]] = []
     errors: list[InputError] = []
@@ -150,7 +151,7 @@ def locate_any(
         except InputError as error:
             errors.append(error)
     if not found:
-        raise errors[0]
+        raise errors[-1]
     return [
         next((file for file in files if file.is_file()), files[0])
         for files in zip(*found, strict=True)
