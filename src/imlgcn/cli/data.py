@@ -1,11 +1,11 @@
-"""Commands about data: check, split, graph."""
+"""Commands about data: split and graph; and the options that say how data is read."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,17 +18,16 @@ from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
 
-if TYPE_CHECKING:
-    from imlgcn.labels.parents import ProposedParent
-
-HOW, TABLE = "How the data is read", "Label table"
+HOW = "How the data is read"
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="CSV, COCO JSON, folder, zip, or `openclipart`.")
 ]
 Delimiter = Annotated[
     str | None,
     typer.Option(
-        metavar="SIGN", help="Between labels in a CSV (default: found).", rich_help_panel=HOW
+        metavar="SIGN",
+        help="Between labels: a sign, a sequence or a word such as space (default: found).",
+        rich_help_panel=HOW,
     ),
 ]
 Reader = Annotated[
@@ -62,75 +61,29 @@ Fields = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+PresentAbove = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Where labels end in a score, those above it are present (default: asked for).",
+        rich_help_panel=HOW,
+    ),
+]
+NoLabel = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A name which says that an image has no label; may be repeated (default: asked for).",
+        rich_help_panel=HOW,
+    ),
+]
 PARTS = "Splits"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (check, split, graph):
+    for command in (split, graph):
         app.command()(command)
-
-
-def check(
-    data: Data,
-    as_json: Json = False,
-    label_table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Check this label table as well, a CSV (default: none).",
-            rich_help_panel=TABLE,
-        ),
-    ] = None,
-    propose_parents: Annotated[
-        bool,
-        typer.Option(
-            "--propose-parents",
-            help="List labels that 98 % of another label's images have.",
-            rich_help_panel=TABLE,
-        ),
-    ] = False,
-    save_table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a label table, with the proposed parents, to this new CSV "
-            "(default: not written).",
-            rich_help_panel=TABLE,
-        ),
-    ] = None,
-    delimiter: Delimiter = None,
-    reader: Reader = None,
-    variant: Variant = None,
-    images: Images = None,
-    fields: Fields = None,
-) -> None:
-    """Look for what would harm training.
-
-    Exit code 1 when something does.
-
-    Example: imlgcn check photos.csv
-    """
-    from imlgcn.data.check import check_dataset
-
-    if save_table is not None and save_table.exists():
-        raise InputError(f"{save_table} exists; give another name")
-    progress = terminal()
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
-    report = check_dataset(dataset, label_table=label_table, progress=progress)
-    proposed = _proposed(dataset) if propose_parents else []
-    if as_json:
-        more = {"parents": [asdict(pair) for pair in proposed]} if propose_parents else {}
-        typer.echo(json.dumps(report.to_dict() | more, indent=1))
-    else:
-        show.check(report)
-        if propose_parents:
-            show.proposed_parents(proposed)
-    if save_table is not None:
-        _save_table(save_table, dataset, label_table, proposed)
-        progress.say(f"written to {save_table}: look through it, then train with label_table=")
-    if report.harmful:
-        raise typer.Exit(1)
 
 
 def split(
@@ -191,7 +144,7 @@ def split(
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = terminal()
     fields = [*(fields or ()), *([group_by] if group_by else ())]
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), progress)
+    dataset = load(source_of(data, reader, variant, delimiter, images, fields), progress)
     if keep_test:
         splits, table = split_around_test(
             dataset, val=val, seed=seed, group_by=group_by, progress=progress
@@ -233,7 +186,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(source_of(data, reader, variant, delimiter, images, fields), terminal())
+    dataset = load(source_of(data, reader, variant, delimiter, images, fields), terminal())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -251,23 +204,6 @@ def graph(
         show.graph(context, edges[:rules], len(edges), isolated, threshold)
 
 
-def _proposed(dataset: Dataset) -> list[ProposedParent]:
-    from imlgcn.labels.parents import propose_parents
-
-    part = dataset.split("train") if "train" in dataset.splits else dataset
-    return propose_parents(part.names, part.targets)
-
-
-def _save_table(
-    out: Path, dataset: Dataset, base: Path | None, proposed: list[ProposedParent]
-) -> None:
-    from imlgcn.data.label_table_file import read_label_table, write_label_table
-    from imlgcn.labels.label_table import LabelTable
-
-    table = LabelTable.of(dataset.names) if base is None else read_label_table(base, dataset.names)
-    write_label_table(out, table.with_parents((pair.child, pair.parent) for pair in proposed))
-
-
 def source_of(
     data: str,
     reader: str | None,
@@ -275,12 +211,16 @@ def source_of(
     delimiter: str | None,
     images: str | None,
     fields: list[str] | None,
+    present_above: float | None = None,
+    no_label: list[str] | None = None,
 ) -> DataSource:
     """Return the data that a command names."""
-    return DataSource(data, reader, variant, delimiter, images, tuple(fields or ()))
+    more = {"present_above": present_above, "no_label": tuple(no_label or ())}
+    return DataSource(data, reader, variant, delimiter, images, tuple(fields or ()), **more)
 
 
-def _load(source: DataSource, progress: TerminalProgress) -> Dataset:
+def load(source: DataSource, progress: TerminalProgress) -> Dataset:
+    """Read data and say what was read."""
     dataset = source.load(progress)
     progress.say(
         f"{plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')}; {dataset.reason}"

@@ -7,6 +7,7 @@ replaced by its flag, with this one table.
 from __future__ import annotations
 
 import re
+import shlex
 
 # argument -> flag, where the names differ
 RENAMED = {
@@ -29,6 +30,7 @@ SAME = (
     "embedding",
     "engine",
     "epochs",
+    "force",
     "format",
     "graph",
     "grow",
@@ -48,8 +50,11 @@ SAME = (
     "latency",
     "maps",
     "max_drop",
+    "minus_one",
+    "no_label",
     "out",
     "page",
+    "present_above",
     "preset",
     "protocol",
     "reader",
@@ -96,4 +101,4 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
-    return f"{FLAGS[name]} {value.strip(QUOTES)}"
+    return f"{FLAGS[name]} {shlex.quote(value.strip(QUOTES))}"

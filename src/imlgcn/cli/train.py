@@ -8,8 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from imlgcn.cli import show, show_choice
-from imlgcn.cli.data import Data, Delimiter, Fields, Images, Reader, Variant
-from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.data import (
+    Data,
+    Delimiter,
+    Fields,
+    Images,
+    NoLabel,
+    PresentAbove,
+    Reader,
+    Variant,
+)
+from imlgcn.cli.options import Device, Force, terminal
 from imlgcn.config import merge_settings, parse_setting
 
 Out = Annotated[
@@ -199,6 +208,8 @@ def train(
     variant: Variant = None,
     images: Images = None,
     fields: Fields = None,
+    present_above: PresentAbove = None,
+    no_label: NoLabel = None,
     device: Device = "auto",
     keep_support: Annotated[
         bool | None,
@@ -228,6 +239,7 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
     ] = False,
+    force: Force = False,
 ) -> None:
     """Train a tagger on tagged images and write it to a folder.
 
@@ -258,6 +270,8 @@ def train(
         "variant": variant,
         "images": images,
         "fields": fields or None,
+        "present_above": present_above,
+        "no_label": no_label or None,
         "device": None if device == "auto" else device,  # the settings file may name one
     }
     named = {key: value for key, value in arguments.items() if value is not None}
@@ -268,6 +282,7 @@ def train(
         start=start,
         resume=resume,
         replace=overwrite,
+        force=force,
         label_table=label_table,
         progress=terminal(),
         **merge_settings(named, *(_parse(text) for text in set_ or [])),

@@ -22,6 +22,7 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.data.meant_labels import without_labels, without_scores
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
@@ -120,6 +121,8 @@ def load_dataset(
     delimiter: str | None = None,
     images: str | Path | None = None,
     fields: Sequence[str] = (),
+    present_above: float | None = None,
+    no_label: str | Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Dataset:
     """Read a CSV, a COCO instances JSON, a folder, a zip of any of these, or ``openclipart``.
@@ -132,9 +135,12 @@ def load_dataset(
         reader: the name of a format, when the data is not what it looks like.
         variant: words that choose among published treatments of a data set, such as ``labelled`` or
             ``difficult-absent,keep-val``; the module of the format lists its own.
-        delimiter: what separates the labels of an image; found out when not given.
+        delimiter: what separates the labels of an image, a sign, a sequence or a word such as
+            ``space``; found out when not given.
         images: the folder that holds the images; looked for in the usual places when not given.
         fields: columns of a CSV that are no labels, where that is not plain.
+        present_above: where names end in a score (``sea 0.93``), a label is present above this one.
+        no_label: names which say that an image has no label, such as ``none``.
         progress: told about the unpacking of an archive.
 
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
@@ -151,6 +157,9 @@ def load_dataset(
     )
     source = format_.read(data, options)
     check_variant(variant, source)
+    if present_above is not None:
+        source = without_scores(source, present_above)
+    source = without_labels(source, (no_label,) if isinstance(no_label, str) else no_label)
     return Dataset.from_source(source)
 
 

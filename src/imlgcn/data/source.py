@@ -17,7 +17,7 @@ class DataSource:
 
     Attributes:
         path: a CSV, JSON, folder or zip, or ``openclipart``.
-        reader, variant, delimiter, images, fields: as for
+        reader, variant, delimiter, images, fields, present_above, no_label: as for
             :func:`imlgcn.data.dataset.load_dataset`.
     """
 
@@ -27,6 +27,8 @@ class DataSource:
     delimiter: str | None = None
     images: str | None = None
     fields: tuple[str, ...] = ()
+    present_above: float | None = None
+    no_label: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: str | Path | DataSource, **how: Any) -> DataSource:
@@ -34,8 +36,8 @@ class DataSource:
         if isinstance(data, DataSource):
             return data
         given = {key: value for key, value in how.items() if value is not None}
-        if "fields" in given:
-            given["fields"] = tuple(given["fields"])
+        for key in {"fields", "no_label"} & given.keys():
+            given[key] = (given[key],) if isinstance(given[key], str) else tuple(given[key])
         return cls(str(data), **given)
 
     @classmethod
@@ -52,8 +54,10 @@ class DataSource:
         {'data': 'photos.csv', 'delimiter': ';'}
         """
         how = {key: getattr(self, key) for key in HOW}
-        how["fields"] = list(self.fields)
-        return {"data": self.path} | {key: value for key, value in how.items() if value}
+        how |= {"fields": list(self.fields), "no_label": list(self.no_label)}
+        return {"data": self.path} | {
+            key: value for key, value in how.items() if value not in (None, [])
+        }
 
     def load(self, progress: Progress = SILENT) -> Dataset:
         """Read the records; images are not opened.
@@ -64,4 +68,4 @@ class DataSource:
         return load_dataset(self.path, progress=progress, **{k: getattr(self, k) for k in HOW})
 
 
-HOW = ("reader", "variant", "delimiter", "images", "fields")
+HOW = ("reader", "variant", "delimiter", "images", "fields", "present_above", "no_label")

@@ -43,6 +43,7 @@ FILES = (
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = (
     *("data", "reader", "variant", "delimiter", "images", "fields", "from"),
+    *("present_above", "no_label"),
     *("label_table", "label_parents"),
 )
 
