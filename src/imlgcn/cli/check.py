@@ -57,13 +57,12 @@ def check(
             rich_help_panel=TABLE,
         ),
     ] = False,
-    read_images: Annotated[
+    no_images: Annotated[
         bool,
         typer.Option(
-            "--images-too/--no-images",
-            help="Read every image for damaged and equal ones, or only see that it is there.",
+            "--no-images", help="See that image files exist, and read none: seconds, not minutes."
         ),
-    ] = True,
+    ] = False,
     force: Force = False,
     save_table: Annotated[
         Path | None,
@@ -96,7 +95,7 @@ def check(
     read = (data, reader, variant, delimiter, images, fields, present_above, no_label)
     dataset = load(source_of(*read), progress)
     report = check_dataset(
-        dataset, label_table=label_table, images=read_images, force=force, progress=progress
+        dataset, label_table=label_table, images=not no_images, force=force, progress=progress
     )
     proposed = _proposed(dataset) if propose_parents else []
     if as_json:

@@ -215,8 +215,9 @@ def source_of(
     no_label: list[str] | None = None,
 ) -> DataSource:
     """Return the data that a command names."""
-    more = {"present_above": present_above, "no_label": tuple(no_label or ())}
-    return DataSource(data, reader, variant, delimiter, images, tuple(fields or ()), **more)
+    kept = tuple(fields or ())
+    absent = tuple(no_label or ())
+    return DataSource(data, reader, variant, delimiter, images, kept, present_above, absent)
 
 
 def load(source: DataSource, progress: TerminalProgress) -> Dataset:

@@ -50,7 +50,6 @@ SAME = (
     "latency",
     "maps",
     "max_drop",
-    "minus_one",
     "no_label",
     "out",
     "page",

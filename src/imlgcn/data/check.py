@@ -76,8 +76,8 @@ def check_dataset(
         *problem(
             "warning",
             "published_counts",
-            f"[count differs|counts differ] from {'' if published is None else published.name} as "
-            "published; if this should be the whole data set, files are missing or it was "
+            "[count differs|counts differ] from those published for "
+            f"{'' if published is None else published.name}; if this should be the whole data set, files are missing or it was "
             "published in another variant (variant=)",
             () if published is None else published.different,
         ),

@@ -85,7 +85,7 @@ def _repeated_images(dataset: Dataset) -> Iterator[Problem]:
         if (before := first.setdefault(str(record.path), row)) != row
         and (dataset.targets[before] != dataset.targets[row]).any()
     }
-    if 5 * len(differing) >= len(first):
+    if len(differing) > 1 and 5 * len(differing) >= len(first):
         yield from problem(
             "error",
             "repeated_images",
