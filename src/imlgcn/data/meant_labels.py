@@ -16,6 +16,8 @@ def without_labels(source: Source, no_label: Sequence[str]) -> Source:
     Raises:
         InputError: one of them is no label of the data.
     """
+    if not no_label:
+        return source
     for name in no_label:
         if name not in source.labels:
             raise unknown_name("label", name, source.labels)

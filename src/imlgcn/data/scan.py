@@ -72,19 +72,20 @@ def scan_images(
 
 def find_images(paths: Sequence[Path], *, progress: Progress = SILENT) -> list[Scan]:
     """Return which files are missing, without reading any; each folder is listed once."""
-    folders: dict[Path, set[str]] = {}
+    folders: dict[str, set[str]] = {}
     scans = []
     with progress.bar("Looking for images", len(paths)) as advance:
         for path in paths:
-            if (names := folders.get(path.parent)) is None:
-                names = folders[path.parent] = _file_names(path.parent)
-            found = path.name in names or path.is_file()  # the second where case does not matter
+            folder, name = os.path.split(path)
+            if (names := folders.get(folder)) is None:
+                names = folders[folder] = _file_names(folder or ".")
+            found = name in names or path.is_file()  # the second where case does not matter
             scans.append(Scan() if found else _missing(path))
             advance(1)
     return scans
 
 
-def _file_names(folder: Path) -> set[str]:
+def _file_names(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as entries:
             return {entry.name for entry in entries if entry.is_file()}
