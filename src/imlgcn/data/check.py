@@ -77,8 +77,8 @@ def check_dataset(
             "warning",
             "published_counts",
             "[count differs|counts differ] from those published for "
-            f"{'' if published is None else published.name}; if this should be the whole data set, files are missing or it was "
-            "published in another variant (variant=)",
+            f"{'' if published is None else published.name}; if this should be the whole data "
+            "set, files are missing or it was published in another variant (variant=)",
             () if published is None else published.different,
         ),
         *misread(dataset, labels, force=force),

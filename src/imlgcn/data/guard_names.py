@@ -19,6 +19,10 @@ SCORE = re.compile(
     r"(.*[^\W\d].*?)[\s:=,(]+\(?([-+]?\d*[.]\d+(?:[eE][-+]?\d+)?|\d+(?:[.]\d+)?\s*%)\)?"
 )
 COUNTED = re.compile(r"(.*[^\W\d].*?)[\s:=x×(]+(\d{1,2})\)?")
+LEADING = re.compile(r"\(?(\d*[.]\d+|\d{1,3}(?:[.]\d+)?\s*%?)\)?\s*[x×:,)]?\s+(\D.*[^\W\d].*|\D)")
+PREFIX = re.compile(r"(?:labels?|tags?|classe?s?|keywords?|captions?)\s*[:=](?!:)", re.I)
+CUT = re.compile(r"^[,;|]\s*\w|\w\s*[,;|]$")
+VECTOR = re.compile(r"[01]{3,}")
 BOOLEANS = {"0", "1", "-1", "0.0", "1.0", "-1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
 SENTENCE = re.compile(r"(?:a|an|the|there|this|it|in|on|two|some|photo|picture|image)\b", re.I)
 DOUBLE = ('"', "“", "”")  # quotes that no name begins or ends with
@@ -83,7 +87,9 @@ def _fractions(names: Names) -> Iterator[Problem]:
 
 
 def _booleans(names: Names) -> Iterator[Problem]:
-    if all(name.lower() in BOOLEANS for name in names.names):
+    vectors = len({len(name) for name in names.names if VECTOR.fullmatch(name)}) == 1
+    vectors = vectors and all(VECTOR.fullmatch(name) for name in names.names)
+    if vectors or all(name.lower() in BOOLEANS for name in names.names):
         yield from problem(
             "error",
             "booleans_as_labels",
@@ -103,26 +109,37 @@ def _files(names: Names) -> Iterator[Problem]:
 
 
 def _scores(names: Names) -> Iterator[Problem]:
-    found = [name for name in names.names if SCORE.fullmatch(name)]
+    """Scores and counts behind names or in front of them; an index belongs to one name each."""
+    found = {name: parts for name in names.names if (parts := name_and_score(name))}
     if 2 * len(found) < len(names.names):
         return
-    text = (
-        "[label ends|labels end] in a score, as a tagger writes it: present_above=0.5 takes the "
-        "names whose score is above that number, present_above=0 all"
-    )
-    yield from problem("error", "scores_in_names", text, found)
-
-
-def _counted(names: Names) -> Iterator[Problem]:
-    found = [match for name in names.names if (match := COUNTED.fullmatch(name))]
-    bases = Counter(match[1].strip() for match in found)
-    if len(bases) < 2 or 2 * len(found) < len(names.names) or min(bases.values()) < 2:
+    bases = Counter(base for base, _ in found.values())
+    whole = all(re.fullmatch(r"\d+", score) for _, score in found.values())
+    recurring = 3 * sum(count for count in bases.values() if count > 1) >= 2 * len(found)
+    scores = {score for _, score in found.values()}
+    every = 10 * len(found) >= 9 * len(names.names) and len(scores) < len(found)
+    if whole and (len(bases) < 2 or not (recurring or every)):
         return
-    text = (
-        "[label ends|labels end] in a number, the same names with several: present_above=0 takes "
+    yield from problem(
+        "error",
+        "scores_in_names",
+        "[label has a score or a number|labels have scores or numbers] behind or before the name: "
+        "present_above=0.5 takes the names whose number is above that, present_above=0 all",
+        [*found],
     )
-    text += "the names whose number is above 0"
-    yield from problem("error", "scores_in_names", text, [match[0] for match in found])
+
+
+def name_and_score(name: str) -> tuple[str, str] | None:
+    """Return a name and the number behind it or before it; None if there is none.
+
+    >>> name_and_score("open sea: 93 %"), name_and_score("2 boats"), name_and_score("boeing 747")
+    (('open sea', '93 %'), ('boats', '2'), None)
+    """
+    if found := SCORE.fullmatch(name) or COUNTED.fullmatch(name):
+        return found[1].strip(" ("), found[2]
+    if found := LEADING.fullmatch(name):
+        return found[2].strip(), found[1]
+    return None
 
 
 def _marks(names: Names) -> Iterator[Problem]:
@@ -131,8 +148,9 @@ def _marks(names: Names) -> Iterator[Problem]:
         yield from problem(
             "error",
             "marks_around_names",
-            "[label has|labels have] brackets or quotes around [it|them]: a list was taken apart "
-            "at the wrong signs; write one of ; , | between labels, and say so: delimiter=';'",
+            "[label has|labels have] brackets, quotes or signs around [it|them]: a list was taken "
+            "apart at the wrong signs; write one of ; , | between labels, and say which "
+            "(delimiter=';')",
             found,
         )
 
@@ -142,6 +160,8 @@ def _is_marked(name: str) -> bool:
     if any(name.count(left) != name.count(PAIRS[left]) for left in "[{"):
         return True
     first, last = name[:1], name[-1:]
+    if PREFIX.match(name) or CUT.search(name):
+        return True
     if first in DOUBLE or last in DOUBLE or (len(name) > 1 and PAIRS.get(first) == last):
         return True
     return first == "'" and " " not in name
@@ -155,7 +175,7 @@ def _combinations(names: Names) -> Iterator[Problem]:
     if found is None:
         return
     loose = found.sign in LOOSE_SIGNS or found.sign.isalpha()
-    if names.single < 0.9 and (loose and not found.certain):
+    if names.single < 0.9 and loose and not found.firm:
         return
     compounds = [name for name in shown if found.sign in name]
     sign = "space" if found.sign == " " else found.sign
@@ -163,22 +183,28 @@ def _combinations(names: Names) -> Iterator[Problem]:
         "error",
         "combinations_as_labels",
         f"[label is a combination|labels are combinations] of the words of others: "
-        f"delimiter={sign!r} would make {found.words} labels of {found.names}",
+        f"delimiter='{sign}' would make {found.words} labels of {found.names}",
         compounds,
     )
 
 
 def _captions(names: Names) -> Iterator[Problem]:
-    words = [len(name.split()) for name in names.names]
-    sentences = [
-        name
-        for name, count in zip(names.names, words, strict=True)
-        if count > 7 or (count > 3 and (SENTENCE.match(name) or name.endswith((".", "!"))))
-    ]
-    if 2 * len(sentences) >= len(names.names):
-        text = "[label is a whole sentence|labels are whole sentences]: captions are no labels; "
+    yield from _sentences(names, lambda name: bool(SENTENCE.match(name)) or name[-1:] in ".!")
+
+
+def _long_names(names: Names) -> Iterator[Problem]:
+    yield from _sentences(names, lambda name: len(name.split()) > 7)
+
+
+def _sentences(names: Names, is_sentence: Callable[[str], bool]) -> Iterator[Problem]:
+    found = [name for name in names.names if len(name.split()) > 3 and is_sentence(name)]
+    if 2 * len(found) >= len(names.names):
         yield from problem(
-            "error", "sentences_as_labels", text + "name what images have in common", sentences
+            "error",
+            "sentences_as_labels",
+            "[label is a whole sentence|labels are whole sentences]: captions are no labels; name "
+            "what images have in common",
+            found,
         )
 
 
@@ -195,6 +221,6 @@ def _nothing_recurs(names: Names) -> Iterator[Problem]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *(_boxes, _fractions, _booleans, _files, _scores, _counted, _marks),
-    *(_combinations, _captions, _nothing_recurs),
+    *(_boxes, _fractions, _booleans, _files, _scores, _marks),
+    *(_captions, _combinations, _long_names, _nothing_recurs),
 )

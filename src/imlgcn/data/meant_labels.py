@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imlgcn.config import unknown_name
 from imlgcn.data.formats.base import Record, Source
-from imlgcn.data.guard_names import COUNTED, SCORE
+from imlgcn.data.guard_names import name_and_score
 
 
 def without_labels(source: Source, no_label: Sequence[str]) -> Source:
@@ -61,8 +61,8 @@ def _score(name: str) -> tuple[str, float | None]:
     >>> _score("open sea: 93 %"), _score("sea")
     (('open sea', 0.93), ('sea', None))
     """
-    if found := SCORE.fullmatch(name) or COUNTED.fullmatch(name):
-        number = found[2].replace(" ", "")
-        value = float(number.removesuffix("%"))
-        return found[1].strip(), value / 100 if number.endswith("%") else value
-    return name, None
+    if (parts := name_and_score(name)) is None:
+        return name, None
+    number = parts[1].replace(" ", "")
+    value = float(number.removesuffix("%"))
+    return parts[0], value / 100 if number.endswith("%") else value

@@ -33,6 +33,8 @@ def read_list(cell: str) -> list[str] | None:
         InputError: a list that is not one of labels, or that was cut short.
     """
     text = _without_call(cell.strip())
+    if text[:1] in ("'", '"') and not QUOTED.sub("", text).strip(" ,;|"):
+        return _names(text)
     if text[:1] == "<" and ANGLES.fullmatch(text):
         return re.findall(r"<([^<>]+)>", text)
     if PAIRS.get(text[:1]) != text[-1:]:
@@ -61,20 +63,17 @@ def _without_call(text: str) -> str:
     return inner if inner[:1] in PAIRS else f"[{inner}]"
 
 
-def read_plain_list(cell: str) -> list[str] | None:
-    """Return the labels of ``[sea, sun]``, ``{sea,sun}`` or ``[sea sun]``, without quotes.
+def without_brackets(cell: str) -> str | None:
+    """Return what is in the brackets of ``[sea, sun]`` or ``{sea,sun}``; None without any.
 
-    It is a list only where every cell of the data is one.
-
-    >>> read_plain_list("[open sea, sun]"), read_plain_list("[sea sun]"), read_plain_list("sea")
-    (['open sea', 'sun'], ['sea', 'sun'], None)
+    >>> without_brackets("[open sea, sun]"), without_brackets("sea")
+    ('open sea, sun', None)
     """
     text = cell.strip()
-    if PAIRS.get(text[:1]) != text[-1:] or any(mark in text[1:-1] for mark in "[]{}"):
-        return None
     inner = text[1:-1]
-    parts = inner.split("," if "," in inner else ";" if ";" in inner else None)
-    return [part for raw in parts if (part := raw.strip())]
+    if PAIRS.get(text[:1]) != text[-1:] or any(mark in inner for mark in "[]{}"):
+        return None
+    return inner.strip()
 
 
 def _literal(text: str) -> Any:
@@ -123,7 +122,11 @@ def _quoted(text: str) -> list[str] | None:
     rest = QUOTED.sub(" ", text[1:-1])
     if rest.strip():
         return None
-    return [single or double for single, double in QUOTED.findall(text[1:-1])]
+    return _names(text[1:-1])
+
+
+def _names(text: str) -> list[str]:
+    return [single or double for single, double in QUOTED.findall(text)]
 
 
 def _quoted_array(text: str) -> list[str] | None:

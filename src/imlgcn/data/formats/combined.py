@@ -12,8 +12,25 @@ from dataclasses import dataclass
 
 SIGNS = (
     *(";", ",", "|", "/", "+", "&", "\\", ">", "、", "，", "；", "·", "•", "~", "*", ":", "."),
-    *(" and ", " und ", "-", "_", " "),
+    *("^", "%20", "<br>", " and ", " und ", "-", "_", " "),
 )
+NO_NAMES = {
+    "a",
+    "an",
+    "the",
+    "and",
+    "or",
+    "of",
+    "with",
+    "in",
+    "on",
+    "at",
+    "by",
+    "to",
+    "is",
+    "und",
+    "et",
+}
 LOOSE_SIGNS = ("-", "_", " ", ".", ":")  # which are inside of names, too
 
 
@@ -29,6 +46,7 @@ class Combination:
         long: names of three words or more.
         explained: fraction of the compounds whose every word is in another name as well.
         free: fraction of their words that are alone somewhere, or in several places in a name.
+        sentences: whether one of the words is no name, such as "and".
     """
 
     sign: str
@@ -38,12 +56,18 @@ class Combination:
     long: int
     explained: float
     free: float
+    sentences: bool
 
     @property
     def certain(self) -> bool:
         """Whether the sign separates labels without doubt."""
-        few = 3 * self.words <= 2 * self.names
-        return few and self.long >= 2 and self.explained >= 0.9 and self.free >= 0.6
+        return self.firm and self.long >= 2 and not self.sentences
+
+    @property
+    def firm(self) -> bool:
+        """Whether few words make most of the names, in every company."""
+        few = 3 * self.words <= 2 * self.names and 2 * self.compounds >= self.names
+        return few and self.explained >= 0.9 and self.free >= 0.6
 
     @property
     def likely(self) -> bool:
@@ -86,6 +110,7 @@ def combination(names: Iterable[str], sign: str) -> Combination | None:
         sum(len(parts) > 2 for parts in compounds),
         explained / len(compounds),
         free / len(inside),
+        any(word.lower() in NO_NAMES for word in inside),
     )
 
 

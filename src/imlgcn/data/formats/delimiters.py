@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.cell_lists import read_list, read_plain_list
+from imlgcn.data.formats.cell_lists import read_list, without_brackets
 from imlgcn.data.formats.combined import combination
 from imlgcn.numbers import plural
 
@@ -29,7 +29,7 @@ WORDS = {
     "line": "\n",
     "newline": "\n",
 }
-CLOSING = ("]", "}", ")", ">")
+CLOSING = ("]", "}", ")", ">", "'", '"')
 ENTITY = re.compile(r"&#?\w+;")  # &amp; is no delimiter
 
 RowLabels = tuple[Sequence[str], Sequence[str]]  # present and unknown labels of an image
@@ -62,6 +62,7 @@ def split_cells(
         InputError: the delimiter cannot be told, or a label is both present and unknown.
     """
     lists = _lists(cells, where)
+    cells = _unwrapped(cells, lists)
     texts = [cell for cell, labels in zip(cells, lists, strict=True) if labels is None]
     if delimiter is not None:
         delimiter = spelled_out(delimiter)
@@ -168,13 +169,20 @@ def _lists(cells: Sequence[str], where: Callable[[int], str]) -> list[list[str] 
             found.append(read_list(cell) if cell.rstrip()[-1:] in CLOSING else None)
         except InputError as error:
             raise InputError(f"{where(row)}{error}") from None
-    if any(labels for labels in found):
-        return found
-    plain = [read_plain_list(cell) if cell else None for cell in cells]
-    every = any(plain) and all(
-        labels is not None for labels, cell in zip(plain, cells, strict=True) if cell
-    )
-    return plain if every else [None] * len(cells)
+    return found
+
+
+def _unwrapped(cells: Sequence[str], lists: Sequence[list[str] | None]) -> Sequence[str]:
+    """Return the cells without brackets around them, where all are so, or others are lists."""
+    inner = [without_brackets(cell) for cell in cells]
+    plain = [
+        text is not None
+        for cell, text, labels in zip(cells, inner, lists, strict=True)
+        if labels is None and cell.strip()
+    ]
+    if not plain or not (all(plain) or any(lists)):
+        return cells
+    return [cell if text is None else text for cell, text in zip(cells, inner, strict=True)]
 
 
 def _judge(parts: Iterable[str], where: str) -> tuple[list[str], list[str]]:
