@@ -21,6 +21,14 @@ LONG = [
     *("boeing 747", "airbus a320", "area 51", "level 2", "rock 'n' roll", "salt & pepper", "AC/DC"),
     *("T-shirt", "e-mail", "Bird (animal)", "St. Bernard", "M&M's", "7 Up", "9 to 5", "'70s"),
 ]
+CROSSED = [
+    f"{size} {colour} {thing}"
+    for size in ("big", "small", "tiny")
+    for colour in ("red", "blue", "green")
+    for thing in ("car", "bus", "hat")
+]
+PARTLY = ["palm", "tree", "palm tree", "open", "sea", "open sea", "sea tree"]
+NUMBERED = [[f"class {n}" for n in range(12)], [f"{n} {word}" for n, word in enumerate(WORDS)]]
 
 
 def dataset(images, reason="", unknown=()) -> Dataset:
@@ -56,10 +64,19 @@ def written(way):
     return dataset([[way(labels)] for labels in several(WORDS, most=3)])
 
 
-@pytest.mark.parametrize("names", [WORDS, COCO, LONG, [str(n) for n in range(2, 30)]])
+@pytest.mark.parametrize(
+    "names", [WORDS, COCO, LONG, CROSSED, *NUMBERED, [*map(str, range(2, 30))]]
+)
 @pytest.mark.parametrize("most", [1, 3])
 def test_clean_names_are_not_asked_about(names, most):
     assert kinds(dataset(several(names, images=300, most=most))) == {}
+
+
+def test_names_that_share_words_are_asked_about_only_where_each_image_has_one():
+    assert kinds(dataset(several(PARTLY, images=300, most=3))) == {}
+    assert "combinations_as_labels" in kinds(dataset(several(PARTLY, images=300, most=1)))
+    cycle = ["sea lion", "lion cub", "cub scout", "scout sea"]
+    assert kinds(dataset(several(cycle, most=1))) == {}, "as many words as names explain nothing"
 
 
 def test_the_embedded_data_are_not_asked_about():
@@ -135,6 +152,8 @@ def test_an_image_with_a_row_for_each_label_is_asked_about():
     assert "2 images have several rows" in kinds(data)["repeated_images"]
     same = Dataset.from_source(Source(["sea", "sun"], records[:1] * 4, "test", ""))
     assert kinds(same) == {}
+    once = Dataset.from_source(Source(["sea", "sun"], records, "test", ""))
+    assert kinds(once) == {}, "a single image is a conflict, no way of writing"
 
 
 def test_force_makes_warnings_of_errors():

@@ -8,6 +8,7 @@ Letters used in shapes: N images, L labels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ import numpy as np
 from imlgcn.config import InputError
 from imlgcn.data.check_labels import LabelCount, count_labels
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.guard_names import Names, what_names_are
+from imlgcn.data.guard_names import what_names_are
+from imlgcn.data.guard_seen import Names
 from imlgcn.data.guard_words import metadata, no_label_words
 from imlgcn.data.problems import NUM_EXAMPLES, Problem, problem
 
@@ -58,7 +60,7 @@ def _names(dataset: Dataset, labels: Sequence[LabelCount]) -> Names:
         [label.present for label in labels],
         labelled,
         float((per_image == 1).sum() / labelled) if labelled else 0.0,
-        columns="column" in dataset.reason.rpartition("; ")[2],
+        columns=bool(re.search(r"labels are [\d,]+ columns?", dataset.reason)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from imlgcn.data.guard_names import Names
+from imlgcn.data.guard_seen import Names
 from imlgcn.data.problems import Problem, problem
 
 NO_LABEL = {

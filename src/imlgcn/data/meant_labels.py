@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from imlgcn.config import unknown_name
 from imlgcn.data.formats.base import Record, Source
-from imlgcn.data.guard_names import name_and_score
+from imlgcn.data.guard_values import name_and_score
 
 
 def without_labels(source: Source, no_label: Sequence[str]) -> Source:

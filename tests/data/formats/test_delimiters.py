@@ -22,6 +22,7 @@ IMAGES = [
     ["boat"],
     ["palm tree"],
 ]
+TREES = ("oak", "pine", "elm")
 
 
 def quoted(name: str) -> str:
@@ -81,6 +82,9 @@ def test_words_that_recur_in_every_company_are_labels_between_spaces(sign):
         ["red shirt", "red hat", "blue shirt", "blue hat", "green hat", "green shirt"],
         ["oak", "oak leaf", "maple", "maple leaf", "leaf", "pine", "pine cone", "cone"],
         ["km/h", "m/s", "m", "s"],
+        [f"{a} {b} {c}" for a in ("big", "tiny", "odd") for b in ("red", "blue") for c in "xyz"],
+        ["oak", "pine", "elm", "leaf", "cone"]
+        + [f"{t} {x}" for t in TREES for x in ("leaf", "cone")],
         ["boat and sea and sun", "boat and sun", "sea and sun", "boat", "sea", "sun"],
     ],
 )

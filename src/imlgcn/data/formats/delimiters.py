@@ -6,31 +6,14 @@ gives the same labels wherever it stands.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.cell_lists import read_list, without_brackets
-from imlgcn.data.formats.combined import combination
-from imlgcn.numbers import plural
+from imlgcn.data.formats.which_delimiter import choose_delimiter, lines_of, spelled_out
 
-LABEL_DELIMITERS = ";|,"
-ALWAYS = ("\n", "\r", "\t", "\v", "\f")  # in no name: they separate wherever they are
-WORDS = {
-    "space": " ",
-    "tab": "\t",
-    "comma": ",",
-    "semicolon": ";",
-    "bar": "|",
-    "pipe": "|",
-    "slash": "/",
-    "hash": "#",
-    "line": "\n",
-    "newline": "\n",
-}
 CLOSING = ("]", "}", ")", ">", "'", '"')
-ENTITY = re.compile(r"&#?\w+;")  # &amp; is no delimiter
 
 RowLabels = tuple[Sequence[str], Sequence[str]]  # present and unknown labels of an image
 
@@ -42,7 +25,7 @@ class SplitCells:
     names: list[str]  # sorted
     rows: list[RowLabels]
     how: str  # for the reader's reason, such as "labels are separated by ';'"
-    delimiter: str | None  # None = cells are lists as programs write them
+    delimiter: str | None = None  # None = cells are lists as programs write them
 
 
 def split_cells(
@@ -87,52 +70,6 @@ def split_cells(
         else f"labels are separated by {delimiter!r}"
     )
     return SplitCells(names, judged, how, delimiter)
-
-
-def spelled_out(delimiter: str) -> str:
-    r"""Return a delimiter as it stands in the data; it may be given as a word or escaped.
-
-    >>> spelled_out("space"), spelled_out(r"\t"), spelled_out(", ")
-    (' ', '\t', ', ')
-    """
-    if delimiter == "":
-        raise InputError("delimiter= takes a sign such as ';', or a word such as space; got none")
-    return WORDS.get(delimiter.lower(), delimiter.replace(r"\t", "\t").replace(r"\n", "\n"))
-
-
-def choose_delimiter(cells: Sequence[str], where: str = "") -> str:
-    """Return the delimiter between labels; ``;`` if there is none.
-
-    ``;`` wins; of ``|`` and ``,`` only one may occur. A slash or a space separates where the words
-    recur in other companies, ``#`` where every label begins with it.
-
-    >>> choose_delimiter(["dog|cat", "dog"])
-    '|'
-    >>> choose_delimiter(["ball, tennis;dog"])
-    ';'
-    >>> choose_delimiter(["sea sun", "sun", "sea boat sun", "boat sea sun", "boat", "boat sun"])
-    ' '
-
-    Raises:
-        InputError: both ``|`` and ``,`` occur.
-    """
-    lines = [line for cell in cells for line in _lines(cell)]
-    found = {mark: number for mark in LABEL_DELIMITERS if (number := _count(mark, lines))}
-    if len(found) == 1 or ";" in found:
-        return next(iter(found))
-    if len(found) > 1:
-        marks = " and ".join(map(repr, found))
-        options = " or ".join(
-            f"delimiter={mark!r} (in {plural(number, 'image')})" for mark, number in found.items()
-        )
-        raise InputError(
-            f"{where}labels contain both {marks}; tell which separates them: {options}"
-        )
-    signs = "/ " if len(lines) <= len(cells) else ""  # with a label a line, spaces are inside
-    if _are_hashed(lines):
-        return "#"
-    certain = (s for s in signs if (each := combination(lines, s)) and each.certain)
-    return next(certain, ";")
 
 
 def parse_labels(
@@ -199,17 +136,10 @@ def _without_hashes(row: tuple[list[str], list[str]]) -> tuple[list[str], list[s
     return present, unknown
 
 
-def _lines(cell: str) -> list[str]:
-    """Return the parts of a text between signs that separate wherever they are."""
-    for sign in ALWAYS[1:]:
-        cell = cell.replace(sign, "\n")
-    return [line for raw in cell.split("\n") if (line := raw.strip())]
-
-
 def _parts(cell: str, delimiter: str) -> list[str]:
     """Return the parts of a cell, without quotes around them; quotes hide a delimiter."""
     parts = []
-    for line in _lines(cell):
+    for line in lines_of(cell):
         open_part = ""
         for piece in line.split(delimiter):
             part = f"{open_part}{delimiter}{piece}" if open_part else piece
@@ -225,17 +155,3 @@ def _parts(cell: str, delimiter: str) -> list[str]:
         if open_part:
             parts += [piece.strip() for piece in open_part.split(delimiter)]
     return parts
-
-
-def _count(mark: str, lines: Sequence[str]) -> int:
-    """Return in how many texts a mark stands between labels, not in ``;)`` or ``&amp;``."""
-    sign = re.escape(mark)
-    between = re.compile(
-        rf"[^\s:;,|/\\^=<>@(]\s*{sign}(?=\s*(?:[^\s;,|/\\)=<>^]|{sign}|$))|^\s*{sign}"
-    )
-    return sum(mark in line and bool(between.search(ENTITY.sub("_", line))) for line in lines)
-
-
-def _are_hashed(lines: Sequence[str]) -> bool:
-    every = all(word.startswith("#") and len(word) > 1 for line in lines for word in line.split())
-    return every and any(line.count("#") > 1 for line in lines)
