@@ -24,12 +24,13 @@ class Case:
     """One input: the command's words after ``imlgcn check``, and what must come of them."""
 
     data: str  # folder or file
-    # images that show each; None = nothing can be learnt
+    # images that show each; None = it must be refused
     labels: Mapping[str, int] | None = field(default_factory=lambda: SIX)
     options: tuple[str, ...] = ()
-    images: int | None = 24
+    images: int = 24
     splits: Mapping[str, int] | None = None  # None = not asked
     may_have: tuple[str, ...] = ()  # labels that may be there as well
+    names: tuple[str, ...] = ()  # what the FILE of a hint holds, a name a line
     waits: str = ""  # what is not written yet
 
     @property
@@ -68,7 +69,11 @@ CASES = (
     Case("columns-filename-tags/photos.csv", waits=TABLES),
     Case("comma-unquoted/photos.csv", waits=TABLES),
     Case("counts/photos.csv", waits=TABLES),
-    Case("cp1252/photos.csv", waits=TABLES),
+    Case(
+        "cp1252/photos.csv",
+        {"sea": 10, "sand": 10, "Bäume": 6, "boat": 8, "person": 10, "sun": 8},
+        waits=TABLES,
+    ),
     Case("cvat-images-xml/annotations.xml", waits=FILES),
     Case("danbooru-json/posts.json", waits=JSON),
     Case("deepfashion-txt/list_attr_img.txt", waits=TABLES),
@@ -82,10 +87,10 @@ CASES = (
     Case("folder-per-label", waits=FILES),
     Case("gallery-dl-json", waits=JSON),
     Case("half-without-suffix/photos.csv", waits=TABLES),
-    Case("hashnet-list/train.txt", renamed(*map(str, range(6))), waits=FILES),
+    Case("hashnet-list/train.txt", names=tuple(SIX), waits=FILES),
     Case("hf-metadata-jsonl", waits=PYTHON),
     Case("hf-parquet", waits=PYTHON),
-    Case("hpa/train.csv", renamed("0", "5", "10", "15", "20", "25"), waits=TABLES),
+    Case("hpa/train.csv", labels=None),  # four grey files for each image
     Case("images-elsewhere-planet/train_v2.csv", PLANET, waits=TABLES),
     Case("images-elsewhere-plant/train.csv", PLANT, ("--delimiter", " "), waits=TABLES),
     Case("imet-folder", IMET, waits=TABLES),
@@ -106,13 +111,18 @@ CASES = (
         renamed("Sea", "Sand", "Tree", "Boat", "Person", "Sun"),
         waits=TABLES,
     ),
-    Case("mxnet-lst/train.lst", renamed(*map(str, range(6))), waits=FILES),
+    Case("mxnet-lst/train.lst", names=tuple(SIX), waits=FILES),
     Case(
         "nan-cells/photos.csv",
         {"sea": 7, "sand": 8, "tree": 3, "boat": 6, "person": 9, "sun": 6},
         waits=TABLES,
     ),
-    Case("no-header/photos.csv", images=None, waits=TABLES),
+    Case(
+        "no-header/photos.csv",  # its first line is an image, too, which has a second line
+        {"sea": 11, "sand": 10, "tree": 6, "boat": 8, "person": 10, "sun": 8},
+        images=25,
+        waits=TABLES,
+    ),
     Case("no-suffix-in-csv/photos.csv", waits=TABLES),
     Case(
         "none-as-label/photos.csv",

@@ -14,6 +14,15 @@ from .expected import CASES, Case
 OPTION = re.compile(r"--[a-z][a-z-]*(?:[ =](?:'[^']*'|\"[^\"]*\"|[^\s,;:)'\"]+))?")
 
 
+FIRST = {}  # what the command of each case said, for both tests
+
+
+def first_outcome(cli, cases, case: Case):
+    if case.name not in FIRST:
+        FIRST[case.name] = ask(cli, cases, case)
+    return FIRST[case.name]
+
+
 def ask(cli, cases, case: Case, *more: str):
     return cli("check", cases / case.data, *case.options, *more, "--no-images", "--json")
 
@@ -27,7 +36,7 @@ def read_as_meant(outcome, case: Case) -> bool:
     counts = {name: n for name, n in counts.items() if name not in case.may_have}
     return (
         counts == dict(case.labels)
-        and found["num_images"] == (case.images or found["num_images"])
+        and found["num_images"] == case.images
         and found["splits"] == (case.splits or found["splits"])
     )
 
@@ -64,15 +73,17 @@ def test_every_case_of_the_archive_is_in_the_table(cases):
 
 
 @pytest.mark.parametrize("case", parameters())
-def test_a_case_is_read_as_meant_or_refused_with_a_hint_that_works(cli, cases, case):
-    first = ask(cli, cases, case)
+def test_a_case_is_read_as_meant_or_refused_with_a_hint_that_works(cli, cases, case, tmp_path):
+    first = first_outcome(cli, cases, case)
     if read_as_meant(first, case):
         return
     assert first.code in (1, 2), f"silently other labels: {seen(first)}"
     if case.labels is None:
         return
     offered = hints(first)
+    (tmp_path / "names.txt").write_text("\n".join(case.names))
     for option in offered:
+        option = [str(tmp_path / "names.txt") if word == "FILE" else word for word in option]
         if read_as_meant(ask(cli, cases, case, *option), case):
             return
     raise AssertionError(
@@ -82,5 +93,5 @@ def test_a_case_is_read_as_meant_or_refused_with_a_hint_that_works(cli, cases, c
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_case_is_silently_read_as_other_labels(cli, cases, case):
-    outcome = ask(cli, cases, case)
+    outcome = first_outcome(cli, cases, case)
     assert outcome.code or read_as_meant(outcome, case), seen(outcome)
