@@ -1,6 +1,7 @@
 """imlgcn check and train where labels look misread."""
 
 import json
+import shutil
 
 import pytest
 
@@ -22,13 +23,17 @@ def test_check_stops_with_the_option_that_mends_it(cli, odd):
     assert "warning: " in forced.out
 
 
-def test_check_as_json_names_flags_and_lists_every_member(cli, rewrite):
-    twice = rewrite(lambda row: row)
-    twice.write_text(twice.read_text() + twice.read_text().partition("\n")[2])
-    content = json.loads(cli("check", twice, "--json").out)
-    found = {problem["kind"]: problem for problem in content["problems"]}["duplicate"]
-    assert found["count"] == len(found["groups"]) == len(found["examples"]) == 72
-    assert all(len(group) == 2 for group in found["groups"])
+def test_check_as_json_names_flags_and_lists_every_member(cli, odd, shapes, tmp_path):
+    for number in range(72):
+        shutil.copy(shapes.parent / f"{number:02}.png", tmp_path)
+    rows = odd.read_text().replace(f"{shapes.parent}/", "").partition("\n")[2]
+    odd.write_text(odd.read_text() + rows)
+    problems = json.loads(cli("check", odd, "--json").out)["problems"]
+    found = {problem["kind"]: problem for problem in problems}
+    assert "--delimiter +" in found["combinations_as_labels"]["message"]
+    equal = found["duplicate"]
+    assert equal["count"] == len(equal["groups"]) == len(equal["examples"]) == 72
+    assert all(len(group) == 2 for group in equal["groups"])
 
 
 def test_train_stops_before_any_work_unless_forced(cli, odd, tmp_path, monkeypatch):
