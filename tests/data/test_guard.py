@@ -127,6 +127,17 @@ def test_a_name_that_may_mean_no_label_is_a_question(name):
     assert f"no_label={name!r}" in found["no_label_as_label"]
 
 
+def test_a_zero_among_words_may_mean_no_label_among_numbers_it_is_a_number():
+    assert "no_label='0'" in kinds(dataset([*several(WORDS), ["0"]]))["no_label_as_label"]
+    assert kinds(dataset(several([str(number) for number in range(9)]))) == {}
+
+
+@pytest.mark.parametrize("name", ["unknown", "TODO", "??", "not labeled"])
+def test_a_name_that_may_mean_not_labelled_is_a_question(name):
+    found = kinds(dataset([*several(WORDS), [name]]))
+    assert f"no_label={name!r}" in found["not_labelled_as_label"]
+
+
 def test_metadata_is_asked_about_where_labels_are_columns():
     images = several([*WORDS, "is_valid", "Sex"])
     found = kinds(dataset(images, reason="csv; labels are 8 columns"))["metadata_as_labels"]

@@ -11,17 +11,13 @@ from imlgcn.data.problems import Problem, problem
 NO_LABEL = {
     *("nan", "none", "null", "nil", "na", "n/a", "n.a.", "<na>", "#n/a", "undefined", "-", "--"),
     *("nofinding", "nofindings", "nolabel", "nolabels", "notag", "notags", "noclass", "noclasses"),
-    *(
-        "noobject",
-        "noobjects",
-        "nothing",
-        "empty",
-        "unlabeled",
-        "unlabelled",
-        "untagged",
-        "notlabeled",
-    ),
-    *("notapplicable", "noneoftheabove", "noneofthese", "missing", "[]", "{}", "''", '""'),
+    *("noobject", "noobjects", "nothing", "empty", "notapplicable", "noneoftheabove"),
+    *("noneofthese", "[]", "{}", "''", '""'),
+}
+ZERO = {"0", "0.0", "-1", "false"}  # among names of words
+NOT_LABELLED = {
+    *("unknown", "unlabeled", "unlabelled", "untagged", "notlabeled", "notlabelled", "todo", "tbd"),
+    *("?", "??", "missing", "unsure", "dontknow", "don'tknow", "notsure", "skip", "skipped"),
 }
 METADATA = {
     *(
@@ -71,13 +67,25 @@ def _plain(name: str) -> str:
 
 def no_label_words(names: Names) -> Iterator[Problem]:
     """Yield names that may mean that an image has no label; whether they do, the owner knows."""
-    found = [name for name in names.names if _plain(name) in NO_LABEL]
+    plain = {name: _plain(name) for name in names.names}
+    numbers = sum(bool(re.fullmatch(r"[-\d.]+", word)) for word in plain.values())
+    none = NO_LABEL | ZERO if 2 * numbers < len(plain) else NO_LABEL
+    found = [name for name, word in plain.items() if word in none]
     options = " ".join(f"no_label={name!r}" for name in found)
     yield from problem(
         "error",
         "no_label_as_label",
         f"[label|labels] may mean that an image has no label: {options} reads [it|them] so",
         found,
+    )
+    open_ones = [name for name, word in plain.items() if word in NOT_LABELLED]
+    options = " ".join(f"no_label={name!r}" for name in open_ones)
+    yield from problem(
+        "error",
+        "not_labelled_as_label",
+        "[label|labels] may mean that nobody has labelled an image: leave such images out, or "
+        f"write ? for [it|them]; {options} reads [it|them] as no label",
+        open_ones,
     )
 
 
