@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import TrainSettings
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.guard import refuse_misread
 from imlgcn.data.ready import (
     in_old_order,
     say_what_is_thin,
@@ -66,6 +67,7 @@ def train(
     replace: bool = False,
     checkpoint_minutes: float = 5.0,
     keep_checkpoints: bool = False,
+    force: bool = False,
     label_table: LabelTable | str | Path | None = None,
     progress: Progress = SILENT,
     **settings: Any,
@@ -87,6 +89,7 @@ def train(
         checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
             every epoch.
         keep_checkpoints: keep the saved states of a finished run.
+        force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
@@ -111,11 +114,7 @@ def train(
     file = None if isinstance(label_table, LabelTable) else label_table
     plan = plan_run(data, settings, config=config, start=start, label_table=file)
     plan.settings()  # a wrong setting is refused before any work
-    dataset = plan.data.load(progress)
-    progress.say(
-        f"data: {plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')} "
-        f"({dataset.reason})"
-    )
+    dataset = _load(plan, progress, force=force)
     table = choose_label_table(
         *(label_table or plan.label_table, dataset.names, out, progress),
         start=plan.start,
@@ -161,6 +160,19 @@ def train(
         close_run_folder(out, keep_checkpoints=keep_checkpoints)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
+
+
+def _load(plan: Plan, progress: Progress, *, force: bool) -> Dataset:
+    """Read the data, say what was taken for labels, and stop if they look misread."""
+    dataset = plan.data.load(progress)
+    names = dataset.names
+    progress.say(
+        f"data: {plural(len(dataset), 'image')}, {plural(len(names), 'label')} ({dataset.reason})"
+    )
+    progress.say(f"labels: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
+    if not force:
+        refuse_misread(dataset)
+    return dataset
 
 
 class Demo(NamedTuple):

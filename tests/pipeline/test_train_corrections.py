@@ -264,7 +264,7 @@ def test_check_agrees_with_what_train_does(corrections):
     found = {problem.kind: problem for problem in report.problems}["label_never_in_train"]
     assert not report.harmful
     assert (found.level, found.examples) == ("warning", ("red",))
-    assert "'imlgcn train' leaves them out" in found.message
+    assert "'imlgcn train' leaves it out" in found.message
     nothing = corrections(lambda image, row: dict.fromkeys(row, 0), name="no.csv")
     report = check_dataset(load_dataset(nothing))
     found = {problem.kind: problem for problem in report.problems}["label_never_in_train"]
