@@ -86,6 +86,13 @@ def test_a_form_is_known_in_a_file_that_is_longer_than_what_is_read(read):
     assert len(read({"info": {}, "images": entries}).records) == 4
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_form_is_known_in_the_encodings_that_windows_writes(read, tmp_path, encoding):
+    read(SORTED)
+    (tmp_path / "p.json").write_text(json.dumps(SORTED), encoding=encoding)
+    assert sorted(load_dataset(tmp_path / "p.json").names) == NAMES
+
+
 def test_rows_of_one_image_are_joined_and_the_reason_says_so(read):
     rows = [{"image": "a.jpg", "label": "sea"}, {"image": "a.jpg", "label": "?sun"}]
     data = read([*rows, {"image": "a.jpg", "label": "sea"}])
