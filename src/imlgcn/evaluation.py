@@ -31,7 +31,10 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.revealed import evaluate_revealed
 from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.folder import SPLIT
+from imlgcn.tagger.learnt import contents_of
 from imlgcn.tagger.scores import ScoredSplit
+
+FEW_LEARNT = 0.01  # of the images: a stray copy moves no number that is printed
 
 
 def fit_label_calibration(
@@ -87,6 +90,10 @@ def evaluate_split(
     return metrics
 
 
+class LearntImagesError(InputError):
+    """The images to evaluate on are images that the tagger has learnt."""
+
+
 class Evaluation(dict[str, Any]):
     """The metrics of a tagger on data, as a dictionary ready for JSON, with the scores behind them.
 
@@ -110,6 +117,7 @@ def evaluate(
     protocol: str = "default",
     threshold: str | None = None,
     reveal: str | None = None,
+    anyway: bool = False,
     progress: Progress = SILENT,
     **how: Any,
 ) -> Evaluation:
@@ -122,6 +130,9 @@ def evaluate(
 
     Images that the tagger has learnt, by their names, splits and targets, keep the out-of-fold
     scores of the training: its own would be too good. ``out_of_fold_images`` counts them.
+    ``learnt_images`` counts all images that the tagger has learnt, by the content of their files;
+    it is None where a tagger does not know. More than one in a hundred that have no out-of-fold
+    scores are refused: the result would be no test.
 
     Args:
         tagger: a tagger, or its folder.
@@ -133,11 +144,13 @@ def evaluate(
             number; None takes the tagger's own thresholds.
         reveal: also measure what known labels are worth, under the key ``reveal``
             (`imlgcn.revealed`): ``1``, one true label of each image, or ``25%`` of all values.
+        anyway: evaluate also images that the tagger has learnt.
         progress: told how many images are scored.
         how: how the data is read, as for :func:`imlgcn.load_dataset`, such as ``label_names``.
 
     Raises:
         InputError: unknown protocol, no such split, no label in common, or no readable image.
+        LearntImagesError: the tagger has learnt images of the data.
     """
     check_protocol(protocol)  # before any work
     if reveal is not None:
@@ -152,6 +165,11 @@ def evaluate(
     part = dataset if split is None else dataset.split(split)
     calibration = tagger.at(threshold).info.calibration
     targets = _own_targets(tagger, part)
+    stored = _out_of_fold(tagger, part.records, targets)
+    known = tagger.learnt_images()
+    learnt = None if known is None else known.include(contents_of(part.paths))
+    if learnt is not None and split != "train":
+        _refuse_learnt(learnt, stored, progress, anyway=anyway)
     with tagger.engine.streaming() as streams:
         table = features_for(
             part.paths,
@@ -167,15 +185,19 @@ def evaluate(
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
     records = [part.records[row] for row in table.rows]
-    logits, learnt = _out_of_fold(tagger, records, targets, table.features)
-    if learnt:
+    logits = table.features.copy()
+    held = [at for at, row in enumerate(table.rows) if row in stored]
+    for at in held:
+        logits[at] = stored[int(table.rows[at])]
+    if held:
         progress.say(
-            f"{plural(learnt, 'image')} of {number(len(records), 0)} were learnt by the tagger: "
+            f"{plural(len(held), 'image')} of {number(len(records), 0)} were learnt by the tagger: "
             "they keep the out-of-fold scores of the training"
         )
     metrics = evaluate_split(logits, targets, tagger.labels, calibration, protocol)
     metrics["split"] = split or "all"
-    metrics["out_of_fold_images"] = learnt
+    metrics["out_of_fold_images"] = len(held)
+    metrics["learnt_images"] = None if learnt is None else int(learnt[table.rows].sum())
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
     metrics["ignored_labels"] = [name for name in part.names if name not in tagger.labels]
     scored = ScoredSplit(
@@ -191,23 +213,43 @@ def evaluate(
     return Evaluation(metrics, scored, images)
 
 
+def _refuse_learnt(
+    learnt: NDArray[np.bool_],
+    stored: Mapping[int, NDArray[Any]],
+    progress: Progress,
+    *,
+    anyway: bool,
+) -> None:
+    """Refuse images that were learnt ``(N,)``, but for few, and those with ``stored`` scores."""
+    rows = [row for row in np.flatnonzero(learnt) if row not in stored]
+    if not rows:
+        return
+    found = f"{number(len(rows), 0)} of {plural(len(learnt), 'image')} were in the training data"
+    if len(rows) > FEW_LEARNT * len(learnt) and not anyway:
+        raise LearntImagesError(
+            f"{found} of this tagger, so this is no test: give images that it has not learnt, or "
+            "anyway=True for numbers that are too good"
+        )
+    progress.say(f"{found} of this tagger: the numbers are better than on new images")
+
+
 def _out_of_fold(
-    tagger: Tagger, records: Sequence[Record], targets: NDArray[np.int8], logits: NDArray[Any]
-) -> tuple[NDArray[Any], int]:
-    """Return logits ``(N, L)`` with those of learnt images replaced, and their number."""
+    tagger: Tagger, records: Sequence[Record], targets: NDArray[np.int8]
+) -> dict[int, NDArray[Any]]:
+    """Return the stored scores ``(L,)`` of learnt images, by the row of their record."""
     stored: dict[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]] = {}
+    folder = tagger.training_folder
     for name in {str(record.split) for record in records}:
-        scored = None if tagger.path.is_file() else tagger.folder.scored(name)
+        scored = None if folder is None else folder.scored(name)
         if scored is not None and scored.folds is not None:
             rows = zip(scored.images, scored.logits, scored.targets, strict=True)
             stored |= {(name, image): (own, truth) for image, own, truth in rows}
-    logits, learnt = logits.copy(), 0
+    kept = {}
     for row, record in enumerate(records):
         found = stored.get((str(record.split), record.name))
         if found is not None and np.array_equal(found[1], targets[row]):
-            logits[row] = found[0]
-            learnt += 1
-    return logits, learnt
+            kept[row] = found[0]
+    return kept
 
 
 def _own_targets(tagger: Tagger, part: Dataset) -> NDArray[np.int8]:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
+
+
+# full, over the quota or the file size limit, read-only, not allowed, or defective
+DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+)
 
 
 def cache_dir() -> Path:
@@ -34,13 +42,15 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
 
     Raises:
         BlockingIOError: another writer has ``path``, and both are ``exclusive``.
+        OSError: the disk is full or read-only, or ``path`` must not be written; it names ``path``,
+            whichever library was writing.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     locked = exclusive and sys.platform != "win32"
     unique = "" if locked else f".{secrets.token_hex(6)}"
     temporary = path.with_name(f".{path.name}{unique}.tmp")
-    with _lock(path) if locked else nullcontext():
+    with only_writer(path) if locked else nullcontext():
         try:
             temporary.unlink(missing_ok=True)
             temporary.touch()
@@ -50,18 +60,46 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
+        except Exception as error:
+            if (known := _of_the_system(error)) is None:
+                raise
+            raise OSError(known, os.strerror(known), str(path)) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has become read-only it cannot be deleted
+                temporary.unlink(missing_ok=True)
+
+
+def _of_the_system(error: Exception) -> int | None:
+    """Return the system's number of an error in writing, which libraries wrap in their own."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return error.errno
+    found = re.search(r"\b(?:os error|errno) (\d+)\b", str(error), re.IGNORECASE)
+    if found and (number := int(found[1])) in DISK_ERRORS:
+        return number
+    return None
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Be the only writer of ``path``; the system releases the lock of a process that is killed.
+def only_writer(path: Path | str) -> Iterator[None]:
+    """Be the only writer of the file or folder ``path``, which need not exist.
 
-    The lock is on a file of its own: on some network drives a locked file cannot be written.
+    The system releases the lock of a process that is killed: a dead writer locks nobody out. The
+    lock is on a file beside ``path``: on some network drives a locked file cannot be written.
+
+    Raises:
+        BlockingIOError: another process has it.
     """
+    path = Path(path)
+    if sys.platform == "win32":
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
-    with lock.open("wb") as file:
+    try:
+        opened = lock.open("wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_ours = os.path.samestat(os.fstat(file.fileno()), lock.stat())
@@ -87,3 +125,11 @@ def sha256_file(path: Path | str) -> str:
     """Return the hex SHA-256 of a file's content."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_number(digest: bytes) -> int:
+    """Return what a content is known by where 32 bytes are too many: the first 8 of its SHA-256.
+
+    Of a million files, one more has the number of another with probability 5e-14.
+    """
+    return int.from_bytes(digest[:8], "big")

@@ -6,6 +6,7 @@ The web page spells them alike (``serve/static/numbers.js``); a test compares th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 MISSING = "–"
@@ -60,3 +61,13 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     ('1 image', '1,629 images', '2 entries')
     """
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def first_of(names: Sequence[str], most: int = 3) -> str:
+    """List the first of some names, and count the others.
+
+    >>> first_of(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")

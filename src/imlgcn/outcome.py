@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from imlgcn.config import AUTO, CONTROL, TrainSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.labels.known import PairCounts
-from imlgcn.metrics.intervals import number_of_samples
+from imlgcn.metrics.f1 import predict_labels
+from imlgcn.metrics.intervals import f1_differences, number_of_samples
 from imlgcn.metrics.known_labels import fit_known
 from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import Progress
@@ -48,7 +49,8 @@ def judge(
         found = evaluate_split(fitted.logits, fitted.targets, names, calibration)
         metrics["out_of_fold" if trained.folds else "validation"] = found
     if trained.control is not None:
-        metrics |= _beside_control(trained, trained.control, scored, settings, progress)
+        beside = trained, trained.control, scored, calibration, settings, progress
+        metrics |= _beside_control(*beside)
     if trained.attempts:
         metrics["tried"] = [
             _attempt(trained, settings, attempt.to_json()) for attempt in trained.attempts
@@ -138,6 +140,7 @@ def _beside_control(
     trained: Trained,
     control: Scores,
     scored: _Scored,
+    calibration: LabelCalibration,
     settings: TrainSettings,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -159,8 +162,17 @@ def _beside_control(
         metrics["difference_to_control"] = dict(
             zip(("mAP", "low", "high"), difference, strict=True),
             interval="95 %, paired bootstrap",
+            **f1_differences(
+                _predicted(scored, calibration), _predicted(theirs, own), scored.targets
+            ),
         )
     return metrics
+
+
+def _predicted(scored: _Scored, calibration: LabelCalibration) -> NDArray[np.bool_]:
+    """Return the tags (N, L)."""
+    probabilities = calibration.platt.apply(scored.logits)
+    return predict_labels(probabilities, np.array(calibration.threshold))
 
 
 def _attempt(trained: Trained, settings: TrainSettings, row: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import TrainSettings
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.ready import (
     in_old_order,
@@ -27,12 +27,19 @@ from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tag, Tagger, save_tagger
-from imlgcn.tagger.folder import CHECKPOINTS, METRICS, SCORES, SPLIT, SUPPORT
+from imlgcn.tagger.folder import CHECKPOINTS, LEARNT, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
+from imlgcn.tagger.learnt import write_learnt
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
 from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
-from imlgcn.training.output import RunLog, close_run_folder, discard_run, open_run_folder
+from imlgcn.training.output import (
+    RunLog,
+    close_run_folder,
+    discarded_if_useless,
+    locked_run_folder,
+    open_run_folder,
+)
 from imlgcn.training.resolve import Plan, plan_run
 
 if TYPE_CHECKING:
@@ -57,6 +64,8 @@ def train(
     start: str | Path | None = None,
     resume: bool = False,
     replace: bool = False,
+    checkpoint_minutes: float = 5.0,
+    keep_checkpoints: bool = False,
     label_table: LabelTable | str | Path | None = None,
     progress: Progress = SILENT,
     **settings: Any,
@@ -74,6 +83,9 @@ def train(
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
         replace: replace an earlier run in ``out`` once this one is finished.
+        checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
+            every epoch.
+        keep_checkpoints: keep the saved states of a finished run.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
@@ -124,28 +136,28 @@ def train(
     existed = out.exists()
     table = table.aligned(dataset.names)
     origin = plan.to_config() | {"label_parents": table.parents or None}
-    open_run_folder(out, options, origin, resume=resume, replace=replace)
-    try:
-        write_run_table(out, table)
-        if own_split or plan.data.held is not None:
-            write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
+    with locked_run_folder(out):
+        open_run_folder(out, options, origin, resume=resume, replace=replace)
         run = Run(
             options,
             heads,
             create_fabric(plan.device),
             plan.device,
             out / CHECKPOINTS,
+            checkpoint_minutes,
             log=RunLog(out, keep=resume),
             progress=progress,
         )
-        trained = train_method(run, backbone, dataset, probe=probes.get(options.head), start=begin)
-    except InputError:  # the input cannot be used: there is nothing to resume
-        if not resume:
-            discard_run(out, folder=not existed)
-        raise
-    saved = _save(out, trained, backbone, options, progress)
-    tagger = _keep_labels(saved, plan.start, begin, progress)
-    close_run_folder(out)
+        with discarded_if_useless(out, resumed=resume, existed=existed):
+            write_run_table(out, table)
+            if own_split or plan.data.held is not None:
+                write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
+            trained = train_method(
+                run, backbone, dataset, probe=probes.get(options.head), start=begin
+            )
+        saved = _save(out, trained, backbone, options, plan.start, progress)
+        tagger = _keep_labels(saved, plan.start, begin, progress)
+        close_run_folder(out, keep_checkpoints=keep_checkpoints)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
 
@@ -202,11 +214,16 @@ def _make_ready(
 
 
 def _save(
-    out: Path, trained: Trained, backbone: Backbone, options: TrainSettings, progress: Progress
+    out: Path,
+    trained: Trained,
+    backbone: Backbone,
+    options: TrainSettings,
+    start: Path | None,
+    progress: Progress,
 ) -> Tagger:
     """Judge what was trained and write it."""
     from imlgcn.outcome import fit_known_settings, judge, scored_splits
-    from imlgcn.training.support import fitted_support
+    from imlgcn.training.support import fitted_support, learnt_images
 
     if trained.failed:
         progress.say(f"left out, could not be read: {plural(len(trained.failed), 'image')}")
@@ -218,6 +235,8 @@ def _save(
     if options.keep_support:
         head, thumbnails = trained.classifier.head, options.keep_thumbnails
         write_support(out / SUPPORT, fitted_support(trained.lesson, head, thumbnails=thumbnails))
+        if (learnt := learnt_images(trained.lesson, start)) is not None:
+            write_learnt(out / LEARNT, learnt)
     info = TaggerInfo(
         labels=list(names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),

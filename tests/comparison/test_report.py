@@ -9,12 +9,13 @@ import pytest
 from imlgcn.comparison.cells import Cell
 from imlgcn.comparison.report import ENOUGH, verdict, write_report
 from imlgcn.comparison.table import Row
+from imlgcn.metrics.verdict import Verdict, conclude
 
 ROW = Row(
     *("mlp", 64.1, 0.6, 1.8, 0.4, 3.1, 58.9, 66.7, 0.53, 3.03),
-    *(337_702, 337_702, 6.7, 0.016, "lr 0.003, wd 1"),
+    *(337_702, 337_702, 6.7, 0.016, "lr 0.003, wd 1", Verdict.BETTER),
 )
-CONTROL = replace(ROW, entry="linear", difference=None, low=None, high=None)
+CONTROL = replace(ROW, entry="linear", difference=None, low=None, high=None, verdict=None)
 
 
 @pytest.mark.parametrize(
@@ -22,14 +23,15 @@ CONTROL = replace(ROW, entry="linear", difference=None, low=None, high=None)
     [
         ((1.8, 0.4, 3.1), "+1.8 mAP points (+0.4 to +3.1): better than the control"),
         ((-2.0, -3.0, -1.0), "−2.0 mAP points (−3.0 to −1.0): worse than the control"),
-        ((0.5, -0.2, 1.2), "no measurable difference to the control"),
-        ((0.5, 0.0, 1.2), "no measurable difference to the control"),
+        ((0.5, -0.2, 1.2), "no measurable difference, beside the control"),
+        ((0.5, 0.0, 1.2), "no measurable difference, beside the control"),
     ],
 )
 def test_a_difference_is_claimed_only_beside_zero(interval, said):
-    assert said in verdict(
-        replace(ROW, **dict(zip(("difference", "low", "high"), interval, strict=True)))
-    )
+    row = replace(ROW, **dict(zip(("difference", "low", "high"), interval, strict=True)))
+    many, few = (conclude(interval[1:], images=n, positives=99) for n in (457, 6))
+    assert said in verdict(replace(row, verdict=many))
+    assert "too few images for a verdict; a verdict takes" in verdict(replace(row, verdict=few))
     assert "control that every other head" in verdict(CONTROL)
 
 

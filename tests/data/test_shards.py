@@ -94,3 +94,29 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left on device; free some space"):
         write(tmp_path, range(3))
     assert list(tmp_path.iterdir()) == []
+
+
+CHANGES = {
+    "rows in another order": lambda found: found | {"features": found["features"][::-1]},
+    "fewer rows": lambda found: {
+        **found,
+        "features": found["features"][:-1],
+        "sha256": found["sha256"][:-1],
+    },
+    "another width": lambda found: found | {"features": found["features"][:, :1]},
+    "not a number": lambda found: found | {"features": found["features"] * np.float32("nan")},
+    "another type": lambda found: found | {"features": found["features"].astype(np.float16)},
+    "no proof": lambda found: {key: found[key] for key in ("sha256", "features")},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_shard_that_is_well_formed_but_not_what_was_written_is_never_used(tmp_path, change):
+    write(tmp_path, range(3), at_once=3)
+    (shard,) = tmp_path.iterdir()
+    with np.load(shard) as arrays:
+        found = dict(arrays)
+    np.savez(shard, **change(found))
+    reader = FeatureShards(tmp_path, FLOAT)
+    assert reader.read(shard) is None
+    assert not shard.exists(), "it is written anew"

@@ -12,8 +12,9 @@ import pytest
 from colour_tagger import ColourTagger, paint
 from imlgcn.config import InputError
 from imlgcn.data.formats import label_studio as reader
+from imlgcn.data.xmp import DC, RDF
 from imlgcn.prediction import predict
-from imlgcn.prediction.xmp import DC, EMPTY, LISTS, RDF, add_keywords, sidecar_of
+from imlgcn.prediction.xmp import EMPTY, LISTS, add_keywords, sidecar_of
 
 LIGHTROOM = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><!-- kept -->

@@ -7,7 +7,12 @@ from imlgcn.report.wording import caution, verdict
 
 def compared(mean, low, high):
     difference = {"mAP": mean, "low": low, "high": high}
-    return {"num_images": 438, "control": {"mAP": 60.0}, "difference_to_control": difference}
+    return {
+        "num_images": 438,
+        "per_label": {"a label": {"positives": 500}},
+        "control": {"mAP": 60.0},
+        "difference_to_control": difference,
+    }
 
 
 @pytest.mark.parametrize(

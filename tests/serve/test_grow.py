@@ -1,4 +1,4 @@
-"""Labels added and taken back over HTTP: only where the server was started for it."""
+"""Labels added, changed and taken back over HTTP: only where the server was started for it."""
 
 from __future__ import annotations
 
@@ -165,3 +165,101 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(growing, crosses, monke
     answer = add(growing, "cross", form(crosses[:3]))
     assert_refused(answer, 500, "not_written", "No space left on device")
     assert "secret" not in answer.text
+
+
+def change(client, what, **params):
+    return client.post(f"/v1/labels/{what}", params=params)
+
+
+def probabilities(client, image) -> dict[str, float]:
+    answer = client.post("/v1/tags?all=1", content=image.read_bytes()).json()["images"][0]
+    return dict(zip(labels(client), answer["probabilities"], strict=True))
+
+
+def test_labels_are_removed_renamed_and_merged_as_by_the_command_and_each_is_taken_back(
+    growing, own_kernel, crosses
+):
+    before, old = (own_kernel / MODEL).read_bytes(), probabilities(growing, crosses[0])
+    assert list(old) == ["blue", "circle", "dark", "red", "square"]
+
+    renamed = change(growing, "rename", label="red", name="crimson").json()
+    assert (renamed["done"], renamed["labels"]) == ("rename red to crimson", 5)
+    now = probabilities(growing, crosses[0])
+    assert now == {("crimson" if label == "red" else label): p for label, p in old.items()}
+
+    merged = change(growing, "merge", label=["crimson", "blue"], into="coloured").json()
+    assert (merged["done"], merged["labels"]) == ("merge crimson, blue into coloured", 4)
+    now = probabilities(growing, crosses[0])
+    assert list(now) == ["coloured", "circle", "dark", "square"]
+    assert {label: now[label] for label in list(now)[1:]} == {
+        label: old[label] for label in list(now)[1:]
+    }
+
+    removed = change(growing, "remove", label=["circle", "square"]).json()
+    assert (removed["done"], removed["labels"]) == ("remove circle, square", 2)
+    assert labels(growing) == ["coloured", "dark"] == list(Tagger.load(own_kernel).labels)
+    assert growing.get("/v1/model").json()["last_change"] == "remove circle, square"
+
+    undone = [growing.post("/v1/labels/undo").json()["taken_back"] for _ in range(3)]
+    assert undone == [removed["done"], merged["done"], renamed["done"]]
+    assert (own_kernel / MODEL).read_bytes() == before
+    assert probabilities(growing, crosses[0]) == old
+
+
+@pytest.mark.parametrize(
+    ("what", "params", "words"),
+    [
+        ("remove", {"label": "rde"}, ("unknown label", "red")),
+        ("remove", {"label": ["red", "blue", "dark", "circle", "square"]}, ("at least one",)),
+        ("rename", {"label": "red", "name": "blue"}, ("already",)),
+        ("rename", {"label": "red", "name": " "}, ("one line of text",)),
+        ("merge", {"label": ["red", "red"], "into": "x"}, ("two labels or more",)),
+        ("merge", {"label": ["red", "dark"], "into": "blue"}, ("another label",)),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_said_and_changes_nothing(
+    growing, own_kernel, what, params, words
+):
+    before = (own_kernel / MODEL).read_bytes()
+    answer = change(growing, what, **params)
+    assert_refused(answer, 422, "not_changed", *words)
+    assert str(own_kernel) not in answer.text
+    assert (own_kernel / MODEL).read_bytes() == before
+    assert changes(own_kernel) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "params"),
+    [
+        ("remove", {"label": "red"}),
+        ("rename", {"label": "red", "name": "crimson"}),
+        ("merge", {"label": ["red", "dark"], "into": "red"}),
+    ],
+)
+def test_nobody_changes_labels_of_a_server_that_was_not_started_for_it(
+    own_kernel, serving, what, params
+):
+    client = serving(Tagger.load(own_kernel))
+    before = (own_kernel / MODEL).read_bytes()
+    assert_refused(change(client, what, **params), 403, "not_growing", "--grow")
+    foreign = {"origin": "http://elsewhere.example"}
+    path = f"/v1/labels/{what}"
+    assert_refused(client.post(path, params=params, headers=foreign), 403, "foreign_origin")
+    assert_refused(client.post(path), 422, "bad_parameter", "label")
+    assert (own_kernel / MODEL).read_bytes() == before
+
+
+def test_a_change_that_could_not_be_served_is_taken_back(own_kernel, serving, tmp_path):
+    """A server's own label table may name a label that is to go."""
+    table = tmp_path / "names.csv"
+    table.write_text("label,name\nred,rot\n", encoding="utf-8")
+
+    def load() -> Tagger:
+        return Tagger.load(own_kernel, label_table=table)
+
+    client = serving(load(), reopen=load, grow=True)
+    answer = change(client, "rename", label="red", name="crimson")
+    assert_refused(answer, 409, "not_reloaded", "unknown label 'red'")
+    assert changes(own_kernel) == []
+    assert labels(client) == list(Tagger.load(own_kernel).labels)
+    assert "red" in labels(client)

@@ -91,11 +91,15 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason_and_the_others_are_
     assert (names(found), found.considered) == (before, 24)
 
 
-def test_a_suggestion_says_what_it_stands_for_and_the_nearest_training_image(kernel, folder):
+def test_a_suggestion_says_how_many_images_are_like_it_and_the_nearest_training_image(
+    kernel, folder
+):
     found = suggest(kernel, folder, budget=3)
     learnt = kernel.folder.support(features=False).images
     for image in found.images:
-        assert "like it" in image.why or "like no other" in image.why
+        count = "no other image is" if not image.like else f"{image.like} other image"
+        assert image.why.startswith(count)
+        assert " like it" in image.why
         assert "training image" in image.why
         assert image.nearest in learnt
         assert 0 <= image.similarity <= 1

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from imlgcn.config import InputError
+from imlgcn.progress import Progress
 from imlgcn.training.checkpoint import (
+    Checkpoints,
     load_checkpoint,
     optimizer_groups,
     optimizer_tensors,
@@ -125,17 +127,49 @@ def test_prefixes_keep_parts_apart():
     assert part("a", joined)["x"] == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage that is long enough to have a header", None])
-def test_a_damaged_checkpoint_says_what_to_do(tmp_path, content):
-    path = tmp_path / "c.safetensors"
-    if content is None:  # another program's file: no state in it
-        from safetensors.torch import save_file
+@pytest.mark.parametrize("content", [b"", b"garbage that is long enough to have a header"])
+def test_a_file_of_another_kind_is_no_checkpoint(tmp_path, content):
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(InputError, match=r"c is damaged"):
+        load_checkpoint(tmp_path / "c")
 
-        save_file({"a": torch.ones(1)}, path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=r"c\.safetensors is damaged .*delete it: resume=True"):
-        load_checkpoint(path)
+
+def test_a_changed_bit_anywhere_and_a_missing_end_are_noticed_and_the_one_before_is_used(tmp_path):
+    said = []
+    progress = Progress()
+    progress.say = said.append
+    checkpoints = Checkpoints(tmp_path, "linear", progress)
+    for step in (5, 9):
+        checkpoints.save({"a": torch.full((3,), float(step))}, {"epoch": step}, step=step)
+    newest = checkpoints.files()[0]
+    whole = newest.read_bytes()
+    for position in range(len(whole)):
+        for changed in (whole[:position], _flipped(whole, position)):
+            newest.write_bytes(changed)
+            tensors, state = checkpoints.newest()
+            assert state == {"epoch": 5}
+            assert tensors["a"].tolist() == [5.0] * 3
+            assert not newest.exists()
+    assert "-000000009.checkpoint is damaged" in said[0]
+    newest.write_bytes(whole)
+    assert checkpoints.newest()[1] == {"epoch": 9}
+
+
+def _flipped(content, position):
+    return content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :]
+
+
+def test_the_last_two_of_a_stage_are_kept(tmp_path):
+    other, checkpoints = Checkpoints(tmp_path, "graph"), Checkpoints(tmp_path, "linear")
+    assert checkpoints.newest() is None
+    other.save({}, {}, step=1)
+    for step in (1, 20, 300):
+        checkpoints.save({"a": torch.ones(1)}, {"epoch": step}, step=step)
+    assert [path.name for path in checkpoints.files()] == [
+        "linear-000000300.checkpoint",
+        "linear-000000020.checkpoint",
+    ]
+    assert len(other.files()) == 1
 
 
 def test_a_failed_save_keeps_the_last_good_checkpoint(tmp_path):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import copy
 import itertools
+import os
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.transforms import load_input, normalize
-from imlgcn.training.checkpoint import load_checkpoint, part
+from imlgcn.stopping import SIGNALS, Stopped, listen
+from imlgcn.training import fine_tune as fine_tuning
+from imlgcn.training import tuning_state
+from imlgcn.training.checkpoint import Checkpoints, part
 from imlgcn.training.fine_tune import augmented_batches, fine_tune, validation_map
 
 SETTINGS = FineTuning(epochs=3, batch_size=4, learning_rate=3e-3, ema_decay=0.5, workers=0)
@@ -20,6 +27,28 @@ PLAIN = SETTINGS.model_copy(update={"rand_augment": 0, "cutout": 0.0, "flip": 0.
 
 
 IMAGE = ImageSettings(size=16, fit="squash")
+
+
+@contextmanager
+def listening():
+    """Handle signals as the command line does."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    listen()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def drop(module, inputs, output):
+    """Dropout on what a backbone gives, in training."""
+    return nn.functional.dropout(output, 0.3, module.training)
+
+
+def kept(folder, stage):
+    """Return the tensors and the state of the newest checkpoint."""
+    return Checkpoints(folder, stage).newest()
 
 
 class Stop(Exception):  # noqa: N818
@@ -31,7 +60,7 @@ def tune(colours, fabric, tmp_path):
     """Return a function that fine-tunes a classifier on the colours; it returns the log."""
 
     def run(
-        classifier, settings=SETTINGS, *, checkpoint="c.safetensors", seed=0, log=None, val=None
+        classifier, settings=SETTINGS, *, checkpoint="c", seed=0, log=None, val=None, minutes=5
     ):
         rows = []
         fine_tune(
@@ -42,7 +71,8 @@ def tune(colours, fabric, tmp_path):
             loss=LossSettings(),
             seed=seed,
             fabric=fabric,
-            checkpoint=tmp_path / checkpoint,
+            checkpoints=Checkpoints(tmp_path, checkpoint),
+            minutes=minutes,
             log=log or rows.append,
         )
         return rows
@@ -134,7 +164,7 @@ def test_fine_tuning_never_ends_below_its_start(tune, classifier):
 
 def test_what_is_judged_and_kept_is_the_average_of_the_weights(tune, classifier, tmp_path):
     rows = tune(classifier)
-    tensors, state = load_checkpoint(tmp_path / "c.safetensors")
+    tensors, state = kept(tmp_path, "c")
     last, average = part("model", tensors), part("average", tensors)
     name = "backbone.model.conv.weight"
     assert not torch.equal(last[name], average[name])
@@ -146,7 +176,7 @@ def test_what_is_judged_and_kept_is_the_average_of_the_weights(tune, classifier,
 
 def test_without_averaging_the_average_is_the_last_weights(tune, classifier, tmp_path):
     tune(classifier, SETTINGS.model_copy(update={"ema_decay": 0.0}))
-    tensors, _ = load_checkpoint(tmp_path / "c.safetensors")
+    tensors, _ = kept(tmp_path, "c")
     torch.testing.assert_close(part("average", tensors), part("model", tensors))
 
 
@@ -167,7 +197,7 @@ def test_the_average_follows_its_formula(tune, classifier, tmp_path, monkeypatch
 
     monkeypatch.setattr(module._Averager, "__call__", call)
     tune(classifier, SETTINGS.model_copy(update={"ema_decay": 0.9}))
-    tensors, _ = load_checkpoint(tmp_path / "c.safetensors")
+    tensors, _ = kept(tmp_path, "c")
     torch.testing.assert_close(part("average", tensors)[name], expected, rtol=1e-4, atol=1e-7)
 
 
@@ -176,9 +206,9 @@ def test_every_epoch_draws_numbers_of_its_own(tune, classifier, monkeypatch):
 
     seeds, original = [], module.augmented_batches
 
-    def record(*arguments, seed):
+    def record(*arguments, seed, **options):
         seeds.append(seed)
-        return original(*arguments, seed=seed)
+        return original(*arguments, seed=seed, **options)
 
     monkeypatch.setattr(module, "augmented_batches", record)
     tune(classifier, seed=7)
@@ -192,9 +222,9 @@ def test_batch_norm_statistics_stand_still_on_small_data_or_when_asked(
     norm = classifier.backbone.model.norm
     mean, scale = norm.running_mean.clone(), norm.weight.detach().clone()
     tune(classifier, SETTINGS.model_copy(update={"freeze_batch_norm": frozen}))
-    last = part("model", load_checkpoint(tmp_path / "c.safetensors")[0])
-    kept = torch.equal(last["backbone.model.norm.running_mean"], mean)
-    assert kept == (frozen is not False)
+    last = part("model", kept(tmp_path, "c")[0])
+    stands = torch.equal(last["backbone.model.norm.running_mean"], mean)
+    assert stands == (frozen is not False)
     assert not torch.equal(last["backbone.model.norm.weight"], scale), (
         "the scale learns in any case"
     )
@@ -206,8 +236,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tune, clas
     for number, seed in enumerate((3, 3, 4)):
         model = copy.deepcopy(classifier)
         torch.manual_seed(number)  # what happened before does not matter
-        tune(model, checkpoint=f"{number}.safetensors", seed=seed)
-        final.append(load_checkpoint(tmp_path / f"{number}.safetensors")[0])
+        tune(model, checkpoint=f"{number}", seed=seed)
+        final.append(kept(tmp_path, f"{number}")[0])
     torch.testing.assert_close(final[0], final[1], rtol=0, atol=0)
     name = "model.backbone.model.conv.weight"
     assert not torch.equal(final[0][name], final[2][name])
@@ -232,7 +262,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     settings = SETTINGS.model_copy(update={"workers": workers})
     start = copy.deepcopy(classifier)
     tune(classifier, settings)
-    whole = load_checkpoint(tmp_path / "c.safetensors")
+    whole = kept(tmp_path, "c")
 
     def interrupt(row):
         if row["epoch"] == epoch:
@@ -240,16 +270,83 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
     broken = copy.deepcopy(start)
     with pytest.raises(Stop):
-        tune(broken, settings, checkpoint="r.safetensors", log=interrupt)
+        tune(broken, settings, checkpoint="r", log=interrupt)
     again = copy.deepcopy(start)  # a new process begins with the start again
     torch.manual_seed(99)
-    rows = tune(again, settings, checkpoint="r.safetensors")
-    resumed = load_checkpoint(tmp_path / "r.safetensors")
+    rows = tune(again, settings, checkpoint="r")
+    resumed = kept(tmp_path, "r")
     torch.testing.assert_close(resumed[0], whole[0], rtol=0, atol=0)
     assert resumed[1] == whole[1], "epoch, value, schedule and rates"
     torch.testing.assert_close(again.state_dict(), classifier.state_dict(), rtol=0, atol=0)
     begun = [row["epoch"] for row in rows]
     assert begun == ([0, 1, 2, 3] if epoch == 1 else list(range(epoch, 4))), "no epoch twice"
+
+
+@pytest.mark.parametrize(("stop_at", "workers"), [(1, 0), (2, 2), (3, 0), (5, 0)])
+def test_a_run_stopped_by_a_signal_after_any_step_ends_with_the_same_weights(
+    tune, classifier, tmp_path, monkeypatch, stop_at, workers
+):
+    """Dropout and augmentation included: nothing depends on what was drawn before."""
+    classifier.backbone.register_forward_hook(drop)
+    settings = SETTINGS.model_copy(update={"workers": workers})
+    start = copy.deepcopy(classifier)
+    tune(classifier, settings)
+    whole = kept(tmp_path, "c")
+
+    steps = itertools.count(1)
+    parent = tuning_state.Keeper.__call__
+
+    def ask(self, images):
+        if next(steps) == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        parent(self, images)
+
+    monkeypatch.setattr(tuning_state.Keeper, "__call__", ask)
+    with listening(), pytest.raises(Stopped) as stopped:
+        tune(copy.deepcopy(start), settings, checkpoint="r")
+    assert stopped.value.exit_code == 143
+    torch.manual_seed(99)
+    again = copy.deepcopy(start)
+    tune(again, settings, checkpoint="r")
+    resumed = kept(tmp_path, "r")
+    torch.testing.assert_close(resumed[0], whole[0], rtol=0, atol=0)
+    assert resumed[1] == whole[1]
+    torch.testing.assert_close(again.state_dict(), classifier.state_dict(), rtol=0, atol=0)
+
+
+def test_a_signal_during_validation_repeats_only_that(tune, classifier, tmp_path, monkeypatch):
+    start = copy.deepcopy(classifier)
+    tune(classifier)
+    calls, original = itertools.count(), fine_tuning.validation_map
+
+    def ask(*arguments):
+        if next(calls) == 2:  # after the second epoch
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(fine_tuning, "validation_map", ask)
+    with listening(), pytest.raises(Stopped):
+        tune(copy.deepcopy(start), checkpoint="r")
+    assert kept(tmp_path, "r")[1]["epoch"] == 1
+    again = copy.deepcopy(start)
+    rows = tune(again, checkpoint="r")
+    assert [row["epoch"] for row in rows] == [2, 3]
+    torch.testing.assert_close(again.state_dict(), classifier.state_dict(), rtol=0, atol=0)
+
+
+def test_the_state_is_saved_within_an_epoch_every_so_many_minutes(
+    tune, classifier, tmp_path, monkeypatch
+):
+    saved = []
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda self, tensors, state, *, step: saved.append(step)
+    )
+    tune(classifier, minutes=0)
+    assert saved == sorted(saved)
+    assert set(saved) == set(range(1, max(saved) + 1)), "after every step"
+    saved.clear()
+    tune(classifier, minutes=60)
+    assert len(saved) == SETTINGS.epochs, "only after the epochs"
 
 
 def test_a_finished_stage_is_not_trained_again(tune, classifier):

@@ -8,10 +8,9 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from imlgcn.config import InputError
 from imlgcn.losses import create_loss
 from imlgcn.models import create_head
-from imlgcn.training.loop import create_fabric, score_features, take, train_epoch
+from imlgcn.training.loop import DivergedError, create_fabric, score_features, take, train_epoch
 
 
 class Line(nn.Module):
@@ -84,9 +83,20 @@ def test_a_short_gradient_is_not_stretched(fabric):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(fabric, value):
     model = Line(0.5)
-    with pytest.raises(InputError, match=f"the loss became {value}: lower the learning rate"):
+    said = f"the loss became {value} at step 1 with a learning rate of 0.01: the inputs .* images"
+    with pytest.raises(DivergedError, match=said):
         run(model, [(torch.tensor([value]), torch.tensor([1.0]))], fabric)
     assert float(model.w.detach()) == 0.5
+
+
+def test_a_loss_that_is_not_finite_is_explained_by_what_is_found(fabric):
+    fine = (torch.tensor([1.0]), torch.tensor([3.0]))
+    with pytest.raises(DivergedError, match="weights that it starts from are not finite"):
+        run(Line(float("nan")), [fine], fabric)
+    with pytest.raises(DivergedError, match=r"step 2 .* the step before left weights"):
+        run(Line(0.5), [fine, fine], fabric, rate=float("inf"))
+    with pytest.raises(DivergedError, match=r"step 1 .* the learning rate is too high; lower it"):
+        run(Line(1e30), [(torch.tensor([1e20]), torch.tensor([1.0]))], fabric)
 
 
 def test_the_hook_hears_of_each_step_with_its_number_of_images_after_the_step(fabric):

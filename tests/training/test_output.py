@@ -9,10 +9,14 @@ import yaml
 
 from imlgcn.config import InputError, train_settings
 from imlgcn.tagger.folder import FILES, read_config, read_settings
+from imlgcn.tagger.info import read_info
+from imlgcn.training.loop import DivergedError
 from imlgcn.training.output import (
     RunLog,
     close_run_folder,
     discard_run,
+    discarded_if_useless,
+    locked_run_folder,
     open_run_folder,
     remove_run,
 )
@@ -196,3 +200,41 @@ def test_a_new_log_begins_anew_and_a_resumed_one_goes_on(tmp_path):
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
     RunLog(tmp_path)({"epoch": 3})
     assert (tmp_path / "log.jsonl").read_text() == '{"epoch": 3}\n'
+
+
+def test_after_a_killed_replacement_the_earlier_run_is_pointed_at_and_whole(tmp_path):
+    run = tmp_path / "run"
+    open_run_folder(run, SETTINGS, ORIGIN)
+    finish(run)
+    open_run_folder(run, SETTINGS, ORIGIN, replace=True)  # and killed
+    with pytest.raises(InputError, match=r"replaces is whole, in .*\.replaced: move that folder"):
+        read_info(run)
+    (run / ".replaced").rename(tmp_path / "back")
+    assert names(tmp_path / "back") >= {"model.json", "config.yaml"}
+    with pytest.raises(InputError, match="did not finish"):
+        read_info(run)
+
+
+def test_a_run_has_one_writer(tmp_path):
+    with (
+        locked_run_folder(tmp_path / "run"),
+        pytest.raises(InputError, match=r"another run is writing .*run: wait"),
+        locked_run_folder(tmp_path / "run"),
+    ):
+        pass
+    with locked_run_folder(tmp_path / "run"):
+        pass
+
+
+def test_a_diverged_run_keeps_what_it_saved(tmp_path):
+    open_run_folder(tmp_path, SETTINGS, ORIGIN)
+    (tmp_path / "checkpoints").mkdir()
+    with (
+        pytest.raises(DivergedError),
+        discarded_if_useless(tmp_path, resumed=False, existed=True),
+    ):
+        raise DivergedError("the loss became nan")
+    assert (tmp_path / "checkpoints").is_dir()
+    with pytest.raises(InputError), discarded_if_useless(tmp_path, resumed=False, existed=True):
+        raise InputError("no image can be read")
+    assert names(tmp_path) == set()

@@ -72,7 +72,7 @@ def test_an_image_without_a_known_context_is_on_neither_side(context, scored):
 def test_a_head_that_only_repeats_context_is_detected():
     """Label 2i comes with 2i + 1. The tagger repeats its context; the control does not."""
     generator = np.random.default_rng(1)
-    L = 16
+    L = 24
     context_label = generator.random((400, L // 2)) < 0.3
     chance = np.where(context_label, 0.8, 0.08)
     label = generator.random(context_label.shape) < chance
@@ -90,8 +90,11 @@ def test_a_head_that_only_repeats_context_is_detected():
     assert "no sign of reliance on context" in context_verdict(same)
 
 
-def verdict(scored, context, together, apart):
-    pairs = check_context(scored, context).pairs
+def verdict(scored, context, together, apart, copies=3):
+    targets, logits, control = (
+        np.tile(array, (copies, 1)) for array in (scored.targets, scored.logits, scored.control)
+    )
+    pairs = check_context(split(targets, logits, control), context).pairs
     return context_verdict(ContextCheck(pairs, [], [], Gain(*together), Gain(*apart)))
 
 
@@ -107,6 +110,9 @@ def verdict(scored, context, together, apart):
 )
 def test_the_verdict_claims_what_the_intervals_show(scored, context, together, apart, said):
     assert said in verdict(scored, context, together, apart)
+    few = verdict(scored, context, together, apart, copies=1)
+    assert "too few" in few, "26 images never suffice"
+    assert said not in few or "too few labels" in said
 
 
 def test_without_a_control_or_a_scored_label_nothing_is_claimed(scored, context):

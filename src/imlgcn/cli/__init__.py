@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.config import InputError
+from imlgcn.stopping import Stopped, listen
 
 MODULES = {
     "data": ("check", "split", "graph"),
@@ -87,19 +89,25 @@ def main() -> None:
     # before torch is loaded: its threads then sleep while they wait for each other. Spinning, as is
     # the default, made training 2 to 3 times slower on a machine where other programs were busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    listen()
     try:
         commands(sys.argv[1] if len(sys.argv) > 1 else None)()
     except InputError as error:
         sys.stderr.write(f"imlgcn: {in_flags(str(error))}\n")
         sys.exit(2)
+    except Stopped as stopped:
+        how = in_flags(str(stopped))
+        sys.stderr.write(f"imlgcn: stopped{how and '; '}{how}\n")
+        sys.exit(stopped.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("imlgcn: interrupted\n")
+        sys.stderr.write("imlgcn: stopped\n")
         sys.exit(130)
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        if error.filename is None:
-            raise
-        sys.stderr.write(f"imlgcn: {error.filename}: {error.strerror}\n")
+        what = error.filename or "a file or the output"
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        advice = "; free some space and give the command again" if full else ""
+        sys.stderr.write(f"imlgcn: {what}: {error.strerror or error}{advice}\n")
         sys.exit(2)

@@ -20,9 +20,11 @@ RENAMED = {
 # arguments whose flag is their own name
 SAME = (
     "answers",
+    "anyway",
     "backbone",
     "budget",
     "calibration",
+    "checkpoint_minutes",
     "config",
     "data_names",
     "delimiter",
@@ -40,6 +42,7 @@ SAME = (
     "image_column",
     "images",
     "int8",
+    "keep_checkpoints",
     "keep_support",
     "keep_thumbnails",
     "known",

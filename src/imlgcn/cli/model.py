@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show, show_known, show_systems
+from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import InputError
@@ -47,6 +48,12 @@ def evaluate(
         ),
     ] = None,
     known_by: KnownBy = None,
+    anyway: Annotated[
+        bool,
+        typer.Option(
+            "--anyway", help="Evaluate also images that the tagger has learnt: no test of it."
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -77,15 +84,20 @@ def evaluate(
     opened = Tagger.load(tagger, device=device).with_known_by(known_by)
     dataset = DataSource.of(data, **reading).load(progress)
     chosen = None if split == "all" else split
-    found = evaluation.evaluate(
-        opened,
-        dataset,
-        split=chosen,
-        protocol=protocol,
-        threshold=threshold,
-        reveal=reveal,
-        progress=progress,
-    )
+    try:
+        found = evaluation.evaluate(
+            opened,
+            dataset,
+            split=chosen,
+            protocol=protocol,
+            threshold=threshold,
+            reveal=reveal,
+            anyway=anyway,
+            progress=progress,
+        )
+    except evaluation.LearntImagesError as error:
+        typer.echo(f"imlgcn: {in_flags(str(error))}", err=True)
+        raise typer.Exit(1) from None
     if json_file is not None:
         write_atomic(json_file, json.dumps(found, indent=1) + "\n")
     if report_file is not None:

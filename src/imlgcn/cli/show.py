@@ -17,6 +17,7 @@ from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.labels.parents import ProposedParent
+from imlgcn.metrics.verdict import NEEDED, Verdict, verdict_of
 from imlgcn.numbers import number, percent, plural, signed
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
@@ -46,12 +47,13 @@ def metrics(found: dict[str, Any]) -> None:
         columns = [found, control] if control else [found]
         table.add_row(name, *(_with_interval(column, key) for column in columns))
     console.print(table)
-    if difference := found.get("difference_to_control"):
+    if verdict := verdict_of(found):
+        difference = found["difference_to_control"]
         low, high = difference["low"], difference["high"]
-        verdict = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
         console.print(
             f"Difference to the control: {signed(difference['mAP'])} mAP, 95 % interval "
-            f"{signed(low)} to {signed(high)}: {verdict}."
+            f"{signed(low)} to {signed(high)}: {verdict}"
+            f"{f'; {NEEDED}' if verdict == Verdict.FEW else ''}."
         )
     _warnings(console, found)
 
@@ -110,6 +112,8 @@ def _evaluated(found: dict[str, Any]) -> str:
 
 
 def _warnings(console: Console, found: dict[str, Any]) -> None:
+    if "learnt_images" in found:
+        console.print(_learnt(found))
     if found["num_images"] < FEW_IMAGES:
         console.print(f"Only {plural(found['num_images'], 'image')}: these metrics are uncertain.")
     if ignored := found.get("ignored_labels"):
@@ -122,6 +126,14 @@ def _warnings(console: Console, found: dict[str, Any]) -> None:
         console.print(
             f"Could not be read: {plural(len(failed), 'image')}, {', '.join(list(failed)[:3])}"
         )
+
+
+def _learnt(found: dict[str, Any]) -> str:
+    """Say how many of the evaluated images the tagger has learnt."""
+    learnt, out_of = found["learnt_images"], found["num_images"]
+    if learnt is None:
+        return "Not known: whether the tagger has learnt some of these images."
+    return f"In the tagger's training data: {number(learnt, 0)} of {plural(out_of, 'image')}."
 
 
 def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from imlgcn.metrics.verdict import NEEDED, Verdict
 from imlgcn.numbers import number, plural
 from imlgcn.official.systems import System
 from imlgcn.tagger.folder import REPORT
@@ -66,8 +67,10 @@ def comparison(rows: Sequence[Row], split: str, seeds: int, out: Path) -> None:
             number(row.seconds),
         )
     console.print(table)
-    console.print(
-        "In brackets: 95 % interval, bootstrap over images. If it includes 0: no measurable "
-        "difference."
-    )
+    console.print("In brackets: 95 % interval, bootstrap over images. Beside the control:")
+    for row in rows:
+        if row.verdict is not None:
+            console.print(f"  {row.entry}: {row.verdict}")
+    if any(row.verdict == Verdict.FEW for row in rows):
+        console.print(f"  {NEEDED}")
     console.print(f"Report: {out / REPORT}; as text: compare.md, compare.csv")

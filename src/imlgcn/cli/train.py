@@ -220,6 +220,23 @@ def train(
         bool,
         typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=RUN),
     ] = False,
+    checkpoint_minutes: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.0,
+            help="While the backbone is tuned, save the state this often.",
+            rich_help_panel=RUN,
+        ),
+    ] = 5.0,
+    keep_checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--keep-checkpoints",
+            help="Keep the saved states of a finished run.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
@@ -261,6 +278,8 @@ def train(
         start=start,
         resume=resume,
         replace=overwrite,
+        checkpoint_minutes=checkpoint_minutes,
+        keep_checkpoints=keep_checkpoints,
         label_table=label_table,
         progress=terminal(),
         **merge_settings(named, *(_parse(text) for text in set_ or [])),

@@ -19,6 +19,7 @@ from imlgcn.comparison.table import Row, scores
 from imlgcn.config import CONTROL
 from imlgcn.files import write_atomic
 from imlgcn.metrics.ranking import average_precision
+from imlgcn.metrics.verdict import NEEDED, Verdict
 from imlgcn.models import HEADS
 from imlgcn.numbers import number, plural, signed
 from imlgcn.report import render
@@ -95,14 +96,14 @@ def write_report(
 
 def verdict(row: Row) -> str:
     """Say what the interval of the difference to the control shows."""
-    if row.difference is None or row.low is None or row.high is None:
+    if row.difference is None or row.verdict is None:
         return "The control that every other head is measured against."
     interval = f"{signed(row.difference)} mAP points ({signed(row.low)} to {signed(row.high)})"
-    if row.low > 0:
-        return f"{interval}: better than the control on these images."
-    if row.high < 0:
-        return f"{interval}: worse than the control on these images."
-    return f"{interval}: no measurable difference to the control on these images."
+    if row.verdict in (Verdict.BETTER, Verdict.WORSE):
+        return f"{interval}: {row.verdict} than the control on these images."
+    if row.verdict == Verdict.FEW:
+        return f"{interval}: {row.verdict}; {NEEDED}."
+    return f"{interval}: {row.verdict}, beside the control on these images."
 
 
 def _figure(rows: Sequence[Row]) -> Markup:

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from imlgcn.comparison.cells import Cell
 from imlgcn.config import CONTROL
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
+from imlgcn.metrics.f1 import predict_labels
+from imlgcn.metrics.intervals import f1_differences
 from imlgcn.metrics.protocol import paired_bootstrap
+from imlgcn.metrics.verdict import Verdict, conclude
 from imlgcn.numbers import MISSING, number, signed
 
 ENTRIES_PER_SAMPLE = 5e7  # bootstrap samples x images x labels: a table of COCO takes minutes
@@ -41,6 +44,7 @@ class Row:
     seconds: float  # of one training, median over seeds
     milliseconds: float  # per image, of the folded head alone
     chosen: str  # what the grid changed
+    verdict: Verdict | None = None  # beside the control; None: the control itself
 
 
 def make_row(
@@ -64,12 +68,22 @@ def make_row(
     ]
     maps = [found["mAP"] for found in evaluated]
     difference: tuple[float, float, float] | tuple[None, None, None] = (None, None, None)
+    verdict = None
     if cells is not control:
         difference = paired_bootstrap(
             np.stack([scores(cell, split) for cell in cells]),
             np.stack([scores(cell, split) for cell in control]),
             wanted,
             samples=int(np.clip(ENTRIES_PER_SAMPLE / wanted.size / len(cells), 100, 1000)),
+        )
+        f1 = f1_differences(
+            _predicted(cells, val_targets, split), _predicted(control, val_targets, split), wanted
+        )
+        verdict = conclude(
+            difference[1:],
+            [(low, high) for _, low, high in f1.values()],
+            images=len(wanted),
+            positives=int((wanted == 1).sum()),
         )
 
     def mean(metric: str) -> float:
@@ -91,7 +105,20 @@ def make_row(
         seconds=float(np.median([cell.seconds for cell in cells])),
         milliseconds=float(np.median([cell.milliseconds for cell in cells])),
         chosen=chosen,
+        verdict=verdict,
     )
+
+
+def _predicted(
+    cells: Sequence[Cell], val_targets: NDArray[np.int8], split: str
+) -> NDArray[np.bool_]:
+    """Return the tags of each seed (S, N, L), thresholds fitted on validation."""
+    found = []
+    for cell in cells:
+        fitted = fit_label_calibration(cell.val, val_targets)
+        probabilities = fitted.platt.apply(scores(cell, split))
+        found.append(predict_labels(probabilities, np.array(fitted.threshold)))
+    return np.stack(found)
 
 
 def scores(cell: Cell, split: str) -> NDArray[np.float32]:

@@ -25,11 +25,13 @@ from imlgcn.config import ImageSettings
 from imlgcn.data.images import ImageError
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
+from imlgcn.files import content_number
 from imlgcn.progress import SILENT, Progress
+from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
-VERSION = 2  # increase when decoding, transforms or the shards change: it invalidates old rows
+VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class FeatureTable:
     features: NDArray[Any]  # (number of readable images, ...)
     rows: NDArray[np.int64]  # for each of them, its index in the list of paths
     failed: dict[int, str]  # index in the list of paths -> error message, with the file name
+    contents: NDArray[np.uint64]  # for each readable image, `content_number` of its file
 
 
 def features_for(
@@ -64,13 +67,15 @@ def features_for(
     read is in ``failed`` and has no row.
     """
     if not paths:
-        return FeatureTable(np.zeros((0, 0), dtype), np.zeros(0, np.int64), {})
+        nothing = np.zeros((0, 0), dtype), np.zeros(0, np.int64)
+        return FeatureTable(*nothing, {}, np.zeros(0, np.uint64))
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
     todo: Sequence[int] = range(len(paths))
     while todo:  # a second pass only if a shard is damaged
         with (
+            safe_points() as asked,
             progress.bar(stage, len(todo)) as advance,
             shards,
             _threads(workers) as pool,
@@ -83,6 +88,9 @@ def features_for(
             for index, image in zip(todo, images, strict=True):
                 extraction.add(index, image)
                 advance(1)
+                if (number := asked()) is not None:
+                    extraction.finish()  # what is decoded is extracted and kept
+                    raise Stopped(number)
             extraction.finish()
         todo = extraction.read_cached()
     return extraction.table()
@@ -109,6 +117,7 @@ class _Extraction:
         self._extractor, self._batch_size, self._streams = extractor, batch_size, streams
         self._values: NDArray[Any] | None = None  # (N, ...), allocated with the first row
         self._failed: dict[int, str] = {}
+        self._contents = np.zeros(count, np.uint64)
 
     def start(self, pool: ThreadPoolExecutor) -> set[bytes]:
         """Begin a pass; return the set of contents that need no decoding, which grows."""
@@ -123,6 +132,7 @@ class _Extraction:
         return self._seen
 
     def add(self, index: int, image: _Image) -> None:
+        self._contents[index] = content_number(image.digest)
         if image.error:
             self._failed[index] = image.error
         elif image.digest in self._cached:
@@ -184,7 +194,8 @@ class _Extraction:
         if self._values is None:
             self._values = np.zeros((self._count, 0), self._shards.dtype)
         features = self._values[rows] if self._failed else self._values
-        return FeatureTable(features, rows, dict(sorted(self._failed.items())))
+        failed = dict(sorted(self._failed.items()))
+        return FeatureTable(features, rows, failed, self._contents[rows])
 
     def _put(self, indices: list[int], rows: NDArray[Any]) -> None:
         if self._values is None:

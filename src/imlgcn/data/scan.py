@@ -95,12 +95,20 @@ def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> S
         if info.width * info.height > MAX_PIXELS:
             message = f"{path}: {info.width} x {info.height} pixels"
             return Scan(digest, problem="too_large", message=message)
-        image = open_image(path, size=DECODE_SIZE)
+        return Scan(digest, thumbnail_of(path))
     except OSError as error:
         return Scan(digest, problem="unreadable", message=f"{path}: {error.strerror or error}")
     except ImageError as error:
         problem = "truncated" if "truncated" in str(error) else "unreadable"
         return Scan(digest, problem=problem, message=str(error))
+
+
+def thumbnail_of(source: Path | bytes) -> NDArray[np.uint8]:
+    """Return the thumbnail (16, 17, 3) of an image file or its content.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    image = open_image(source, size=DECODE_SIZE)
     # the triangle filter makes the most similar thumbnails of two sizes of one image
-    small = image.resize(THUMBNAIL, Image.Resampling.BILINEAR)
-    return Scan(digest, np.asarray(small))
+    return np.asarray(image.resize(THUMBNAIL, Image.Resampling.BILINEAR))

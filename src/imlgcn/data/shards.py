@@ -1,11 +1,13 @@
 """Feature rows on disk, keyed by the SHA-256 of the file they were computed from.
 
 One folder holds one kind of row. Writers only add whole files ("shards"), so they need no lock and
-a killed one leaves nothing behind; a shard that cannot be read counts as absent.
+a killed one leaves nothing behind. A shard that cannot be read, or whose content is not what was
+written, counts as absent.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -59,13 +61,22 @@ class FeatureShards:
         index: Index = {}
         shards = set(self.folder.glob("*.npz")) if self.folder is not None else set()
         for shard in sorted(shards - self._unreadable):
-            if (digests := self._read(shard, "sha256")) is not None:
+            if (digests := self._digests_of(shard)) is not None:
                 index.update((digest.tobytes(), (shard, row)) for row, digest in enumerate(digests))
         return index
 
     def read(self, shard: Path) -> NDArray[Any] | None:
         """Return the rows of a shard, or ``None`` if it is damaged; it is then ignored."""
-        return self._read(shard, "features")
+        try:
+            with np.load(shard, allow_pickle=False) as arrays:
+                digests, rows = arrays["sha256"], arrays["features"]
+                if arrays["whole"].tobytes() != _hash(digests, rows):
+                    raise ValueError("well-formed, but not what was written")
+        except Exception as error:  # damaged archives raise almost anything
+            self._reject(shard, error)
+            return None
+        checked: NDArray[Any] = rows
+        return checked
 
     def append(self, digests: Sequence[bytes], rows: NDArray[Any]) -> None:
         """Add rows, one per SHA-256; written when a shard is full and by :meth:`flush`."""
@@ -89,24 +100,36 @@ class FeatureShards:
                 atomic_path(self.folder / f"{secrets.token_hex(8)}.npz") as path,
                 path.open("wb") as file,
             ):
-                np.savez(file, sha256=digests, features=rows)
+                whole = np.frombuffer(_hash(digests, rows), np.uint8)
+                np.savez(file, sha256=digests, features=rows, whole=whole)
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _read(self, shard: Path, name: str) -> NDArray[Any] | None:
+    def _digests_of(self, shard: Path) -> NDArray[Any] | None:
         try:
             with np.load(shard, allow_pickle=False) as arrays:
-                array: NDArray[Any] = arrays[name]  # reading checks the CRC-32 of every byte
-        except Exception as error:  # damaged archives raise almost anything
-            self._unreadable.add(shard)
-            if not isinstance(error, OSError):  # an OSError may be temporary: keep the file
-                with suppress(OSError):
-                    shard.unlink()
+                digests: NDArray[Any] = arrays["sha256"]
+        except Exception as error:
+            self._reject(shard, error)
             return None
-        return array
+        return digests
+
+    def _reject(self, shard: Path, error: Exception) -> None:
+        self._unreadable.add(shard)
+        if not isinstance(error, OSError):  # an OSError may be temporary: keep the file
+            with suppress(OSError):
+                shard.unlink()
 
     def _unwritable(self, error: OSError) -> InputError:
         return InputError(
             f"cannot write to the cache {self.folder}: {error.strerror or error}; free some space "
             "or set IMLGCN_CACHE to another folder"
         )
+
+
+def _hash(digests: NDArray[Any], rows: NDArray[Any]) -> bytes:
+    """Return the SHA-256 of a shard's content, its shape and type included."""
+    found = hashlib.sha256(f"{digests.shape} {rows.shape} {rows.dtype}".encode())
+    for array in (digests, rows):
+        found.update(np.ascontiguousarray(array).data)
+    return found.digest()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imlgcn.activation_maps import Region
 from imlgcn.config import ImageSettings
-from imlgcn.data.images import ImageSource, open_image
+from imlgcn.data.image_input import ImageLike, as_image
 
 WHITE = (255, 255, 255)
 RESAMPLING = {
@@ -22,9 +22,9 @@ RESAMPLING = {
 }
 
 
-def load_input(source: ImageSource, settings: ImageSettings) -> NDArray[np.uint8]:
-    """Decode ``source`` and return the network input ``(S, S, 3)``, uint8."""
-    return EvalTransform(settings)(open_image(source, size=settings.size, fit=settings.fit))
+def load_input(source: ImageLike, settings: ImageSettings) -> NDArray[np.uint8]:
+    """Return the network input ``(S, S, 3)``, uint8, of an image in any accepted form."""
+    return EvalTransform(settings)(as_image(source, size=settings.size, fit=settings.fit))
 
 
 def normalize(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:

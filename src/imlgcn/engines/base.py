@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 from imlgcn.activation_maps import MEANING, MapKind
 
 LARGEST_BATCH = 16  # that a file may ask for
+_FORKS: list[int] = []  # this process, where it was forked from one that had this module
+
+
+def is_forked() -> bool:
+    """Return whether this process was forked: threads of its parent are missing in it."""
+    return bool(_FORKS)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=lambda: _FORKS.append(os.getpid()))
 
 
 def map_kind_of(metadata: Mapping[str, str]) -> MapKind | None:

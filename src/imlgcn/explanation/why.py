@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from imlgcn.activation_maps import ADDITIVE, ActivationMaps
 from imlgcn.config import unknown_name
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image, name_of
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin_part
 from imlgcn.explanation.network import Insight, look_inside
 from imlgcn.tagger import ImageLike, Tagger
@@ -38,12 +37,10 @@ def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = Non
     for name in wanted:
         if name not in tagger.labels:
             raise unknown_name("label", name, tagger.labels)
-    title = Path(image).name if isinstance(image, str | Path) else "image"
-    if not isinstance(image, Image.Image):
-        settings = tagger.info.image
-        image = open_image(image, size=settings.size, fit=settings.fit)
-    pixels = tagger.load_input(image)[None]  # (1, S, S, 3)
-    maps = tagger.maps(pixels, [image.size])
+    title = Path(name_of(image)).name or "image"
+    picture = as_image(image, size=tagger.info.image.size, fit=tagger.info.image.fit)
+    pixels = tagger.load_input(picture)[None]  # (1, S, S, 3)
+    maps = tagger.maps(pixels, [picture.size])
     scores = tagger.calibration.apply(maps.logits)[0]  # (L,)
     chosen = _choose(scores, tagger.thresholds, [tagger.labels.index(name) for name in wanted])
     insight = look_inside(tagger, pixels, chosen) if tagger.path.is_dir() else Insight()

@@ -30,6 +30,7 @@ from imlgcn.tagger import Tagger, TaggerInfo
 from imlgcn.tagger.folder import MODEL, exported_name
 from imlgcn.tagger.info import read_info
 from imlgcn.tagger.known import PAIR_COUNTS
+from imlgcn.tagger.learnt import KEY as LEARNT_KEY
 from imlgcn.tagger.network import without_maps
 from imlgcn.tagger.opened import LABEL_TABLE_KEY
 
@@ -132,12 +133,15 @@ def metadata_of(
 
     ``imlgcn`` is the tagger's ``model.json``, here ``info``; ``maps`` the kind of its maps,
     ``label_table`` what its label table says besides the defaults, ``batch`` how many images at a
-    time tag fastest, ``pair_counts`` the counts of label pairs, which known labels need: each only
-    where there is something to say. An imported checkpoint has no counts.
+    time tag fastest, ``pair_counts`` the counts of label pairs, which known labels need,
+    ``learnt_images`` what `imlgcn evaluate` knows training images by: each only where there is
+    something to say. An imported checkpoint has neither of the last two.
     """
     found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": str(maps)})
     if not tagger.label_table.is_default:
         found[LABEL_TABLE_KEY] = tagger.label_table.to_json()
+    if (learnt := tagger.learnt_images()) is not None:
+        found[LEARNT_KEY] = learnt.to_text()
     if batch > 1:
         found["batch"] = str(batch)
     context = tagger.folder.context

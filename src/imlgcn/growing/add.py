@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from imlgcn.models.new_label.practice import Expectation
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.learnt import contents_of
 
 ASKED = 200  # doubtful images that are named
 
@@ -102,7 +103,15 @@ def add_labels(
             doubtful = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
         reports.append(Added(one.name, one.images, one.expectation, share, doubtful, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
-    return finish(widen(state, learnt, pool, found), f"add {what}", progress), reports
+    wider = _with_learnt(widen(state, learnt, pool, found), paths)
+    return finish(wider, f"add {what}", progress), reports
+
+
+def _with_learnt(state: State, paths: Sequence[Path]) -> State:
+    """Return the state with images ``paths`` among those that it has learnt, if it knows them."""
+    if state.learnt is None:
+        return state
+    return replace(state, learnt=state.learnt.joined(contents_of(paths)))
 
 
 def _usual_share(state: State) -> float:

@@ -17,8 +17,9 @@ from imlgcn.growing.history import keep_state
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger import Tagger, TaggerInfo, load_classifier
-from imlgcn.tagger.folder import LABEL_TABLE, MODEL, SCORES, SUPPORT, WEIGHTS
+from imlgcn.tagger.folder import LABEL_TABLE, LEARNT, MODEL, SCORES, SUPPORT, WEIGHTS
 from imlgcn.tagger.info import Growth
+from imlgcn.tagger.learnt import LearntImages, write_learnt
 from imlgcn.tagger.network import save_weights, trained_context
 from imlgcn.tagger.scores import ScoredSplit, write_predictions
 from imlgcn.tagger.support import Support, write_support
@@ -44,6 +45,7 @@ class State:
         splits: the stored scores, all of the tagger's labels; empty where there are none.
         support: the images, N and then Q; None where they are not kept.
         table: the label table.
+        learnt: the images that it has learnt; None where that is not known.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class State:
     splits: tuple[ScoredSplit, ...]
     support: Support | None
     table: LabelTable
+    learnt: LearntImages | None = None
 
     @property
     def growth(self) -> Growth:
@@ -121,6 +124,7 @@ def read_state(tagger: str | Path) -> State:
         splits=tuple(folder.scores.splits()),
         support=support,
         table=folder.label_table,
+        learnt=folder.learnt(),
     )
 
 
@@ -135,7 +139,8 @@ def write_state(state: State, what: str | None) -> Tagger:
     path = state.path
     exported = [name for name in state.info.sha256 if name != WEIGHTS]
     if what is not None:
-        keep_state(path, what, (MODEL, WEIGHTS, SCORES, SUPPORT, LABEL_TABLE, *exported))
+        kept = (MODEL, WEIGHTS, SCORES, SUPPORT, LEARNT, LABEL_TABLE)
+        keep_state(path, what, (*kept, *exported))
     growth = state.growth
     head = GrownHead(
         state.head, state.added, growth.outputs, *platt(growth.slope, growth.intercept)
@@ -148,6 +153,8 @@ def write_state(state: State, what: str | None) -> Tagger:
         write_label_table(path / LABEL_TABLE, state.table)
     if state.support is not None:
         write_support(path / SUPPORT, state.support)
+    if state.learnt is not None:
+        write_learnt(path / LEARNT, state.learnt)
     info = state.info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
     write_atomic(path / MODEL, info.model_dump_json(indent=1) + "\n")
     for name in exported:

@@ -9,6 +9,8 @@ Letters: B resamples, G groups, N images, L labels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -77,20 +79,52 @@ def f1_intervals(
         - predicted (bool), targets ``(N, L)``, groups ``(N,)``
     """
     targets = np.asarray(targets)
-    predicted = np.asarray(predicted) & (targets >= 0)
-    positive = targets == 1
-    shown = positive.any(axis=0)
-    if not shown.any():
+    if not (targets == 1).any():
         return {}
     groups = np.arange(len(targets)) if groups is None else groups
     drawn = resample(groups, number_of_samples(targets))
+    values = _resampled_f1(predicted, targets, drawn)
+    return {key: list(interval(100 * value)) for key, value in values.items()}
+
+
+def f1_differences(
+    predicted_a: ArrayLike, predicted_b: ArrayLike, targets: ArrayLike
+) -> dict[str, list[float]]:
+    """Return ``[difference, low, high]`` of ``OF1`` and ``CF1_per_label``, a minus b, in points.
+
+    The 95 % intervals are of the same resamples for both, as of :func:`f1_intervals`. With a
+    leading axis of S seeds, it is the difference of the means over the seeds.
+
+    Shape:
+        - predicted_a, predicted_b (bool) ``(N, L)`` or ``(S, N, L)``, targets ``(N, L)``
+    """
+    targets = np.asarray(targets)
+    if not (targets == 1).any():
+        return {}
+    drawn = resample(np.arange(len(targets)), number_of_samples(targets))
+    drawn = np.concatenate([np.ones((1, len(targets)), np.float32), drawn])  # first: as they are
+    means = []
+    for runs in (np.asarray(predicted_a), np.asarray(predicted_b)):
+        found = [_resampled_f1(run, targets, drawn) for run in runs.reshape(-1, *targets.shape)]
+        means.append({key: np.mean([each[key] for each in found], axis=0) for key in found[0]})
+    a, b = means
+    points = {key: 100 * (a[key] - b[key]) for key in a}
+    return {key: [float(of[0]), *interval(of[1:])] for key, of in points.items()}
+
+
+def _resampled_f1(
+    predicted: ArrayLike, targets: NDArray[Any], drawn: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the F1s of each resample, ``(B,)`` each, as fractions, over labels with a positive."""
+    predicted = np.asarray(predicted) & (targets >= 0)
+    positive = targets == 1
+    shown = positive.any(axis=0)
     hits = 2.0 * (drawn @ (predicted & positive)[:, shown].astype(np.float32))  # (B, labels)
     total = drawn @ (predicted[:, shown].astype(np.float32) + positive[:, shown])
-    values = {
+    return {
         "OF1": hits.sum(1) / np.maximum(total.sum(1), 1),
         "CF1_per_label": (hits / np.maximum(total, 1)).mean(1),
     }
-    return {key: list(interval(100 * value)) for key, value in values.items()}
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:

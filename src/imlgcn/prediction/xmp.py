@@ -15,27 +15,30 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from xml.parsers import expat
 
 from imlgcn.config import InputError
-from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.data.xmp import (
+    CONTAINERS,
+    DC,
+    DIGIKAM,
+    LIGHTROOM,
+    RDF,
+    SUFFIXES,
+    check_harmless,
+    sidecars_of,
+)
 from imlgcn.files import write_atomic
 from imlgcn.prediction.rows import Row
 
 if TYPE_CHECKING:
     from xml.dom.minidom import Document, Element, Node, Text
 
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-DC = "http://purl.org/dc/elements/1.1/"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 LISTS = (  # of keywords: namespace and name
     (DC, "subject"),
-    ("http://www.digikam.org/ns/1.0/", "TagsList"),
-    ("http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject"),
+    (DIGIKAM, "TagsList"),
+    (LIGHTROOM, "hierarchicalSubject"),
 )
-CONTAINERS = ("Bag", "Seq", "Alt")
-SUFFIXES = (".xmp", ".XMP")
-MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
 # What an XML parser would not return unchanged (XML 1.0, sections 2.4, 2.11 and 3.3.3)
 IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 IN_ATTRIBUTE = IN_TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
@@ -48,19 +51,7 @@ EMPTY = f"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
 
 def sidecar_of(image: Path) -> Path:
     """Return the XMP file of an image: the existing one, or the one to create."""
-    own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
-    shared = [image.with_suffix(suffix) for suffix in SUFFIXES]
-    found = [path for path in own if os.path.lexists(path)] or [
-        path for path in shared if os.path.lexists(path) and not _shares_its_stem(image)
-    ]
-    return (found or own)[0]
-
-
-def _shares_its_stem(image: Path) -> bool:
-    """Look for a second image by name: a folder may be too large to list for every image."""
-    # "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
-    names = {image.with_suffix(form) for s in ("", *IMAGE_SUFFIXES) for form in (s, s.upper())}
-    return any(name.is_file() and not name.samefile(image) for name in names)
+    return (sidecars_of(image) or [image.with_name(image.name + SUFFIXES[0])])[0]
 
 
 def write_sidecar(rows: Sequence[Row]) -> bool:
@@ -138,36 +129,8 @@ def _serialize(node: Node) -> str:
 def _parse(xmp: bytes) -> Document:
     from xml.dom import minidom
 
-    try:
-        _check_harmless(xmp)
-        return minidom.parseString(xmp)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"is not well-formed XML ({error})") from None
-
-
-def _check_harmless(xmp: bytes) -> None:
-    """Refuse entities, with which a small file fills the memory, and too deep nesting."""
-    depth = 0
-
-    def refuse_doctype(*_: object) -> None:
-        raise InputError("has a document type declaration, which XMP does not allow")
-
-    def enter(*_: object) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise InputError(f"nests elements more than {MAX_DEPTH} deep")
-
-    def leave(_: str) -> None:
-        nonlocal depth
-        depth -= 1
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse_doctype
-    parser.StartElementHandler, parser.EndElementHandler = enter, leave
-    parser.Parse(xmp, True)
+    check_harmless(xmp)
+    return minidom.parseString(xmp)
 
 
 def _description(document: Document) -> Element:

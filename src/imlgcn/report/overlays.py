@@ -15,7 +15,7 @@ from PIL import Image
 
 from imlgcn.activation_maps import MEANING, ActivationMaps, Region
 from imlgcn.config import ImageSettings, InputError
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import WHITE, EvalTransform
 from imlgcn.explanation.heat_map import overlay
 from imlgcn.explanation.words import where_strong
@@ -50,7 +50,7 @@ def read_picture(path: Path, settings: ImageSettings) -> Picture:
     Raises:
         ImageError: it cannot be read.
     """
-    image = open_image(path, size=settings.size, fit=settings.fit)
+    image = as_image(path, size=settings.size, fit=settings.fit)
     transform = EvalTransform(settings)
     return Picture(transform(image), transform.region(image.size))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imlgcn.config import CONTROL
+from imlgcn.metrics.verdict import NEEDED, Verdict, direction, verdict_of
 from imlgcn.numbers import number, plural, signed
 from imlgcn.tagger.scores import OUT_OF_FOLD
 
 FOLDS = 5
+LEARNT_SPLITS = ("train", "val", "all")  # whose images a tagger may have learnt
 
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
@@ -36,7 +37,8 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
                 "with. No other head was trained in this run, so there is no comparison here."
             )
         return "No control was trained beside this tagger, so there is no comparison."
-    if not difference or not _all_finite(difference):
+    shown = verdict_of(metrics)
+    if not difference or shown is None:
         return (
             "The difference to the control has no interval here, so this report does not say "
             "which of the two is better."
@@ -51,15 +53,30 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
     interval = (
         f"the 95 % interval of the difference, {signed(low, digits)} to {signed(high, digits)},"
     )
-    if low > 0 or high < 0:
-        more = "higher" if low > 0 else "lower"
+    includes = "does not include" if direction(low, high) else "includes"
+    return f"{opening}; {interval} {includes} zero{_conclusion(shown, images)}"
+
+
+def _conclusion(shown: Verdict, images: str) -> str:
+    """Return the end of the sentence."""
+    if shown == Verdict.FEW:
+        return f". These are too few images to say which of the two is better: {NEEDED}."
+    if shown == Verdict.MIXED:
         return (
-            f"{opening}; {interval} does not include zero. In this run the tagger scores "
-            f"{more} than its control, by more than the sampling of these {images} explains."
+            f". But the F1s point both ways or the other way by more than the sampling of these "
+            f"{images} explains: neither of the two is better throughout."
+        )
+    if shown == Verdict.EQUAL:
+        return f": these {images} do not show that either of the two is better."
+    more = "higher" if shown in (Verdict.BETTER, Verdict.HIGHER_F1) else "lower"
+    if shown in (Verdict.BETTER, Verdict.WORSE):
+        return (
+            f". In this run the tagger scores {more} than its control, by more than the sampling "
+            f"of these {images} explains."
         )
     return (
-        f"{opening}; {interval} includes zero: these {images} do not show that either of the "
-        "two is better."
+        f": these {images} do not show that either of the two ranks better. Its F1 is {more}, by "
+        "more than their sampling explains."
     )
 
 
@@ -90,7 +107,13 @@ def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
             f"{plural(learnt, 'image')} of {number(metrics['num_images'], 0)} were learnt by this "
             "tagger: they keep their out-of-fold scores, of heads that had not learnt them."
         )
-    if not trained and split in ("train", "val", "all"):
+    if not trained and metrics.get("learnt_images"):
+        return (
+            f"{plural(metrics['learnt_images'], 'image')} of {number(metrics['num_images'], 0)} "
+            "were in the training data of this tagger: all numbers are better than they would be "
+            "on new images, and this is no test."
+        )
+    if not trained and metrics.get("learnt_images") is None and split in LEARNT_SPLITS:
         return (
             "If these images were used to train this tagger, all numbers are better than they "
             "would "
@@ -109,8 +132,3 @@ def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
         "calibration and thresholds were fitted (and, when fine-tuning, the epoch was chosen): "
         "expect F1 and calibration to be worse on new images."
     )
-
-
-def _all_finite(difference: Mapping[str, Any]) -> bool:
-    values = [difference.get(key) for key in ("mAP", "low", "high")]
-    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)

@@ -20,6 +20,7 @@ from imlgcn.serve.guard import Guard
 from imlgcn.serve.routes import router
 from imlgcn.serve.service import Service
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.suggest_routes import router as suggest_router
 from imlgcn.tagger import Tagger
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -64,6 +65,7 @@ def create_app(
     current = Current(app.state, service, reopen or (lambda: Tagger.load(tagger.path)))
     app.state.current = current
     app.include_router(router)
+    app.include_router(suggest_router)
     app.include_router(grow_router)
     for address, asset in load_assets().items():
         app.add_route(address, _serve(asset), include_in_schema=False)

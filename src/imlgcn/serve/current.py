@@ -79,8 +79,10 @@ class Current:
         async with self._changing:
             return await self._exchange()
 
-    async def change(self, work: Callable[[], T]) -> T:
+    async def change(self, work: Callable[[], T], back: Callable[[], object] | None = None) -> T:
         """Run ``work``, which changes the tagger, in a thread; then let the tagger take over.
+
+        If it cannot be opened after that, ``back`` undoes the change.
 
         Raises:
             ApiError: 503, another change is under way; 409, as in `reload`; those of ``work``.
@@ -90,7 +92,12 @@ class Current:
             raise ApiError(503, "busy", message, {"retry-after": "1"})
         async with self._changing:
             found = await asyncio.to_thread(work)
-            await self._exchange()
+            try:
+                await self._exchange()
+            except ApiError:
+                if back is not None:
+                    await asyncio.to_thread(back)
+                raise
             return found
 
     async def _exchange(self) -> Service:

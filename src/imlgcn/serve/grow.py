@@ -1,4 +1,4 @@
-"""Labels of the served tagger, added from uploaded images and taken back: off unless asked for.
+"""Labels of the served tagger added, changed and taken back: off unless asked for.
 
 The functions work for seconds and write into the tagger folder: they run in a thread, one at a
 time. The uploaded images are in a folder that the caller deletes.
@@ -6,7 +6,7 @@ time. The uploaded images are in a folder that the caller deletes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,6 +80,50 @@ def add(service: Service, name: str, images: Sequence[Stored]) -> dict[str, Any]
         "expectation": sentence(added),
         "expected_AP": added.expectation.AP,
     }
+
+
+def remove(service: Service, labels: Sequence[str]) -> dict[str, Any]:
+    """Take labels out of the tagger and return what was done, as JSON.
+
+    Raises:
+        ApiError: 422, an unknown label, or all of them; 500, the folder cannot be written.
+    """
+    from imlgcn.growing import remove_labels
+
+    return _edited(service, lambda path: remove_labels(path, labels))
+
+
+def rename(service: Service, label: str, name: str) -> dict[str, Any]:
+    """Give a label another name and return what was done, as JSON.
+
+    Raises:
+        ApiError: 422, an unknown label, or a name that is taken; 500, as for `remove`.
+    """
+    from imlgcn.growing import rename_label
+
+    return _edited(service, lambda path: rename_label(path, label, name))
+
+
+def merge(service: Service, labels: Sequence[str], into: str) -> dict[str, Any]:
+    """Make one label of several and return what was done, as JSON.
+
+    Raises:
+        ApiError: 422, fewer than two labels, an unknown one, or a name that another has; 500, as
+            for `remove`.
+    """
+    from imlgcn.growing import merge_labels
+
+    return _edited(service, lambda path: merge_labels(path, labels, into))
+
+
+def _edited(service: Service, edit: Callable[[Path], object]) -> dict[str, Any]:
+    from imlgcn.growing import changes
+
+    try:
+        edit(service.tagger.path)
+        return {"done": changes(service.tagger.path)[-1].what}
+    except (InputError, OSError) as error:
+        raise _refusal(error, service, "not_changed") from None
 
 
 def take_back(service: Service) -> dict[str, Any]:

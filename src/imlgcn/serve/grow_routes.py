@@ -1,9 +1,10 @@
-"""The addresses that change what is served: another tagger in its place, a label more or less."""
+"""The addresses that change what is served: another tagger in its place, labels that change."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,14 @@ from imlgcn.serve import grow
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError, json_response
 from imlgcn.serve.routes import accepted, service_of
-from imlgcn.serve.schema import GROW_BODY, AddedAnswer, ReloadAnswer, UndoAnswer, errors
+from imlgcn.serve.schema import (
+    GROW_BODY,
+    AddedAnswer,
+    ChangedAnswer,
+    ReloadAnswer,
+    UndoAnswer,
+    errors,
+)
 from imlgcn.serve.service import Service
 
 router = APIRouter()
@@ -60,14 +68,61 @@ async def add(
     Only if the server was started with `--grow`: it writes into the tagger folder. The images are
     deleted when the label is learnt; what the folder keeps are their names and features.
     """
-    service = service_of(request)
-    grow.check(service)
+    service = _growing(request)
     with TemporaryDirectory(prefix="imlgcn-") as folder:
         async with accepted(request, service) as uploads:
             images = await asyncio.to_thread(grow.store, uploads, Path(folder), service)
-        current = _current_of(request)
-        content = await current.change(partial(grow.add, service, name, images))
-    return json_response({**content, **_facts(current.service)})
+        return await _changed(request, partial(grow.add, service, name, images))
+
+
+@router.post(
+    "/v1/labels/remove",
+    summary="Take labels out",
+    response_model=None,
+    responses={200: {"model": ChangedAnswer}, **errors(403, 409, 422, 503)},
+)
+async def remove(
+    request: Request,
+    label: Annotated[list[str], Query(description="these labels; may be given several times")],
+) -> Response:
+    """Remove labels: the tagger no longer gives them. The scores of all others stay.
+
+    Only if the server was started with `--grow`.
+    """
+    return await _changed(request, partial(grow.remove, _growing(request), label))
+
+
+@router.post(
+    "/v1/labels/rename",
+    summary="Give a label another name",
+    response_model=None,
+    responses={200: {"model": ChangedAnswer}, **errors(403, 409, 422, 503)},
+)
+async def rename(
+    request: Request,
+    label: Annotated[str, Query(description="as it is called now")],
+    name: Annotated[str, Query(description="that it is to have")],
+) -> Response:
+    """Rename a label; its scores stay. Only if the server was started with `--grow`."""
+    return await _changed(request, partial(grow.rename, _growing(request), label, name))
+
+
+@router.post(
+    "/v1/labels/merge",
+    summary="Make one label of several",
+    response_model=None,
+    responses={200: {"model": ChangedAnswer}, **errors(403, 409, 422, 503)},
+)
+async def merge(
+    request: Request,
+    label: Annotated[list[str], Query(description="two or more; given several times")],
+    into: Annotated[str, Query(description="the name of the one; may be one of theirs")],
+) -> Response:
+    """Merge labels: the one is given where one of them would be, with a threshold of its own.
+
+    Only if the server was started with `--grow`.
+    """
+    return await _changed(request, partial(grow.merge, _growing(request), label, into))
 
 
 @router.post(
@@ -77,15 +132,27 @@ async def add(
     responses={200: {"model": UndoAnswer}, **errors(403, 409, 503)},
 )
 async def undo(request: Request) -> Response:
-    """Put the tagger back as it was before the last label was added, here or by `imlgcn label`.
+    """Put the tagger back as it was before the last change, here or by `imlgcn label`.
 
     Only if the server was started with `--grow`.
     """
-    service = service_of(request)
-    grow.check(service)
+    service = _growing(request)
     current = _current_of(request)
     content = await current.change(partial(grow.take_back, service))
     return json_response({**content, **_facts(current.service)})
+
+
+async def _changed(request: Request, work: Callable[[], dict[str, Any]]) -> Response:
+    """Change the tagger and answer with what was done; one that cannot be served is taken back."""
+    service, current = service_of(request), _current_of(request)
+    content = await current.change(work, back=partial(grow.take_back, service))
+    return json_response({**content, **_facts(current.service)})
+
+
+def _growing(request: Request) -> Service:
+    service = service_of(request)
+    grow.check(service)
+    return service
 
 
 def _facts(service: Service) -> dict[str, Any]:

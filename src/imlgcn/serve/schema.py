@@ -199,6 +199,21 @@ class AddedAnswer(ReloadAnswer):
     )
 
 
+class ChangedAnswer(ReloadAnswer):
+    """The change that was made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "done": "merge car, automobile into car",
+                "labels": 39,
+                "sha256": {WEIGHTS: "9b41..."},
+            }
+        }
+    )
+    done: str
+
+
 class UndoAnswer(ReloadAnswer):
     """The change that was taken back."""
 

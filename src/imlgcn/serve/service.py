@@ -18,16 +18,18 @@ from PIL import Image
 
 from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_operating_point
 from imlgcn.serve import knowledge, known
+from imlgcn.serve.about import about
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.monitor import Monitor
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.suggest import Suggester
 from imlgcn.serve.support import SupportFinder
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
@@ -42,6 +44,7 @@ class Service:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
         self.thresholds_for = lru_cache(CACHED_GOALS)(tagger.thresholds_for)
         self.support = SupportFinder(tagger)
+        self.suggester = Suggester(tagger)
         self.batcher: Batcher | None = None
         self.held = HeldBytes(settings.max_held)
         # not in the batcher, and as many at once as there are cores: each decodes its own image
@@ -129,6 +132,19 @@ class Service:
         """
         return await self._explained(self._supported, upload, chosen)
 
+    async def vector(self, upload: Upload) -> dict[str, Any]:
+        """Return what suggestions need of one image, or why there is nothing.
+
+        Raises:
+            ApiError: 404, there are no suggestions.
+        """
+        try:
+            return await self._explained(self._vector, upload, ())
+        except ApiError as error:
+            if error.status == 404:
+                raise
+            return {"error": error.body()}
+
     async def _explained(
         self,
         explain: Callable[[bytes, Sequence[int]], dict[str, Any]],
@@ -143,6 +159,9 @@ class Service:
 
     def _supported(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
         return self.support(self._decode(data)[None], chosen)
+
+    def _vector(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
+        return {"vector": self.suggester.vector(data, self._decode(data))}
 
     def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
         image = self._open(data)
@@ -234,37 +253,7 @@ class Service:
     @cached_property
     def model(self) -> dict[str, Any]:
         """The tagger, what it can do, and the limits of this server."""
-        info, options = self.tagger.info, self.settings
-        return {
-            "name": self.tagger.path.resolve().name,
-            "labels": len(info.labels),
-            "backbone": info.backbone.name,
-            "head": info.head.name,
-            "image_size": info.image.size,
-            "engine": self.tagger.engine.name,
-            "metrics": {key: value for key, value in info.metrics.items() if _is_plain(value)},
-            "versions": info.versions,
-            "sha256": info.sha256,
-            "known_by": known.way(self.tagger),
-            "can": {
-                "known": known.way(self.tagger) is not None,
-                "maps": self.tagger.engine.map_kind is not None,
-                "support": not self.support.refusal,
-                "graph": self.graph is not None,
-                "thresholds": self.tradeoff is not None,
-                "grow": options.grow,
-            },
-            "last_change": knowledge.last_change(self.tagger) if options.grow else None,
-            # why not, where the head scores by training images
-            "no_support": self.support.refusal if self.support.by_images else "",
-            "limits": {
-                "bytes": options.max_bytes,
-                "pixels": options.max_pixels,
-                "images": options.max_files,
-                "queue": options.queue,
-                "seconds": options.timeout,
-            },
-        }
+        return about(self)
 
     def check(self, data: bytes) -> None:
         """Decode an image to see that it can be.
@@ -280,7 +269,7 @@ class Service:
     def _open(self, data: bytes) -> Image.Image:
         wanted = self.tagger.info.image
         most = self.settings.max_pixels
-        return open_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
+        return as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
 
     def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
         if all(row is None for row in given):
@@ -289,7 +278,3 @@ class Service:
         return self.tagger.probabilities(
             pixels, np.stack([nothing if row is None else row for row in given])
         )
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, str | int | float) and value == value  # no NaN

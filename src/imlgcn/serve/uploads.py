@@ -68,7 +68,7 @@ async def read_uploads(
     if kind.startswith("multipart/"):
         uploads = await _read_form(request, settings, take)
     else:
-        data = b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
+        data = await read_body(request, settings, take)
         uploads = [Upload("", data)] if data else []
     if not uploads:
         raise ApiError(
@@ -78,6 +78,18 @@ async def read_uploads(
             "multipart form",
         )
     return uploads
+
+
+async def read_body(
+    request: Request, settings: ServeSettings, take: Callable[[int], bool]
+) -> bytes:
+    """Return a whole body; ``take`` as for `read_uploads`.
+
+    Raises:
+        ApiError: 413 too many bytes.
+        QueueFullError: there is no room.
+    """
+    return b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
 
 
 async def _read_form(

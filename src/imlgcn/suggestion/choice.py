@@ -6,7 +6,7 @@ Letters: n images in the folder, N that the head was fitted on, L labels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from imlgcn.suggestion.coverage import MOST, Coverage, doubt, unknown_after
 from imlgcn.suggestion.folder import (
     ALIKE,
     ALMOST_SAME,
-    ReadImages,
+    PlacedImages,
     drawn,
     in_words,
     read_images,
@@ -81,7 +81,7 @@ class Suggestions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Doubts:
+class Doubts:
     """How unsure each label of each image is, with what words say of it."""
 
     labels: tuple[str, ...]
@@ -134,27 +134,33 @@ def suggest(
     given = expand_paths([folder] if isinstance(folder, str | Path) else folder)
     paths = drawn(given, MOST)
     images = read_images(tagger, paths, device=device, progress=progress)
-    doubts = _doubts(tagger, images) if rare else None
-    with torch.inference_mode():
-        chosen, known = _choose(images, budget, doubts)
+    doubts = doubts_of(tagger, images.probabilities(tagger)) if rare else None
+    chosen, known = choose(images, budget, doubts, _thumbnail)
     return Suggestions(
         tuple(chosen), len(images.paths), len(given) - len(paths), known, images.failed
     )
 
 
-def _doubts(tagger: Tagger, images: ReadImages) -> _Doubts:
+def doubts_of(tagger: Tagger, probabilities: NDArray[np.float64]) -> Doubts:
+    """Return how unsure a tagger is of images, from their probabilities ``(n, L)``."""
     context = tagger.folder.context
     positives = np.array(tagger.info.calibration.positives)
     if context is not None and context.num_images:
         positives = context.occurrences
-    probabilities = images.probabilities(tagger)
-    return _Doubts(tagger.labels, positives, probabilities, doubt(probabilities, positives))
+    return Doubts(tagger.labels, positives, probabilities, doubt(probabilities, positives))
 
 
-def _choose(
-    images: ReadImages, budget: int, doubts: _Doubts | None
+@torch.inference_mode()
+def choose(
+    images: PlacedImages,
+    budget: int,
+    doubts: Doubts | None,
+    thumbnail: Callable[[str], NDArray[np.uint8] | None],
 ) -> tuple[list[Suggestion], int]:
-    """Return the suggestions, and how many images are nearly the same as a fitted one."""
+    """Return the suggestions, and how many images are nearly the same as a fitted one.
+
+    ``thumbnail`` returns that of a path, ``(16, 17, 3)``, or None where there is none.
+    """
     space, vectors = images.space, images.vectors
     weights = None if doubts is None else torch.from_numpy(doubts.weights.sum(1))
     coverage = Coverage(unknown_after(space, vectors), space.ridge, weights)
@@ -169,7 +175,7 @@ def _choose(
         around = space.distances(vectors[row : row + 1], vectors)[0]  # (n,)
         free &= around > ALMOST_SAME
         free[row] = False
-        if _shown_before(images.paths[row], thumbnails):
+        if _shown_before(thumbnail(images.paths[row]), thumbnails):
             continue
         like = int((around <= ALIKE).sum()) - 1
         distance = float(distances[row])
@@ -182,9 +188,12 @@ def _choose(
     return found, known
 
 
-def _shown_before(path: str, thumbnails: list[NDArray[np.uint8]]) -> bool:
+def _thumbnail(path: str) -> NDArray[np.uint8] | None:
+    return scan_image(Path(path)).thumbnail
+
+
+def _shown_before(thumbnail: NDArray[np.uint8] | None, thumbnails: list[NDArray[np.uint8]]) -> bool:
     """Say whether an image is a near duplicate of one before it; if not, remember it."""
-    thumbnail = scan_image(Path(path)).thumbnail
     if thumbnail is None:
         return False
     last = len(thumbnails)
@@ -195,14 +204,13 @@ def _shown_before(path: str, thumbnails: list[NDArray[np.uint8]]) -> bool:
 
 
 def _words(like: int, distance: float) -> str:
-    """Say what an image stands for, and how new it is; ``distance`` in medians."""
+    """Say how many images are like it, and how new it is; ``distance`` in medians."""
     if like > 0:
-        others = "1 other image" if like == 1 else f"{number(like, 0)} other images"
-        stands = f"stands for {others} like it"
+        others = "1 other image is" if like == 1 else f"{number(like, 0)} other images are"
     else:
-        stands = "like no other image of the folder"
+        others = "no other image is"
     if not math.isfinite(distance):
-        return stands
+        return f"{others} like it"
     if distance > ALIKE:
-        return f"{stands}; unlike any training image"
-    return f"{stands}; the nearest training image is {in_words(distance)}"
+        return f"{others} like it; unlike any training image"
+    return f"{others} like it; the nearest training image is {in_words(distance)}"

@@ -41,41 +41,20 @@ ALMOST_SAME, ALIKE = WORDS[0][0], WORDS[2][0]
 
 
 @dataclass(frozen=True, eq=False)
-class ReadImages:
-    """The images that could be read, and why others could not.
+class PlacedImages:
+    """Images in the space in which a tagger compares images.
 
     Attributes:
         paths: of the n images, as they were given.
         vectors: ``(n, D)``, float32.
         space: what the vectors belong to.
-        failed: path -> why it could not be read, with the path.
         names: of the N images in ``space.fitted``; None where the tagger does not keep them.
-        features: what the backbone found in the images.
-        head: of the tagger.
     """
 
     paths: tuple[str, ...]
     vectors: Tensor
     space: ImageSpace
-    failed: dict[str, str]
     names: tuple[str, ...] | None
-    features: ImageFeatures
-    head: Scorer
-
-    def probabilities(self, tagger: Tagger) -> NDArray[np.float64]:
-        """Return calibrated probabilities ``(n, L)``."""
-        if isinstance(self.head, Head) and self.head.pooling is not None:
-            with torch.inference_mode():
-                logits = score_features(self.head, self.features.inputs(self.head))
-        else:  # the head needs maps, which are too large to keep: each image runs once more
-            logits = features_for(
-                self.features.dataset.paths,
-                extractor=tagger.engine.logits,
-                settings=tagger.info.image,
-                key="",
-                cache=None,
-            ).features
-        return tagger.calibration.apply(logits)
 
     def nearest(self) -> tuple[Tensor, Tensor]:
         """Return the distance to the nearest fitted image and its row, ``(n,)`` each.
@@ -89,6 +68,42 @@ class ReadImages:
         parts = torch.split(self.vectors, BLOCK)
         found = [self.space.distances(part, fitted).min(1) for part in parts]
         return torch.cat([part.values for part in found]), torch.cat([p.indices for p in found])
+
+
+@dataclass(frozen=True, eq=False)
+class ReadImages(PlacedImages):
+    """Image files that could be read, and why others could not.
+
+    Attributes:
+        failed: path -> why it could not be read, with the path.
+        features: what the backbone found in the images.
+        head: of the tagger.
+    """
+
+    failed: dict[str, str]
+    features: ImageFeatures
+    head: Scorer
+
+    def probabilities(self, tagger: Tagger) -> NDArray[np.float64]:
+        """Return calibrated probabilities ``(n, L)``."""
+        logits = pooled_logits(self.head, self.features)
+        if logits is None:  # maps are too large to keep: each image runs once more
+            logits = features_for(
+                self.features.dataset.paths,
+                extractor=tagger.engine.logits,
+                settings=tagger.info.image,
+                key="",
+                cache=None,
+            ).features
+        return tagger.calibration.apply(logits)
+
+
+def pooled_logits(head: Scorer, features: ImageFeatures) -> NDArray[np.float32] | None:
+    """Return the logits ``(n, L)`` of a head; None where pooled features are not enough for it."""
+    if not isinstance(head, Head) or head.pooling is None:
+        return None
+    with torch.inference_mode():
+        return score_features(head, features.inputs(head))
 
 
 def read_images(
@@ -120,33 +135,44 @@ def read_images(
     dataset = Dataset((), records, targets, reader="", reason="")
     features = extract_features(classifier.backbone, dataset, device=device, progress=progress)
     with torch.inference_mode():
-        space, vectors, names = _place(tagger, classifier.head, features)
+        vectors = vectors_of(classifier.head, features)
+        space, names = space_of(tagger, classifier.head, vectors)
     return ReadImages(
         tuple(record.name for record in features.dataset.records),
-        vectors,
-        space,
-        features.failed,
-        names,
-        features,
-        classifier.head,
+        *(vectors, space, names),
+        *(features.failed, features, classifier.head),
     )
 
 
-def _place(
-    tagger: Tagger, head: Scorer, features: ImageFeatures
-) -> tuple[ImageSpace, Tensor, tuple[str, ...] | None]:
-    """Return the space, the vectors of the images in it, and the names of the fitted ones."""
-    head = head.head if isinstance(head, GrownHead) else head
-    own = head.image_space() if isinstance(head, Head) else None
-    if own is not None and isinstance(head, Head):
+def vectors_of(head: Scorer, features: ImageFeatures) -> Tensor:
+    """Return the vectors ``(n, D)`` of images: a kernel's own, else roots of features."""
+    trained = _trained(head)
+    own = _own_space(trained)
+    if own is None:
+        return deepest_roots(features.pooled("avg"))
+    return own.vectors(features.inputs(trained)).float()
+
+
+def space_of(
+    tagger: Tagger, head: Scorer, vectors: Tensor
+) -> tuple[ImageSpace, tuple[str, ...] | None]:
+    """Return the space of vectors ``(n, D)`` and the names of the images it is fitted on."""
+    own = _own_space(_trained(head))
+    if own is not None:
         kept = tagger.folder.support(features=False)
-        return own, own.vectors(features.inputs(head)).float(), _names(kept, len(own.fitted))
-    vectors = deepest_roots(features.pooled("avg"))
+        return own, _names(kept, len(own.fitted))
     kept = tagger.folder.support()
     if kept is None or kept.features is None or not len(kept.images):
-        space = ImageSpace(deepest_roots, vectors[:0], median_distance(vectors))
-        return space, vectors, None
-    return feature_space(torch.from_numpy(kept.features.astype(np.float32))), vectors, kept.images
+        return ImageSpace(deepest_roots, vectors[:0], median_distance(vectors)), None
+    return feature_space(torch.from_numpy(kept.features.astype(np.float32))), kept.images
+
+
+def _trained(head: Scorer) -> Scorer:
+    return head.head if isinstance(head, GrownHead) else head
+
+
+def _own_space(head: Scorer) -> ImageSpace | None:
+    return head.image_space() if isinstance(head, Head) else None
 
 
 def _names(kept: Support | None, images: int) -> tuple[str, ...] | None:

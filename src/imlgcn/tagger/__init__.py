@@ -11,19 +11,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imlgcn.data.image_input import ImageLike
     from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo
     from imlgcn.tagger.network import load_classifier
-    from imlgcn.tagger.tagger import ImageLike, Tag, Tagger, save_tagger
+    from imlgcn.tagger.tagger import Tag, Tagger, save_tagger
 
 _HOMES = {
-    "ImageLike": "tagger",
-    "LabelCalibration": "info",
-    "Part": "info",
-    "Tag": "tagger",
-    "Tagger": "tagger",
-    "TaggerInfo": "info",
-    "load_classifier": "network",
-    "save_tagger": "tagger",
+    "ImageLike": "imlgcn.data.image_input",
+    "LabelCalibration": ".info",
+    "Part": ".info",
+    "Tag": ".tagger",
+    "Tagger": ".tagger",
+    "TaggerInfo": ".info",
+    "load_classifier": ".network",
+    "save_tagger": ".tagger",
 }
 
 __all__ = [
@@ -41,4 +42,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'imlgcn.tagger' has no attribute {name!r}")
-    return getattr(import_module(f"imlgcn.tagger.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name], "imlgcn.tagger"), name)

@@ -19,6 +19,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_cells import table_text
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.tagger.learnt import LearntImages, read_learnt
 from imlgcn.tagger.scores import ScoredSplit, Scores
 from imlgcn.tagger.support import Support, read_support
 
@@ -31,14 +32,16 @@ SCORES = "predictions.parquet"
 REPORT = "report.html"
 SPLIT = "split.csv"
 SUPPORT = "support.parquet"
+LEARNT = "learnt-images.bin"
 LABEL_TABLE = "label-table.csv"  # which people edit
 REPLACED_TABLE = "label-table.replaced.csv"  # that of a run which another one replaced
 CHECKPOINTS = "checkpoints"  # a folder
+REPLACED = ".replaced"  # a folder: the earlier run, until the one that replaces it is finished
 HISTORY = "history"  # a folder: the states before each change of labels
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (
     *(WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT),
-    *(LABEL_TABLE, REPLACED_TABLE),
+    *(LEARNT, LABEL_TABLE, REPLACED_TABLE),
 )
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = (
@@ -165,6 +168,15 @@ class TaggerFolder:
         if not self.keeps_support:
             return None
         return read_support(self.path / SUPPORT, self.labels, features=features)
+
+    def learnt(self) -> LearntImages | None:
+        """Return which images the tagger has learnt; None where that is not kept.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        file = self.path / LEARNT
+        return read_learnt(file) if file.is_file() else None
 
     @cached_property
     def label_table(self) -> LabelTable:

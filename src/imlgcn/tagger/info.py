@@ -14,7 +14,7 @@ from imlgcn.config import ImageSettings, InputError, Settings
 from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.known_labels import NUMBERS, KnownCalibration
-from imlgcn.tagger.folder import MODEL
+from imlgcn.tagger.folder import MODEL, REPLACED
 
 FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
 
@@ -143,6 +143,12 @@ def read_info(path: Path) -> TaggerInfo:
     file = path / MODEL
     if not path.is_dir():
         raise InputError(f"no tagger at {path}: expected the folder that `imlgcn train` wrote")
+    if not file.is_file() and (path / REPLACED / MODEL).is_file():
+        raise InputError(
+            f"{path} holds a training that did not finish (the same training with resume=True "
+            f"continues); the run that it replaces is whole, in {path / REPLACED}: move that "
+            "folder to take it back"
+        )
     if not file.is_file():
         raise InputError(
             f"{path} holds no {MODEL}: it is not a tagger, or its training did not finish "

@@ -6,32 +6,43 @@ one does with it. Shapes: L labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Hashable
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
-from imlgcn.engines.base import Engine
+from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.device import check_device
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import Calibration
+from imlgcn.numbers import plural
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
+from imlgcn.tagger.learnt import KEY, LearntImages, learnt_from_text
 from imlgcn.tagger.network import load_classifier
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
+SHOWN = 3  # labels that the text of a tagger names
+MOST_SHARED = 4  # engines of unpickled taggers that a process keeps
+SHARED: dict[Hashable, Engine] = {}
 LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
 
 
 class OpenedTagger:
-    """The parts of a tagger: ``path``, ``info`` (its ``model.json``), folder, network, engine."""
+    """The parts of a tagger: ``path``, ``info`` (its ``model.json``), folder, network, engine.
+
+    It can be pickled: the copy finds the network at the same ``path``.
+    """
+
+    _is_unpickled = False
 
     def __init__(
         self,
@@ -52,6 +63,31 @@ class OpenedTagger:
                 raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
             engine = "torch"
         self._wanted, self._latency, self._device = engine, latency, device
+        self._in_process: tuple[int, Engine] | None = None  # the process and its engine
+
+    def __repr__(self) -> str:
+        """Return where it is, its labels, its network and its quality."""
+        shown = ", ".join(self.labels[:SHOWN]) + (", ..." if len(self.labels) > SHOWN else "")
+        quality = self.info.metrics.get("mAP")
+        measured = isinstance(quality, int | float) and quality == quality  # no NaN
+        split = self.info.metrics.get("split", "held-out")
+        return (
+            f"<{type(self).__name__} {str(self.path)!r}: {plural(len(self.labels), 'label')} "
+            f"({shown}); {self.info.backbone.name} + {self.info.head.name}, "
+            f"{self.info.image.size} px; "
+            + (f"mAP {quality:.1f} ({split})>" if measured else "not evaluated>")
+        )
+
+    def __copy__(self) -> Self:
+        other = type(self).__new__(type(self))
+        other.__dict__ = dict(self.__dict__)
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what to pickle: where the tagger is, not its network."""
+        kept = ("info", "label_table", "_wanted", "_latency", "_device")
+        state = {name: self.__dict__[name] for name in kept if name in self.__dict__}
+        return {**state, "path": self.path.absolute(), "_in_process": None, "_is_unpickled": True}
 
     @classmethod
     def load(
@@ -112,9 +148,33 @@ class OpenedTagger:
         return self.folder.label_table
 
     @cached_property
+    def training_folder(self) -> TaggerFolder | None:
+        """The folder of this tagger: of an exported file the one that it lies in, else None."""
+        if not self.path.is_file():
+            return self.folder
+        try:
+            named = read_info(self.path.parent).sha256.get(self.path.name)
+        except InputError:
+            return None
+        if named != sha256_file(self.path):
+            return None
+        return TaggerFolder(self.path.parent, self.labels)
+
+    @cached_property
     def folder(self) -> TaggerFolder:
         """What the tagger folder holds besides the network, each file read once."""
         return TaggerFolder(self.path, self.labels)
+
+    def learnt_images(self) -> LearntImages | None:
+        """Return which images the tagger has learnt; None where that is not kept.
+
+        Raises:
+            InputError: the list is damaged.
+        """
+        if not self.path.is_file():
+            return self.folder.learnt()
+        text = self.engine.metadata.get(KEY)
+        return None if text is None else learnt_from_text(text, self.path)
 
     @property
     def calibration(self) -> Calibration:
@@ -158,9 +218,34 @@ class OpenedTagger:
         """
         return make_update(self)
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
-        """The runtime of the folded network, as `load` was asked for."""
+        """The runtime of the folded network, as `load` was asked for; each process opens its own.
+
+        A runtime's threads do not survive a fork, and its first run in the child would wait for
+        them for ever.
+        """
+        if self._in_process is None or self._in_process[0] != os.getpid():
+            self._in_process = os.getpid(), self._open_engine()
+        return self._in_process[1]
+
+    @engine.setter
+    def engine(self, engine: Engine) -> None:
+        self._in_process = os.getpid(), engine
+
+    def _open_engine(self) -> Engine:
+        if not self._is_unpickled:
+            return self._open_wanted()
+        # a pool unpickles the tagger for every task: all tasks of a process share one engine
+        hashes = " ".join(sorted(self.info.sha256.values()))
+        key = (os.getpid(), self.path, hashes, self._wanted, self._latency, self._device)
+        if key not in SHARED:
+            while len(SHARED) >= MOST_SHARED:
+                SHARED.pop(next(iter(SHARED)))
+            SHARED[key] = self._open_wanted()
+        return SHARED[key]
+
+    def _open_wanted(self) -> Engine:
         openers, name = self._openers(), self._wanted
         if name is None or name == "auto":
             name = next(iter(self.engine_rates() if name == "auto" else openers))
@@ -190,8 +275,12 @@ class OpenedTagger:
         return found | {"torch": self._open_torch}
 
     def _open_torch(self) -> Engine:
+        import torch
+
         from imlgcn.engines.torch import TorchEngine
 
+        if is_forked():  # more threads would wait for those of the parent, for ever
+            torch.set_num_threads(1)
         return TorchEngine(
             self.folded(), self.info.image, device=self._device, latency=self._latency
         )

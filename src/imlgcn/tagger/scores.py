@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.files import atomic_path
+from imlgcn.parquet_files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -44,7 +44,6 @@ class ScoredSplit:
 def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredSplit]) -> None:
     """Write all splits to ``path`` in one step."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     L = len(names)
     tables = []
@@ -63,8 +62,7 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
         if part.control is not None:
             columns["control"] = part.control.astype(np.float32).ravel()
         tables.append(pa.table(columns))
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.concat_tables(tables).unify_dictionaries(), temporary)
+    write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
 
 
 def _folds(part: ScoredSplit) -> NDArray[np.int8]:
@@ -113,12 +111,11 @@ class Scores:
     def _splits(self) -> dict[str, ScoredSplit]:
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
         if not self.path.is_file():
             raise InputError(f"{self.path} is missing; `imlgcn train` writes it with the tagger")
         try:
-            table = pq.read_table(self.path)
+            table = read_parquet(self.path)
             parts = {
                 str(name): table.filter(pc.equal(table["split"], name))
                 for name in table["split"].unique().to_pylist()

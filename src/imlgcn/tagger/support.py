@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.files import atomic_path
+from imlgcn.parquet_files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     from pyarrow import Array, Table
@@ -67,7 +67,6 @@ def half_precision(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
 def write_support(path: Path, support: Support) -> None:
     """Write all images to ``path`` in one step; the same images give the same bytes."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     N = len(support.images)
     columns: dict[str, Any] = {"image": pa.array(support.images, pa.string())}
@@ -83,8 +82,7 @@ def write_support(path: Path, support: Support) -> None:
         kept = [support.thumbnails.get(row) for row in range(N)]
         columns["thumbnail"] = pa.array(kept, pa.binary())
     table = pa.table(columns).replace_schema_metadata({LABELS: json.dumps(support.labels)})
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", use_dictionary=False)
+    write_parquet(path, table, compression="zstd", use_dictionary=False)
 
 
 def read_support(path: Path, labels: Sequence[str], *, features: bool = True) -> Support:
@@ -96,13 +94,11 @@ def read_support(path: Path, labels: Sequence[str], *, features: bool = True) ->
         InputError: the file is damaged, or lacks one of the labels.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        names = pq.read_schema(path).names
         known = ["image", "targets", "group", "fold", "thumbnail"]
         known += ["features", "stages"] if features else []
-        table = pq.read_table(path, columns=[name for name in known if name in names])
+        table = read_parquet(path, known)
         stored = json.loads(table.schema.metadata[LABELS])
         return _support(table, tuple(labels), [stored.index(label) for label in labels])
     except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OSError) as error:

@@ -5,33 +5,29 @@ Shapes: B batch, S input size, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.config import InputError
-from imlgcn.data.images import open_image
-from imlgcn.data.transforms import EvalTransform
+from imlgcn.data.image_input import ImageLike, each_image, is_image
+from imlgcn.data.transforms import EvalTransform, load_input
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
-from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
+from imlgcn.tagger.choice import TagBounds, TagRule
 from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
 from imlgcn.tagger.known import known_row
 from imlgcn.tagger.network import save_weights, without_maps
-from imlgcn.tagger.opened import OpenedTagger
+from imlgcn.tagger.thresholds import TaggerWithThresholds, Threshold
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
-
-ImageLike = str | Path | bytes | BinaryIO | Image.Image
 
 
 class Tag(NamedTuple):
@@ -42,41 +38,15 @@ class Tag(NamedTuple):
     threshold: float
 
 
-class Tagger(OpenedTagger):
+class Tagger(TaggerWithThresholds):
     """Tags images with every label at or above its threshold, by the rules of its label table.
 
     >>> tagger = Tagger.load("runs/demo")  # doctest: +SKIP
     >>> tagger("photo.jpg")  # doctest: +SKIP
     [Tag(label='food', probability=0.97, threshold=0.41), ...]
+    >>> tagger(["a.jpg", "b.jpg"])  # doctest: +SKIP
+    [[Tag(label='food', ...), ...], [Tag(label='sea', ...)]]
     """
-
-    @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """Thresholds on calibrated probabilities (L,): of the label table, else fitted ones."""
-        return self.label_table.thresholds(np.array(self.info.calibration.threshold))
-
-    def thresholds_for(self, operating_point: str | None) -> NDArray[np.float64]:
-        """Return thresholds (L,) for an operating point, None for the tagger's own.
-
-        ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a number. Any but
-        the stored one is fitted on the scores in ``predictions.parquet`` that calibration was
-        fitted on: out-of-fold, or of validation. A threshold of the label table stays.
-        """
-        return self.label_table.thresholds(self._fitted_thresholds(operating_point))
-
-    def _fitted_thresholds(self, operating_point: str | None) -> NDArray[np.float64]:
-        if operating_point is None or operating_point == self.info.calibration.operating_point:
-            return np.array(self.info.calibration.threshold)
-        point = parse_operating_point(operating_point)
-        if point.kind == "fixed":
-            return np.full(len(self.labels), point.value)
-        if self.info.origin or self.path.is_file():
-            kind = "exported file" if self.path.is_file() else "imported checkpoint"
-            raise InputError(
-                f"an {kind} has no held-out scores to fit thresholds on; give a number, such as "
-                "threshold=0.5"
-            )
-        return self._threshold_fit.thresholds(point)
 
     def at(self, operating_point: str | None) -> Self:
         """Return the same tagger with the thresholds of another operating point; None: itself."""
@@ -89,21 +59,14 @@ class Tagger(OpenedTagger):
         other.info = self.info.model_copy(update={"calibration": calibration})
         return other
 
-    @cached_property
-    def _threshold_fit(self) -> ThresholdFit:
-        scored = self.folder.scores.fitted()
-        return ThresholdFit(scored.probabilities, scored.targets, folds=scored.folds)
-
     def load_input(self, image: ImageLike) -> NDArray[np.uint8]:
         """Open one image and make the network input ``(S, S, 3)`` of it.
 
         Raises:
             ImageError: the image cannot be read; the message names the file.
+            ImageTypeError: it is no image in a form that is accepted.
         """
-        settings = self.info.image
-        if not isinstance(image, Image.Image):
-            image = open_image(image, size=settings.size, fit=settings.fit)
-        return EvalTransform(settings)(image)
+        return load_input(image, self.info.image)
 
     def probabilities(
         self, inputs: NDArray[np.uint8], known: NDArray[np.int8] | None = None
@@ -154,25 +117,89 @@ class Tagger(OpenedTagger):
         regions = whole if sizes is None else [self.region(size) for size in sizes]
         return ActivationMaps(logits, maps, engine.map_kind, tuple(regions))
 
-    def __call__(
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a str and an array are iterable, too
         self,
-        image: ImageLike,
+        images: ImageLike,
         *,
         known: Mapping[str, int] | None = None,
-        threshold: str | None = None,
-    ) -> list[Tag]:
-        """Return the image's tags, most probable first; ``threshold`` as in `thresholds_for`.
+        threshold: Threshold | None = None,
+        top_k: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+    ) -> list[Tag]: ...
+
+    @overload
+    def __call__(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        known: Mapping[str, int] | None = None,
+        threshold: Threshold | None = None,
+        top_k: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+    ) -> list[list[Tag]]: ...
+
+    def __call__(
+        self,
+        images: ImageLike | Iterable[ImageLike],
+        *,
+        known: Mapping[str, int] | None = None,
+        threshold: Threshold | None = None,
+        top_k: int | None = None,
+        at_least: int | None = None,
+        at_most: int | None = None,
+    ) -> list[Tag] | list[list[Tag]]:
+        """Return the tags of one image, most probable first, or a list of tags for each of many.
+
+        Args:
+            images: an image in any form that :mod:`imlgcn.data.image_input` takes (path, bytes,
+                open file, PIL image, array, tensor), or a list, tuple or generator of them. For
+                many files :func:`imlgcn.predict` uses all cores and goes on after a damaged one.
+            known: labels that are already known of all of them: 1 present, 0 absent.
+            threshold: as in `thresholds_for`.
+            top_k, at_least, at_most: as for :class:`imlgcn.tagger.choice.TagBounds`.
 
         Raises:
-            ImageError: the image cannot be read.
+            ImageError: an image cannot be read.
+            ImageTypeError: something is no image in a form that is accepted.
             InputError: known labels that do not exist, or of a tagger that cannot use them.
         """
+        bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
+        rule = TagRule(self.label_table, self.thresholds_for(threshold), bounds)
+        found = [self._tags(row, rule) for row in self._scored(images, known)]
+        return found[0] if is_image(images) else found
+
+    def predict_proba(
+        self,
+        images: ImageLike | Iterable[ImageLike],
+        *,
+        known: Mapping[str, int] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the calibrated probability of every label ``(N, L)``, in the order of `labels`.
+
+        ``images`` and ``known`` as for calling the tagger; one image gives one row. By the rule of
+        the label table no parent is below its child.
+        """
+        rows = list(self._scored(images, known))
+        found = np.stack(rows) if rows else np.zeros((0, len(self.labels)))
+        return self.label_table.close(found)
+
+    def _scored(
+        self, images: ImageLike | Iterable[ImageLike], known: Mapping[str, int] | None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Yield the probabilities (L,) of each image, as many at a time as suit the engine."""
         given = self.known_row(known)
-        row = self.probabilities(self.load_input(image)[None], given)[0]
-        return self.tags(row, self.thresholds_for(threshold))
+        each = each_image(images)
+        while chunk := list(islice(each, self.engine.batch)):
+            yield from self.probabilities(np.stack([self.load_input(i) for i in chunk]), given)
 
     def tags(
-        self, probabilities: NDArray[np.float64], thresholds: NDArray[np.float64] | None = None
+        self,
+        probabilities: NDArray[np.float64],
+        thresholds: NDArray[np.float64] | None = None,
+        bounds: TagBounds | None = None,
     ) -> list[Tag]:
         """Return the tags of one row of probabilities (L,), most probable first.
 
@@ -180,10 +207,14 @@ class Tagger(OpenedTagger):
         may be below its own threshold. What users read is ``tagger.label_table.name_of(label)``.
         """
         limits = self.thresholds if thresholds is None else thresholds
-        scores, given = self.label_table.decide(probabilities, limits)
+        rule = TagRule(self.label_table, limits, bounds or TagBounds())
+        return self._tags(probabilities, rule)
+
+    def _tags(self, probabilities: NDArray[np.float64], rule: TagRule) -> list[Tag]:
+        scores, given = rule.decide(probabilities)
         found = [
             Tag(name, float(p), float(t))
-            for name, p, t, tagged in zip(self.labels, scores, limits, given, strict=True)
+            for name, p, t, tagged in zip(self.labels, scores, rule.thresholds, given, strict=True)
             if tagged
         ]
         return sorted(found, key=lambda tag: -tag.probability)

@@ -43,6 +43,7 @@ class ImageFeatures:
     failed: dict[str, str]  # image -> why it could not be read
     stages: tuple[NDArray[np.float32], ...] = ()  # (N, C_s) each: means of the blocks before
     maps: tuple[NDArray[np.float16], ...] = ()  # (N, C, H, W) each, deepest last; see extract_maps
+    contents: NDArray[np.uint64] | None = None  # (N,) of the files; None: they do not come of files
 
     def pooled(self, how: str) -> Tensor:
         """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
@@ -68,6 +69,7 @@ class ImageFeatures:
             {},
             tuple(level[rows] for level in self.stages),
             tuple(level[rows] for level in self.maps),
+            None if self.contents is None else self.contents[rows],
         )
 
     def split(self, name: str) -> tuple[Dataset, ImageFeatures]:
@@ -115,11 +117,23 @@ def extract_features(
             f"{number(len(failed), 0)} of {plural(len(dataset), 'image')} cannot be read; first: "
             f"{first}"
         )
+    kept = dataset.select(table.rows)
+    return features_of_rows(backbone, kept, table.features, failed, table.contents)
+
+
+def features_of_rows(
+    backbone: Backbone,
+    dataset: Dataset,
+    rows: NDArray[np.float32],
+    failed: dict[str, str] | None = None,
+    contents: NDArray[np.uint64] | None = None,
+) -> ImageFeatures:
+    """Return what :func:`pooling_extractor` made of the images of ``dataset``, one row each."""
     *stages, C = _channels(backbone)
-    values = np.ascontiguousarray(table.features[:, : 2 * C]).reshape(-1, 2, C)
+    values = np.ascontiguousarray(rows[:, : 2 * C]).reshape(-1, 2, C)
     ends = np.cumsum([2 * C, *stages])[:-1]
-    means = tuple(map(np.ascontiguousarray, np.split(table.features, ends, axis=1)[1:]))
-    return ImageFeatures(dataset.select(table.rows), values, failed, means)
+    means = tuple(map(np.ascontiguousarray, np.split(rows, ends, axis=1)[1:]))
+    return ImageFeatures(dataset, values, failed or {}, means, contents=contents)
 
 
 def extract_maps(

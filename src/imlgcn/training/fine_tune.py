@@ -9,9 +9,7 @@ validation.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -27,67 +24,24 @@ from torch.utils.data import Dataset as TorchDataset
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
-from imlgcn.data.images import open_image
+from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import TrainTransform
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.torch import TorchEngine
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
-from imlgcn.progress import SILENT, Advance, Progress
-from imlgcn.training.checkpoint import (
-    load_checkpoint,
-    optimizer_groups,
-    optimizer_tensors,
-    part,
-    restore_optimizer,
-    save_checkpoint,
-    with_prefix,
-)
-from imlgcn.training.loop import train_epoch
+from imlgcn.numbers import plural
+from imlgcn.progress import SILENT, Progress
+from imlgcn.stopping import Stopped, safe_points
+from imlgcn.training.checkpoint import Checkpoints
+from imlgcn.training.loop import Done, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.stages import Log
+from imlgcn.training.tuning_state import Keeper, TrainingState, restore_generators
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-
-@dataclass
-class TrainingState:
-    """Everything that changes during fine-tuning: the content of a checkpoint."""
-
-    classifier: MultiLabelClassifier
-    average: ModelEmaV3
-    optimizer: Optimizer
-    scheduler: OneCycleLR
-    best: dict[str, Tensor]  # best weights on validation so far
-    value: float  # their mAP, percent
-    epoch: int = 0  # epochs done
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        tensors = (
-            with_prefix("model", self.classifier.state_dict())
-            | with_prefix("average", self.average.module.state_dict())
-            | with_prefix("best", self.best)
-            | with_prefix("optimizer", optimizer_tensors(self.optimizer))
-        )
-        state = {
-            "epoch": self.epoch,
-            "value": self.value,
-            "scheduler": self.scheduler.state_dict(),
-            "groups": optimizer_groups(self.optimizer),
-        }
-        save_checkpoint(path, tensors, state)
-
-    def restore(self, path: Path) -> None:
-        """Restore a checkpoint."""
-        tensors, state = load_checkpoint(path)
-        self.classifier.load_state_dict(part("model", tensors))
-        self.average.module.load_state_dict(part("average", tensors))
-        restore_optimizer(self.optimizer, part("optimizer", tensors), state["groups"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self.best, self.value, self.epoch = part("best", tensors), state["value"], state["epoch"]
 
 
 def fine_tune(
@@ -99,7 +53,8 @@ def fine_tune(
     loss: LossSettings,
     seed: int,
     fabric: Fabric,
-    checkpoint: Path,
+    checkpoints: Checkpoints,
+    minutes: float = 5.0,
     log: Log = lambda row: None,
     progress: Progress = SILENT,
     stage: str = "fine-tune",
@@ -107,7 +62,8 @@ def fine_tune(
     """Train ``classifier`` in place and leave it with the best weights on validation.
 
     The candidates are the initial weights and the average after each epoch, so fine-tuning never
-    ends below its start on validation. If ``checkpoint`` exists, training continues from it and
+    ends below its start on validation. The state is saved after every epoch, every ``minutes`` and
+    when a signal asks to stop. If there are ``checkpoints``, training continues from the newest and
     ends with the same weights as without the interruption.
 
     On a CPU that other programs use as well, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is
@@ -115,66 +71,109 @@ def fine_tune(
     training 3 to 6 times slower there.
     """
     raise_thresholds()
-    image = classifier.backbone.image_settings
-    steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
-    group = Group(classifier, settings.learning_rate, settings.weight_decay)
-    optimizer, scheduler = create_optimizer([group], steps)
-    model, wrapped = fabric.setup(classifier, optimizer)
-    model.mark_forward_method("loss")
-    average = ModelEmaV3(classifier, decay=settings.ema_decay, use_warmup=True)
-    state = TrainingState(classifier, average, wrapped.optimizer, scheduler, {}, -1.0)
-    criterion = create_loss(loss.name, **loss.options)
-
-    def validate(mean_loss: float | None) -> None:
-        value = validation_map(average.module, val, image, progress, f"{stage}, validation")
-        log({"stage": stage, "epoch": state.epoch, "loss": mean_loss, "val_mAP": value})
-        if value > state.value or not state.best:  # NaN: no label has a positive
-            state.value, state.best = value, _copy(average.module)
-
-    if checkpoint.is_file():
-        state.restore(checkpoint)
-        progress.say(f"{stage}: continues after epoch {state.epoch} of {settings.epochs}")
+    tuning = _Tuning(classifier, train, val, settings, loss, seed, fabric, log, progress, stage)
+    state = tuning.state
+    if state.restore(checkpoints):
+        within = f", after {plural(n, 'batch', 'batches')}" if (n := state.done.batches) else ""
+        where = min(state.epoch + 1, settings.epochs)
+        progress.say(f"{stage}: continues in epoch {where} of {settings.epochs}{within}")
     else:
-        validate(None)
-
+        tuning.validate(0, None)
     while state.epoch < settings.epochs:
-        model.train()
-        if _keeps_statistics(settings, len(train)):
-            freeze_batch_norm(model)
-        with progress.bar(f"{stage}, epoch {state.epoch + 1}", len(train)) as advance:
-            mean_loss = train_epoch(
-                model,
-                augmented_batches(train, image, settings, fabric, seed=(seed, state.epoch)),
-                criterion,
-                wrapped,
-                scheduler,
-                fabric=fabric,
-                clip=settings.clip_gradient,
-                after_step=_Averager(average, classifier, scheduler, advance),
-            )
-        state.epoch += 1
-        validate(mean_loss)
-        state.save(checkpoint)
+        with safe_points() as asked:
+            mean_loss = tuning.epoch(Keeper(state, checkpoints, minutes, asked))
+            try:
+                tuning.validate(state.epoch + 1, mean_loss)
+            except Stopped:  # it is all that is repeated
+                state.save(checkpoints)
+                raise
+            state.epoch, state.done, state.random = state.epoch + 1, Done(), {}
+            state.save(checkpoints)
     classifier.load_state_dict(state.best)
     classifier.eval()
 
 
-class _Averager:
-    """After a step: move the weight average, then the progress bar."""
+class _Tuning:
+    """One stage: the network with its average and optimizer, its epochs and its validation."""
 
     def __init__(
         self,
-        average: ModelEmaV3,
         classifier: MultiLabelClassifier,
-        scheduler: OneCycleLR,
-        advance: Advance,
+        train: Dataset,
+        val: Dataset,
+        settings: FineTuning,
+        loss: LossSettings,
+        seed: int,
+        fabric: Fabric,
+        log: Log,
+        progress: Progress,
+        stage: str,
     ) -> None:
-        self.average, self.classifier = average, classifier
-        self.scheduler, self.advance = scheduler, advance
+        self.train, self.val, self.settings, self.seed = train, val, settings, seed
+        self.fabric, self.log, self.progress, self.stage = fabric, log, progress, stage
+        self.image = classifier.backbone.image_settings
+        self.criterion = create_loss(loss.name, **loss.options)
+        steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
+        group = Group(classifier, settings.learning_rate, settings.weight_decay)
+        optimizer, scheduler = create_optimizer([group], steps)
+        self.model, self.optimizer = fabric.setup(classifier, optimizer)
+        self.model.mark_forward_method("loss")
+        average = ModelEmaV3(classifier, decay=settings.ema_decay, use_warmup=True)
+        inner = self.optimizer.optimizer
+        self.state = TrainingState(classifier, average, inner, scheduler, {}, -1.0)
+
+    def epoch(self, keeper: Keeper) -> float:
+        """Train the rest of the epoch that has begun; return its mean loss per image."""
+        state = self.state
+        self.model.train()
+        if _keeps_statistics(self.settings, len(self.train)):
+            freeze_batch_norm(self.model)
+        bar = self.progress.bar(f"{self.stage}, epoch {state.epoch + 1}", len(self.train))
+        with bar as advance:
+            advance(state.done.images)
+            rest = augmented_batches(
+                *(self.train, self.image, self.settings, self.fabric),
+                seed=(self.seed, state.epoch),
+                skip=state.done.batches,
+                random=state.random,
+            )
+            averager = _Averager(state.average, state.classifier, state.scheduler)
+            return train_epoch(
+                *(self.model, rest, self.criterion, self.optimizer, state.scheduler),
+                fabric=self.fabric,
+                clip=self.settings.clip_gradient,
+                done=state.done,
+                after_step=_in_turn(averager, advance, keeper),
+            )
+
+    def validate(self, epoch: int, mean_loss: float | None) -> None:
+        """Judge the average on validation after so many epochs; keep it if it is the best."""
+        state, stage = self.state, self.stage
+        average = state.average.module
+        value = validation_map(average, self.val, self.image, self.progress, f"{stage}, validation")
+        self.log({"stage": stage, "epoch": epoch, "loss": mean_loss, "val_mAP": value})
+        if value > state.value or not state.best:  # NaN: no label has a positive
+            state.value, state.best = value, _copy(average)
+
+
+def _in_turn(*steps: Callable[[int], None]) -> Callable[[int], None]:
+    def each(images: int) -> None:
+        for step in steps:
+            step(images)
+
+    return each
+
+
+class _Averager:
+    """Moves the weight average after a step."""
+
+    def __init__(
+        self, average: ModelEmaV3, classifier: MultiLabelClassifier, scheduler: OneCycleLR
+    ) -> None:
+        self.average, self.classifier, self.scheduler = average, classifier, scheduler
 
     def __call__(self, images: int) -> None:
         self.average.update(self.classifier, step=self.scheduler.last_epoch)
-        self.advance(images)
 
 
 def validation_map(
@@ -209,28 +208,40 @@ def augmented_batches(
     fabric: Fabric,
     *,
     seed: tuple[int, int],
+    skip: int = 0,
+    random: dict[str, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch)."""
+    """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch).
+
+    An epoch that was interrupted after ``skip`` batches goes on with the others and with the states
+    of the ``random`` generators of then.
+    """
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    torch.manual_seed(number)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(number)).tolist()
+    starts = range(skip * settings.batch_size, len(train), settings.batch_size)
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-        _AugmentedImages(train, image, settings),  # type: ignore[arg-type]  # collated to tensors
-        batch_size=settings.batch_size,
-        shuffle=True,
+        _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
+        batch_sampler=[order[start : start + settings.batch_size] for start in starts],
         num_workers=settings.workers,
-        generator=torch.Generator().manual_seed(number),
+        generator=torch.Generator(),
         pin_memory=fabric.device.type == "cuda",
     )
+    if skip and random:
+        restore_generators(random)
+    else:
+        torch.manual_seed(number)
     for images, targets in loader:
         moved = images.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
         yield moved, targets.to(fabric.device, non_blocking=True)
 
 
 class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]]):
-    """A map-style torch data set over images and targets."""
+    """A map-style torch data set over images and targets; augmentation by image and epoch."""
 
-    def __init__(self, train: Dataset, image: ImageSettings, settings: FineTuning) -> None:
-        self.train, self.image = train, image
+    def __init__(
+        self, train: Dataset, image: ImageSettings, settings: FineTuning, seed: tuple[int, int]
+    ) -> None:
+        self.train, self.image, self.seed = train, image, seed
         self.transform = TrainTransform(
             image,
             num_ops=2 if settings.rand_augment else 0,  # at magnitude 0 some still change colours
@@ -243,8 +254,12 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         return len(self.train)
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = open_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
-        return self.transform(image), self.train.targets[row]
+        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
+        # by image and epoch, whatever was drawn before: batches can be skipped and shared out
+        number = np.random.SeedSequence((*self.seed, row)).generate_state(1)[0]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(number))
+            return self.transform(image), self.train.targets[row]
 
 
 def _keeps_statistics(settings: FineTuning, images: int) -> bool:

@@ -19,8 +19,7 @@ from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
-from imlgcn.tagger.folder import LABEL_TABLE, REPLACED_TABLE, read_own_table
-from imlgcn.training.output import REPLACED
+from imlgcn.tagger.folder import LABEL_TABLE, REPLACED, REPLACED_TABLE, read_own_table
 
 Given = LabelTable | str | Path | None
 

@@ -6,6 +6,7 @@ Shapes: B batch, N images, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,24 @@ if TYPE_CHECKING:
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
+class DivergedError(InputError):
+    """The loss is not finite: the training cannot go on, but what it saved before is sound."""
+
+
+@dataclass
+class Done:
+    """How far an epoch has come."""
+
+    loss: float = 0.0  # summed over images
+    images: int = 0
+    batches: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Return the mean loss per image."""
+        return self.loss / max(self.images, 1)
+
+
 def train_epoch(
     model: Any,
     batches: Iterable[tuple[Inputs, Tensor]],
@@ -35,30 +54,54 @@ def train_epoch(
     *,
     fabric: Fabric,
     clip: float | None = None,
+    done: Done | None = None,
     after_step: Callable[[int], None] = lambda images: None,
 ) -> float:
     """Train ``model`` (anything with ``loss(inputs, targets, criterion)``) for one epoch.
 
-    Returns the mean loss per image. ``after_step`` is called with the batch size.
+    Returns the mean loss per image. ``after_step`` is called with the batch size. ``done`` is where
+    an interrupted epoch goes on with the remaining ``batches``; it is kept up to date.
 
     Raises:
-        InputError: the loss is not finite; the message says what to lower.
+        DivergedError: the loss is not finite; the message says where and what may have caused it.
     """
-    total, images = 0.0, 0
+    done = Done() if done is None else done
     for inputs, targets in batches:
         loss = model.loss(inputs, targets, criterion)
         value = float(loss.detach())
         if not np.isfinite(value):
-            raise InputError(f"the loss became {value}: lower the learning rate and train again")
+            raise DivergedError(_why(value, inputs, model, scheduler, fabric))
         optimizer.zero_grad()
         fabric.backward(loss)
         if clip is not None:
             fabric.clip_gradients(model, optimizer, max_norm=clip, error_if_nonfinite=False)
         optimizer.step()
         scheduler.step()
-        total, images = total + value, images + len(targets)
+        done.loss, done.images, done.batches = (
+            done.loss + value,
+            done.images + len(targets),
+            done.batches + 1,
+        )
         after_step(len(targets))
-    return total / max(images, 1)
+    return done.mean
+
+
+def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
+    """Return the message for a loss that is not finite: where it happened, likeliest causes."""
+    step, rate = scheduler.last_epoch + 1, scheduler.get_last_lr()[0]
+    levels = inputs if isinstance(inputs, tuple) else (inputs,)
+    weights = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
+    if not all(bool(torch.isfinite(level).all()) for level in levels):
+        why = "the inputs of this batch hold values that are not finite: check the images"
+    elif weights and step > 1:
+        why = f"the step before left weights that are not finite ({weights[0]}); lower the rate"
+    elif weights:
+        why = f"the weights that it starts from are not finite ({weights[0]}); give other ones"
+    elif "16" in str(fabric._precision.precision):
+        why = "half precision overflowed, or the rate is too high; lower the rate, or use the CPU"
+    else:
+        why = "the learning rate is too high; lower it"
+    return f"the loss became {value} at step {step} with a learning rate of {rate:g}: {why}"
 
 
 def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from imlgcn.config import InputError, TrainSettings
-from imlgcn.files import write_atomic
-from imlgcn.tagger.folder import CHECKPOINTS, CONFIG, FILES, HISTORY, LOG, MODEL, read_config
+from imlgcn.files import only_writer, write_atomic
+from imlgcn.stopping import Stopped
+from imlgcn.tagger.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    FILES,
+    HISTORY,
+    LOG,
+    MODEL,
+    REPLACED,
+    read_config,
+)
 
-REPLACED = ".replaced"  # holds the earlier run until the one that replaces it is finished
+
+@contextmanager
+def locked_run_folder(out: Path) -> Iterator[None]:
+    """Be the only run that writes ``out``, and say of an interruption how to go on.
+
+    Raises:
+        InputError: another process writes it.
+    """
+    try:
+        with only_writer(out):
+            yield
+    except BlockingIOError:
+        raise InputError(
+            f"another run is writing {out}: wait until it has ended, or give another out="
+        ) from None
+    except Stopped as stopped:
+        if (out / CONFIG).is_file():
+            how = f"{out} holds what is done: resume=True with the same options goes on from there"
+            raise Stopped(stopped.number, how) from None
+        raise
 
 
 def open_run_folder(
@@ -79,7 +109,7 @@ def _set_aside(out: Path) -> None:
     present = [out / name for name in (*FILES, CHECKPOINTS, HISTORY) if (out / name).exists()]
     finished = (out / MODEL).is_file()
     if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaced nothing
-        close_run_folder(out)
+        shutil.rmtree(out / REPLACED, ignore_errors=True)
         (out / REPLACED).mkdir()
         for path in present:
             path.rename(out / REPLACED / path.name)
@@ -93,9 +123,28 @@ def _restore(out: Path) -> None:
         (out / REPLACED).rmdir()
 
 
-def close_run_folder(out: Path) -> None:
-    """Delete the run that the finished one replaces."""
+def close_run_folder(out: Path, *, keep_checkpoints: bool = False) -> None:
+    """Delete the run that the finished one replaces, and the states that nobody resumes."""
     shutil.rmtree(out / REPLACED, ignore_errors=True)
+    if not keep_checkpoints:
+        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+
+
+@contextmanager
+def discarded_if_useless(out: Path, *, resumed: bool, existed: bool) -> Iterator[None]:
+    """Delete what a run has written that cannot continue; an earlier run is restored.
+
+    That is where its input cannot be used. What it saved before its loss became infinite stays, as
+    does a run that was resumed. ``existed``: the folder was there before the run.
+    """
+    from imlgcn.training.loop import DivergedError
+
+    try:
+        yield
+    except InputError as error:
+        if not resumed and not (isinstance(error, DivergedError) and (out / CHECKPOINTS).is_dir()):
+            discard_run(out, folder=not existed)
+        raise
 
 
 def discard_run(out: Path, *, folder: bool) -> None:
@@ -123,5 +172,8 @@ class RunLog:
     def __call__(self, row: dict[str, Any]) -> None:
         """Append one line."""
         row = {key: None if value != value else value for key, value in row.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error

@@ -38,6 +38,7 @@ class Run:
         fabric: the device and its precision.
         device: as for :func:`imlgcn.engines.device.choose_device`.
         checkpoints: folder for those of fine-tuning.
+        checkpoint_minutes: between two of them within an epoch.
         log: receives the rows of ``log.jsonl``.
         progress: receives bars and messages.
     """
@@ -47,6 +48,7 @@ class Run:
     fabric: Fabric
     device: str
     checkpoints: Path
+    checkpoint_minutes: float = 5.0
     log: Log = lambda row: None
     progress: Progress = SILENT
 

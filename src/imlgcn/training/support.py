@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, open_image
 from imlgcn.models import Head
 from imlgcn.models.layers import POOLINGS
 from imlgcn.models.scorer import Scorer
+from imlgcn.tagger import Tagger
+from imlgcn.tagger.learnt import LearntImages
 from imlgcn.tagger.support import Support, half_precision
 from imlgcn.training.held_out import Lesson
 
@@ -50,6 +53,23 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
         folds=lesson.folds[order] if lesson.held_out.any() else None,
         thumbnails=pictures,
     )
+
+
+def learnt_images(lesson: Lesson, start: Path | None = None) -> LearntImages | None:
+    """Return the images of a lesson and those of the tagger ``start`` that training continued from.
+
+    None: they do not come of files, or the older tagger does not know its own.
+    """
+    if lesson.features.contents is None:
+        return None
+    own = LearntImages.of(lesson.features.contents)
+    if start is None:
+        return own
+    try:
+        before = Tagger.load(start).learnt_images()
+    except InputError:  # a damaged list is no list, and no reason to lose a training
+        return None
+    return None if before is None else before.joined(own.contents)
 
 
 def _order(images: int, head: Scorer) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from imlgcn.config import CONTROL
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier, create_head, head_options
 from imlgcn.numbers import percent
+from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.extract import ImageFeatures, extract_features
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.held_out import ALWAYS_LEARNT, Lesson
@@ -166,7 +167,8 @@ def _fine_tune(
         loss=run.settings.loss,
         seed=run.settings.seed,
         fabric=run.fabric,
-        checkpoint=run.checkpoints / f"{stage}.safetensors",
+        checkpoints=Checkpoints(run.checkpoints, stage, run.progress),
+        minutes=run.checkpoint_minutes,
         log=run.log,
         progress=run.progress,
         stage=f"fine-tuning, {stage} head",

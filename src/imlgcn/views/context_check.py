@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.metrics.ranking import average_precision
+from imlgcn.metrics.verdict import NEEDED, direction, enough
 from imlgcn.numbers import number, plural, signed
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.axes import FONT, new_axes, plain
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 USUAL = 0.1  # P(j|i) below which label i has no context
 ENOUGH = 5  # images with and without label i that each part must have
-FOR_INTERVAL = 6  # evaluated labels below which no interval is given
+FOR_INTERVAL = 10  # evaluated labels below which no interval is given
 SAMPLES = 2000  # of the bootstrap over labels
 
 
@@ -146,7 +147,7 @@ def context_verdict(check: ContextCheck) -> str:
     ]
     return (
         f"{opening} Against the control, on the same images: {gains[0]} points with it, "
-        f"{gains[1]} without. {_meaning(check.gain_together, check.gain_apart)}"
+        f"{gains[1]} without. {_meaning(check.gain_together, check.gain_apart, check.pairs)}"
     )
 
 
@@ -156,21 +157,25 @@ def _interval(gain: Gain) -> str:
     return f" ({signed(gain.low)} to {signed(gain.high)})"
 
 
-def _meaning(together: Gain, apart: Gain) -> str:
-    if together.low is None or apart.low is None or apart.high is None:
+def _meaning(together: Gain, apart: Gain, pairs: Sequence[Pair]) -> str:
+    if together.low is None or together.high is None or apart.low is None or apart.high is None:
         return "These are too few labels to conclude more."
-    if apart.high < 0:
+    images = max(pair.together.images + pair.apart.images for pair in pairs)
+    if not enough(images, sum(p.together.positives + p.apart.positives for p in pairs)):
+        return f"These are too few images to conclude more: {NEEDED}."
+    within, without = direction(together.low, together.high), direction(apart.low, apart.high)
+    if without < 0:
         return (
             "On images without the co-occurring label the tagger is worse than the control: it "
             "relies "
             "on context."
         )
-    if together.low > 0 and apart.low <= 0:
+    if within > 0 and without == 0:
         return (
             "There is a gain only on images with the co-occurring label; without it there is no "
             "measurable gain."
         )
-    if apart.low > 0:
+    if without > 0:
         return (
             "The gain also holds without the co-occurring label: it is not only label statistics."
         )

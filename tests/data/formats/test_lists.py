@@ -109,8 +109,8 @@ def studio(tmp_path):
 
 def test_choices_are_labels_and_a_label_annotators_differ_on_is_unknown(studio):
     data = load_dataset(studio)
-    assert (data.reader, data.names) == ("label_studio", ("Cat", "Dog", "Owl"))
-    np.testing.assert_array_equal(data.targets, [[0, 1, 1], [-1, 1, 0], [0, 0, 0]])
+    assert (data.reader, data.names) == ("label_studio", ("Bat", "Cat", "Dog", "Owl"))
+    np.testing.assert_array_equal(data.targets, [[1, 0, 1, 1], [1, -1, 1, 0], [0, 0, 0, 0]])
     assert "left out: 1 task without a finished annotation" in data.reason
 
 

@@ -1,63 +1,52 @@
-"""Names of class numbers as Hugging Face keeps them: in a table's schema, or in ``README.md``."""
+"""Labels that data writes as numbers: their names, and what is refused."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---", re.DOTALL)
-
-
-def names_in_schema(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Return the names of each column of class numbers by the key ``huggingface`` of a schema."""
-    try:
-        content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
-        features = content.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
-        return {}
-    return _of_features(features)
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions
+from imlgcn.data.formats.label_numbers import read_label_names
+from imlgcn.numbers import plural
 
 
-def names_in_readme(folders: Iterable[Path]) -> dict[str, list[str]]:
-    """Return the names of each column by the first ``README.md`` that has a ``dataset_info``."""
-    for folder in folders:
-        file = folder / "README.md"
-        if not file.is_file():
-            continue
-        found = FRONT_MATTER.search(file.read_text(encoding="utf-8", errors="replace"))
-        try:
-            content = yaml.safe_load(found[1]) if found else None
-        except yaml.YAMLError:
-            continue
-        info = content.get("dataset_info") if isinstance(content, dict) else None
-        info = info[0] if isinstance(info, list) and info else info
-        features = info.get("features") if isinstance(info, dict) else None
-        if isinstance(features, list):
-            return _of_features({x.get("name"): x for x in features if isinstance(x, dict)})
-    return {}
+def given_names(options: ReadOptions) -> list[str]:
+    """Return the names that the user gave, in a file with one a line or as they are; else none."""
+    given = options.label_names
+    return file_names(given) if isinstance(given, Path) else list(given or ())
 
 
-def _of_features(features: Any) -> dict[str, list[str]]:
-    if not isinstance(features, dict):
-        return {}
-    found = {str(name): _names(feature) for name, feature in features.items()}
-    return {name: names for name, names in found.items() if names}
+def file_names(path: Path) -> list[str]:
+    """Return the names in a file, in the order of their numbers, which count from 0 or 1.
+
+    Raises:
+        InputError: as `read_label_names`, or a number is left out.
+    """
+    names = read_label_names(path)
+    numbers = sorted(map(int, names))
+    first = numbers[0]
+    if first not in (0, 1) or numbers != list(range(first, first + len(numbers))):
+        raise InputError(
+            f"{path}: its numbers do not count from 0 or 1 without a gap; give every label a line"
+        )
+    return [names[str(number)] for number in numbers]
 
 
-def _names(feature: Any) -> list[str]:
-    """Return the names in a feature, or in what it is a list or a struct of."""
-    if isinstance(feature, list):
-        return next((found for item in feature if (found := _names(item))), [])
-    if not isinstance(feature, dict):
-        return []
-    names: Any = feature.get("names")
-    if isinstance(names, dict) and all(str(key).isdigit() for key in names):  # as YAML has them
-        return [str(names[key]) for key in sorted(names, key=int)]
-    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
-        return list(names)
-    return next((found for inner in feature.values() if (found := _names(inner))), [])
+def labels_at(positions: Iterable[Any], names: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return the names at positions, in the order of the names.
+
+    Raises:
+        InputError: a position is not a whole number from 0 to the number of names.
+    """
+    found = set()
+    for position in positions:
+        if type(position) is not int or not 0 <= position < len(names):
+            raise InputError(
+                f"{place}{position!r} is not a number from 0 to {len(names) - 1}, the position of "
+                f"one of the {plural(len(names), 'name')}; correct it, or give a file with all "
+                "names (--label-names FILE)"
+            )
+        found.add(position)
+    return tuple(names[position] for position in sorted(found))

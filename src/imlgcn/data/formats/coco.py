@@ -1,8 +1,11 @@
 """COCO instances JSON: annotations reduced to the set of categories in each image.
 
 https://cocodataset.org/#format-data. One file, or a folder with ``annotations/instances_*.json``
-and the image folders. Categories are matched by id, which may have gaps; labels are in the order of
-the ids. Crowds (``iscrowd``) count as present.
+and the image folders, or with a file in each of ``train``, ``valid`` and ``test``, as Roboflow
+exports it (https://docs.roboflow.com/datasets/download-a-dataset, ``_annotations.coco.json``).
+Categories are matched by id, which may have gaps; labels are in the order of the ids. Crowds
+(``iscrowd``) count as present. Panoptic files have the categories in ``segments_info``. The
+category that only groups Roboflow's others (id 0, without an annotation) is no label.
 
 Variants:
     - ``all`` (default) keeps images without an annotation, as images with no label, like SRN, SSGRL
@@ -34,6 +37,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.layout import split_folders
 from imlgcn.numbers import plural
 
 NAME = "coco"
@@ -45,6 +49,7 @@ VARIANTS = {
 }
 OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
 NUM_OFFICIAL_LABELS = 80
+MAX_FILES = 100  # more JSON files in a folder belong to an image each
 # nine tenths of a file, and most of its memory once parsed
 POLYGONS = re.compile(r'("segmentation":\s*)\[[\d\s.,\[\]eE+-]*\]')
 
@@ -53,7 +58,7 @@ def recognise(source: Path | str) -> str | None:
     """Recognise a JSON file in which all three keys of the format occur, or a folder of them."""
     path = Path(source)
     if path.is_dir():
-        files = _annotation_files(unwrap(path))
+        files = _annotation_files(unwrap(path)) or list(_split_files(unwrap(path)))
         return f"it holds {files[0].parent.name}/{files[0].name}" if files else None
     if path.suffix.lower() != ".json" or not path.is_file() or path.stat().st_size == 0:
         return None
@@ -69,9 +74,11 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     path = Path(source)
     choices = choose(options.variant, NAME, VARIANTS)
     files = [path]
+    parts = _split_files(unwrap(path)) if path.is_dir() else {}
     if path.is_dir():
-        files = _of_year(path, _annotation_files(unwrap(path)), choices["year"])
-    split_of = dict(zip(files, splits_of_names(files), strict=True))
+        files = _annotation_files(unwrap(path))
+        files = _of_year(path, files, choices["year"]) if files or not parts else list(parts)
+    split_of = dict(zip(files, splits_of_names(files), strict=True)) if files != [*parts] else parts
     year = _official_year(files)
     if year and choices["val"] == "val-as-test":
         split_of = {file: "test" if split == "val" else split for file, split in split_of.items()}
@@ -90,13 +97,24 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _annotation_files(folder: Path) -> list[Path]:
-    found = [
-        file
-        for parent in (folder, folder / "annotations")
-        for file in sorted(parent.glob("*.json"))
-        if recognise(file)
-    ]
+    found = []
+    for parent in (folder, folder / "annotations"):
+        files = sorted(parent.glob("*.json"))
+        if len(files) <= MAX_FILES:
+            found += [file for file in files if recognise(file)]
     return [file for file in found if file.name.startswith("instances")] or found
+
+
+def _split_files(folder: Path) -> dict[Path, str | None]:
+    """Return the file in each folder that is called like a split."""
+    found: dict[Path, str | None] = {}
+    for part, split in split_folders(folder).items():
+        files = _annotation_files(part)
+        if len(files) > 1:
+            listed = ", ".join(file.name for file in files)
+            raise InputError(f"{part}: holds several files ({listed}); keep one")
+        found |= dict.fromkeys(files, split)
+    return found if len(found) > 1 else dict.fromkeys(found)
 
 
 def _of_year(folder: Path, files: list[Path], year: str) -> list[Path]:
@@ -143,13 +161,17 @@ def _read_file(
     found: dict[Any, set[Any]] = {image: set() for image in file_of}
     for number, annotation in enumerate(annotations):
         image = _get(path, "annotation", number, annotation, "image_id")
-        category = _get(path, "annotation", number, annotation, "category_id")
-        if image not in found or category not in label_of:
-            raise InputError(
-                f"{path}: annotation number {number + 1} refers to image {image!r} and category "
-                f"{category!r}, and one of them is not listed"
-            )
-        found[image].add(category)
+        segments = annotation.get("segments_info")  # of a panoptic file
+        for entry in segments if isinstance(segments, list) else [annotation]:
+            category = _get(path, "annotation", number, entry, "category_id")
+            if image not in found or category not in label_of:
+                raise InputError(
+                    f"{path}: annotation number {number + 1} refers to image {image!r} and "
+                    f"category {category!r}, and one of them is not listed"
+                )
+            found[image].add(category)
+    for group in _groups(categories) - set.union(*found.values()):
+        del label_of[group]
     file_of = {image: name.replace("\\", "/") for image, name in file_of.items()}
     root = find_root(list(file_of.values()), _usual_folders(path), path, options.images)
     records = [
@@ -184,6 +206,16 @@ def _labels(path: Path, categories: list[Any]) -> dict[Any, str]:
     return label_of
 
 
+def _groups(categories: list[Any]) -> set[Any]:
+    """Return the id of a category that is the supercategory of others, as Roboflow writes it."""
+    above = {entry.get("supercategory") for entry in categories}
+    return {
+        entry["id"]
+        for entry in categories
+        if entry["id"] == 0 and entry["name"] in above and entry.get("supercategory") == "none"
+    }
+
+
 def _get(path: Path, kind: str, number: int, entry: Any, key: str) -> Any:
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, (int, str)):
@@ -194,9 +226,10 @@ def _get(path: Path, kind: str, number: int, entry: Any, key: str) -> Any:
 def _usual_folders(path: Path) -> list[Path]:
     """Return the folders in which the images of an annotation file usually are."""
     here = path.absolute().parent
-    own = path.stem.removeprefix("instances_")  # train2014
+    own = path.stem.removeprefix("instances_").removeprefix("panoptic_")  # train2014
     folders = []
     for base in (here, here.parent):
         folders += [base, base / "images", base / own, base / "images" / own, base / path.stem]
+        folders += [base / "data"]  # FiftyOne
         folders += [base / "train2014", base / "val2014", base / "train2017", base / "val2017"]
     return folders

@@ -3,7 +3,8 @@
 ``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
 ``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
 ``.txt`` is left out. Sub-folders are included; if the first level is train, val, test, those are
-the splits. Without tags, the only table or JSON list in the folder is read.
+the splits. Without tags, the only table or JSON list in the folder is read; without a list, the
+keywords of the images, or the names of the folders they are in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats import asl, columns, csv, intel, label_studio
+from imlgcn.data.formats import (
+    asl,
+    booru,
+    columns,
+    csv,
+    cvat,
+    ground_truth,
+    intel,
+    json_list,
+    keywords,
+    label_folders,
+    label_studio,
+    label_studio_min,
+    mmpretrain,
+    via,
+)
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     Format,
@@ -26,11 +42,16 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
+from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
-LISTS: tuple[Format, ...] = (asl, columns, csv, intel, label_studio)
+LISTS: tuple[Format, ...] = (
+    *(asl, label_studio_min, columns, csv, intel, label_studio, mmpretrain, ground_truth, via),
+    *(booru, cvat, json_list),
+)
+WITHOUT_LISTS: tuple[Format, ...] = (keywords, label_folders)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -44,7 +65,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     table = folder / "labels.csv"
     if table.is_file() and lists_images(table):
         return _read_list(table, csv, csv.recognise(table) or "it is called labels.csv", options)
-    files = sorted(_visible(folder))
+    files = sorted(visible_files(folder))
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     tagged = _tag_files(images, set(files))
     if tagged:
@@ -54,7 +75,15 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         lists = [found for found in lists if not is_table(found[0]) or _lists_labels(found[0])]
     if len(lists) == 1:
         return _read_list(*lists[0], options)
-    raise InputError(_nothing_found(folder, len(images), [file for file, _, _ in lists]))
+    if lists:
+        listed = ", ".join(file.name for file, _, _ in lists)
+        raise InputError(
+            f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
+        )
+    for reader in WITHOUT_LISTS:
+        if why := reader.recognise(folder):
+            return reader.read(folder, replace(options, why=why))
+    raise InputError(_nothing_found(folder, len(images)))
 
 
 def _as_list(file: Path) -> tuple[Path, Format, str] | None:
@@ -71,14 +100,6 @@ def _lists_labels(table: Path) -> bool:
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:
     source = reader.read(file, replace(options, why=why))
     return replace(source, reason=f"{NAME}: it holds {file.name}; {source.reason}")
-
-
-def _visible(folder: Path) -> list[Path]:
-    return [
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(folder).parts)
-    ]
 
 
 def _tag_files(images: Sequence[Path], files: set[Path]) -> dict[Path, Path]:
@@ -124,14 +145,11 @@ def _read_tags(
     return Source(names, records, NAME, reason)
 
 
-def _nothing_found(folder: Path, num_images: int, lists: list[Path]) -> str:
-    if lists:
-        listed = ", ".join(file.name for file in lists)
-        return f"{folder}: holds several lists ({listed}); give one, or rename it to labels.csv"
+def _nothing_found(folder: Path, num_images: int) -> str:
     if num_images:
         return (
             f"{folder}: holds {plural(num_images, 'image')} and no tags; add a .txt of tags for "
-            "each "
-            "image, or a labels.csv with the columns image, labels"
+            "each image, or a labels.csv with the columns image, labels, or keywords in your photo "
+            "manager; if the folders are called as their labels, say so (reader=label_folders)"
         )
     return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"

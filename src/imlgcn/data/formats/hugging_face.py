@@ -17,10 +17,10 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, read_text, unwrap
-from imlgcn.data.formats.class_names import names_in_readme
 from imlgcn.data.formats.csv import is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.parquet import read_cells
+from imlgcn.data.formats.schema_names import names_in_readme
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, join_tables, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, unwrap
-from imlgcn.data.formats.class_names import names_in_readme, names_in_schema
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import (
     IMAGES,

@@ -22,7 +22,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
@@ -34,6 +33,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.xml_file import read_xml
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.labels.known_names import VOC
 from imlgcn.numbers import plural
@@ -47,7 +47,7 @@ CODES = {"1": "present", "-1": "absent", "0": "difficult"}
 
 
 @dataclass
-class _Labels:
+class Labels:
     """Labels of one image with a plain object, and those with difficult objects only."""
 
     plain: set[str] = field(default_factory=set)
@@ -66,7 +66,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the labels of one year."""
     choices = choose(options.variant, NAME, VARIANTS)
     folder = _one_year(Path(source))
-    found: dict[str, tuple[str, _Labels]] = {}
+    found: dict[str, tuple[str, Labels]] = {}
     left_out = ""
     for split, name in _lists(folder, keep_val=choices["val"] == "keep-val"):
         images = read_lines(folder / "ImageSets" / "Main" / f"{name}.txt")
@@ -129,7 +129,7 @@ def _is_labelled(folder: Path, name: str, images: Sequence[str]) -> bool:
     return any((folder / "ImageSets" / "Main").glob(f"*_{name}.txt"))
 
 
-def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels]:
+def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, Labels]:
     """Return the labels of a list's images."""
     if (folder / "Annotations").is_dir():
         files = {image: folder / "Annotations" / f"{image}.xml" for image in images}
@@ -140,32 +140,24 @@ def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, _Labels
                 f"{missing[0]}: the annotation of an image in {name}.txt is missing{others}; copy "
                 "it, or remove the image from the list"
             )
-        return {image: _read_xml(file) for image, file in files.items()}
+        return {image: read_objects(file) for image, file in files.items()}
     return _read_lists(folder / "ImageSets" / "Main", name, images)
 
 
-def _read_xml(path: Path) -> _Labels:
-    content = path.read_bytes()
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # entity expansion attacks
-        raise InputError(
-            f"{path}: refused, an annotation must not declare a document type or entities"
-        )
-    try:
-        root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path}: is not valid XML ({error})") from None
-    labels = _Labels()
-    for element in root.findall("object"):  # top level only: the parts of a person have names, too
+def read_objects(path: Path) -> Labels:
+    """Return the labels of the objects of one annotation."""
+    labels = Labels()
+    for element in read_xml(path).findall("object"):  # top level only: parts have names, too
         name = (element.findtext("name") or "").strip()
         if not name:
-            raise InputError(f"{path}: an object has no name")
+            raise InputError(f"{path}: an object has no name; give it one, or remove it")
         plain = (element.findtext("difficult") or "0").strip() != "1"
         (labels.plain if plain else labels.difficult).add(name)
     labels.difficult -= labels.plain
     return labels
 
 
-def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, _Labels]:
+def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, Labels]:
     suffix = f"_{name}.txt"
     files = {file.name.removesuffix(suffix): file for file in sorted(main.glob(f"*{suffix}"))}
     if set(files) < set(VOC):
@@ -173,7 +165,7 @@ def _read_lists(main: Path, name: str, images: Sequence[str]) -> dict[str, _Labe
             f"{main}: has no {min(set(VOC) - set(files))}{suffix}; there must be one for each "
             "label, or the folder Annotations next to ImageSets"
         )
-    labels = {image: _Labels() for image in images}
+    labels = {image: Labels() for image in images}
     for label, file in files.items():
         codes = _read_codes(file)
         if without := [image for image in images if image not in codes]:
@@ -199,13 +191,13 @@ def _read_codes(path: Path) -> dict[str, str]:
     return codes
 
 
-def _names(found: Iterable[_Labels]) -> list[str]:
+def _names(found: Iterable[Labels]) -> list[str]:
     """Return the 20 classes, or the labels found if one of them is not a VOC class."""
     names = {name for labels in found for name in labels.plain | labels.difficult}
     return list(VOC) if names <= set(VOC) else sorted(names)
 
 
-def _record(image: str, path: Path, labels: _Labels, split: str, difficult: str) -> Record:
+def _record(image: str, path: Path, labels: Labels, split: str, difficult: str) -> Record:
     present = labels.plain | (labels.difficult if difficult == "present" else set())
     unknown = labels.difficult if difficult == "unknown" else set()
     return Record(path.name, path, tuple(sorted(present)), tuple(sorted(unknown)), split)

@@ -39,6 +39,16 @@ export const maps = (file) => send("/v1/maps", file);
 /** Return the training images that decide about one label of an image file. */
 export const support = (file, label) => send(`/v1/support?${new URLSearchParams({ label })}`, file);
 
+/** Return what suggestions need of each item: {vector} or {error}. */
+export async function vectors(items) {
+  const form = new FormData();
+  for (const item of items) form.append("image", item.file, item.name);
+  return (await send("/v1/vectors", form)).images;
+}
+
+/** Return which images to label next, of [{name, vector}]. */
+export const suggest = (images, budget, rare) => send("/v1/suggest", JSON.stringify({ images, budget, rare }));
+
 /** Teach the tagger a label from files that show it and others that do not. */
 export function addLabel(name, shown, other) {
   const form = new FormData();
@@ -47,6 +57,9 @@ export function addLabel(name, shown, other) {
   }
   return send(`/v1/labels/add?${new URLSearchParams({ name })}`, form);
 }
+
+/** Change labels of the tagger: `what` is remove, rename or merge, `pairs` its parameters. */
+export const changeLabels = (what, pairs) => send(`/v1/labels/${what}?${new URLSearchParams(pairs)}`);
 
 export const undoLabel = () => send("/v1/labels/undo");
 

@@ -34,6 +34,17 @@ export function correctionsTable(items, labels) {
   ]);
 }
 
+/** Suggestions, as `imlgcn suggest --out next.csv` writes them. */
+export function nextTable(rows) {
+  const cells = rows.map(({ image, why, nearest, similarity }) => [
+    image,
+    why,
+    nearest ?? "",
+    similarity === null ? "" : similarity.toFixed(2),
+  ]);
+  return table([["image", "why", "nearest", "similarity"], ...cells]);
+}
+
 /** The names that do not identify one file: {shared: by several images, pasted: no file}. */
 export function unclearNames(items) {
   const [seen, shared] = [new Set(), new Set()];

@@ -2,13 +2,14 @@
 
 import { byId, make } from "./dom.js";
 import { pick } from "./grow.js";
+import { reasonOf } from "./next.js";
 import { found, select, store } from "./store.js";
 
 const SIDE = 320; // pixels of a thumbnail's longer side
 const DECODING = 2; // thumbnails at once
 const TAGS = 5; // on a card
 
-const cards = new Map(); // item -> {row, button, canvas, tags, box}
+const cards = new Map(); // item -> {row, button, canvas, tags, reason, box}
 const undecoded = [];
 let decoding = 0;
 
@@ -33,7 +34,7 @@ export function show() {
 
 function card(item) {
   const canvas = make("canvas", { width: 4, height: 3, "aria-hidden": "true" });
-  const tags = make("span", { class: "tags" });
+  const [tags, reason] = [make("span", { class: "tags" }), make("span", { class: "reason", hidden: true })];
   const name = item.name.split("/").at(-1);
   const button = make(
     "button",
@@ -41,11 +42,12 @@ function card(item) {
     make("span", { class: "thumb" }, canvas),
     make("span", { class: "card-name" }, name),
     tags,
+    reason,
   );
   button.addEventListener("click", () => select(item));
   const box = store.model.can.grow ? pick(item) : null;
   const row = make("li", {}, button, box && make("label", { class: "pick" }, box));
-  cards.set(item, { row, button, canvas, tags, box });
+  cards.set(item, { row, button, canvas, tags, reason, box });
   undecoded.push(item);
   renew(item);
   return row;
@@ -87,10 +89,17 @@ function mark(item) {
 
 /** Put the cards in the order of the items; a card that moves keeps the focus. */
 function arrange() {
+  for (const [item, { reason }] of cards) {
+    const found = reasonOf(item);
+    reason.hidden = !found;
+    reason.textContent = found ? `${found.place}. ${sentence(found.why)}` : "";
+  }
   const focused = document.activeElement;
   byId("gallery").append(...store.arranged.map((item) => cards.get(item).row));
   if (byId("gallery").contains(focused)) focused.focus({ preventScroll: true });
 }
+
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1).replaceAll(" %", "\u00a0%")}.`;
 
 function move(event) {
   const last = store.arranged.length - 1;

@@ -6,6 +6,7 @@ import { plural } from "./numbers.js";
 import { store } from "./store.js";
 
 const boxes = new Map(); // item -> its checkbox
+const origins = new Map(); // change that was made here -> where labels come from when it is undone
 let busy = false;
 
 /** Return the checkbox that selects an item for a new label. */
@@ -79,15 +80,18 @@ async function learn(taken) {
 async function undo(taken) {
   const failure = await change("Taking it back", async () => {
     const { taken_back } = await undoLabel();
-    await taken();
+    await taken(origins.get(taken_back));
     tell(`Taken back: ${taken_back}.`);
   });
   if (failure) tell(failure);
   if (byId("undo").hidden) byId("gallery").querySelector("[aria-current]")?.focus();
 }
 
+/** Remember where labels come from (label -> [labels]) once a change is taken back. */
+export const remember = (done, backwards) => origins.set(done, backwards);
+
 /** Do one thing at a time; return why it failed, or nothing. */
-async function change(words, work) {
+export async function change(words, work) {
   if (busy) return null;
   setBusy(true);
   say(words);
@@ -108,7 +112,8 @@ function setBusy(value) {
   for (const button of [byId("grow-add"), byId("undo")]) button.setAttribute("aria-disabled", String(busy));
 }
 
-function tell(text) {
+/** Say what was done, beside the button that takes it back. */
+export function tell(text) {
   byId("grown-says").textContent = text.replaceAll(" %", "\u00a0%");
   say(text);
 }

@@ -24,6 +24,11 @@ export function show() {
   for (const what of ["added", "asked"]) store.addEventListener(what, () => (due = true));
   for (const what of ["selected", "added", "scored", "removed"]) store.addEventListener(what, offer);
   store.addEventListener("removed", ({ detail }) => detail === reference && back());
+  store.addEventListener("arranged", () => {
+    if (store.by === "like") return;
+    reference = null;
+    byId("sorted").hidden = true;
+  });
   store.addEventListener("progress", () => {
     if (isBusy() || !due) return;
     due = false;
@@ -39,12 +44,10 @@ function offer() {
 function sort() {
   byId("sorted").hidden = false;
   byId("sorted-says").textContent = `Sorted by likeness to ${nameOf(reference)}`;
-  arrange(likeness(store.items, reference));
+  arrange(likeness(store.items, reference), "like");
 }
 
 function back() {
-  reference = null;
-  byId("sorted").hidden = true;
   arrange(store.items);
   if (store.items.length) say("Original order");
 }

@@ -9,7 +9,9 @@ import * as gallery from "./gallery.js";
 import * as graph from "./graph.js";
 import * as grow from "./grow.js";
 import { makeUpdate } from "./known.js";
+import * as labels from "./labels.js";
 import * as like from "./like.js";
+import * as next from "./next.js";
 import { number, plural } from "./numbers.js";
 import {
   add,
@@ -34,11 +36,13 @@ async function start() {
     byId("facts").textContent = error.message;
     return;
   }
+  next.show(); // before the gallery: what it says of an image is on the cards
   gallery.show();
   detail.show();
   like.show();
   files.listen(take);
   grow.show(renewTagger);
+  labels.show(renewTagger);
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
@@ -46,11 +50,11 @@ async function start() {
 }
 
 /** Ask what the tagger is; the page needs it to tag. */
-async function learnFacts() {
-  const [model, labels] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
+async function learnFacts(origins) {
+  const [model, { labels: items }] = await Promise.all([get("/v1/model"), get("/v1/labels")]);
   store.model = model;
-  setLabels(labels.labels);
-  setThresholds(labels.labels.map((item) => item.threshold));
+  setLabels(items, origins);
+  setThresholds(items.map((item) => item.threshold));
   introduce(model);
 }
 
@@ -64,8 +68,8 @@ async function learnMore() {
 }
 
 /** The tagger's labels have changed: take it over, and tag every image anew. */
-async function renewTagger() {
-  await learnFacts();
+async function renewTagger(origins) {
+  await learnFacts(origins);
   askAgain();
   await learnMore();
 }

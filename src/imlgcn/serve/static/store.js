@@ -17,6 +17,7 @@ export const store = Object.assign(new EventTarget(), {
   step: null, // of the slider: what these thresholds reach, and on which images
   items: [], // in the order they came
   arranged: [], // in the order the gallery shows them
+  by: null, // what made that order: "like" or "next"; null: they are as they came
   selected: null,
 });
 
@@ -100,22 +101,29 @@ export function clear() {
   select(null);
 }
 
-/** Show the items in another order; `store.items` stays as it is. */
-export function arrange(items) {
+/** Show the items in another order, made by `by`; `store.items` stays as it is. */
+export function arrange(items, by = null) {
   store.arranged = [...items];
+  store.by = by;
   emit("arranged");
 }
 
-/** Take over the tagger's labels, also when they have changed: by name, what is new is unknown. */
-export function setLabels(items) {
+/**
+ * Take over the tagger's labels, also when they have changed; what is new is unknown. `origins`:
+ * label -> the labels it was made of, where that is not the one of its name.
+ */
+export function setLabels(items, origins = new Map()) {
   const before = new Map(store.labels.map((label, index) => [label, index]));
-  const from = items.map(({ label }) => before.get(label));
+  const from = items.map(({ label }) =>
+    (origins.get(label) ?? [label]).filter((old) => before.has(old)).map((old) => before.get(old)),
+  );
   for (const item of store.items) relabel(item, from);
   store.update = null;
   store.table = items;
   store.labels = items.map((item) => item.label);
   store.names = items.map((item) => item.name ?? item.label);
   store.rules = makeRules(items);
+  emit("relabelled");
 }
 
 export function setThresholds(thresholds, step = null) {
@@ -124,14 +132,18 @@ export function setThresholds(thresholds, step = null) {
   emit("thresholds");
 }
 
-/** Carry what is known of an item over: `from` has the index that each label had, if any. */
+/** Carry what is known of an item over: `from` has the indices that each label had, if any. */
 function relabel(item, from) {
-  const kept = [...from.entries()].filter(([, old]) => item.corrections.has(old));
-  item.corrections = new Map(kept.map(([label, old]) => [label, item.corrections.get(old)]));
-  item.probabilities &&= from.map((old) => item.probabilities[old] ?? 0);
+  const answers = from.map((olds, label) => [label, joined(olds.map((old) => item.corrections.get(old)))]);
+  item.corrections = new Map(answers.filter(([, answer]) => answer !== undefined));
+  item.probabilities &&= from.map((olds) => Math.max(0, ...olds.map((old) => item.probabilities[old])));
   Object.assign(item, { free: item.probabilities, logits: null, maps: null });
   item.support.clear();
 }
+
+/** One answer of several: yes where one is yes, no where all are no, else none. */
+const joined = (answers) =>
+  answers.includes(1) ? 1 : answers.length && answers.every((answer) => answer === 0) ? 0 : undefined;
 
 /** Ask for all tags anew: the tagger has changed. */
 export function askAgain() {

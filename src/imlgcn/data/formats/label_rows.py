@@ -1,0 +1,143 @@
+"""Rows of numbers that stand for labels: a 1 or 0 for each label, or indices of labels.
+
+Readers of lists without label names use these functions. No label is ever called ``0`` or ``1``:
+where no names are found, they are asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from imlgcn.config import InputError
+from imlgcn.data.formats.base import ReadOptions
+from imlgcn.data.formats.class_names import file_names, given_names, labels_at
+from imlgcn.data.formats.delimiters import RowLabels
+from imlgcn.numbers import plural
+
+NAME_FILES = (
+    *("label_list.txt", "labels.txt", "label.txt", "label_names.txt"),
+    *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
+    *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
+)
+CODE = re.compile(r"([01]|-1)(?:\.0*)?")
+
+Rows = Sequence[Sequence[str]]  # the numbers of each image, as written
+At = Callable[[int], str]  # the start of a message about a row, such as "list.txt, line 3: "
+
+
+def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], Path]:
+    """Return the names of numbered labels, and the file they are from.
+
+    Args:
+        listed_in: the list; files of :data:`NAME_FILES` are looked for beside it.
+        options: `label_names` is the file that the user named.
+        what: what the list has instead of names, for the message, such as "6 values".
+
+    Raises:
+        InputError: no such file is there; it says what to do.
+    """
+    given = options.label_names
+    if given and not isinstance(given, Path):
+        return given_names(options), Path("label_names")
+    beside = [listed_in.with_name(name) for name in NAME_FILES]
+    files = [given] if isinstance(given, Path) else [file for file in beside if file.is_file()]
+    files = [file for file in files if not _is(file, listed_in)]
+    if not files:
+        raise InputError(
+            f"{listed_in}: has {what} for each image, and no names for them; write the names of "
+            "the labels into a file, one a line in the order of the values, and give it "
+            f"(label_names=FILE) or call it {NAME_FILES[1]} and put it beside the list"
+        )
+    return file_names(files[0]), files[0]
+
+
+def _is(file: Path, other: Path) -> bool:
+    return file.exists() and file.samefile(other)
+
+
+def is_vector(values: Sequence[str]) -> bool:
+    """Return whether the numbers of an image are 1, 0 or -1, as for a vector over all labels."""
+    return all(CODE.fullmatch(value) for value in values)
+
+
+def read_numbers(
+    rows: Rows, listed_in: Path, options: ReadOptions, at: At
+) -> tuple[list[str], list[RowLabels], str]:
+    """Return label names, the labels of each row, and how the numbers were read.
+
+    Rows of one length with only 1, 0 and -1 have a value for each label; others are indices, which
+    count from 0.
+
+    Raises:
+        InputError: there are no names, or they do not fit the numbers.
+    """
+    widths = {len(row) for row in rows}
+    above = options.present_above
+    if above is not None:
+        rows = [["1" if float(value) > above else "0" for value in row] for row in rows]
+    else:
+        _refuse_fractions(rows, at)
+    vectors = len(widths) == 1 and all(map(is_vector, rows))
+    width = max(widths, default=0)
+    is_single = vectors and width == 1  # an index of two classes, or one label?
+    what = f"{plural(width, 'value')}" if vectors and not is_single else "numbers of labels"
+    names, file = find_label_names(listed_in, options, what)
+    from_file = f"their names are from {file.name}"
+    if not vectors or (is_single and len(names) > 1):
+        return names, read_indices(rows, names, at), f"labels are given by index, {from_file}"
+    if width != len(names):
+        raise InputError(
+            f"{listed_in}: has {plural(width, 'value')} for each image, but {file} "
+            f"{plural(len(names), 'name')}; make them the same"
+        )
+    labels, how = read_vectors(rows, names, options.minus_one)
+    return names, labels, f"a value for each label, {from_file}{how}"
+
+
+def _refuse_fractions(rows: Rows, at: At) -> None:
+    for number, row in enumerate(rows):
+        for value in row:
+            if not float(value).is_integer():
+                raise InputError(
+                    f"{at(number)}{value} is neither 1 nor 0; if it is a score, say above which a "
+                    "label is present (present_above=0.5)"
+                )
+
+
+def read_vectors(
+    rows: Rows, names: Sequence[str], minus_one: str | None
+) -> tuple[list[RowLabels], str]:
+    """Return the labels of vectors of 1, 0 and -1, and what to say of -1.
+
+    Where no 0 occurs, -1 is absent, as in CelebA; beside 0 it is unknown; ``minus_one`` overrides.
+    """
+    codes = [[value.split(".")[0] for value in row] for row in rows]
+    used = {code for row in codes for code in row}
+    meaning = minus_one or ("unknown" if "0" in used else "absent")
+    labels: list[RowLabels] = [
+        (
+            [name for name, code in zip(names, row, strict=True) if code == "1"],
+            [name for name, code in zip(names, row, strict=True) if code == "-1"]
+            if meaning == "unknown"
+            else [],
+        )
+        for row in codes
+    ]
+    return labels, f"; -1 is {meaning}" if "-1" in used else ""
+
+
+def read_indices(rows: Rows, names: Sequence[str], at: At) -> list[RowLabels]:
+    """Return the labels of rows of indices into ``names``, which count from 0.
+
+    Raises:
+        InputError: an index is too high, or twice in a row.
+    """
+    labels: list[RowLabels] = []
+    for number, row in enumerate(rows):
+        present = labels_at([int(float(value)) for value in row], names, at(number))
+        if len(present) < len(row):
+            raise InputError(f"{at(number)}has a label twice: {' '.join(row)}; are these labels?")
+        labels.append((present, ()))
+    return labels

@@ -1,0 +1,127 @@
+"""XMP: the sidecars of an image, and the keywords in them or embedded in an image.
+
+``dc:subject`` (XMP specification, part 1, 8.3) lists keywords. Photo managers also keep them with
+what they belong to, as ``Places|Beach``: ``lr:hierarchicalSubject`` (Lightroom, darktable),
+``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (with ``/``), ``mediapro:CatalogSets``.
+These are the lists that digiKam reads, in its order
+(https://docs.digikam.org/en/setup_application/metadata_settings.html).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from imlgcn.config import InputError
+from imlgcn.data.images import IMAGE_SUFFIXES
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DC = "http://purl.org/dc/elements/1.1/"
+DIGIKAM = "http://www.digikam.org/ns/1.0/"
+LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
+CONTAINERS = ("Bag", "Seq", "Alt")
+SUFFIXES = (".xmp", ".XMP")
+MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
+HIERARCHIES = (  # lists of keywords below others: namespace, name, and what separates the levels
+    (DIGIKAM, "TagsList", "/"),
+    (LIGHTROOM, "hierarchicalSubject", "|"),
+    ("http://ns.microsoft.com/photo/1.0/", "LastKeywordXMP", "/"),
+    ("http://ns.iview-multimedia.com/mediapro/1.0/", "CatalogSets", "|"),
+)
+
+KeywordPath = tuple[str, ...]  # a keyword below those before it: ("Places", "Beach")
+
+
+class Keywords(NamedTuple):
+    """The keywords of an image: those in plain lists, and those in lists with levels."""
+
+    plain: tuple[str, ...] = ()
+    paths: tuple[KeywordPath, ...] = ()
+
+
+def sidecars_of(image: Path) -> list[Path]:
+    """Return the existing XMP files of an image, ``photo.jpg.xmp`` first, then ``photo.xmp``.
+
+    A ``photo.xmp`` is no image's if two images have that name (``photo.jpg`` and ``photo.png``).
+    """
+    own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
+    found = [path for path in own if os.path.lexists(path)][:1]
+    shared = [path for suffix in SUFFIXES if os.path.lexists(path := image.with_suffix(suffix))]
+    return found + ([] if not shared or _shares_its_stem(image) else shared[:1])
+
+
+def _shares_its_stem(image: Path) -> bool:
+    """Look for a second image by name: a folder may be too large to list for every image."""
+    # "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
+    names = {image.with_suffix(form) for s in ("", *IMAGE_SUFFIXES) for form in (s, s.upper())}
+    return any(name.is_file() and not name.samefile(image) for name in names)
+
+
+def read_keywords(xmp: bytes) -> Keywords:
+    """Return the keywords of an XMP document, each once, as it writes them.
+
+    >>> read_keywords(b'<RDF xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject>sea'
+    ...               b'</dc:subject></RDF>').plain
+    ('sea',)
+
+    Raises:
+        InputError: it is not well-formed XML, or might be malicious.
+    """
+    xmp = xmp.strip(b"\0 \r\n\t")  # the padding of an embedded packet
+    check_harmless(xmp)
+    root = ElementTree.fromstring(xmp)
+    plain = _entries(root, DC, "subject")
+    known = {keyword.casefold() for keyword in plain}
+    paths = [
+        # a keyword that itself has a slash ("24/7") is in the plain list as well
+        (entry,)
+        if mark == "/" and entry.casefold() in known
+        else tuple(level for part in entry.split(mark) if (level := part.strip()))
+        for namespace, name, mark in HIERARCHIES
+        for entry in _entries(root, namespace, name)
+    ]
+    return Keywords(plain, tuple(dict.fromkeys(path for path in paths if path)))
+
+
+def _entries(root: ElementTree.Element, namespace: str, name: str) -> tuple[str, ...]:
+    found = [
+        entry.text or ""
+        for element in root.iter(f"{{{namespace}}}{name}")
+        for entry in (*element.iter(f"{{{RDF}}}li"), element)
+    ]
+    return tuple(dict.fromkeys(text for entry in found if (text := entry.strip())))
+
+
+def check_harmless(xmp: bytes) -> None:
+    """Refuse entities, with which a small file fills the memory, and too deep nesting.
+
+    Raises:
+        InputError: also if it is not well-formed XML.
+    """
+    depth = 0
+
+    def refuse_doctype(*_: object) -> None:
+        raise InputError("has a document type declaration, which XMP does not allow")
+
+    def enter(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise InputError(f"nests elements more than {MAX_DEPTH} deep")
+
+    def leave(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler, parser.EndElementHandler = enter, leave
+    try:
+        parser.Parse(xmp, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"is not well-formed XML ({error})") from None

@@ -1,0 +1,74 @@
+"""SIGTERM and Ctrl-C end a command at a safe point: what is done is kept, and it can go on.
+
+The command line calls :func:`listen` once. Work that has something to save runs in
+:func:`safe_points` and asks between its steps; everywhere else a signal ends the command at once,
+as a second signal does anywhere. Without :func:`listen`, as in Python, nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):  # KeyboardInterrupt is taken by the command-line library
+    """A signal asked this process to end; ``str()`` says how to go on, if that is known."""
+
+    def __init__(self, number: int, how_to_go_on: str = "") -> None:
+        super().__init__(how_to_go_on)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """The usual one of a process that ends by the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+class _State:
+    process = 0  # that listens: its copies and workers end as they always did
+    waiting = 0  # how many `safe_points` are open
+    asked: int | None = None  # the signal that waits for a safe point
+
+
+def listen() -> None:
+    """End this process at a safe point on SIGTERM and Ctrl-C."""
+    _State.process = os.getpid()
+    for number in SIGNALS:
+        signal.signal(number, _on_signal)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    if os.getpid() != _State.process:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return
+    if _State.waiting and _State.asked is None:
+        _State.asked = number
+        sys.stderr.write("imlgcn: stopping after this step\n")
+        return
+    raise Stopped(number)
+
+
+@contextmanager
+def safe_points() -> Iterator[Callable[[], int | None]]:
+    """Yield a function that returns the signal that has asked to stop, or None.
+
+    Whoever sees one finishes what must be whole and raises :class:`Stopped` with it; what is asked
+    after the last look is raised on leaving.
+    """
+    number = None
+    _State.waiting += 1
+    try:
+        yield lambda: _State.asked
+    finally:
+        _State.waiting -= 1
+        if not _State.waiting:
+            number, _State.asked = _State.asked, None
+    if number is not None:
+        raise Stopped(number)

@@ -1,0 +1,109 @@
+"""Everything that changes while a backbone is tuned, and when it is written to disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+from imlgcn.models import MultiLabelClassifier
+from imlgcn.stopping import Stopped
+from imlgcn.training.checkpoint import (
+    Checkpoints,
+    optimizer_groups,
+    optimizer_tensors,
+    part,
+    restore_optimizer,
+    with_prefix,
+)
+from imlgcn.training.loop import Done
+
+
+@dataclass
+class TrainingState:
+    """Everything that changes during fine-tuning: the content of a checkpoint."""
+
+    classifier: MultiLabelClassifier
+    average: ModelEmaV3
+    optimizer: Optimizer
+    scheduler: OneCycleLR
+    best: dict[str, Tensor]  # best weights on validation so far
+    value: float  # their mAP, percent
+    epoch: int = 0  # epochs done
+    done: Done = field(default_factory=Done)  # of the epoch that has begun
+    random: dict[str, Tensor] = field(default_factory=dict)  # generators in the middle of an epoch
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint."""
+        tensors = (
+            with_prefix("model", self.classifier.state_dict())
+            | with_prefix("average", self.average.module.state_dict())
+            | with_prefix("best", self.best)
+            | with_prefix("optimizer", optimizer_tensors(self.optimizer))
+            | with_prefix("random", _generators())
+        )
+        state = {
+            "epoch": self.epoch,
+            "done": asdict(self.done),
+            "value": self.value,
+            "scheduler": self.scheduler.state_dict(),
+            "groups": optimizer_groups(self.optimizer),
+        }
+        checkpoints.save(tensors, state, step=self.scheduler.last_epoch)
+
+    def restore(self, checkpoints: Checkpoints) -> bool:
+        """Restore the newest checkpoint; return whether there is one."""
+        if (found := checkpoints.newest()) is None:
+            return False
+        tensors, state = found
+        self.classifier.load_state_dict(part("model", tensors))
+        self.average.module.load_state_dict(part("average", tensors))
+        restore_optimizer(self.optimizer, part("optimizer", tensors), state["groups"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.best, self.value, self.epoch = part("best", tensors), state["value"], state["epoch"]
+        self.done, self.random = Done(**state["done"]), part("random", tensors)
+        return True
+
+
+class Keeper:
+    """Saves the state after a step, every so many minutes and when a signal asks to stop."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        checkpoints: Checkpoints,
+        minutes: float,
+        asked: Callable[[], int | None],
+    ) -> None:
+        self.state, self.checkpoints, self.asked = state, checkpoints, asked
+        self.seconds, self.saved = 60 * minutes, time.monotonic()
+
+    def __call__(self, images: int) -> None:
+        """Save the state if it is time; end with `Stopped` where a signal has asked for it."""
+        asked = self.asked()
+        if asked is not None or time.monotonic() - self.saved >= self.seconds:
+            self.state.save(self.checkpoints)
+            self.saved = time.monotonic()
+        if asked is not None:
+            raise Stopped(asked)
+
+
+def _generators() -> dict[str, Tensor]:
+    """Return the state of torch's generators, which dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_generators(states: dict[str, Tensor]) -> None:
+    """Set torch's generators to the states that a checkpoint holds."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

@@ -1,0 +1,63 @@
+"""Every row of the table by tool in docs/data-sets.md, typed in a folder that holds the export."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from imlgcn.cli import commands
+from imlgcn.cli.reading import OPTIONS
+from imlgcn.data.formats import FORMATS, find_format
+from imlgcn.data.source import DataSource
+from tool_samples import SAMPLES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "data-sets.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\n## By tool\n")[2].partition("\n## ")[0]
+ROWS = dict(re.findall(r"^\| (.+?) \| `imlgcn (check [^`]+)` \|$", SECTION, re.MULTILINE))
+GENERAL = ("csv", "folder", "json_list", "zip")  # take what no other reader does
+each = pytest.mark.parametrize("sample", SAMPLES, ids=[sample.have for sample in SAMPLES])
+
+
+def source_of(command):
+    """Return the data source that a command names."""
+    name, *arguments = shlex.split(command)
+    parser = typer.main.get_command(commands()).commands[name]
+    given = parser.make_context(name, arguments).params
+    return DataSource.of(given["data"], **{key: given[key] for key in OPTIONS})
+
+
+def test_every_row_of_the_table_has_a_sample_and_every_sample_a_row():
+    assert list(ROWS) == [sample.have for sample in SAMPLES]
+
+
+@each
+def test_a_row_typed_as_it_stands_reads_the_labels_that_were_meant(sample, tmp_path, monkeypatch):
+    sample.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    data = source_of(ROWS[sample.have]).load()
+    assert data.reader == sample.reader
+    assert {record.path.name: set(record.labels) for record in data.records} == sample.meant
+    assert data.splits == sample.splits
+    assert all(path.is_file() for path in data.paths)
+    assert not any(record.unknown for record in data.records)
+
+
+@each
+def test_an_export_is_recognised_by_its_reader_alone(sample, tmp_path, monkeypatch):
+    sample.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = source_of(ROWS[sample.have]).path
+    assert find_format(path)[0].NAME == sample.reader
+    found = {name for name, reader in FORMATS.items() if reader.recognise(path)}
+    assert found - {*GENERAL} == {sample.reader} - {*GENERAL}
+
+
+@each
+def test_an_export_is_also_read_by_its_folder(sample, tmp_path, monkeypatch):
+    if "--" in ROWS[sample.have]:
+        pytest.skip("needs an option")
+    sample.write(tmp_path)
+    assert DataSource.of(tmp_path).load().names
+    assert DataSource.of(tmp_path).load().reader == sample.reader
