@@ -48,7 +48,7 @@ def name_numbers(
             )
         source = label_names if isinstance(label_names, Path) else Path("label_names")
         return NumberNames(
-            _all_named(labels, given_names(label_names), source),
+            _all_named(labels, names_by_number(label_names), source),
             f"their names are from {source.name}",
         )
     if not numbers:
@@ -62,7 +62,7 @@ def name_numbers(
     return None
 
 
-def given_names(label_names: Path | Sequence[str]) -> dict[str, str]:
+def names_by_number(label_names: Path | Sequence[str]) -> dict[str, str]:
     """Return the name of each number that the user gave, in a file or as a sequence.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
-from imlgcn.data.formats.label_numbers import given_names
+from imlgcn.data.formats.label_numbers import names_by_number
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
 GIVE_NAMES = (
@@ -30,7 +30,7 @@ def names_given(options: ReadOptions) -> dict[int, str] | None:
     """Return the name of each class number that the user gave, by number."""
     if options.label_names is None:
         return None
-    return {int(key): name for key, name in sorted(given_names(options.label_names).items())}
+    return {int(key): name for key, name in sorted(names_by_number(options.label_names).items())}
 
 
 def judge_values(
