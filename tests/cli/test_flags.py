@@ -78,6 +78,8 @@ def test_every_flag_that_a_message_can_name_exists():
         ("published for VOC: options.lam=0.1)", "published for VOC: --set lam=0.1)"),
         ("precision=0.9 cannot be reached", "precision=0.9 cannot be reached"),
         ("/photos/size=3/a.jpg is damaged", "/photos/size=3/a.jpg is damaged"),
+        ("(fields=['a b', 'c'])", "(--fields 'a b' --fields c)"),
+        ("(label_columns='Finding Labels')", "(--label-column 'Finding Labels')"),
         ("nothing to say", "nothing to say"),
     ],
 )

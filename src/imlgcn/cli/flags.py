@@ -7,6 +7,7 @@ replaced by its flag, with this one table.
 from __future__ import annotations
 
 import re
+import shlex
 
 # argument -> flag, where the names differ
 RENAMED = {
@@ -84,7 +85,9 @@ QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
 ARGUMENT = re.compile(
-    r"(?<![\w./=:-])(" + "|".join(FLAGS) + r")=(True\b|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
+    r"(?<![\w./=:-])("
+    + "|".join(FLAGS)
+    + r")=(True\b|\['[^\]]*\]|'[^']*'|\"[^\"]*\"|[\w.*][^\s,;:)]*)?"
 )
 
 
@@ -107,4 +110,5 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
-    return f"{FLAGS[name]} {value.strip(QUOTES)}"
+    values = re.findall(r"'([^']*)'", value) if value.startswith("[") else [value.strip(QUOTES)]
+    return " ".join(f"{FLAGS[name]} {shlex.quote(one)}" for one in values)

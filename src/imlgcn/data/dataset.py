@@ -24,6 +24,7 @@ from imlgcn.data.formats import (
     split_name,
 )
 from imlgcn.data.objects import read_object
+from imlgcn.data.record_groups import group_records
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
@@ -198,33 +199,12 @@ def load_dataset(
                 raise InputError(f"{key}= is for files; leave it out for data in Python")
         source = read_object(data, options)
     if group_column is not None:
-        source = _grouped(source, group_column)
+        source = replace(source, records=group_records(source.records, group_column))
     return Dataset.from_source(source)
 
 
 def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:
     return (given,) if isinstance(given, str | Path) else tuple(given or ())
-
-
-def _grouped(source: Source, column: str) -> Source:
-    """Return the source with groups from a further column instead of its own."""
-    records = source.records
-    if column.lower() == "group" and any(record.group for record in records):
-        return source
-    if not any(column in record.fields for record in records):
-        own = ["group"] if any(record.group for record in records) else []
-        columns = dict.fromkeys([*own, *(name for record in records for name in record.fields)])
-        existing = ", ".join(columns) or "none besides those of images, labels and splits"
-        raise InputError(f"the data has no column {column!r} to group by; it has {existing}")
-    grouped = [
-        replace(
-            record,
-            group=record.fields.get(column) or None,
-            fields={name: cell for name, cell in record.fields.items() if name != column},
-        )
-        for record in records
-    ]
-    return replace(source, records=grouped)
 
 
 def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:

@@ -9,14 +9,13 @@ Letters used in shapes: N images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
+from imlgcn.data.record_groups import equal_pairs
 from imlgcn.data.scan import VERSION, scan_images
 from imlgcn.files import cache_dir
 from imlgcn.progress import SILENT, Progress
@@ -50,17 +49,6 @@ def find_duplicates(dataset: Dataset, *, progress: Progress = SILENT) -> list[tu
     scans = scan_images(dataset.paths, cache=cache, progress=progress)
     exact, near = duplicate_pairs(scans, progress=progress)
     return exact + near
-
-
-def equal_pairs(values: Sequence[str | None]) -> list[tuple[int, int]]:
-    """Return each index of a value with the first index of that value; empty ones have no pair.
-
-    >>> equal_pairs(["a", "b", "a", None, "", None, "", "a"])
-    [(0, 2), (0, 7)]
-    """
-    first: dict[str, int] = {}
-    found = [(first.setdefault(value, row), row) for row, value in enumerate(values) if value]
-    return [(i, j) for i, j in found if i != j]
 
 
 def grouped_by(dataset: Dataset, group_by: str | None = None) -> str:

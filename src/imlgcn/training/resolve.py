@@ -161,7 +161,9 @@ def plan_run(
     head = both.get("head", old.get("head"))
     layers = [_device_defaults(device), *(_for_head(layer, head) for layer in (old, file)), given]
     return Plan(
-        data=DataSource.of(data, **{key: how[key] for key in HOW if how.get(key)}),
+        data=DataSource.of(
+            data, **{key: how[key] for key in HOW if how.get(key) not in (None, (), [])}
+        ),
         start=None if start is None else Path(start),
         preset=both.get("preset"),
         device=device,

@@ -59,10 +59,13 @@ def test_images_are_found_in_the_usual_places(tmp_path, images):
 
 
 def test_images_are_found_where_the_user_says(tmp_path):
-    path = write(tmp_path, put_in="far/away")
+    (tmp_path / "coco").mkdir()
+    path = write(tmp_path / "coco", put_in="below/it")
+    assert load_dataset(path).paths[0].is_file()
+    far = (tmp_path / "coco/below").rename(tmp_path / "far")
     with pytest.raises(InputError, match=r"found 0 of 3 images.*say which folder"):
         load_dataset(path)
-    assert load_dataset(path, images=tmp_path / "far/away").paths[0].is_file()
+    assert load_dataset(path, images=far).paths[0].is_file()
 
 
 def write_both(folder, year="2014", **changes):

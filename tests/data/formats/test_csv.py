@@ -134,7 +134,7 @@ def test_one_missing_image_is_read_and_left_to_the_check(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("who,what\nx,dog\n", "no column 'image' nor .*Its columns are who, what; .*image_column="),
+        ("who,what\nx,dog\n", "no column 'image' nor .*its columns are who, what; .*image_column="),
         (
             "image,what\na.png,dog\n",
             "neither a column 'labels' .* are image, what; .*label_columns=",

@@ -84,6 +84,14 @@ def test_a_known_name_without_files_gives_way_to_one_with(listed, labels_of):
         "image,boat,sand,sea\n0.jpg,TRUE,FALSE,TRUE\n1.jpg,FALSE,TRUE,FALSE\n2.jpg,FALSE,FALSE,TRUE\n",
         "\ufeffname,tags\n0.jpg,boat;sea\n1.jpg,sand\n2.jpg,sea\n",
         "sep=;\nimage;tags\n0.jpg;boat,sea\n1.jpg;sand\n2.jpg;sea\n",
+        "Photos of 2024,\n\nimage,tags\n0.jpg,boat;sea\n1.jpg,sand\n2.jpg,sea\n",
+        "# made by hand\nfilename,boat,sand,sea\n0.jpg,1,0,1\n1.jpg,0,1,0\n2.jpg,0,0,1\n",
+        '"image;tags"\n"0.jpg;boat,sea"\n"1.jpg;sand"\n"2.jpg;sea"\n',
+        "image,tags\r0.jpg,boat;sea\r1.jpg,sand\r2.jpg,sea\r",
+        "image,boat,sand,sea\n0.jpg,T,F,T\n1.jpg,F,T,F\n2.jpg,F,F,T\n",
+        "image,boat,sand,sea\n0.jpg,+,-,+\n1.jpg,-,+,-\n2.jpg,-,-,+\n",
+        "image,label,present\n0.jpg,boat,yes\n0.jpg,sand,no\n0.jpg,sea,yes\n1.jpg,sand,yes\n"
+        "2.jpg,sea,yes\n",
         "image|tags\n0.jpg|boat,sea\n1.jpg|sand\n2.jpg|sea\n",
         "image,class_id,class\n0.jpg,0,boat\n0.jpg,2,sea\n1.jpg,1,sand\n2.jpg,2,sea\n",
     ],
@@ -169,6 +177,19 @@ def test_splits_are_known_by_name_and_words_and_are_no_labels(listed, text, spli
     data = listed("\n".join([f"image,{head},{names}", *lines]))
     assert data.splits == splits
     assert data.names == ("boat", "sand", "sea")
+
+
+@pytest.mark.parametrize("names", [("train/0", "train/1", "val/2"), ("0", "1", "2")])
+def test_folders_called_as_splits_are_the_splits(listed, tmp_path, names):
+    rows = "".join(f"{name}.jpg,sea\n" for name in names)
+    for file in ("train/0.jpg", "train/1.jpg", "val/2.jpg"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    data = listed(f"image,labels\n{rows}", images=())
+    assert data.splits == {"train": 2, "val": 1}
+    assert "the folders of the images are the splits" in data.reason
+    said = listed(f"image,labels,split\n{rows.replace('sea', 'sea,test')}", images=())
+    assert said.splits == {"test": 3}
 
 
 def test_what_a_holdout_is_is_said(listed):

@@ -13,7 +13,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose
 from imlgcn.data.formats.csv import is_table, read_header, read_splits, read_table
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.image_files import locate
 
 NAME = "asl"
 VARIANTS = {"val": ("val-as-test", "keep-val")}
@@ -42,10 +42,10 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         splits = ["test" if name == "val" else name for name in splits]
     beside = path.absolute().parent
     usual = [beside, beside / "images", beside / "Flickr", beside.parent]
-    root = find_root(images, usual, path, options.images)
+    files = locate(images, path, options.images, usual)
     records = [
-        Record(name, root / name, tuple(present), split=part)
-        for name, present, part in zip(images, labels, splits, strict=True)
+        Record(name, file, tuple(present), split=part)
+        for name, file, present, part in zip(images, files, labels, splits, strict=True)
     ]
     names = sorted({name for present in labels for name in present})
     reason = f"{NAME}: {options.why}"

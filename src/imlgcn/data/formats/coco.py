@@ -36,7 +36,7 @@ from imlgcn.data.formats.base import (
     splits_of_names,
     unwrap,
 )
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.layout import split_folders
 from imlgcn.numbers import plural
 
@@ -173,15 +173,15 @@ def _read_file(
     for group in _groups(categories) - set.union(*found.values()):
         del label_of[group]
     file_of = {image: name.replace("\\", "/") for image, name in file_of.items()}
-    root = find_root(list(file_of.values()), _usual_folders(path), path, options.images)
+    files = locate(list(file_of.values()), path, options.images, _usual_folders(path))
     records = [
         Record(
             name,
-            root / name,
+            file,
             tuple(label for category, label in label_of.items() if category in found[image]),
             split=split,
         )
-        for image, name in file_of.items()
+        for (image, name), file in zip(file_of.items(), files, strict=True)
     ]
     return list(label_of.values()), records
 

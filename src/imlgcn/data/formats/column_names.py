@@ -117,5 +117,5 @@ def named_column(path: Path, header: Sequence[str], name: str, argument: str) ->
 def nearest(name: str, header: Sequence[str]) -> str:
     """Return the column that is nearest to ``name``, and all, for a message."""
     near = difflib.get_close_matches(name, header, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}Its columns are {', '.join(header)}"
+    hint = f"did you mean {near[0]!r}? Its" if near else "its"
+    return f"{hint} columns are {', '.join(header)}"

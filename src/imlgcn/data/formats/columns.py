@@ -27,7 +27,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.column_names import PROPERTIES, normal
 from imlgcn.data.formats.csv import TableContent, read_content
 from imlgcn.data.formats.headless import is_data
-from imlgcn.data.formats.label_columns import VALUES
+from imlgcn.data.formats.label_columns import VALUES, number_of
 from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.images import IMAGE_SUFFIXES
 
@@ -94,9 +94,13 @@ def _roboflow_files(folder: Path) -> list[Path]:
 def _image_column(header: Sequence[str], columns: Sequence[Sequence[str]]) -> int | None:
     """Return the first column that is not all numbers; a column of row numbers may precede it."""
     for index, (name, cells) in enumerate(zip(header, columns, strict=False)):
-        if name.lower() not in NO_LABELS and not all(cell.isdigit() for cell in cells if cell):
+        if name.lower() not in NO_LABELS and not all(map(_is_number, cells)):
             return index
     return None
+
+
+def _is_number(cell: str) -> bool:
+    return cell.lower() in VALUES or number_of(cell) is not None
 
 
 def _is_binary(cells: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from imlgcn.data.formats.base import ReadOptions, Record, Source
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns, named_column
-from imlgcn.data.formats.headless import is_data, with_usual_header
+from imlgcn.data.formats.headless import is_data, with_usual_header, without_title
 from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.label_columns import VALUES, is_label, label_columns
 from imlgcn.data.formats.long_tables import join_rows
@@ -35,6 +35,7 @@ from imlgcn.data.formats.table_rows import (
     image_names,
     read_groups,
     read_splits,
+    splits_of_folders,
 )
 from imlgcn.data.formats.tables import (
     SUFFIXES,
@@ -100,19 +101,20 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
     image = choose_image_column(table, options, finder)
+    files = finder.locate(image_names(table, image))
     splits = choose_splits(table, options, [image])
-    return content_of(
-        table, image, finder.locate(image_names(table, image)), splits, options, notes
-    )
+    if splits.column is None and (by_folder := splits_of_folders(files, path)).rows:
+        splits = by_folder
+    return content_of(table, image, files, splits, options, notes)
 
 
 def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:
     """Return the cells of a file with or without a header, and words about it."""
-    cells = read_cells(path, options.sheet)
+    cells, title = without_title(read_cells(path, options.sheet))
     if cells.rows and is_data(cells.rows[0]) and options.image_column is None:
         return with_usual_header(cells), [cells.note, "it has no header"]
     table = with_header(cells, repeated=_repeated(cells.rows[0] if cells.rows else []))
-    return table, [cells.note]
+    return table, [cells.note, title]
 
 
 def content_of(

@@ -11,6 +11,7 @@ from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
 
 SUFFIXES = (".xlsx", ".xlsm")
+FIRST = 5  # lines, of which one may name the images
 
 
 def is_excel(path: Path) -> bool:
@@ -62,8 +63,8 @@ def _sheet_of_images(path: Path, book: Any) -> str:
         return str(book.sheetnames[0])
     found = []
     for name in book.sheetnames:
-        first = next(book[name].iter_rows(values_only=True), ())
-        cells = [_text(cell) for cell in first]
+        first = islice(book[name].iter_rows(values_only=True), FIRST)
+        cells = [_text(cell) for row in first for cell in row]
         if any(normal(cell) in IMAGE_COLUMNS or is_image_name(cell) for cell in cells):
             found.append(name)
     if len(found) != 1:

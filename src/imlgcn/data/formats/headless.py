@@ -6,6 +6,8 @@ https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_WORDS
 from imlgcn.data.formats.column_names import (
@@ -16,7 +18,10 @@ from imlgcn.data.formats.column_names import (
     normal,
 )
 from imlgcn.data.formats.tables import Cells, Table
+from imlgcn.numbers import plural
 
+MOST_TITLES = 4
+WEAK = {"id", "name", "key", "set", "class", "path", "file", "url"}  # words of a title as well
 NAMES = {*IMAGE_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS}
 UNASSIGNED = ("unassigned", "none", "")
 
@@ -28,6 +33,29 @@ def is_data(first: list[str]) -> bool:
     (True, False)
     """
     return any(map(is_image_name, first)) and not any(normal(cell) in NAMES for cell in first)
+
+
+def without_title(cells: Cells) -> tuple[Cells, str]:
+    """Return a table without lines above its header, as spreadsheets have, and a word about it."""
+    rows = cells.rows[: MOST_TITLES + 1]
+    for number, row in enumerate(rows):
+        if _is_header(row):
+            titles = number if all(_num_filled(r) < _num_filled(row) for r in rows[:number]) else 0
+            break
+    else:
+        titles = 0
+    if not titles:
+        return cells, ""
+    rest = replace(cells, rows=cells.rows[titles:], lines=cells.lines[titles:])
+    return rest, f"left out: {plural(titles, 'line')} above the header"
+
+
+def _is_header(row: list[str]) -> bool:
+    return _num_filled(row) > 1 and any(normal(cell) in NAMES - WEAK for cell in row)
+
+
+def _num_filled(row: list[str]) -> int:
+    return sum(map(bool, row))
 
 
 def with_usual_header(cells: Cells) -> Table:

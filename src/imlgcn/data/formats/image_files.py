@@ -15,20 +15,11 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import split_of_name
-from imlgcn.data.formats.image_index import ImageIndex, is_address
+from imlgcn.data.formats.image_index import ImageIndex
+from imlgcn.data.formats.name_forms import is_address
 from imlgcn.numbers import plural
 
-LISTS = {
-    "annotations",
-    "annotation",
-    "labels",
-    "lists",
-    "csv",
-    "csvs",
-    "metadata",
-    "meta",
-    "splits",
-}
+LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}
 
 
 class ImageFinder:
@@ -49,6 +40,11 @@ class ImageFinder:
         self.named = bool(images)
         self.roots = list(images) or list(usual) or _usual(beside, listed_in.stem)
         self._there = [root for root in self.roots if root.is_dir()]
+        # a folder above may be that of all files of the user; not that of annotations/train.csv
+        above = beside.parent if beside.name.lower() in LISTS else beside
+        self._walked = [
+            root for root in self._there if images or root == above or root not in above.parents
+        ]
         self._index: ImageIndex | None = None
 
     @property
@@ -59,7 +55,7 @@ class ImageFinder:
                 if not root.is_dir():
                     raise InputError(f"no folder {root}; images= takes the folder of the images")
             split = split_of_name(self.listed_in)
-            self._index = ImageIndex(self.roots, named=self.named, split=split)
+            self._index = ImageIndex(self._walked, named=self.named, split=split)
         return self._index
 
     def find(self, names: Sequence[str]) -> list[Path | None]:

@@ -10,28 +10,25 @@ the test.
 from __future__ import annotations
 
 import os
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import split_of_name
-from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.data.formats.name_forms import (
+    FOLDS,
+    Parts,
+    caseless_form,
+    has_image_suffix,
+    is_elsewhere,
+    parts_of,
+    plain_form,
+    stem_form,
+)
 from imlgcn.numbers import plural
-
-Parts = tuple[str, ...]  # folders and name
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-ABSOLUTE = re.compile(r"/|[a-zA-Z]:/")
-
-
-def is_address(name: str) -> bool:
-    """Return whether a name is a URL, such as ``https://...`` or ``gs://...``."""
-    return ADDRESS.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class ImageIndex:
             if best is None:
                 continue
             file, fit = best
-            loose = len(dropped) > 1 and not (self.named or _anywhere(name))
+            loose = len(dropped) > 1 and not (self.named or is_elsewhere(name))
             if fit.dropped and (loose or file.path in taken):
                 continue
             other = owners.setdefault(file.path, name)
@@ -98,11 +95,11 @@ class ImageIndex:
         return found
 
     def _best(self, name: str, listed_in: Path) -> tuple[_File, _Fit] | None:
-        parts = _parts(name)
+        parts = parts_of(name)
         if not parts:
             return None
         for fold in FOLDS:
-            if fold is _stem and _has_suffix(parts[-1]):
+            if fold is stem_form and has_image_suffix(parts[-1]):
                 continue
             wanted = _folded(parts, fold)
             fits = [
@@ -128,7 +125,7 @@ class ImageIndex:
     def _fit(
         self, wanted: Parts, file: _File, fold: Callable[[str], str], name: str
     ) -> _Fit | None:
-        there = (*_folded_folders(file.parts[:-1], fold is _caseless), wanted[-1])
+        there = (*_folded_folders(file.parts[:-1], fold is caseless_form), wanted[-1])
         same = _num_same(wanted, there)
         whole = same == len(wanted) == len(there)
         inside = _splits(there[: len(there) - same])
@@ -144,14 +141,14 @@ class ImageIndex:
         splits, others = _splits(wanted[:-1]), _splits(folders)
         if splits and others and splits[-1] != others[-1]:
             return None
-        fits = same >= len(there) or _anywhere(name)
+        fits = same >= len(there) or is_elsewhere(name)
         return _Fit(whole, same, wanted[: len(wanted) - same]) if fits else None
 
     def describe(self, names: Sequence[str]) -> str:
         """Return what is there instead of ``names``, for a message."""
         if not self.files:
             return "there are no images; "
-        stem = (_parts(names[0]) or ("",))[-1]
+        stem = (parts_of(names[0]) or ("",))[-1]
         pieces = [f.parts[-1] for f in self.files if stem and f.parts[-1].startswith(f"{stem}_")]
         if len(pieces) > 1:
             return (
@@ -175,39 +172,21 @@ def _walk(folders: Sequence[Path]) -> list[_File]:
             entered.add(real)
             below = Path(parent).relative_to(folder).parts
             for name in sorted(names):
-                if _has_suffix(name) and not name.startswith("."):
+                if has_image_suffix(name) and not name.startswith("."):
                     path = os.path.join(parent, name)
                     found.setdefault(path, _File(path, (*below, name), folder.name))
     return sorted(found.values(), key=lambda file: file.path)
 
 
-def _parts(name: str) -> Parts:
-    """Return the parts of a name: folders and file.
-
-    >>> _parts("https://example.com/img/a%20b.jpg?size=2")
-    ('example.com', 'img', 'a b.jpg')
-    >>> _parts("C:/Users/ann/a.jpg")
-    ('C:', 'Users', 'ann', 'a.jpg')
-    """
-    if is_address(name):
-        name = unquote(re.split("[?#]", ADDRESS.sub("", name))[0])
-    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
-
-
-def _anywhere(name: str) -> bool:
-    """Return whether the folders of a name are those of another place."""
-    return is_address(name) or ABSOLUTE.match(name) is not None
-
-
 def _folded(parts: Parts, fold: Callable[[str], str]) -> Parts:
     if len(parts) == 1:
         return (fold(parts[0]),)
-    return (*_folded_folders(parts[:-1], fold is _caseless), fold(parts[-1]))
+    return (*_folded_folders(parts[:-1], fold is caseless_form), fold(parts[-1]))
 
 
 @lru_cache(maxsize=10_000)
 def _folded_folders(folders: Parts, caseless: bool) -> Parts:
-    return tuple(map(_caseless if caseless else _plain, folders))
+    return tuple(map(caseless_form if caseless else plain_form, folders))
 
 
 def _num_same(one: Parts, other: Parts) -> int:
@@ -233,8 +212,8 @@ def _same_image(one: str, other: str) -> bool:
     >>> _same_image("x/a.jpg", "a"), _same_image("x/a.jpg", "y/a.jpg")
     (True, False)
     """
-    folders = zip(reversed(_parts(one)[:-1]), reversed(_parts(other)[:-1]), strict=False)
-    return all(_caseless(first) == _caseless(second) for first, second in folders)
+    folders = zip(reversed(parts_of(one)[:-1]), reversed(parts_of(other)[:-1]), strict=False)
+    return all(caseless_form(first) == caseless_form(second) for first, second in folders)
 
 
 def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
@@ -242,29 +221,3 @@ def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
         f"{listed_in}: {name} could be {one} or {other}; say which folder holds the images "
         "(images=FOLDER)"
     )
-
-
-def _has_suffix(name: str) -> bool:
-    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
-
-
-def _plain(name: str) -> str:
-    """Return a name in one Unicode form, with a small suffix of an image."""
-    if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
-    dot = name.rfind(".")
-    suffix = name[dot:].lower()
-    return name[:dot] + suffix if dot > 0 and suffix in IMAGE_SUFFIXES else name
-
-
-def _stem(name: str) -> str:
-    """Return a name without the suffix of an image."""
-    plain = _plain(name)
-    return plain[: plain.rfind(".")] if _has_suffix(plain) else plain
-
-
-def _caseless(name: str) -> str:
-    return _plain(name).casefold()
-
-
-FOLDS: tuple[Callable[[str], str], ...] = (_plain, _stem, _caseless)

@@ -21,7 +21,7 @@ from imlgcn.data.formats.base import (
     split_of_name,
     unwrap,
 )
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.image_files import locate
 
 NAME = "intel"
 START = 4096  # bytes read to recognise a file
@@ -77,8 +77,11 @@ def _read_file(
     pairs = [_pair(path, n, entry, names) for n, entry in enumerate(content["images"], start=1)]
     beside = path.absolute().parent
     usual = [beside, beside / "images", beside.parent]
-    root = find_root([image for image, _ in pairs], usual, path, options.images)
-    return names, [Record(image, root / image, labels, split=split) for image, labels in pairs]
+    files = locate([image for image, _ in pairs], path, options.images, usual)
+    return names, [
+        Record(image, file, labels, split=split)
+        for (image, labels), file in zip(pairs, files, strict=True)
+    ]
 
 
 def _pair(path: Path, number: int, entry: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:

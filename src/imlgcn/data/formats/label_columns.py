@@ -6,6 +6,7 @@ above which number a label is present. A table of 1 and -1 without any 0 can mea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
@@ -22,8 +23,10 @@ VALUES = {
     **dict.fromkeys(("-1", "-1.0", "?", *NOT_KNOWN), -1),
 }
 MARKS = {
-    **dict.fromkeys(("x", "✓", "✔", "☑", "yes", "y"), 1),
-    **dict.fromkeys(("", "no", "n", "☐"), 0),
+    **dict.fromkeys(("x", "✓", "✔", "☑", "+", "yes", "y", "t", "ja", "oui", "present"), 1),
+    **dict.fromkeys(("", "☐", "-", "no", "n", "f", "nein", "non", "absent"), 0),
+    **dict.fromkeys(("pos", "positive"), 1),
+    **dict.fromkeys(("neg", "negative"), 0),
     **dict.fromkeys(("?", *NOT_KNOWN), -1),
 }
 Meaning = Callable[[str], int | None]  # 1, 0, -1, or None for a cell that means none of them
@@ -153,7 +156,7 @@ def _above(bound: float, minus_one: str | None) -> Meaning:
             return 0
         if cell == "true":
             return 1
-        number = _number(cell)
+        number = number_of(cell)
         if cell in ("?", *NOT_KNOWN) or (number == -1 and minus_one != "absent"):
             return -1
         return None if number is None else int(number > bound)
@@ -161,21 +164,28 @@ def _above(bound: float, minus_one: str | None) -> Meaning:
     return meaning
 
 
-def _number(cell: str) -> float | None:
+def number_of(cell: str) -> float | None:
+    """Return the number in a cell, None if there is none.
+
+    >>> number_of("0.5"), number_of("0,5"), number_of("50%")
+    (0.5, 0.5, 0.5)
+    """
+    if re.fullmatch(r"-?\d+,\d+%?", cell):  # as half of Europe writes it
+        cell = cell.replace(",", ".")
     try:
-        return float(cell)
+        return float(cell[:-1]) / 100 if cell.endswith("%") else float(cell)
     except ValueError:
         return None
 
 
 def _numeric(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell and cell.lower() not in NOT_KNOWN]
-    return bool(filled) and all(_number(cell) is not None for cell in filled)
+    return bool(filled) and all(number_of(cell) is not None for cell in filled)
 
 
 def _are_shares(cells: Sequence[str]) -> bool:
     """Return whether numbers are shares of people or probabilities, as 0.25."""
-    numbers = [n for cell in cells if (n := _number(cell)) is not None and n == n]
+    numbers = [n for cell in cells if (n := number_of(cell)) is not None and n == n]
     return all(0 <= number <= 1 for number in numbers) and any(0 < n < 1 for n in numbers)
 
 
@@ -186,10 +196,10 @@ def _marked(cells: Sequence[str]) -> bool:
 
 def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> InputError:
     names = [table.header[index] for index in columns]
-    numbers = [n for i in columns for cell in table.column(i) if (n := _number(cell)) is not None]
+    numbers = [n for i in columns for cell in table.column(i) if (n := number_of(cell)) is not None]
     bound = 0.5 if all(_are_shares(table.column(index)) for index in columns) else 0
     other = (
-        f"or that it is no label (fields={names[0]!r})"
+        f"or that they are no labels (fields={names!r})"
         if beside_labels
         else "or which columns hold the labels (label_columns=COLUMN)"
     )
@@ -201,7 +211,7 @@ def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> Inp
 
 
 def _not_a_value(cell: str, name: str) -> str:
-    number = _number(cell)
+    number = number_of(cell)
     hint = f"correct it, or declare that the column is not a label (fields={name!r})"
     if number is not None and number > 0:
         bound = 0.5 if number < 1 else 0

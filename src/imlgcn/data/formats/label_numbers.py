@@ -32,8 +32,8 @@ def name_numbers(
     Args:
         labels: as the data write them.
         path: the data; a table of numbers and names beside it is found.
-        label_names: the user's file, one name a line, counted from 0; or each with its number; or
-            the names themselves, counted from 0.
+        label_names: the user's names, counted from 0; or their file, one name a line, or each with
+            its number.
 
     Raises:
         InputError: a number has no name in ``label_names``.
@@ -46,11 +46,9 @@ def name_numbers(
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="
             )
-        source = label_names if isinstance(label_names, Path) else Path("label_names")
-        return NumberNames(
-            _all_named(labels, names_by_number(label_names), source),
-            f"their names are from {source.name}",
-        )
+        called = label_names.name if isinstance(label_names, Path) else "label_names="
+        names = names_by_number(label_names)
+        return NumberNames(_all_named(labels, names, called), f"their names are from {called}")
     if not numbers:
         return None
     for file in sorted(path.absolute().parent.iterdir()):
@@ -111,10 +109,10 @@ def _names_of_table(path: Path) -> dict[str, str]:
     return {str(int(number)): name for number, name in zip(ids, names, strict=True)}
 
 
-def _all_named(labels: Sequence[str], names: dict[str, str], path: Path) -> dict[str, str]:
+def _all_named(labels: Sequence[str], names: dict[str, str], called: str) -> dict[str, str]:
     if missing := [label for label in labels if str(int(label)) not in names]:
         raise InputError(
-            f"{path}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
+            f"{called}: has {plural(len(names), 'name')}, for the numbers {min(names, key=int)} to "
             f"{max(names, key=int)}; {missing[0]} has none; write the number before each name, as "
             "'1,sea'"
         )

@@ -63,7 +63,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     splits = splits_of_folders(names_beside) or [None] * len(where)
     records = [
         Record(name, path, tuple(dict.fromkeys(labels)), split=split)
-        for name, path, labels, split in zip(names_beside, where, shown.values(), splits, strict=True)
+        for name, path, labels, split in zip(
+            names_beside, where, shown.values(), splits, strict=True
+        )
     ]
     reason = f"{NAME}: {options.why}; labels are the flags and the shapes' labels"
     if ignored:

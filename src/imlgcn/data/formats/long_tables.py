@@ -10,7 +10,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record
 from imlgcn.data.formats.column_names import normal
-from imlgcn.data.formats.label_columns import VALUES
+from imlgcn.data.formats.label_columns import MARKS, VALUES, number_of
 from imlgcn.numbers import plural
 
 # a column that says whether the row's label is present, rather than that it is
@@ -40,23 +40,24 @@ def join_rows(records: Sequence[Record], path: Path, options: ReadOptions) -> Jo
     for record in records:
         rows[record.path].append(record)
     joinable = {file for file, own in rows.items() if len(own) > 1 and _is_long(own)}
-    if not joinable:
-        return Joined(list(records))
-    answer = _answer_column(records)
+    answer = _answer_column(records, bool(joinable), options.fields)
     if answer is not None:
-        meaning = {
-            r.fields[answer]: _meaning(r.fields[answer], answer, path, options) for r in records
-        }
+        cells = dict.fromkeys(record.fields[answer] for record in records)
+        meaning = {cell: _meaning(cell, answer, path, options) for cell in cells}
         rows = {
             file: [_answered(r, meaning[r.fields[answer]]) for r in own]
             for file, own in rows.items()
         }
+    said = "" if answer is None else f"{answer!r} says which are present"
+    if not joinable:
+        return Joined(
+            [record for own in rows.values() for record in own] if said else list(records), said
+        )
     joined = []
     for file, own in rows.items():
         joined += [_joined(own)] if file in joinable else own
     how = f"{plural(len(records), 'row')} joined to {plural(len(joined), 'image')}"
-    said = f", of each the labels with {answer} above 0" if answer is not None else ""
-    return Joined(joined, how + said)
+    return Joined(joined, f"{how}; {said}" if said else how)
 
 
 def _is_long(rows: Sequence[Record]) -> bool:
@@ -71,25 +72,34 @@ def _joined(rows: Sequence[Record]) -> Record:
     return replace(rows[0], labels=labels, unknown=tuple(unknown), group=group)
 
 
-def _answer_column(records: Sequence[Record]) -> str | None:
-    return next((name for name in records[0].fields if normal(name) in ANSWERS), None)
+def _answer_column(records: Sequence[Record], long: bool, ignored: Sequence[str]) -> str | None:
+    """Return the column of answers; where each image has one row, only yes and no are some."""
+    if any(len(record.labels) + len(record.unknown) > 1 for record in records):
+        return None
+    named = (name for name in records[0].fields if normal(name) in ANSWERS and name not in ignored)
+    for name in named:
+        cells = {record.fields[name].lower() for record in records}
+        if long or (cells <= {*VALUES, *MARKS} and any(_value(cell) != 1 for cell in cells)):
+            return name
+    return None
+
+
+def _value(cell: str) -> int | None:
+    return VALUES.get(cell.lower(), MARKS.get(cell.lower()))
 
 
 def _meaning(cell: str, column: str, path: Path, options: ReadOptions) -> int:
     """Return 1, 0 or -1 for a cell of the column of answers."""
     bound = options.present_above
-    if bound is None and cell.lower() in VALUES:
-        absent = options.minus_one == "absent" and cell.startswith("-1")
-        return 0 if absent or not cell else VALUES[cell.lower()]
-    try:
-        number = float(cell or "nan")
-    except ValueError:
-        number = float("nan")
-    if bound is None or number != number:
+    value = _value(cell)
+    if value is not None and (bound is None or number_of(cell) is None):
+        return 0 if options.minus_one == "absent" and cell.startswith("-1") else value
+    number = number_of(cell)
+    if bound is None or number is None:
         raise InputError(
             f"{path}: {cell!r} in the column {column!r} is not 1 or 0; say above which number a "
-            f"label is present (present_above=0.5), or that the column says nothing about labels: "
-            "take it out of the table"
+            "label is present (present_above=0.5), or that it says nothing of labels "
+            f"(fields={column!r})"
         )
     return int(number > bound)
 

@@ -21,7 +21,7 @@ from imlgcn.data.formats.base import (
     read_lines,
     unwrap,
 )
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.image_files import locate
 from imlgcn.numbers import plural
 
 NAME = "nus_wide"
@@ -53,9 +53,10 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         rows += zip(images, shown, [split] * len(images), strict=True)
     kept = [row for row in rows if row[1] or not labelled]
     usual = [folder.absolute() / name for name in ("Flickr", "images", "Images", "")]
-    root = find_root([name for name, *_ in kept], usual, folder, options.images)
+    files = locate([name for name, *_ in kept], folder, options.images, usual)
     records = [
-        Record(name, root / name, tuple(labels), split=split) for name, labels, split in kept
+        Record(name, file, tuple(labels), split=split)
+        for (name, labels, split), file in zip(kept, files, strict=True)
     ]
     reason = f"{NAME}: {options.why}"
     if labelled:

@@ -18,7 +18,7 @@ from imlgcn.data.formats.base import (
     split_of_name,
     unwrap,
 )
-from imlgcn.data.formats.image_files import find_root
+from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "salgl"
@@ -60,10 +60,10 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         names = listed
     beside = files[0].absolute().parent
     usual = [beside, beside / "images", beside.parent]
-    root = find_root([image for _, image, _ in rows], usual, path, options.images)
+    where = locate([image for _, image, _ in rows], path, options.images, usual)
     records = [
-        Record(image, root / image, labels, split=split_of_name(file) if path.is_dir() else None)
-        for file, image, labels in rows
+        Record(image, found, labels, split=split_of_name(file) if path.is_dir() else None)
+        for (file, image, labels), found in zip(rows, where, strict=True)
     ]
     return Source(names, records, NAME, f"{NAME}: {options.why}")
 

@@ -13,8 +13,8 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.column_names import (
     LABEL_COLUMNS,
+    MEASURES,
     NUMBERED,
-    PROPERTIES,
     known_columns,
     named_column,
     normal,
@@ -23,6 +23,7 @@ from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, parse_labe
 from imlgcn.data.formats.label_columns import NOT_KNOWN, VALUES, is_label, read_label_columns
 from imlgcn.data.formats.label_numbers import name_numbers
 from imlgcn.data.formats.tables import Table, refuse_beyond
+from imlgcn.data.formats.vector_cells import find_vectors, name_vectors
 
 BETWEEN = "\x1f"  # between cells that are labels whole: the sign that ASCII has for it
 
@@ -48,6 +49,10 @@ def read_labels(table: Table, taken: Sequence[int], options: ReadOptions) -> Tab
     refuse_beyond(table)
     if numbered:
         return _whole_cells(table, numbered)
+    if len(text) == 1 and (vectors := find_vectors(table.column(text[0]))) is not None:
+        column = table.header[text[0]]
+        found = name_vectors(vectors, table.path, column, options.label_names)
+        return TableLabels(*found, text)
     if text:
         return _numbers_named(table, _texts(table, text, options), options)
     if options.label_columns:
@@ -106,7 +111,7 @@ def _only_one(table: Table, known: list[int], free: Sequence[int]) -> list[int]:
     columns = [
         i
         for i in free
-        if i not in known and normal(table.header[i]) not in PROPERTIES and _is_binary(table, i)
+        if i not in known and normal(table.header[i]) not in MEASURES and _is_binary(table, i)
     ]
     both = [*known[:2], *columns[:1]] if len(columns) > 1 else known
     if known and len(both) > 1:

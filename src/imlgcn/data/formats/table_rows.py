@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_WORDS, ReadOptions, split_name
+from imlgcn.data.formats.base import SPLIT_SPELLINGS, SPLIT_WORDS, ReadOptions, split_name
 from imlgcn.data.formats.column_names import (
     GROUP_COLUMN,
     IMAGE_COLUMNS,
@@ -20,6 +21,7 @@ from imlgcn.data.formats.column_names import (
     normal,
 )
 from imlgcn.data.formats.image_files import ImageFinder
+from imlgcn.data.formats.label_columns import VALUES
 from imlgcn.data.formats.tables import Table
 
 UNASSIGNED = ("unassigned", "none", "null", "nan", "n/a")  # of a split
@@ -35,6 +37,9 @@ class Splits:
     rows: list[str | None]
     column: int | None = None
     how: str = ""
+
+
+NO_SPLITS = Splits([])
 
 
 def image_names(table: Table, index: int) -> list[str]:
@@ -80,8 +85,10 @@ def _share_found(table: Table, index: int, finder: ImageFinder, *, known: bool =
     """Return the share of a column's cells, or of a sample, that are files."""
     cells = [cell.replace("\\", "/") for cell in table.column(index)]
     step = max(1, len(cells) // SAMPLE)
-    names = list(dict.fromkeys(filter(None, cells[::step])))
-    if not names or (not known and len(names) < min(len(cells[::step]), 2)):
+    sample = cells[::step]
+    names = list(dict.fromkeys(filter(None, sample)))
+    few = 10 * len(names) < len(sample) or all(cell.lower() in VALUES for cell in cells)
+    if not names or (few and not known):
         return 0.0
     try:
         return sum(file is not None for file in finder.find(names)) / len(names)
@@ -102,6 +109,20 @@ def choose_splits(table: Table, options: ReadOptions, taken: Sequence[int]) -> S
         if index not in taken and (found := _splits_of(table, index)):
             return found
     return Splits([None] * len(table.rows))
+
+
+def splits_of_folders(files: Sequence[Path], listed_in: Path) -> Splits:
+    """Return the splits that the folders of all images are called as, if they are several."""
+    beside = listed_in.absolute().parent
+    found: list[str | None] = []
+    for file in files:
+        parts = file.relative_to(beside).parts if file.is_relative_to(beside) else file.parts
+        words = [SPLIT_SPELLINGS[p.lower()] for p in parts[:-1] if p.lower() in SPLIT_SPELLINGS]
+        if not words:
+            break
+        found.append(words[-1])
+    several = len(found) == len(files) and len(set(found)) > 1
+    return Splits(found, how="the folders of the images are the splits") if several else NO_SPLITS
 
 
 def _splits_of(table: Table, index: int) -> Splits | None:

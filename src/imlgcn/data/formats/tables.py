@@ -74,7 +74,8 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
         with path.open("rb") as binary:
             encoding = MARKS.get(binary.read(2), "utf-8-sig")
         with path.open(encoding=encoding, errors="replace", newline="") as file:
-            lines = list(islice((line for line in file if line.strip()), rows + 1))
+            filled = (line.rstrip("\r\n") for line in file if line.strip())
+            lines = list(islice(filled, rows + 1))
         if not lines:
             return [[]]
         cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
@@ -97,18 +98,30 @@ def read_cells(path: Path, sheet: str | None = None) -> Cells:
     if sheet is not None:
         raise InputError(f"{path}: has no sheets; leave out sheet=")
     text, note = read_decoded(path)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub(r"\Asep=.(?=\r?\n)", "", text)  # a line by which Excel reads it
+    parsed = _parsed(text, path)
+    if parsed and all(len(row) == 1 for row, _ in parsed) and len(_split(parsed[0][0][0])) > 1:
+        parsed = _parsed("\n".join(row[0] for row, _ in parsed), path)  # whole lines in quotes
+    return Cells(path, [row for row, _ in parsed], [line for _, line in parsed], note)
+
+
+def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
+    """Return the cells of each line that is not empty, and its number."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text))
-    cells = Cells(path, [], [], note)
+    rows = []
     try:
         for row in reader:
             row = [cell.strip() for cell in row]
             if any(row):
-                cells.rows.append(row)
-                cells.lines.append(reader.line_num)
+                rows.append((row, reader.line_num))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from None
-    return cells
+    return rows
+
+
+def _split(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator_of(line)), [])
 
 
 def read_table(path: Path) -> Table:
@@ -148,7 +161,7 @@ def refuse_beyond(table: Table) -> None:
 
 def separator_of(text: str) -> str:
     """Return the separator of the columns: a comma, a tab, Excel's semicolon, or a bar."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
 
     def fits(separator: str) -> tuple[int, int]:
         cells = [cell.strip() for cell in next(csv.reader([first], delimiter=separator), [])]
