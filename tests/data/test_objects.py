@@ -133,6 +133,7 @@ def test_vectors_become_the_labels_that_are_named():
         lambda: opened(0),
         lambda: opened(0).convert("RGB"),
         lambda: np.asarray(opened(0)),
+        lambda: np.asarray(opened(0)) / 255,
         lambda: Path("0.png").read_bytes(),
         lambda: {"bytes": Path("0.png").read_bytes(), "path": None},
         lambda: {"bytes": None, "path": "0.png"},
@@ -177,10 +178,6 @@ def test_the_class_names_of_a_hugging_face_data_set_are_taken():
     assert load_dataset(data).records[0].labels == ("sun", "sea")
 
 
-class Tensor:
-    shape, dtype = (3, 12, 10), "float32"
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -191,8 +188,9 @@ class Tensor:
         (["0.png"], r"the list, item 0: expected \(image, labels\) or a dictionary; got a str"),
         ([("0.png", ["sea"], "train")], r"item 0: expected \(image, labels\)"),
         ([(None, ["sea"])], "item 0: the image is missing"),
-        ([(Tensor(), ["sea"])], r"is a Tensor of float32 \(3, 12, 10\); .*leave out the transform"),
-        ([(Image.new("F", (4, 4)), ["sea"])], "floating-point pixels"),
+        ([(np.full((3, 4, 5), -2.0), ["sea"])], "the list, item 0: .*array of shape"),
+        ([({"size": 3}, ["sea"])], "item 0: dict is not accepted as an image; expected a path"),
+        ([(Image.new("F", (4, 4)), ["sea"])], r"item 0: .*floating-point pixels"),
         ({"image": ["0.png"], "labels": [["a"], ["b"]]}, "not equally long: image 1, labels 2"),
         (
             Frame({"shot": ["x"], "labels": ["sea"]}),
