@@ -148,6 +148,14 @@ def test_an_image_in_any_form_keeps_its_pixels(image):
     assert path.stat().st_mtime_ns == written  # once
 
 
+def test_the_path_of_an_image_of_hugging_face_is_taken_whole(folder):
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        opened(0).save(folder / name / "x.png")
+    found = load_dataset([({"bytes": None, "path": "b/x.png"}, ["sea"])])
+    assert (found.records[0].name, found.paths) == ("b/x.png", [folder / "b" / "x.png"])
+
+
 def test_a_turned_image_stays_turned(folder):
     exif = Image.Exif()
     exif[0x0112] = 6
