@@ -225,8 +225,9 @@ def test_columns_of_other_names_can_be_named():
 def test_a_data_set_is_taken_as_it_is_and_not_read_again():
     data = load_dataset([("0.png", ["sea"])])
     assert load_dataset(data) is data
-    with pytest.raises(InputError, match="a Dataset is read already"):
-        load_dataset(data, delimiter=";")
+    for how in ({"delimiter": ";"}, {"no_label": "none"}, {"reader": "csv"}):
+        with pytest.raises(InputError, match="a Dataset is read already"):
+            load_dataset(data, **how)
     with pytest.raises(InputError, match="reader= is for files"):
         load_dataset([("0.png", ["sea"])], reader="csv")
 

@@ -13,9 +13,15 @@ from imlgcn.numbers import plural
 
 
 def given_names(options: ReadOptions) -> list[str]:
-    """Return the names that the user gave, in a file with one a line or as they are; else none."""
+    """Return the label names that the user gave, as a list or in a file; none if none were."""
+    given = options.label_names or []
+    return file_names(given) if isinstance(given, Path) else list(given)
+
+
+def names_from(options: ReadOptions) -> str:
+    """Return where :func:`given_names` are from, for a message."""
     given = options.label_names
-    return file_names(given) if isinstance(given, Path) else list(given or ())
+    return given.name if isinstance(given, Path) else "label_names="
 
 
 def file_names(path: Path) -> list[str]:
