@@ -56,6 +56,11 @@ def test_where_minus_1_is_absent_and_0_never_said_an_empty_cell_is_unknown(liste
         (SHARES, 0.5, [[1, 0], [0, 1], [1, 0]]),
         (SHARES.replace("0.9,0.1", "1,0"), 0.5, [[1, 0], [0, 1], [1, 0]]),
         ("image,sea,sand\n0.jpg,1,0.4\n1.jpg,0,0.6\n2.jpg,1,0.5\n", 0.5, [[1, 0], [0, 1], [1, 0]]),
+        (
+            "image,sea,target\n0.jpg,1,0.4\n1.jpg,0,0.6\n2.jpg,1,0.5\n",
+            0.5,
+            [[1, 0], [0, 1], [1, 0]],
+        ),
         ("image,sea,sand\n0.jpg,5,0\n1.jpg,0,2\n2.jpg,3,7\n", 0, [[1, 0], [0, 1], [1, 1]]),
     ],
 )
