@@ -13,11 +13,12 @@ SOURCES := src tests benchmarks docs recipes examples tools
 # the lowest versions are tested with the lowest Python: make test-oldest OLDEST_PYTHON=...
 OLDEST := .venv-oldest
 OLDEST_PYTHON ?= python3.11
+AUDIT := .venv-audit
 
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow coverage test-oldest test-browser check format bench docs clean
+.PHONY: help install dev demo test test-slow coverage test-oldest test-browser check format bench docs lock sbom audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -69,8 +70,15 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.serve runs/demo --out benchmarks/results/serve.md
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
+lock: dev  ## requirements.lock: the files of constraints.txt with their hashes
+	$(BIN)/python tools/lock.py
+sbom: dev $(AUDIT)/.installed  ## a bill of materials of .venv (CycloneDX) in build/sbom.json
+	mkdir -p build
+	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
+audit: $(AUDIT)/.installed  ## look the locked packages up in the database of vulnerabilities
+	$(AUDIT)/bin/python tools/audit.py
 clean:  ## remove the environment and the caches of the tools
-	rm -rf $(VENV) $(OLDEST) .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) $(AUDIT) .coverage* .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -82,6 +90,10 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet $(PINS) --editable '.[dev]'
+	@touch $@
+$(AUDIT)/.installed:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip --disable-pip-version-check install --quiet 'pip-audit>=2.9' 'cyclonedx-bom>=7.0'
 	@touch $@
 constraints-oldest.txt: pyproject.toml tools/oldest.py
 	$(OLDEST_PYTHON) tools/oldest.py

@@ -98,3 +98,22 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path / "xdg" / "imlgcn"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_dir().parts[-2:] == (".cache", "imlgcn")
+
+
+def test_a_cache_that_cannot_be_written_is_a_temporary_one_with_a_word(monkeypatch, tmp_path):
+    from imlgcn import files
+
+    files._temporary_cache.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("IMLGCN_CACHE", raising=False)
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(files, "_NOTES", [])
+    cache = cache_dir()
+    assert cache.is_dir()
+    assert cache_dir() == cache
+    assert "set IMLGCN_CACHE to a folder to keep them" in files.cache_note()
+    assert files.cache_note() == "", "once is enough"
+    monkeypatch.setenv("IMLGCN_CACHE", str(tmp_path / "file" / "below"))
+    assert cache_dir() == tmp_path / "file" / "below", "what was asked for is never replaced"
+    files._temporary_cache.cache_clear()

@@ -295,3 +295,16 @@ def test_golden_loss_and_gradient(case, computed, stored):
     np.testing.assert_allclose(total.item(), GOLDEN[f"loss_{stored}"][case], rtol=of_sum)
     expected = GOLDEN[f"grad_{stored}"][case]
     np.testing.assert_allclose(logits.grad.numpy(), expected, rtol=0, atol=per_gradient)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("value", [0.3, 0.999, float("nan"), -0.5])
+def test_a_soft_target_is_refused_and_not_taken_for_present(name, value):
+    loss = create_loss(name)
+    targets = torch.tensor([[1.0, 0.0, -1.0]])
+    for kind in (torch.float32, torch.float16, torch.int8):
+        hard = loss(torch.zeros(1, 3), targets.to(kind))
+        assert torch.equal(hard, loss(torch.zeros(1, 3), targets))
+    targets[0, 1] = value
+    with pytest.raises(InputError, match=r"got values between them. Soft targets are not"):
+        loss(torch.zeros(1, 3), targets)

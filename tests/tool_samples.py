@@ -324,6 +324,13 @@ def json_lines(folder):
     )
 
 
+def json_splits(folder):
+    put_images(folder / "images")
+    for split, part in {"train": slice(0, 3), "val": slice(3, 4)}.items():
+        entries = [{"image": n, "labels": sorted(v)} for n, v in list(MEANT.items())[part]]
+        put_json(folder / f"{split}.json", entries)
+
+
 SPLITS = {"train": 2, "val": 1, "test": 1}
 SAMPLES = [
     Sample("Label Studio, exported as JSON", "label_studio", label_studio),
@@ -350,4 +357,7 @@ SAMPLES = [
     Sample("a JSON object of images and labels", "json_list", json_dict),
     Sample("a JSON list of objects", "json_list", json_objects),
     Sample("JSON lines", "json_list", json_lines),
+    Sample(
+        "JSON lists for train and val", "json_splits", json_splits, splits={"train": 3, "val": 1}
+    ),
 ]

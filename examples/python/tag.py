@@ -10,6 +10,7 @@ needed: the side of the images, the labels and their thresholds.
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -19,15 +20,31 @@ from PIL import Image, ImageOps
 FILTERS = {name: Image.Resampling[name.upper()] for name in ("bilinear", "bicubic", "lanczos")}
 
 
+def block_side(image: Image.Image, settings: dict) -> int:
+    """Return the side of the blocks that a large image is averaged over before it is resized."""
+    length = max(image.size) if settings["fit"] == "pad" else min(image.size)
+    block = 1
+    while math.ceil(length / (2 * block)) >= 1.4 * settings["size"]:
+        block *= 2
+    return block
+
+
 def load_pixels(path: str, settings: dict) -> np.ndarray:
     """Return the image as the network takes it: uint8 (S, S, 3)."""
     side = settings["size"]
     with Image.open(path) as file:
+        if file.format in ("JPEG", "MPO") and file.width * file.height > 3_000_000:
+            block = block_side(file, settings)  # a JPEG decoder averages blocks itself, faster
+            file.draft(None, (max(1, file.width // block), max(1, file.height // block)))
         image = ImageOps.exif_transpose(file)
+        if image.mode.startswith("I"):  # 16 bits
+            grey = (np.asarray(image).astype(np.uint32) + 128) // 257
+            image = Image.fromarray(grey.astype(np.uint8))
         if image.has_transparency_data:  # what is transparent becomes white
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
+    image = image.reduce(block_side(image, settings))
     width, height = side, side
     if settings["fit"] == "pad":  # keep the aspect ratio, on a white square
         longest = max(image.size)

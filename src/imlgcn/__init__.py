@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+from sys import modules
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# Where each public name lives; imported on first use, so that `import imlgcn` is quick. Functions
-# that share their module's name (imlgcn.evaluation.evaluate) are imported from there.
+# Where each public name lives; imported on first use, so that `import imlgcn` is quick.
 _HOMES = {
     "audit": "auditing",
     "predict": "prediction",
@@ -91,6 +92,23 @@ __all__ = [
     "suggest",
     "train",
 ]
+
+
+class _FormerModule(ModuleType):
+    """A module by its former name, ``from imlgcn.predict import predict_rows``.
+
+    It is never an attribute of the package: ``imlgcn.predict`` is the function.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        own = self.__name__.rpartition(".")[2]
+        return getattr(import_module(f"imlgcn.{_HOMES[own]}"), name)
+
+
+for _own in ("evaluate", "export", "explain", "predict"):
+    modules[f"imlgcn.{_own}"] = _FormerModule(f"imlgcn.{_own}")
 
 
 def __getattr__(name: str) -> Any:

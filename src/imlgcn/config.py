@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 class InputError(ValueError):
     """What was expected, what was given, and what to do next, in one sentence."""
 
+    exit_code = 2  # of the command line
+
 
 CONTROL = "linear"  # the head that every other is trained beside and compared with
 AUTO = "auto"  # not a head: the best of those that declare themselves candidates

@@ -10,6 +10,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -24,12 +25,56 @@ DISK_ERRORS = (
 
 
 def cache_dir() -> Path:
-    """Return the folder for what can be recomputed: ``$IMLGCN_CACHE`` or the user's cache."""
+    """Return the folder for what can be recomputed: ``$IMLGCN_CACHE`` or the user's cache.
+
+    Where the latter cannot be written, as of a user without a home, it is a temporary folder of
+    this process: :func:`cache_note` says so.
+    """
     if given := os.environ.get("IMLGCN_CACHE"):
         return Path(given).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "imlgcn"
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "imlgcn"
+    variable, usual = (
+        ("LOCALAPPDATA", "~") if sys.platform == "win32" else ("XDG_CACHE_HOME", "~/.cache")
+    )
+    try:
+        cache = Path(os.environ.get(variable, usual)).expanduser() / "imlgcn"
+    except RuntimeError:  # no home at all
+        return _temporary_cache(usual)
+    return cache if _is_writable(cache) else _temporary_cache(str(cache))
+
+
+def cache_note() -> str:
+    """Return what to say of a cache that is temporary, once; nothing where it is not."""
+    cache_dir()
+    return _NOTES.pop() if _NOTES else ""
+
+
+_NOTES: list[str] = []
+
+
+def _is_writable(folder: Path) -> bool:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+@cache
+def _temporary_cache(wanted: str) -> Path:
+    import atexit
+    import shutil
+    import tempfile
+
+    folder, owner = Path(tempfile.mkdtemp(prefix="imlgcn-")), os.getpid()
+
+    def remove() -> None:
+        if owner == os.getpid():  # not a process that was forked from it
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))  # it would complain, too
+    _NOTES.append(
+        f"the cache {wanted} cannot be written: features are kept in {folder} until this ends; "
+        "set IMLGCN_CACHE to a folder to keep them"
+    )
+    return folder
 
 
 @contextmanager

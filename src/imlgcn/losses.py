@@ -4,8 +4,8 @@ Each is a pure function that returns the loss of every entry, and a thin ``nn.Mo
 unknown targets and reduces. Losses are computed in float32 at least, whatever the precision of the
 network: half precision cannot represent 1 - p of a confident prediction.
 
-Shapes: B batch, L labels. Targets are 1 present, 0 absent, -1 unknown; soft targets are not
-supported.
+Shapes: B batch, L labels. Targets are 1 present, 0 absent, -1 unknown; the modules refuse soft
+targets.
 """
 
 from __future__ import annotations
@@ -91,6 +91,8 @@ class Criterion(nn.Module):
 
     Shape:
         - logits ``(B, L)``, targets ``(B, L)`` in {1, 0, -1}; output a scalar, float32 or float64.
+
+    Calling it raises InputError for other shapes, and for soft targets.
     """
 
     def __init__(self, reduction: Reduction = "sum") -> None:
@@ -112,6 +114,11 @@ class Criterion(nn.Module):
             )
         if logits.dtype != torch.float64:
             logits = logits.float()
+        if targets.is_floating_point() and not targets.eq(targets.round()).all():
+            raise InputError(
+                "targets are 1 (present), 0 (absent) or -1 (unknown); got values between them. "
+                "Soft targets are not supported: round them, or mark the doubtful ones -1"
+            )
         known = targets >= 0
         loss = self.elementwise(logits, targets).where(known, 0.0)  # (B, L)
         if self.reduction == "none":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import TrainSettings
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.guard import refuse_misread
 from imlgcn.data.ready import (
     in_old_order,
     say_what_is_thin,
@@ -66,6 +67,7 @@ def train(
     replace: bool = False,
     checkpoint_minutes: float = 5.0,
     keep_checkpoints: bool = False,
+    force: bool = False,
     label_table: LabelTable | str | Path | None = None,
     progress: Progress = SILENT,
     **settings: Any,
@@ -82,10 +84,12 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-        replace: replace an earlier run in ``out`` once this one is finished.
+        replace: replace an earlier run in ``out`` once this one is finished; also ``overwrite``,
+            as the flag is called.
         checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
             every epoch.
         keep_checkpoints: keep the saved states of a finished run.
+        force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
@@ -106,15 +110,11 @@ def train(
     from imlgcn.training.method import train_method
     from imlgcn.training.run import Run
 
-    out = Path(out)
+    out, replace = Path(out), bool(settings.pop("overwrite", replace))
     file = None if isinstance(label_table, LabelTable) else label_table
     plan = plan_run(data, settings, config=config, start=start, label_table=file)
     plan.settings()  # a wrong setting is refused before any work
-    dataset = plan.data.load(progress)
-    progress.say(
-        f"data: {plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')} "
-        f"({dataset.reason})"
-    )
+    dataset = _load(plan, progress, force=force)
     table = choose_label_table(
         *(label_table or plan.label_table, dataset.names, out, progress),
         start=plan.start,
@@ -160,6 +160,19 @@ def train(
         close_run_folder(out, keep_checkpoints=keep_checkpoints)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
+
+
+def _load(plan: Plan, progress: Progress, *, force: bool) -> Dataset:
+    """Read the data, say what was taken for labels, and stop if they look misread."""
+    dataset = plan.data.load(progress)
+    names = dataset.names
+    progress.say(
+        f"data: {plural(len(dataset), 'image')}, {plural(len(names), 'label')} ({dataset.reason})"
+    )
+    progress.say(f"labels: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
+    if not force:
+        refuse_misread(dataset)
+    return dataset
 
 
 class Demo(NamedTuple):

@@ -48,12 +48,13 @@ def serve(path: Path, *options: str) -> tuple[subprocess.Popen, str]:
     """Start a server on a free port; return its process and address."""
     command = [sys.executable, "-c", START, "serve", str(path), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    line = process.stderr.readline()
-    found = re.search(r"http://\S+:\d+", line)
-    if not found:
-        process.kill()
-        pytest.fail(line + process.stderr.read())
-    return process, found[0]
+    before = ""
+    for line in process.stderr:  # what is done before comes first
+        if found := re.search(r"http://\S+:\d+", line):
+            return process, found[0]
+        before += line
+    process.kill()
+    pytest.fail(before)
 
 
 @pytest.fixture(scope="session")

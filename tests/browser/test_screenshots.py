@@ -55,6 +55,10 @@ BICYCLES = {  # what the demo's tagger has no label for; the last one is not sho
     "road-sign.jpg": "transportation__roadsigns__watch_for_bicycles_sign_01.jpg",
     "racer.jpg": "transportation__vehicles__bicycle_01.jpg",
 }
+ALONE = {"viewport": {"width": 1000, "height": 1700}, "bypass_csp": True}
+NO_DETAIL = """#detail { display: none !important }
+.bench { grid-template-columns: minmax(0, 1fr) !important }"""
+SHOWS = {"grow": ["#images"], "grown": ["#grown", "#images"]}
 BESIDE = ("flowers", "penguin", "house", "orange", "dog", "harp", "ice-cream", "horse")
 
 
@@ -95,6 +99,49 @@ def keep(raw, name):
     assert out.stat().st_size < 600_000
 
 
+def picture_of_labels(page, folder, scheme):
+    """Take the dialog of labels, two of them chosen."""
+    page.get_by_role("button", name="Labels", exact=True).click()
+    for label in ("clothing", "hat"):
+        page.get_by_role("checkbox", name=label, exact=True).check()
+    page.mouse.move(2, 2)
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(600)
+    page.locator("#labels").screenshot(path=folder / "raw.png")
+    keep(folder / "raw.png", f"labels-{scheme}")
+
+
+@pytest.mark.skipif(not TAGGER.is_dir(), reason="needs runs/demo: make demo")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_picture_of_what_to_label_next(open_page, demo, tmp_path, scheme):
+    where, images = demo
+    page = open_page(where, color_scheme=scheme, **ALONE)
+    page.add_style_tag(content=NO_DETAIL)
+    add(page, images)
+    page.get_by_role("button", name="Which to label next").click()
+    expect(page.locator("#next-says")).to_contain_text("next, the most useful", timeout=60_000)
+    page.get_by_label("Images", exact=True).fill("5")
+    page.get_by_label("Rare labels first").check()
+    expect(page.locator(".reason:visible")).to_have_count(5, timeout=60_000)
+    page.mouse.move(2, 2)
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(600)
+    clip = around(page, ["#images"])
+    last = page.locator(".card").nth(4).bounding_box()
+    clip["height"] = last["y"] + last["height"] + 14 - clip["y"]
+    page.screenshot(path=tmp_path / "raw.png", clip=clip)
+    keep(tmp_path / "raw.png", f"next-{scheme}")
+
+
+def around(page, selectors):
+    """Return the part of the page that holds some elements."""
+    boxes = [page.locator(selector).bounding_box() for selector in selectors]
+    left, top = (min(box[side] for box in boxes) for side in "xy")
+    right = max(box["x"] + box["width"] for box in boxes)
+    bottom = max(box["y"] + box["height"] for box in boxes)
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+
+
 @pytest.mark.skipif(not TAGGER.is_dir(), reason="needs runs/demo: make demo")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_picture_of_a_new_label(open_page, demo, tmp_path, scheme):
@@ -104,7 +151,8 @@ def test_a_picture_of_a_new_label(open_page, demo, tmp_path, scheme):
     others = [path for path in demo[1] if Path(path).stem in BESIDE]
     process, where = serve(copy, "--grow")
     try:
-        page = open_page(where, color_scheme=scheme, viewport={"width": 1280, "height": 1700})
+        page = open_page(where, color_scheme=scheme, **ALONE)
+        page.add_style_tag(content=NO_DETAIL)
         add(page, [*(str(tmp_path / name) for name in BICYCLES), *others])
         for number in range(3):
             page.locator(".pick input").nth(number).check()
@@ -112,13 +160,14 @@ def test_a_picture_of_a_new_label(open_page, demo, tmp_path, scheme):
         for name in ("grow", "grown"):
             page.mouse.move(2, 2)
             page.wait_for_timeout(600)  # transitions
-            page.locator("#images").screenshot(path=tmp_path / "raw.png")
+            page.screenshot(path=tmp_path / "raw.png", clip=around(page, SHOWS[name]))
             keep(tmp_path / "raw.png", f"{name}-{scheme}")
             if name == "grow":
                 page.get_by_role("button", name="Add", exact=True).click()
                 expect(page.locator("#grown")).to_be_visible(timeout=60_000)
                 expect(page.locator("#gallery")).to_contain_text("bicycle")
                 page.evaluate("document.activeElement.blur()")
+        picture_of_labels(page, tmp_path, scheme)
     finally:
         process.terminate()
         process.wait(timeout=30)

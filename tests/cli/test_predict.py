@@ -118,7 +118,6 @@ def test_a_csv_that_holds_no_predictions_is_not_written_over(cli, tagger, shapes
     assert mine.read_text() == "image,labels\n"
     mine.write_text("")
     assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
-    assert cli("predict", tagger.path, shapes.parent / "00.png", "--out", mine).code == 0
 
 
 def test_predict_says_which_engine_auto_has_taken(cli, tagger, shapes):
@@ -160,3 +159,40 @@ def test_known_labels_of_all_images_and_of_each_are_taken(cli, tagger, shapes, t
         ("00.png", "red"): 1, ("00.png", "circle"): 0, ("00.png", "dark"): 1,
         ("01.png", "dark"): 0, ("02.png", "dark"): 1,
     }  # fmt: skip
+
+
+def labels(found):
+    assert found.code == 0, found.err
+    return [json.loads(line)["label"] for line in found.out.splitlines()]
+
+
+def test_the_number_of_tags_can_be_bounded(cli, tagger, shapes):
+    image = shapes.parent / "03.png"
+    ranked = [tag.label for tag in tagger(image, threshold=0)]
+    assert labels(cli("predict", tagger.path, image, "--topk", 3)) == ranked[:3]
+    bounds = ("--threshold", 1, "--at-least", 1, "--at-most", 2)
+    assert labels(cli("predict", tagger.path, image, *bounds)) == ranked[:1]
+    wrong = cli("predict", tagger.path, image, "--topk", 1, "--at-most", 2)
+    wrong.assert_refused("leave --at-least and --at-most out")
+
+
+def test_a_file_of_tags_is_replaced_only_with_overwrite(cli, tagger, shapes, tmp_path):
+    out, image = tmp_path / "tags.csv", shapes.parent / "00.png"
+    assert cli("predict", tagger.path, image, "--out", out).code == 0
+    refused = cli("predict", tagger.path, image, "--out", out)
+    refused.assert_refused("exists; give --overwrite to replace it, or another --out")
+    assert cli("predict", tagger.path, image, "--out", out, "--overwrite").code == 0
+
+
+def test_raw_photographs_in_a_folder_are_counted_in_one_line(cli, tagger, shapes, tmp_path):
+    (tmp_path / "a.png").write_bytes((shapes.parent / "00.png").read_bytes())
+    for name in ("b.CR2", "c.NEF", "d.jp2"):
+        (tmp_path / name).write_bytes(b"II*\0")
+    found = cli("predict", tagger.path, tmp_path, "--topk", 1)
+    assert len(labels(found)) == 1
+    assert "3 files of a format that is not read: .CR2 (1), .NEF (1), .jp2 (1)" in found.err
+
+
+def test_a_table_stands_for_the_images_of_its_column(cli, tagger, shapes):
+    found = cli("predict", tagger.path, shapes, "--topk", 1)
+    assert len(labels(found)) == 72

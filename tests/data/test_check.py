@@ -183,3 +183,40 @@ def test_the_report_is_plain_json_with_errors_first(build):
     levels = [problem["level"] for problem in content["problems"]]
     assert levels == sorted(levels, key=LEVELS.index)
     assert "warning" in levels
+
+
+def test_one_is_counted_as_one_and_all_are_all(build):
+    def messages(*rows, **options):
+        return [found.message for found in problems(build(*rows, **options)).values()]
+
+    said = " / ".join(messages((1, "0;1", None), (2, "17", None), names=["0", "1", "17", "18"]))
+    assert "1 label occurs in no image in the data; 'imlgcn train' leaves it out" in said
+    assert "all 4 labels are numbers, which look like indices" in said
+    said = " / ".join(messages((1, "dog", None), (2, "cat", None), names=["cat", "dog", "a", "b"]))
+    assert "2 labels occur in no image in the data; 'imlgcn train' leaves them out" in said
+
+
+def test_all_members_of_all_groups_are_in_the_report(build):
+    data = build(*((index // 3, "dog;cat" if index % 2 else "dog", None) for index in range(21)))
+    found = problems(data)["duplicate"]
+    assert found.count == len(found.groups) == len(found.examples) == 7
+    assert found.groups[6] == ("18.png", "19.png", "20.png")
+    assert found.examples[0] == "0.png = 1.png = 2.png"
+    assert found.shown == 5, "of which people see five"
+
+
+def test_without_images_files_need_only_be_there(build):
+    def text(path):
+        path.write_text("no image")
+
+    data = build((1, "dog", None), (None, "cat", None), (text, "dog", None), (1, "cat", None))
+    found = problems(data, images=False)
+    assert found["missing"].count == 1
+    assert "1.png: no such file" in found["missing"].examples[0]
+    assert not found.keys() & {"unreadable", "duplicate"}
+
+
+def test_labels_that_look_misread_are_errors_unless_forced(build):
+    data = build(*((index, name, None) for index, name in enumerate(["sea 0.9", "sea 0.8"])))
+    assert problems(data)["scores_in_names"].level == "error"
+    assert problems(data, force=True)["scores_in_names"].level == "warning"

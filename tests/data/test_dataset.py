@@ -112,7 +112,8 @@ def test_a_path_that_is_not_there_suggests_what_is(tmp_path):
 def test_an_unknown_reader_names_the_nearest(tmp_path):
     with pytest.raises(InputError, match="unknown reader 'cocoo'; did you mean 'coco'"):
         load_dataset(tmp_path, reader="cocoo")
-    assert list(FORMATS)[-1] == "folder", "it knows every folder"
+    asked_by_folder = {"keywords", "label_folders"}
+    assert [name for name in FORMATS if name not in asked_by_folder][-1] == "folder"
 
 
 def test_a_variant_is_refused_where_the_data_comes_in_one_way_only(tmp_path):
@@ -120,7 +121,7 @@ def test_a_variant_is_refused_where_the_data_comes_in_one_way_only(tmp_path):
     (tmp_path / "labels.csv").write_text("image,labels\na.png,owl\n")
     with pytest.raises(InputError, match="labelled: the data was read as csv, which has no var"):
         load_dataset(tmp_path, variant="labelled")
-    with pytest.raises(InputError, match="readers with variants are asl, coco, voc, nus_wide"):
+    with pytest.raises(InputError, match=r"readers with variants are asl, .*coco, voc, nus_wide"):
         load_dataset("openclipart", variant="keep-val")
 
 

@@ -69,9 +69,7 @@ FORMS = {
     "images to labels": {"0.png": ["sea", "sun"], "1.png": []},
     "a frame of pandas": Frame(COLUMNS),
     "a frame of polars": Frame(COLUMNS, polars=True),
-    "a frame of 1 and 0": Frame(
-        {"path": ["0.png", "1.png"], "sea": [1, 0], "sun": [1.0, float("nan")]}
-    ),
+    "a frame of 1 and 0": Frame({"path": ["0.png", "1.png"], "sea": [1, 0], "sun": [1.0, 0.0]}),
     "records": [Record("0.png", Path("0.png"), ("sea", "sun")), Record("1.png", Path("1.png"))],
     "a data set of names": Items(("0.png", ["sea", "sun"]), ("1.png", [])),
 }
@@ -93,7 +91,8 @@ def test_a_real_frame_of_pandas_is_taken():
     table = pandas.DataFrame({"filename": ["0.png", "1.png"], "sea": [1, 0], "sun": [pandas.NA, 1]})
     table["split"], table["group"], table["width"] = ["train", "test"], ["a", None], [10, 12]
     found = load_dataset(table)
-    assert (found.names, found.targets.tolist()) == (("sea", "sun"), [[1, 0], [0, 1]])
+    assert (found.names, found.targets.tolist()) == (("sea", "sun"), [[1, -1], [0, 1]])
+    assert "nan is unknown" in found.reason
     assert found.splits == {"train": 1, "test": 1}
     assert [(r.group, r.fields) for r in found.records] == [
         ("a", {"width": "10"}),
@@ -101,12 +100,17 @@ def test_a_real_frame_of_pandas_is_taken():
     ]
 
 
-def test_the_images_of_a_folder_can_be_named(folder):
-    (folder / "pictures").mkdir()
-    (folder / "0.png").rename(folder / "pictures" / "x.png")
+def test_the_images_of_a_folder_can_be_named(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("pictures")
+    (folder / "0.png").rename(elsewhere / "x.png")
     with pytest.raises(InputError, match=r"the list: found 0 of 1 image .*images=FOLDER"):
         load_dataset([("x.png", ["sea"])])
-    assert load_dataset([("x.png", ["sea"])], images="pictures").paths[0].is_file()
+    assert load_dataset([("x.png", ["sea"])], images=elsewhere).paths[0].is_file()
+
+
+def test_missing_values_are_absent_where_nothing_is_0():
+    found = load_dataset(Frame({"image": ["0.png", "1.png"], "sea": [1, None], "sun": [None, 1]}))
+    assert found.targets.tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("target", [[1, 0, 1], np.array([1, 0, 1]), 2])
@@ -182,6 +186,7 @@ class Tensor:
     [
         (5, r"expected a path, a Dataset, a DataFrame, a list of .*; got a int"),
         (iter([1]), "got a list_iterator; make a list of it"),
+        (type("DataLoader", (), {"dataset": []})(), r"got a DataLoader; give its \.dataset"),
         ([], "the list: holds no images"),
         (["0.png"], r"the list, item 0: expected \(image, labels\) or a dictionary; got a str"),
         ([("0.png", ["sea"], "train")], r"item 0: expected \(image, labels\)"),
@@ -190,12 +195,12 @@ class Tensor:
         ([(Image.new("F", (4, 4)), ["sea"])], "floating-point pixels"),
         ({"image": ["0.png"], "labels": [["a"], ["b"]]}, "not equally long: image 1, labels 2"),
         (
-            Frame({"photo": ["0.png"], "labels": ["sea"]}),
-            r"its columns are photo, labels; .*image_column=",
+            Frame({"shot": ["x"], "labels": ["sea"]}),
+            r"[Ii]ts columns are shot, labels; .*image_column=",
         ),
         (
             Frame({"image": ["0.png"], "words": ["sea"]}),
-            r"columns are image, words; .*label_columns=",
+            r"columns are words; .*label_columns=",
         ),
     ],
 )
@@ -230,7 +235,7 @@ def test_checks_and_splits_take_the_same_objects():
 def test_the_settings_say_that_the_data_was_in_python():
     source = DataSource.of([("0.png", 1)], label_names=["sea", "sun"])
     assert yaml.safe_load(yaml.safe_dump(source.to_config())) == {
-        "data_in_python": "a list of items in Python, length 1",
+        "data_in_python": "a list of length 1",
         "label_names": ["sea", "sun"],
     }
     assert DataSource.from_config(source.to_config()) is None

@@ -133,3 +133,13 @@ def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(onnx_fold
     tagger = Tagger.load(onnx_folder, engine="auto")
     assert list(tagger.engine_rates()) == ["torch", "onnxruntime", "openvino"]
     assert tagger.engine.name == "torch"
+
+
+def test_a_file_whose_weights_are_in_another_file_is_refused(file, tmp_path):
+    import onnx
+
+    model = onnx.load(file)
+    copy = tmp_path / "model.onnx"
+    onnx.save(model, copy, save_as_external_data=True, location="elsewhere", size_threshold=0)
+    with pytest.raises(InputError, match="keeps weights in another file, which is not opened"):
+        open_file(copy, "onnxruntime")

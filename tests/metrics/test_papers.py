@@ -41,7 +41,7 @@ def divide(a, b, otherwise=float("nan")):
 
 def slow_average_precision(protocol, scores, targets):
     pairs = list(zip(scores, targets, strict=True))
-    if protocol in ("ml_gcn", "csra"):
+    if protocol in ("ml_gcn", "csra", "csra_wider"):
         pairs = [(s, t) for s, t in pairs if t != -1]
     ranked = [t == 1 for _, t in sorted(pairs, reverse=True)]
     if not any(ranked):
@@ -73,7 +73,7 @@ def slow_counts(protocol, probabilities, targets, top3):
 
 def slow_six(protocol, probabilities, targets, *, top3=False):
     rows = slow_counts(protocol, probabilities, targets, top3)
-    if protocol in ("ml_gcn", "csra"):
+    if protocol in ("ml_gcn", "csra", "csra_wider"):
         rows = [[hits, max(said, 1), positives] for hits, said, positives in rows]
     totals = [sum(column) for column in zip(*rows, strict=True)]
     if protocol == "srn":
@@ -166,6 +166,7 @@ def test_an_unknown_target_is_what_each_paper_makes_of_it():
     left_out, absent = (1, 1 / 2), (1 / 2, 1 / 3)  # average precision; precision over all
     expected = dict.fromkeys(PUBLISHED, absent)
     expected |= {"ml_gcn": (left_out[0], absent[1]), "csra": left_out, "asl": (1 / 2, 0)}
+    expected["csra_wider"] = expected["ml_gcn"]
     for protocol, (precision, op) in expected.items():
         found = score_published(probabilities, targets, protocol)
         assert found.average_precision == pytest.approx(precision), protocol
@@ -245,3 +246,62 @@ def test_wrong_names_and_fitted_thresholds_are_refused():
         evaluate_scores([[0.5]], [[1]], ["cat"], protocol="asl", thresholds=[0.3])
     with pytest.raises(InputError, match="no label has a known target"):
         evaluate_scores([[0.5]], [[-1]], ["cat"], protocol="asl")
+
+
+# logits, not their sigmoid, where the code ranks logits
+
+
+RANK_LOGITS = [name for name, rules in PUBLISHED.items() if rules.scores == "logits"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1, 12, 300, 1e30])
+def test_different_logits_have_different_probabilities_in_their_order(scale, dtype):
+    generator = np.random.default_rng(0)
+    logits = (scale * generator.normal(size=(200, 5))).astype(dtype)
+    logits[:20] = np.round(logits[:20], -1)  # some tie
+    logits[0, 0] = -0.0
+    found = raw_probabilities(logits, "ml_gcn")
+    assert ((found >= 0) & (found <= 1)).all()
+    steps = np.sign(logits.ravel()[:, None] - logits.ravel())
+    np.testing.assert_array_equal(np.sign(found.ravel()[:, None] - found.ravel()), steps)
+    np.testing.assert_array_equal(found >= 0.5, logits >= 0)
+    plain = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700)))
+    np.testing.assert_allclose(found, plain, atol=1e-12)
+
+
+def test_which_protocols_rank_logits():
+    assert RANK_LOGITS == ["ml_gcn", "ssgrl", "srn"]
+
+
+@every_protocol
+@pytest.mark.parametrize("logits", [(40, 50), (-50, -40), (800, 900)])
+def test_high_logits_tie_only_where_the_code_ranks_probabilities(protocol, logits):
+    """The image with the label has the higher logit."""
+    scores = np.array(logits, np.float32)[:, None]
+    for order in (slice(None), slice(None, None, -1)):
+        probabilities = raw_probabilities(scores[order], protocol)
+        targets = np.array([[0], [1]])[order]
+        found = score_published(probabilities, targets, protocol).mean_average_precision
+        assert found == 1 or (protocol not in RANK_LOGITS and found == 0.5)
+        if protocol in RANK_LOGITS:
+            assert found == 1
+
+
+# WIDER Attribute
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unspecified_attributes_of_wider_count_as_absent_in_f1_and_not_in_map(seed):
+    probabilities, targets = case(seed)
+    assert (targets == -1).any()
+    wider, voc, absent = (
+        score_published(probabilities, t, name)
+        for t, name in (
+            (targets, "csra_wider"),
+            (targets, "csra"),
+            (np.maximum(targets, 0), "csra"),
+        )
+    )
+    np.testing.assert_array_equal(wider.average_precision, voc.average_precision)
+    assert wider.six == absent.six != voc.six

@@ -11,6 +11,7 @@ import yaml
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger, load_classifier
 from runs import TUNED, Said, log_of, metrics_of, scores_of
 
@@ -85,6 +86,26 @@ def test_how_the_data_was_read_is_recorded_and_read_again(train_tiny, tmp_path, 
     again = cli("train", table, "--out", tmp_path / "again", "--config", found.path / "config.yaml")
     assert again.code == 0, again.err
     assert metrics_of(Tagger.load(tmp_path / "again"))["split"] == "out-of-fold"
+
+
+def test_data_in_python_is_trained_on_like_its_file_and_recorded_as_what_it_is(
+    train_tiny, tmp_path, shapes
+):
+    data = load_dataset(shapes)
+    held = [
+        {"image": record.path, "labels": list(record.labels), "split": record.split}
+        for record in data.records
+    ]
+    taggers = [
+        train_tiny(tmp_path / str(number), source, head="linear")
+        for number, source in enumerate((shapes, held))
+    ]
+    assert len({tagger.info.sha256["model.safetensors"] for tagger in taggers}) == 1
+    config = yaml.safe_load((taggers[1].path / "config.yaml").read_text())
+    assert "data" not in config
+    assert config["data_in_python"] == "a list of length 72"
+    assert load_dataset(taggers[1].path / "split.csv").splits == data.splits
+    assert evaluate(taggers[1], held)["num_images"] == data.splits["test"]
 
 
 @pytest.mark.parametrize(("refit", "split"), [(True, "out-of-fold"), (False, "val")])

@@ -57,7 +57,7 @@ def test_a_file_of_every_label_says_which_are_tags(ruled, photo, tmp_path, suffi
     ruled.label_table = LabelTable.of(
         LABELS, [LabelRow("cat", parents=("dog",)), LabelRow("tree", show=False)]
     )
-    assert predict(ruled, [photo], out=out, all_labels=True).tags == 2
+    assert predict(ruled, [photo], out=out, overwrite=True, all_labels=True).tags == 2
     rows = read(out)
     assert [(row["label"], str(row["tag"])) for row in rows] == [("cat", "True"), ("dog", "True")]
 

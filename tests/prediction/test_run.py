@@ -150,7 +150,7 @@ def test_an_engine_is_given_the_batches_it_likes(images):
 
 def test_no_image_readable_means_nothing_is_scored(images):
     tagger = ColourTagger()
-    summary = predict(tagger, [images[2]] * 3)
+    summary = predict(tagger, [images[2]] * 3).summary()
     assert summary[:4] == (3, 3, 0, 0)
     assert tagger.batches == []
 
@@ -193,7 +193,7 @@ def test_progress_counts_every_image_once(images):
             counted.append(f"{total} {unit}")
             yield counted.append
 
-    predict(ColourTagger(), images, progress=Counting())
+    list(predict(ColourTagger(), images, progress=Counting()))
     assert counted == ["4 images", 1, 1, 1, 1]
 
 

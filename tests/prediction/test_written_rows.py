@@ -62,7 +62,7 @@ def test_an_interrupted_run_leaves_the_old_file_and_what_to_resume(tmp_path, ima
     tagger.probabilities = fail
     with pytest.raises(KeyboardInterrupt):
         # one worker: of two, the first might be the one that is stopped
-        predict(tagger, images * 3, out=out, batch_size=1, workers=1)
+        predict(tagger, images * 3, out=out, overwrite=True, batch_size=1, workers=1)
     assert out.read_bytes() == before
     assert sorted(out.parent.iterdir()) == [out, out.with_name(f"tags{suffix}.partial")]
     assert not predicting()

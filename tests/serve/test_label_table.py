@@ -12,12 +12,15 @@ import pytest
 
 import imlgcn
 from imlgcn.data.label_table_file import read_label_table
+from imlgcn.growing import changes
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.serve import knowledge
+from imlgcn.tagger import Tagger
+from imlgcn.tagger.folder import LABEL_TABLE
 from label_tables import random_table
 
-from .conftest import picture
+from .conftest import assert_refused, picture
 
 SCRIPT = Path(imlgcn.__file__).parent / "serve" / "static" / "rules.js"
 RULES = (
@@ -148,3 +151,67 @@ def test_an_answer_on_the_page_holds_for_what_is_above_or_below_it():
     }
     found = in_the_page([case_of(table, p, t, list(answers)) for answers in cases])
     assert dict(zip(cases, found, strict=True)) == cases
+
+
+OTHER = "label;show;name;parents;threshold\nred;;rot;dark;0,25\nsquare;no;;;\n"
+
+
+def test_another_table_is_checked_and_shown_as_a_server_started_with_it_would(
+    tagger, serving, tmp_path
+):
+    client = serving(tagger, grow=False)
+    before = client.get("/v1/labels").json()
+    found = client.post("/v1/label-table", content=OTHER)
+    assert found.status_code == 200, found.text
+    (tmp_path / "other.csv").write_text(OTHER)
+    started = serving(Tagger.load(tagger.path, label_table=tmp_path / "other.csv"))
+    assert found.json()["labels"] == started.get("/v1/labels").json()["labels"]
+    assert found.json()["thresholds"] == started.get("/v1/thresholds").json()
+    assert found.json()["labels"] != before["labels"]
+    assert client.get("/v1/labels").json() == before, "for nobody else"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("label,parents\nrde,\nred,drak\n", ("2 problems", "line 2", "'red'", "line 3", "'dark'")),
+        ("label,parents\nred,dark\ndark,red\n", ("line 3: ", "dark > red > dark")),
+        ("name,show\nred,yes\n", ("label",)),
+        ("", ("the label table",)),
+        (b"\xff\xfe\x00\xd8", ("the label table",)),
+    ],
+)
+def test_wrong_rows_are_refused_with_line_and_nearest_name(quick, serving, content, words):
+    answer = serving(quick).post("/v1/label-table", content=content)
+    assert_refused(answer, 422, "bad_label_table", *words)
+    assert "/tmp" not in answer.text
+
+
+def test_a_table_is_written_into_the_tagger_only_if_the_server_may_and_undo_takes_it_back(
+    own_kernel, serving
+):
+    table = own_kernel / LABEL_TABLE
+    before = table.read_bytes()
+    closed = serving(Tagger.load(own_kernel))
+    assert_refused(closed.post("/v1/label-table?keep=1", content=OTHER), 403, "not_growing")
+    client = serving(Tagger.load(own_kernel), grow=True)
+    assert_refused(
+        client.post("/v1/label-table?keep=1", content="label\nx"), 422, "bad_label_table"
+    )
+    assert (table.read_bytes(), changes(own_kernel)) == (before, [])
+
+    done = client.post("/v1/label-table?keep=1", content=OTHER).json()
+    assert (done["done"], done["labels"]) == ("use another label table", 5)
+    assert Tagger.load(own_kernel).label_table.name_of("red") == "rot"
+    labels = {item["label"]: item for item in client.get("/v1/labels").json()["labels"]}
+    assert (labels["red"]["name"], labels["red"]["threshold"]) == ("rot", 0.25)
+    assert client.post("/v1/labels/undo").json()["taken_back"] == "use another label table"
+    assert table.read_bytes() == before
+
+
+def test_a_table_is_not_kept_where_the_server_shows_another_one(own_kernel, serving):
+    other = LabelTable.of(Tagger.load(own_kernel).labels, RULES)
+    client = serving(Tagger.load(own_kernel, label_table=other), grow=True)
+    answer = client.post("/v1/label-table?keep=1", content=OTHER)
+    assert_refused(answer, 409, "other_table", "--label-table")
+    assert changes(own_kernel) == []

@@ -27,7 +27,7 @@ from imlgcn.data.formats.csv import (
     read_table,
     separator_of,
 )
-from imlgcn.data.formats.delimiters import choose_delimiter
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.excel import SUFFIXES as EXCEL
 from imlgcn.data.formats.text_files import read_text
 from imlgcn.data.source import DataSource
@@ -178,7 +178,9 @@ def _edited(
         for (row, label), shown in changed.items():
             rows[row][columns[dataset.names[label]]] = str(int(shown))
     else:
-        delimiter = delimiter or choose_delimiter(table.column(labels))
+        delimiter = split_cells(table.column(labels), delimiter).delimiter
+        if delimiter is None:
+            return None
         for row in {row for row, _ in changed}:
             answered = {
                 dataset.names[label]: shown

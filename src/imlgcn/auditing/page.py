@@ -1,6 +1,7 @@
 """The page of an audit: one self-contained HTML file that asks about one label after another.
 
-Small pictures are in the file; answers stay in the browser until they are downloaded as a CSV.
+Small pictures are in the file; answers stay in the browser until they are downloaded as a CSV, or
+sent to the server that the page came from.
 """
 
 from __future__ import annotations
@@ -33,10 +34,25 @@ def write_page(audit: Audit, path: Path, name: str, *, progress: Progress = SILE
         name: of the data, for the title.
         progress: receives a bar of the pictures.
     """
-    write_atomic(path, _render(audit, name, progress))
+    write_atomic(path, render_page(audit, name, progress=progress))
 
 
-def _render(audit: Audit, name: str, progress: Progress) -> str:
+def content_policy(sends_to: str | None = None) -> str:
+    """Return what a browser may do for the page: run its own script, and send to its server."""
+    digest = hashlib.sha256(_own_text("audit.js").encode()).digest()
+    own = base64.b64encode(digest).decode()
+    parts = ["default-src 'none'", "img-src data:", "style-src 'unsafe-inline'"]
+    parts += [f"script-src 'sha256-{own}'", *(["connect-src 'self'"] if sends_to else [])]
+    return "; ".join(parts)
+
+
+def render_page(
+    audit: Audit, name: str, *, sends_to: str | None = None, progress: Progress = SILENT
+) -> str:
+    """Return the HTML of `write_page`.
+
+    ``sends_to`` is where the page's own server takes answers, a path; None: there is none.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -49,8 +65,8 @@ def _render(audit: Audit, name: str, progress: Progress) -> str:
         "key": f"imlgcn audit {digest[:16]}",
         "findings": rows,
         "pictures": _pictures(audit, rows, progress),
+        "sends_to": sends_to,
     }
-    script = _own_text("audit.js")
     environment = Environment(
         loader=PackageLoader("imlgcn.auditing", "templates"),
         autoescape=True,
@@ -58,7 +74,6 @@ def _render(audit: Audit, name: str, progress: Progress) -> str:
         trim_blocks=True,
     )
     environment.filters |= {"plural": plural, "integer": lambda value: number(value, 0)}
-    hashed = hashlib.sha256(script.encode()).digest()
     return environment.get_template("audit.html.j2").render(
         name=name,
         shown=len(found),
@@ -66,8 +81,9 @@ def _render(audit: Audit, name: str, progress: Progress) -> str:
         light=Markup(css_variables(LIGHT)),
         dark=Markup(css_variables(DARK)),
         style=Markup(_own_text("audit.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashed).decode(),
+        script=Markup(_own_text("audit.js")),
+        policy=Markup(content_policy(sends_to)),
+        served=sends_to is not None,
         # a name with </script> must not end the element
         data=Markup(json.dumps(content).replace("<", "\\u003c")),
     )
@@ -77,10 +93,10 @@ def _row(audit: Audit, finding: Finding) -> dict[str, Any]:
     targets = audit.dataset.targets[finding.row]
     names = [name for name, t in zip(audit.dataset.names, targets, strict=True) if t == 1]
     facts = (
-        f"{finding.image}: the data says that it {SAYS[finding.present]}. "
-        f"Error: {percent(finding.sure)}; by the other images, the label: "
-        f"{percent(finding.probability)}. Labels: {', '.join(names) or 'none'}."
-    )
+        f"{finding.image}: the data says that it {SAYS[finding.present]}, wrongly with a "
+        f"probability of {percent(finding.sure)}. Judged by the other images, it shows it with "
+        f"{percent(finding.probability)}. Its labels: {', '.join(names) or 'none'}."
+    ).replace(" %", "\u00a0%")
     return {
         "image": finding.image,
         "label": finding.label,

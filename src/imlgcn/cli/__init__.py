@@ -16,7 +16,8 @@ from imlgcn.config import InputError
 from imlgcn.stopping import Stopped, listen
 
 MODULES = {
-    "data": ("check", "split", "graph"),
+    "check": ("check",),
+    "data": ("split", "graph"),
     "audit": ("audit",),
     "train": ("demo", "train"),
     "importing": ("import",),
@@ -85,7 +86,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an input error is one sentence and exit code 2."""
+    """Run the command line; an input error is one sentence and the exit code that it asks for."""
     # before torch is loaded: its threads then sleep while they wait for each other. Spinning, as is
     # the default, made training 2 to 3 times slower on a machine where other programs were busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -94,7 +95,7 @@ def main() -> None:
         commands(sys.argv[1] if len(sys.argv) > 1 else None)()
     except InputError as error:
         sys.stderr.write(f"imlgcn: {in_flags(str(error))}\n")
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except Stopped as stopped:
         how = in_flags(str(stopped))
         sys.stderr.write(f"imlgcn: stopped{how and '; '}{how}\n")

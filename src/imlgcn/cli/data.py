@@ -1,11 +1,11 @@
-"""Commands about data: check, split, graph."""
+"""Commands about data: split and graph; and the options that say how data is read."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
-
-if TYPE_CHECKING:
-    from imlgcn.labels.parents import ProposedParent
 
 TABLE, PARTS = "Label table", "Splits"
 GroupBy = Annotated[
@@ -37,68 +34,8 @@ GroupBy = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (check, split, graph):
+    for command in (split, graph):
         app.command()(command)
-
-
-@reads_data
-def check(
-    data: Data,
-    as_json: Json = False,
-    label_table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Check this label table as well, a CSV (default: none).",
-            rich_help_panel=TABLE,
-        ),
-    ] = None,
-    propose_parents: Annotated[
-        bool,
-        typer.Option(
-            "--propose-parents",
-            help="List labels that 98 % of another label's images have.",
-            rich_help_panel=TABLE,
-        ),
-    ] = False,
-    save_table: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a label table, with the proposed parents, to this new CSV "
-            "(default: not written).",
-            rich_help_panel=TABLE,
-        ),
-    ] = None,
-    *,
-    reading: Reading,
-) -> None:
-    """Look for what would harm training.
-
-    Exit code 1 when something does.
-
-    Example: imlgcn check photos.csv
-    """
-    from imlgcn.data.check import check_dataset
-
-    if save_table is not None and save_table.exists():
-        raise InputError(f"{save_table} exists; give another name")
-    progress = terminal()
-    dataset = _load(DataSource.of(data, **reading), progress)
-    report = check_dataset(dataset, label_table=label_table, progress=progress)
-    proposed = _proposed(dataset) if propose_parents else []
-    if as_json:
-        more = {"parents": [asdict(pair) for pair in proposed]} if propose_parents else {}
-        typer.echo(json.dumps(report.to_dict() | more, indent=1))
-    else:
-        show.check(report)
-        if propose_parents:
-            show.proposed_parents(proposed)
-    if save_table is not None:
-        _save_table(save_table, dataset, label_table, proposed)
-        progress.say(f"written to {save_table}: look through it, then train with label_table=")
-    if report.harmful:
-        raise typer.Exit(1)
 
 
 @reads_data(group_column=GroupBy)
@@ -147,7 +84,7 @@ def split(
     if out.exists() and Path(data).exists() and out.samefile(data):
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = terminal()
-    dataset = _load(DataSource.of(data, **reading), progress)
+    dataset = load(DataSource.of(data, **reading), progress)
     if keep_test:
         splits, table = split_around_test(dataset, val=val, seed=seed, progress=progress)
     else:
@@ -184,7 +121,7 @@ def graph(
     from imlgcn.labels.context import LabelContext
     from imlgcn.labels.graph import isolated_labels, strongest_rules
 
-    dataset = _load(DataSource.of(data, **reading), terminal())
+    dataset = load(DataSource.of(data, **reading), terminal())
     part = dataset.split("train") if "train" in dataset.splits else dataset
     context = LabelContext.from_targets(part.names, part.targets)
     counted = (context.names, context.pair_counts, context.occurrences)
@@ -202,24 +139,8 @@ def graph(
         show.graph(context, edges[:rules], len(edges), isolated, threshold)
 
 
-def _proposed(dataset: Dataset) -> list[ProposedParent]:
-    from imlgcn.labels.parents import propose_parents
-
-    part = dataset.split("train") if "train" in dataset.splits else dataset
-    return propose_parents(part.names, part.targets)
-
-
-def _save_table(
-    out: Path, dataset: Dataset, base: Path | None, proposed: list[ProposedParent]
-) -> None:
-    from imlgcn.data.label_table_file import read_label_table, write_label_table
-    from imlgcn.labels.label_table import LabelTable
-
-    table = LabelTable.of(dataset.names) if base is None else read_label_table(base, dataset.names)
-    write_label_table(out, table.with_parents((pair.child, pair.parent) for pair in proposed))
-
-
-def _load(source: DataSource, progress: TerminalProgress) -> Dataset:
+def load(source: DataSource, progress: TerminalProgress) -> Dataset:
+    """Read data and say what was read."""
     dataset = source.load(progress)
     progress.say(
         f"{plural(len(dataset), 'image')}, {plural(len(dataset.names), 'label')}; {dataset.reason}"

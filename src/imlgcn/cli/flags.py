@@ -17,11 +17,14 @@ RENAMED = {
     "source": "--from",
     "start": "--from",
     "replace": "--overwrite",
+    "top_k": "--topk",
 }
 # arguments whose flag is their own name
 SAME = (
     "answers",
     "anyway",
+    "at_least",
+    "at_most",
     "backbone",
     "budget",
     "calibration",
@@ -30,9 +33,11 @@ SAME = (
     "data_names",
     "delimiter",
     "device",
+    "ema",
     "embedding",
     "engine",
     "epochs",
+    "force",
     "format",
     "graph",
     "grow",
@@ -51,13 +56,16 @@ SAME = (
     "known_from",
     "label",
     "label_names",
+    "label_masking",
     "label_studio",
     "label_table",
     "latency",
     "maps",
     "max_drop",
     "minus_one",
+    "no_label",
     "out",
+    "overwrite",
     "page",
     "present_above",
     "preset",
@@ -81,6 +89,7 @@ SAME = (
     "xmp",
 )
 FLAGS = {name: "--" + name.replace("_", "-") for name in SAME} | RENAMED
+OFF = {"keep_support": "--no-support"}  # where the flag that turns it off is named otherwise
 QUOTES = "'\""
 # a setting of a group has no flag of its own: head_options.threshold=0.2
 GROUPED = re.compile(r"(?<![\w./=-])(?:options\.(?=lam))?((?:[a-z]\w*\.)+[a-z]\w*|lam)=(?=\S)")
@@ -96,6 +105,8 @@ def in_flags(message: str) -> str:
 
     >>> in_flags("give another out=, or replace=True to replace a run")
     'give another --out, or --overwrite to replace a run'
+    >>> in_flags("to keep the split of old, refit=False")
+    'to keep the split of old, --no-refit'
     >>> in_flags("device='cuda:7': give device='auto'")
     '--device cuda:7: give --device auto'
     >>> in_flags("a lower threshold gives more (head_options.threshold=0.2)")
@@ -110,5 +121,7 @@ def _flag(found: re.Match[str]) -> str:
     name, value = found[1], found[2]
     if value in (None, "True"):
         return FLAGS[name]
+    if value == "False":
+        return OFF.get(name, f"--no-{FLAGS[name].removeprefix('--')}")
     values = re.findall(r"'([^']*)'", value) if value.startswith("[") else [value.strip(QUOTES)]
     return " ".join(f"{FLAGS[name]} {shlex.quote(one)}" for one in values)

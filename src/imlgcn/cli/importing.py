@@ -38,7 +38,7 @@ def import_(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="coco, voc, vg500, or a text file with a label name on each line, in the "
+            help="coco, voc, vg500, wider, or a text file with a label name on each line, in the "
             "checkpoint's order (default: the names stored in it).",
             rich_help_panel=PARTS,
         ),
@@ -84,6 +84,24 @@ def import_(
             rich_help_panel=PARTS,
         ),
     ] = None,
+    ema: Annotated[
+        bool,
+        typer.Option(
+            "--ema",
+            help="Take the averaged weights where the file holds both.",
+            rich_help_panel=PARTS,
+        ),
+    ] = False,
+    label_masking: Annotated[
+        bool | None,
+        typer.Option(
+            "--label-masking/--no-label-masking",
+            help="Whether C-Tran was trained with label masking, which its entries do not say "
+            "(default: it was, or you are asked).",
+            rich_help_panel=PARTS,
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")
     ] = False,
@@ -106,6 +124,8 @@ def import_(
         words=words,
         graph=graph,
         options=merge_settings(*(parse_setting(text) for text in set_ or [])),
+        ema=ema,
+        label_masking=label_masking,
         replace=overwrite,
         progress=terminal(),
     )

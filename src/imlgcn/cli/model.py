@@ -35,7 +35,7 @@ def evaluate(
         typer.Option(
             metavar="NAME",
             help="How mAP is computed: default, rank, voc07, voc12 or sklearn. Or score as a "
-            "paper does: ml_gcn, asl, csra, ssgrl, query2label, c_tran or srn.",
+            "paper does: ml_gcn, asl, csra, csra_wider, ssgrl, query2label, c_tran or srn.",
         ),
     ] = "default",
     threshold: Threshold = None,

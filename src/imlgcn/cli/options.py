@@ -50,6 +50,12 @@ KnownBy = Annotated[
 ]
 
 
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Go on although the labels look misread: they are right."),
+]
+
+
 def terminal() -> TerminalProgress:
     """Return the progress of a command: messages of the library, arguments as flags."""
     return TerminalProgress(wording=in_flags)

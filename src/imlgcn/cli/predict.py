@@ -21,6 +21,32 @@ if TYPE_CHECKING:
 COLUMNS = "image,label,probability,threshold,error"
 HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 ALSO, HOW = "Further files", "How it is computed"
+NUMBER = "How many tags"
+TopK = Annotated[
+    int | None,
+    typer.Option(
+        "--topk",
+        metavar="K",
+        help="The K most probable labels, whatever their thresholds (default: by thresholds).",
+        rich_help_panel=NUMBER,
+    ),
+]
+AtLeast = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="Fill up with the most probable labels to K tags (default: no bound).",
+        rich_help_panel=NUMBER,
+    ),
+]
+AtMost = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="Keep the K most probable of the tags (default: no bound).",
+        rich_help_panel=NUMBER,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +57,8 @@ def register(app: typer.Typer) -> None:
 def predict(
     tagger: TaggerOrFile,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATHS", help="Files, folders, globs; - reads a list.")
+        list[str],
+        typer.Argument(metavar="PATHS", help="Files, folders, globs, a .csv; - reads a list."),
     ],
     out: Annotated[
         Path | None,
@@ -43,6 +70,9 @@ def predict(
         ),
     ] = None,
     threshold: Threshold = None,
+    top_k: TopK = None,
+    at_least: AtLeast = None,
+    at_most: AtMost = None,
     label_table: LabelTableFile = None,
     known: Annotated[
         str | None,
@@ -81,6 +111,9 @@ def predict(
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an --out that was interrupted.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an --out that is there already.")
     ] = False,
     xmp: Annotated[
         bool,
@@ -122,7 +155,11 @@ def predict(
         opened,
         found,
         out=out or sys.stdout,
+        overwrite=overwrite,
         threshold=threshold,
+        top_k=top_k,
+        at_least=at_least,
+        at_most=at_most,
         known=_parse_known(known),
         known_from=known_from,
         all_labels=all_labels,
@@ -132,6 +169,8 @@ def predict(
         progress=progress,
     )
     _say_summary(summary, xmp, progress)
+    if passed_by := found.sentence():
+        progress.say(passed_by)
     if summary.failed or summary.sidecars_failed:
         raise typer.Exit(3)
 

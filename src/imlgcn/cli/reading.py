@@ -30,7 +30,9 @@ def _many(metavar: str, text: str, *flags: str) -> Any:
 
 # argument of DataSource -> its option
 OPTIONS: dict[str, Any] = {
-    "delimiter": _one("SIGN", "Between labels in a CSV (default: found)."),
+    "delimiter": _one(
+        "SIGN", "Between labels: a sign, a sequence or a word such as space (default: found)."
+    ),
     "reader": _one("FORMAT", f"{', '.join(FORMATS)} (default: recognised)."),
     "variant": _one(
         "WORDS",
@@ -62,10 +64,14 @@ OPTIONS: dict[str, Any] = {
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="A count or share above this is a label, such as 0 or 0.5 (default: only 1 is).",
+            help="A count, share or score above this is a label, such as 0.5 (default: only 1).",
             rich_help_panel=HOW,
         ),
     ],
+    "no_label": _many(
+        "NAME",
+        "A name which says that an image has no label; may be repeated (default: asked for).",
+    ),
 }
 
 

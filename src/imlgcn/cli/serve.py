@@ -42,9 +42,16 @@ def serve(
     grow: Annotated[
         bool,
         typer.Option(
-            "--grow", help="Let the page and the API add labels: this changes the tagger folder."
+            "--grow", help="Let the page and the API change labels, in the tagger folder."
         ),
     ] = False,
+    audit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Also ask about doubtful labels of these data, as audit does (default: none).",
+        ),
+    ] = None,
     threshold: Threshold = None,
     label_table: LabelTableFile = None,
     device: Device = "auto",
@@ -99,6 +106,7 @@ def serve(
         "queue": queue,
         "allow_hosts": tuple(allow_host or ()),
         "grow": grow,
+        "audit": audit,
     }
     try:
         settings = ServeSettings.model_validate(options)

@@ -204,10 +204,8 @@ def check(report: CheckReport) -> None:
     for problem in report.problems:
         style = {"error": "bold red", "warning": "yellow", "note": "dim"}[problem.level]
         line = Text(f"{problem.level}: ", style=style)
-        console.print(
-            line + Text(in_flags(f"{number(problem.count, 0)} {problem.message}"), style="default")
-        )
-        for example in problem.examples:
+        console.print(line + Text(in_flags(problem.message), style="default"))
+        for example in problem.examples[: problem.shown]:
             console.print(Text(f"    {example}", style="dim"), soft_wrap=True)
     if report.harmful:
         console.print("Not ready to train: fix the errors first.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from imlgcn.cli import show, show_choice
-from imlgcn.cli.options import Device, terminal
+from imlgcn.cli.options import Device, Force, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import merge_settings, parse_setting
 
@@ -241,6 +241,7 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
     ] = False,
+    force: Force = False,
     *,
     reading: Reading,
 ) -> None:
@@ -280,6 +281,7 @@ def train(
         replace=overwrite,
         checkpoint_minutes=checkpoint_minutes,
         keep_checkpoints=keep_checkpoints,
+        force=force,
         label_table=label_table,
         progress=terminal(),
         **merge_settings(named, *(_parse(text) for text in set_ or [])),

@@ -33,20 +33,21 @@ def find(dataset: Dataset, file: str | Path) -> Iterator[Finding]:
         InputError: it is no table at all.
     """
     table, problems = check_label_table(file, dataset.names)
-    message = f"rows of the label table {file} are wrong; correct them"
+    message = f"[row|rows] of the label table {file} [is|are] wrong; correct [it|them]"
     yield Finding("error", "label_table", message, list(problems))
     if table is not None:
         yield Finding(
             "warning",
             "exclusive_labels",
-            "exclusive sets have several labels on one image, of which a tagger gives one; correct "
-            "the images, or take labels out of the set",
+            "exclusive [set has|sets have] several labels on one image, of which a tagger gives "
+            "one; correct the images, or take labels out of the set",
             _broken_sets(dataset, table),
         )
         yield Finding(
             "note",
             "missing_parents",
-            "parents are missing on images of their children; training with this table adds them",
+            "[parent is|parents are] missing on images of [its|their] children; training with this "
+            "table adds [it|them]",
             _missing_parents(dataset, table),
         )
 

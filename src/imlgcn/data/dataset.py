@@ -23,6 +23,7 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.data.meant_labels import without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
 from imlgcn.numbers import plural
@@ -132,6 +133,7 @@ def load_dataset(
     label_names: str | Path | Sequence[str] | None = None,
     minus_one: str | None = None,
     present_above: float | None = None,
+    no_label: str | Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Dataset:
     """Read a CSV, a COCO instances JSON, a folder, a zip of any of these, or ``openclipart``.
@@ -147,7 +149,8 @@ def load_dataset(
         reader: the name of a format, when the data is not what it looks like.
         variant: words that choose among published treatments of a data set, such as ``labelled`` or
             ``difficult-absent,keep-val``; the module of the format lists its own.
-        delimiter: what separates the labels of an image; found out when not given.
+        delimiter: what separates the labels of an image, a sign, a sequence or a word such as
+            ``space``; found out when not given.
         images: the folders that hold the images, searched below as well; looked for in the usual
             places when not given.
         fields: columns of a table that are no labels, where that is not plain.
@@ -163,6 +166,8 @@ def load_dataset(
         minus_one: what -1 means, ``absent`` or ``unknown``; unknown in data that has 0 as well
             when not given.
         present_above: a count or a share above this number means present; without it only 1 does.
+            So does a score at the end of a name (``sea 0.93``).
+        no_label: names which say that an image has no label, such as ``none``.
         progress: told about the unpacking of an archive.
 
     The reader chosen, and why, are the data set's ``reader`` and ``reason``. Images are not opened.
@@ -189,18 +194,26 @@ def load_dataset(
         if reader is not None or replace(options, find=None) != ReadOptions(progress=progress):
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
+    source = _read(data, options, reader)
+    if group_column is not None:
+        source = replace(source, records=group_records(source.records, group_column))
+    if present_above is not None:
+        source = without_scores(source, present_above)
+    source = without_labels(source, _several(no_label))
+    return Dataset.from_source(source)
+
+
+def _read(data: Any, options: ReadOptions, reader: str | None) -> Source:
     if isinstance(data, str | Path):
         format_, why = find_format(data, reader)
         source = format_.read(data, replace(options, why=why))
-        check_variant(variant, source)
-    else:
-        for key, value in (("reader", reader), ("variant", variant), ("sheet", sheet)):
-            if value is not None:
-                raise InputError(f"{key}= is for files; leave it out for data in Python")
-        source = read_object(data, options)
-    if group_column is not None:
-        source = replace(source, records=group_records(source.records, group_column))
-    return Dataset.from_source(source)
+        check_variant(options.variant, source)
+        return source
+    given = {"reader": reader, "variant": options.variant, "sheet": options.sheet}
+    for key, value in given.items():
+        if value is not None:
+            raise InputError(f"{key}= is for files; leave it out for data in Python")
+    return read_object(data, options)
 
 
 def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:

@@ -21,11 +21,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import ImageSettings
+from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
-from imlgcn.files import content_number
+from imlgcn.files import cache_note, content_number
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
@@ -69,6 +70,8 @@ def features_for(
     if not paths:
         nothing = np.zeros((0, 0), dtype), np.zeros(0, np.int64)
         return FeatureTable(*nothing, {}, np.zeros(0, np.uint64))
+    if cache is not None and (note := cache_note()):
+        progress.say(note)
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
@@ -216,13 +219,15 @@ def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:
 def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> _Image:
     """Hash a file and, unless its content was seen, decode it; opened once, so contents agree."""
     try:
-        with path.open("rb") as file:
+        with open_image_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").digest()
             return _Image(digest, None if digest in seen else load_input(file, settings))
     except OSError as error:
         return _Image(b"", error=f"{path}: {error.strerror or error}")
     except ImageError as error:
         return _Image(b"", error=str(error))
+    except InputError as error:  # not even opened
+        return _Image(b"", error=f"{path}: {error}")
 
 
 @contextmanager

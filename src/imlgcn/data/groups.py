@@ -17,7 +17,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
 from imlgcn.data.record_groups import equal_pairs
 from imlgcn.data.scan import VERSION, scan_images
-from imlgcn.files import cache_dir
+from imlgcn.files import cache_dir, cache_note
 from imlgcn.progress import SILENT, Progress
 
 
@@ -45,6 +45,8 @@ def find_duplicates(dataset: Dataset, *, progress: Progress = SILENT) -> list[tu
     A file that occurs often is paired with its first occurrence only, and near duplicates are pairs
     of first occurrences. Files are read and cached as by :func:`find_groups`.
     """
+    if note := cache_note():
+        progress.say(note)
     cache = cache_dir() / f"thumbnails-{VERSION}"
     scans = scan_images(dataset.paths, cache=cache, progress=progress)
     exact, near = duplicate_pairs(scans, progress=progress)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.config import InputError
+from imlgcn.data.colour_profiles import to_srgb
 
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -21,7 +22,9 @@ UPRIGHT = {
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """Return an image turned as its EXIF data say, 8-bit RGB, transparency on white.
+    """Return an image turned as its EXIF data say, 8-bit sRGB, transparency on white.
+
+    Colours of another profile, such as Display P3 of phones, are converted.
 
     The result says nothing of a rotation any more; ``image`` itself stays as it is.
 
@@ -63,12 +66,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         raise InputError(
             "has floating-point pixels of unknown range; save it with 8 or 16 bits per channel"
         )
+    profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image)
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return to_srgb(white, profile)
+    if image.mode == "CMYK" and profile:
+        image = to_srgb(image, profile)
+    return to_srgb(image if image.mode == "RGB" else image.convert("RGB"), profile)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ A file that might not be decoded as intended is refused with an error that names
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
@@ -26,6 +27,13 @@ from PIL import (
 )
 
 from imlgcn.config import InputError
+from imlgcn.data.image_limits import (
+    MAX_FILE,
+    check_jpeg,
+    check_memory,
+    check_size,
+    open_image_file,
+)
 from imlgcn.data.image_modes import upright_rgb
 
 ImageSource = Path | str | bytes | BinaryIO
@@ -122,7 +130,8 @@ def open_image(
     :func:`imlgcn.data.image_input.as_image`.
 
     Raises:
-        ImageError: not an allowed format, damaged, or more than ``max_pixels`` pixels.
+        ImageError: not an allowed format, damaged, more than ``max_pixels`` pixels, or beyond a
+            limit of :mod:`imlgcn.data.image_limits`.
     """
     with _header(source) as image:
         width, height = image.size
@@ -135,6 +144,7 @@ def open_image(
         if size is not None and by_decoder and width * height > whole_pixels:
             side = block_side(image.size, size, fit)
             image.draft(None, (max(1, width // side), max(1, height // side)))
+        check_memory(image)
         image.load()
         return upright_rgb(image)
 
@@ -166,11 +176,13 @@ def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
     with ExitStack() as stack:
         try:
             if isinstance(source, (Path, str)):
-                file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+                file: BinaryIO = stack.enter_context(open_image_file(source))
             elif isinstance(source, bytes) or not source.seekable():
-                file = BytesIO(source if isinstance(source, bytes) else source.read())
+                content = source if isinstance(source, bytes) else source.read(MAX_FILE + 1)
+                file = BytesIO(content)
             else:
                 file = source
+            check_size(file.seek(0, os.SEEK_END))
             image = _identify(file)
             if image.format == "TIFF" and Path(name).suffix.lower() in OTHER_SUFFIXES:
                 raise InputError("is not a TIFF")  # its first image is a thumbnail
@@ -201,15 +213,12 @@ def _identify(file: BinaryIO) -> ImageFile.ImageFile:
     if not prefix:
         raise InputError("is empty (0 bytes)")
     for name in PLUGINS:
-        factory, accept = Image.OPEN[name]
+        accept = Image.OPEN[name][1]
         accepted = accept is not None and accept(prefix)
         if not accepted:
             continue
-        file.seek(0)
         try:
-            if isinstance(accepted, str):  # this build of Pillow lacks the decoder
-                raise SyntaxError(accepted)
-            return factory(file, "")
+            return _opened(file, name, accepted)
         except SyntaxError as error:  # how Pillow reports that it is not this format
             if prefix[8:12] not in HEIF_BRANDS:
                 raise InputError(f"is not a valid {name} file ({error})") from error
@@ -217,6 +226,15 @@ def _identify(file: BinaryIO) -> ImageFile.ImageFile:
         file.seek(0)
         return _identify_heif(file)
     raise InputError(f"is not an image of a known format ({', '.join(ALLOWED_FORMATS)})")
+
+
+def _opened(file: BinaryIO, name: str, accepted: bool | str) -> ImageFile.ImageFile:
+    if isinstance(accepted, str):  # this build of Pillow lacks the decoder
+        raise SyntaxError(accepted)
+    if name == "JPEG":
+        check_jpeg(file)
+    file.seek(0)
+    return Image.OPEN[name][0](file, "")
 
 
 def _identify_heif(file: BinaryIO) -> ImageFile.ImageFile:

@@ -34,6 +34,7 @@ COUNTS = {
     "NUS-WIDE, all images": Counts({"train": 161_789, "test": 107_859}),
     "NUS-WIDE, labelled images": Counts({"train": 125_449, "test": 83_898}),
     "NUS-WIDE, ASL's list": Counts({"val+test": 50_720}),
+    "CelebA": Counts({"train": 162_770, "val": 19_867, "test": 19_962}),
     "VG-500": Counts({"train": 82_904, "test": 10_000}),
 }
 

@@ -18,13 +18,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.data.scan import Scan
+from imlgcn.data.scan import THUMBNAIL, Scan
 from imlgcn.progress import SILENT, Progress
 
 MAX_DISTANCE = 40  # of 256 bits; unrelated images differ in about 128
 MIN_CORRELATION = 0.99  # by inspection: pairs below this are similar, not the same
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-BLOCK = 256  # rows compared at once
+PIXELS = THUMBNAIL[0] * THUMBNAIL[1] * 3
+BLOCK, TILE = 256, 4096  # images compared at once, with so many
+SAMPLE = 2000  # images whose axis of largest variance orders all
 
 
 def difference_hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -40,25 +42,57 @@ def near_pairs(
     """Return all pairs (i, j), i < j, of thumbnails (N, 16, 17, 3) that show the same image.
 
     Images of a single colour have no pattern to compare and are in no pair.
+
+    Patterns of unit norm with a correlation of c are at a distance of sqrt(2 - 2 c), and so are, at
+    most, their positions along any axis: images are compared along the one on which they differ
+    most, within that distance only, which leaves out no pair.
     """
-    hashes = difference_hash(thumbnails)  # (N, 256)
-    patterns = _patterns(thumbnails)  # (N, 816)
+    position = _positions(thumbnails)  # (N,)
+    order = np.argsort(position, kind="stable")
+    hashes, position = difference_hash(thumbnails)[order], position[order]  # (N, 256), (N,)
+    reach = (2 - 2 * MIN_CORRELATION) ** 0.5 + 1e-3  # and what float32 rounds
+    ends = np.searchsorted(position, position + reach, side="right")
+    limit = hashes.shape[1] - 2 * MAX_DISTANCE
     pairs: list[tuple[int, int]] = []
     with progress.bar("Comparing images", len(hashes)) as advance:
         for start in range(0, len(hashes), BLOCK):
-            block, later = slice(start, start + BLOCK), slice(start, None)
-            agreement = hashes[block] @ hashes[later].T  # (BLOCK, rest): 256 - 2 * distance
-            near = np.triu(agreement >= hashes.shape[1] - 2 * MAX_DISTANCE, k=1)
-            rows, columns = (index + start for index in np.nonzero(near))
-            alike = (patterns[rows] * patterns[columns]).sum(axis=1) >= MIN_CORRELATION
-            pairs += zip(rows[alike].tolist(), columns[alike].tolist(), strict=True)
-            advance(len(hashes[block]))
-    return pairs
+            block = hashes[start : start + BLOCK]
+            for left in range(start, int(ends[min(start + BLOCK, len(hashes)) - 1]), TILE):
+                agreement = block @ hashes[left : left + TILE].T  # (BLOCK, TILE): 256 - 2 distance
+                rows, columns = np.nonzero(agreement >= limit)
+                later = columns + left > rows + start
+                first, second = order[rows[later] + start], order[columns[later] + left]
+                alike = _correlation(thumbnails, first, second) >= MIN_CORRELATION
+                pairs += zip(first[alike].tolist(), second[alike].tolist(), strict=True)
+            advance(len(block))
+    return sorted((min(pair), max(pair)) for pair in pairs)
+
+
+def _positions(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return where patterns are along the axis (N,) on which those of a sample differ most.
+
+    0 for all where there are few: they are compared sooner than the axis is found.
+    """
+    if len(thumbnails) <= SAMPLE:
+        return np.zeros(len(thumbnails), dtype=np.float32)
+    sample = _patterns(thumbnails[:: len(thumbnails) // SAMPLE])
+    axis = np.linalg.eigh(sample.T @ sample)[1][:, -1]  # (816,)
+    parts = (slice(start, start + TILE) for start in range(0, len(thumbnails), TILE))
+    return np.concatenate([_patterns(thumbnails[part]) @ axis for part in parts])
+
+
+def _correlation(
+    thumbnails: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the correlation of pairs of thumbnails."""
+    products = _patterns(thumbnails[first]) * _patterns(thumbnails[second])
+    correlation: NDArray[np.float32] = products.sum(axis=1)
+    return correlation
 
 
 def _patterns(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return centred thumbnails of unit norm, whose products are correlations; 0 if constant."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    flat = thumbnails.reshape(len(thumbnails), PIXELS).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     flat /= np.maximum(length, 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source
+from imlgcn.data.formats.column_names import normal
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.value_table import (
     IMAGES,
@@ -47,6 +48,7 @@ def read_object(data: Any, options: ReadOptions) -> Source:
     if isinstance(data, Mapping) and data and all(_split(key) for key in data):
         parts = [replace(_as_table(part), called=f"{key}=") for key, part in data.items()]
         table = join_tables(parts, [_split(key) for key in data], options)
+        table = replace(table, called="objects for the splits")
     else:
         table = _as_table(data)
     if not len(table):
@@ -54,16 +56,17 @@ def read_object(data: Any, options: ReadOptions) -> Source:
     column = image_column(table, options)
     images = _images(table, column, options)
     found = read_columns(table, options, images, beside=[column])
-    reason = f"{NAME}: {table.called}; {found.columns}; {found.how}"
+    reason = f"{NAME}: {table.called}; {found}"
     return Source(found.names, found.records, NAME, reason)
 
 
 def described(data: Any) -> str:
-    """Return what an object is, in words: "a DataFrame of 24 rows"."""
-    kind = {"list": "list of items", "dict": "dictionary"}.get(type(data).__name__)
-    called = kind or type(data).__name__
-    size = number(len(data), 0) if hasattr(data, "__len__") else "unknown"
-    return f"a {called} in Python, length {size}"
+    """Return what an object is, in words: "a DataFrame of length 24"."""
+    kind = type(data).__name__
+    called = {"list": "list", "dict": "dictionary", "Dataset": "data set"}.get(kind, kind)
+    size = f" of length {number(len(data), 0)}" if hasattr(data, "__len__") else ""
+    reason = getattr(data, "reason", "")
+    return f"a {called}{size}" + (f" ({reason})" if isinstance(reason, str) and reason else "")
 
 
 def _split(key: Any) -> str | None:
@@ -81,7 +84,8 @@ def _read_records(data: Sequence[Record], options: ReadOptions) -> Source:
         for part in (record.labels, record.unknown, record.absent or ())
         for label in part
     }
-    labels = names_given(options) or sorted(named)
+    given = names_given(options)
+    labels = sorted(named) if given is None else [given[number] for number in sorted(given)]
     return Source(labels, list(data), NAME, f"{NAME}: {number(len(data), 0)} Records")
 
 
@@ -95,6 +99,7 @@ def _as_table(data: Any) -> ValueTable:
         return _of_mapping(data)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         hint = "; make a list of it" if hasattr(data, "__iter__") else ""
+        hint = "; give its .dataset" if hasattr(data, "dataset") else hint  # a DataLoader
         raise InputError(f"expected {FORMS}; got a {type(data).__name__}{hint}")
     called = "the list" if isinstance(data, list | tuple) else f"the {type(data).__name__}"
     rows = [_row(data[index], f"{called}, item {index}: ") for index in range(len(data))]
@@ -124,7 +129,7 @@ def _table(columns: Mapping[str, Sequence[Any]], called: str, item: str) -> Valu
 def _of_mapping(data: Mapping[Any, Any]) -> ValueTable:
     """Return a dictionary of columns, or of image: labels, as columns."""
     lists = [x for x in data.values() if hasattr(x, "__len__") and not isinstance(x, str | bytes)]
-    has_images = any(isinstance(key, str) and key.lower() in IMAGES for key in data)
+    has_images = any(isinstance(key, str) and normal(key) in IMAGES for key in data)
     if has_images and len(lists) == len(data):
         if len({len(column) for column in lists}) > 1:
             sizes = ", ".join(f"{name} {len(column)}" for name, column in data.items())
@@ -139,7 +144,7 @@ def _row(item: Any, where: str) -> dict[str, Any]:
     if isinstance(item, Mapping):
         row = {str(key): value for key, value in item.items()}
         for key in row:
-            if key.lower() in IMAGES and not isinstance(row[key], str | Path):
+            if normal(key) in IMAGES and not isinstance(row[key], str | Path):
                 row[key] = image_file(row[key], where)
         return row
     if isinstance(item, tuple | list) and len(item) == 2:

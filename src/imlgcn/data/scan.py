@@ -70,6 +70,33 @@ def scan_images(
     return scans
 
 
+def find_images(paths: Sequence[Path], *, progress: Progress = SILENT) -> list[Scan]:
+    """Return which files are missing, without reading any; each folder is listed once."""
+    folders: dict[str, set[str]] = {}
+    scans = []
+    with progress.bar("Looking for images", len(paths)) as advance:
+        for path in paths:
+            folder, name = os.path.split(path)
+            if (names := folders.get(folder)) is None:
+                names = folders[folder] = _file_names(folder or ".")
+            found = name in names or path.is_file()  # the second where case does not matter
+            scans.append(Scan() if found else _missing(path))
+            advance(1)
+    return scans
+
+
+def _file_names(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except OSError:
+        return set()
+
+
+def _missing(path: Path) -> Scan:
+    return Scan(problem="missing", message=f"{path}: no such file")
+
+
 def _kept(shards: FeatureShards) -> dict[bytes, NDArray[np.uint8]]:
     """Return the thumbnails in the cache by the SHA-256 of their files."""
     found: dict[bytes, NDArray[np.uint8]] = {}
@@ -85,7 +112,7 @@ def _kept(shards: FeatureShards) -> dict[bytes, NDArray[np.uint8]]:
 def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> Scan:
     """Scan one file; its thumbnail is taken from ``kept`` if its content is there."""
     if not path.is_file():
-        return Scan(problem="missing", message=f"{path}: no such file")
+        return _missing(path)
     digest = ""
     try:
         digest = sha256_file(path)

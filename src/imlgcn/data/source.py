@@ -20,7 +20,7 @@ class DataSource:
     Attributes:
         path: a CSV, JSON, folder or zip, or ``openclipart``; of data in Python, its description.
         reader, variant, delimiter, images, fields, image_column, label_columns, split_column,
-            group_column, sheet, label_names, minus_one, present_above: as for
+            group_column, sheet, label_names, minus_one, present_above, no_label: as for
             :func:`imlgcn.data.dataset.load_dataset`; one folder or column may be given as a string.
         held: data in Python instead of a path, as :func:`imlgcn.data.dataset.load_dataset` takes.
     """
@@ -39,6 +39,7 @@ class DataSource:
     label_names: str | tuple[str, ...] | None = None
     minus_one: str | None = None
     present_above: float | None = None
+    no_label: tuple[str, ...] = ()
     held: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,8 +93,9 @@ class DataSource:
 
 
 IN_PYTHON = "data_in_python"  # the key of config.yaml that says in words what was held in Python
-SEVERAL = ("images", "fields", "label_columns")
+SEVERAL = ("images", "fields", "label_columns", "no_label")
 HOW = (
     *("reader", "variant", "delimiter", "images", "fields", "image_column", "label_columns"),
     *("split_column", "group_column", "sheet", "label_names", "minus_one", "present_above"),
+    "no_label",
 )

@@ -28,7 +28,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
 from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
-from imlgcn.data.formats.delimiters import LABEL_DELIMITERS
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
@@ -192,12 +192,9 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
     more = {"split": [record.split or "" for record in dataset.records]}
     if any(record.group for record in dataset.records):
         more["group"] = [record.group or "" for record in dataset.records]
-    if _fits_one_column(dataset):
+    if (cells := _in_one_column(dataset)) is not None:
         names: tuple[str, ...] = ("labels",)
-        rows = [
-            [";".join([*record.labels, *(f"?{name}" for name in record.unknown)])]
-            for record in dataset.records
-        ]
+        rows = [[cell] for cell in cells]
         columns = dict.fromkeys(name for record in dataset.records for name in record.fields)
         for column in (name for name in columns if name.lower() not in COLUMNS):
             more[column] = [record.fields.get(column, "") for record in dataset.records]
@@ -250,13 +247,25 @@ def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tupl
     return dataset.with_splits(splits), sum(kept is not None for kept in found)
 
 
-def _fits_one_column(dataset: Dataset) -> bool:
-    plain = not any(
-        name.startswith("?") or any(mark in name for mark in LABEL_DELIMITERS)
-        for name in dataset.names
+def _in_one_column(dataset: Dataset) -> list[str] | None:
+    """Return the labels of each image in a cell; None if they would be read back otherwise."""
+    if any(record.absent is not None for record in dataset.records):
+        return None
+    if not (dataset.targets != 0).any(axis=0).all():
+        return None
+    cells = [
+        ";".join([*record.labels, *(f"?{name}" for name in record.unknown)])
+        for record in dataset.records
+    ]
+    try:
+        read = split_cells([cell.strip() for cell in cells]).rows
+    except InputError:
+        return None
+    same = all(
+        set(present) == set(record.labels) and set(unknown) == set(record.unknown)
+        for record, (present, unknown) in zip(dataset.records, read, strict=True)
     )
-    rest_absent = all(record.absent is None for record in dataset.records)
-    return plain and rest_absent and bool((dataset.targets != 0).any(axis=0).all())
+    return cells if same else None
 
 
 def _own_columns(dataset: Dataset) -> tuple[str, ...]:

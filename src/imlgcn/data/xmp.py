@@ -24,6 +24,8 @@ DIGIKAM = "http://www.digikam.org/ns/1.0/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 CONTAINERS = ("Bag", "Seq", "Alt")
 SUFFIXES = (".xmp", ".XMP")
+# "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
+IMAGE_FORMS = ("", *sorted(form for s in IMAGE_SUFFIXES for form in (s, s.upper())))
 MAX_DEPTH = 100  # of nested elements, about ten times what photo managers write
 HIERARCHIES = (  # lists of keywords below others: namespace, name, and what separates the levels
     (DIGIKAM, "TagsList", "/"),
@@ -47,17 +49,20 @@ def sidecars_of(image: Path) -> list[Path]:
 
     A ``photo.xmp`` is no image's if two images have that name (``photo.jpg`` and ``photo.png``).
     """
-    own = [image.with_name(image.name + suffix) for suffix in SUFFIXES]
-    found = [path for path in own if os.path.lexists(path)][:1]
-    shared = [path for suffix in SUFFIXES if os.path.lexists(path := image.with_suffix(suffix))]
-    return found + ([] if not shared or _shares_its_stem(image) else shared[:1])
+    whole, bare = str(image), str(image.with_suffix(""))
+    own = [whole + suffix for suffix in SUFFIXES if os.path.lexists(whole + suffix)]
+    shared = [bare + suffix for suffix in SUFFIXES if os.path.lexists(bare + suffix)]
+    if shared and _shares_its_stem(whole, bare):
+        shared = []
+    return [Path(path) for path in (*own[:1], *shared[:1])]
 
 
-def _shares_its_stem(image: Path) -> bool:
+def _shares_its_stem(image: str, bare: str) -> bool:
     """Look for a second image by name: a folder may be too large to list for every image."""
-    # "" as photo.jpg.xmp belongs to photo.jpg, not to photo.jpg.png
-    names = {image.with_suffix(form) for s in ("", *IMAGE_SUFFIXES) for form in (s, s.upper())}
-    return any(name.is_file() and not name.samefile(image) for name in names)
+    return any(
+        os.path.isfile(bare + suffix) and not os.path.samefile(bare + suffix, image)
+        for suffix in IMAGE_FORMS
+    )
 
 
 def read_keywords(xmp: bytes) -> Keywords:

@@ -5,6 +5,7 @@ Shapes: B batch, S input size, L labels.
 
 from __future__ import annotations
 
+import mmap
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.engines.base import batch_of, cores, map_kind_of
+
+# a tensor whose values are elsewhere: the entry "location" of TensorProto.external_data, as encoded
+ELSEWHERE = b"\x0a\x08location\x12"
 
 
 class OnnxEngine:
@@ -35,6 +39,7 @@ class OnnxEngine:
         # spinning threads would take the cores from those that decode
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        _refuse_other_files(path)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -77,3 +82,17 @@ class OnnxEngine:
         elif known is not None:
             raise InputError("this network cannot use known labels; leave them out")
         return inputs
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a file that has the runtime open others, which could be any on this machine."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as model:
+            found = model.find(ELSEWHERE) >= 0
+    except (OSError, ValueError) as error:  # ValueError: it is empty
+        raise InputError(f"ONNX Runtime cannot run {path}: {error}") from None
+    if found:
+        raise InputError(
+            f"{path} keeps weights in another file, which is not opened; export it in one file, as "
+            "`imlgcn export` does"
+        )

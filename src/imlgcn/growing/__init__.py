@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imlgcn.growing.edit import merge_labels, remove_labels, rename_label
     from imlgcn.growing.history import Change, changes, undo
     from imlgcn.growing.pool import NewLabel
+    from imlgcn.growing.table import use_label_table
     from imlgcn.growing.tagger import Tagger
     from imlgcn.growing.words import sentence
 
@@ -35,6 +36,7 @@ _HOMES = {
     "rename_label": "edit",
     "sentence": "words",
     "undo": "history",
+    "use_label_table": "table",
     "write_questions": "ask",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "rename_label",
     "sentence",
     "undo",
+    "use_label_table",
     "write_questions",
 ]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.growing.state import State, write_state
 from imlgcn.progress import SILENT, Progress
@@ -14,13 +17,17 @@ def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
 
     One that disagrees with the network is left out, and that is said.
     """
-    exported = state.info.sha256
     tagger = write_state(state, what)
+    return export_again(tagger.path, state.info.sha256, progress)
+
+
+def export_again(path: Path, exported: Collection[str], progress: Progress = SILENT) -> Tagger:
+    """Write the files that were ``exported`` into a tagger's folder anew; return the tagger."""
     for format, facts in FORMATS.items():
         if exported_name(facts.suffix) not in exported:
             continue
         try:
-            export(tagger.path, format, progress=progress)
+            export(path, format, progress=progress)
         except ExportRefused as refused:
             progress.say(f"{exported_name(facts.suffix)} is left out: {refused}")
-    return Tagger.load(tagger.path)
+    return Tagger.load(path)

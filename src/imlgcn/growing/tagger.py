@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger.info import read_info
 from imlgcn.tagger.tagger import Tagger as FixedTagger
 
 if TYPE_CHECKING:
+    from imlgcn.exporting import Exported
     from imlgcn.growing.add import Added
     from imlgcn.growing.history import Change
 
@@ -61,6 +63,21 @@ class Tagger(FixedTagger):
         _, (added,) = add_labels(self.path, [label], share=share, progress=progress)
         self._open_again()
         return added
+
+    def export(
+        self, format: str = "onnx", out: str | Path | None = None, **options: Any
+    ) -> Exported:
+        """Write the tagger as one file; ``options`` as for :func:`imlgcn.export`.
+
+        Raises:
+            InputError, ExportRefused: as there; nothing is written.
+        """
+        from imlgcn.exporting import export
+
+        exported = export(self, format, out, **options)
+        if exported.path.parent.samefile(self.path):  # its model.json names the file now
+            self.info, self._in_process = read_info(self.path), None
+        return exported
 
     def remove_label(self, *names: str) -> None:
         """Take labels out; as :func:`imlgcn.growing.remove_labels`."""

@@ -1,7 +1,8 @@
 """The label names of public data sets, in the orders that checkpoints use.
 
 COCO: the 80 categories of https://cocodataset.org by category id (1 to 90, with gaps); VOC: the 20
-classes of http://host.robots.ox.ac.uk/pascal/VOC/, alphabetical.
+classes of http://host.robots.ox.ac.uk/pascal/VOC/, alphabetical; WIDER Attribute: the 14 attributes
+in the order and spelling of CSRA's code.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ VOC = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
+WIDER = (
+    *("Male", "longHair", "sunglass", "Hat", "Tshiirt", "longSleeve", "formal", "shorts", "jeans"),
+    *("longPants", "skirt", "faceMask", "logo", "stripe"),
+)
 VG500 = tuple(f"category {number}" for number in range(500))  # no names were ever published
 
-NAMES = {"coco": COCO, "voc": VOC, "vg500": VG500}
+NAMES = {"coco": COCO, "voc": VOC, "vg500": VG500, "wider": WIDER}
 
 
 def label_names(which: str | Path, *, alphabetical: bool = False) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from imlgcn.metrics.inputs import check_inputs
 from imlgcn.metrics.ranking import PROTOCOLS, average_precision
 
 TOP_K = 3
+FLAT = 16.0  # logits beyond it, where the sigmoid is all but 0 or 1
 SIX = ("OP", "OR", "OF1", "CP", "CR", "CF1")  # in the order of ML-GCN's code
 Unknown = Literal["left_out", "absent"]
 
@@ -73,6 +74,17 @@ PUBLISHED: dict[str, PublishedProtocol] = {
         empty_ap="nan",
         unknown_ap="left_out",
         unknown_f1="left_out",
+        unpredicted_as_one=True,
+        top3_ties="first",  # arbitrary in its code
+    ),
+    "csra_wider": PublishedProtocol(
+        paper="CSRA on WIDER Attribute (Zhu and Wu, ICCV 2021)",
+        source="Kevinz-code/CSRA@f60da0f7f7252082f5e8d6c693a91fdd889d1e39",
+        scores="probabilities",
+        average_precision="rank",
+        empty_ap="nan",
+        unknown_ap="left_out",
+        unknown_f1="absent",  # "unspecified" is left out of its average precision only
         unpredicted_as_one=True,
         top3_ties="first",  # arbitrary in its code
     ),
@@ -166,15 +178,40 @@ def get_published(name: str) -> PublishedProtocol:
 def raw_probabilities(logits: ArrayLike, protocol: str) -> NDArray[np.floating]:
     """Return sigmoid(logits) in the precision of what the paper's code ranks.
 
-    Codes that rank probabilities do so in float32, where high logits tie; for those that rank
-    logits the float64 sigmoid keeps float32 logits below 23 distinct.
+    Codes that rank probabilities do so in float32, where high logits tie. For those that rank
+    logits, different logits have different probabilities, in their order: where the sigmoid of
+    float64 is 1 (above 36) or 0 (below -745), the next smaller or larger number stands for it.
 
     >>> raw_probabilities([[20.0, 20.5]], "csra")[0].tolist()
     [1.0, 1.0]
+    >>> low, high = raw_probabilities([[40.0, 50.0]], "ml_gcn")[0].tolist()
+    >>> low < high == 1.0
+    True
     """
     probabilities = sigmoid(logits)
-    ranked = get_published(protocol).scores
-    return probabilities.astype(np.float32) if ranked == "probabilities" else probabilities
+    if get_published(protocol).scores == "probabilities":
+        return probabilities.astype(np.float32)
+    return _without_new_ties(np.asarray(logits), probabilities)
+
+
+def _without_new_ties(
+    logits: NDArray[np.floating], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probabilities with those that tie although their logits differ moved apart.
+
+    By steps of the smallest size: the bits of a positive float are an integer in its order.
+    """
+    low = np.exp(np.minimum(logits, 0), dtype=np.float64)
+    found = np.where(logits < -FLAT, low / (1 + low), probabilities)  # as exact as a float can be
+    for side, sign in ((logits > FLAT, -1), (logits < -FLAT, 1)):
+        values, first, place = np.unique(logits[side], return_index=True, return_inverse=True)
+        if not len(values):
+            continue
+        bits = sign * found[side][first].view(np.int64)[::sign]  # from the end inwards
+        steps = np.arange(len(values))
+        apart = (np.maximum.accumulate(bits - steps) + steps) * sign
+        found[side] = apart[::sign].view(np.float64)[place]
+    return found
 
 
 def score_published(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,39 +18,44 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.config import InputError
+from imlgcn.models.containers import AVERAGED, RAW, StateDict, Weights, find_weights
 
-StateDict = dict[str, Tensor]
+NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
 SHOWN = 5  # entries of each kind of difference: all fit on one screen
 
 
 def read_state_dict(path: Path | str) -> StateDict:
     """Return the tensors of a safetensors file or a PyTorch checkpoint: see `read_checkpoint`."""
-    return read_checkpoint(path)[0]
+    return read_checkpoint(path)[0].state
 
 
-def read_checkpoint(path: Path | str) -> tuple[StateDict, Mapping[str, Any]]:
+def read_checkpoint(
+    path: Path | str, *, averaged: bool = False
+) -> tuple[Weights, Mapping[str, Any]]:
     """Return the tensors of a file, and what else it holds (epoch, label names, ...).
 
-    Entries under ``state_dict`` or ``model`` are unpacked, and a ``module.`` prefix removed.
+    They are found under the usual keys and without the prefixes of wrappers:
+    :func:`imlgcn.models.containers.find_weights`, which explains ``averaged``.
 
     Raises:
-        InputError: no such file, a damaged one, pickled code in it, or no tensors.
+        InputError: no such file, a damaged one, pickled code in it, no tensors, or none that are
+            averaged.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no weights file {path}; give the path of a .safetensors or .pth file")
     content: object = _read(path)
     beside: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
-    for key in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = content.items() if isinstance(content, Mapping) else ()
-    state = {str(key).removeprefix("module."): v for key, v in tensors if isinstance(v, Tensor)}
-    if not state:
+    try:
+        weights = find_weights(content, averaged=averaged)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not weights.state:
         raise InputError(
-            f"{path} holds no weights; expected a state dict, or one under 'state_dict'"
+            f"{path} holds no weights; expected a state dict, or one under "
+            f"{', '.join(map(repr, RAW))} or {', '.join(map(repr, AVERAGED))}"
         )
-    return state, beside
+    return weights, beside
 
 
 def _read(path: Path) -> object:
@@ -59,7 +65,7 @@ def _read(path: Path) -> object:
         if path.suffix == ".safetensors":
             return load_safetensors(path)
         with torch.serialization.safe_globals(_plain_values()):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _load(path)
     except Exception as error:  # on garbage the readers raise all kinds of errors
         if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
             raise InputError(
@@ -72,6 +78,16 @@ def _read(path: Path) -> object:
         ) from error
 
 
+def _load(path: Path) -> object:
+    """Return the content of a checkpoint, whose strings may be those of Python 2.
+
+    These are bytes: names, and the eight bytes of a number. Latin-1 has a character for each.
+    """
+    with warnings.catch_warnings():  # torch says that weights_only ignores `encoding`: it does not
+        warnings.filterwarnings("ignore", "pickle_load_args", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True, encoding="latin1")
+
+
 def _plain_values() -> list[Any]:
     """Return the types that published checkpoints hold besides tensors: mAP, arguments.
 
@@ -79,7 +95,7 @@ def _plain_values() -> list[Any]:
     """
     scalar = np.float64(0).__reduce__()[0]
     names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-    kinds = {type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")}
+    kinds = {type(np.dtype(kind)) for kind in NUMBERS}
     return [*((scalar, name) for name in names), np.dtype, *kinds, argparse.Namespace]
 
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from imlgcn.config import InputError
 from imlgcn.files import sha256_file
-from imlgcn.models.checkpoint_files import StateDict, first_line, load_strictly, read_state_dict
+from imlgcn.models.checkpoint_files import first_line, load_strictly, read_state_dict
+from imlgcn.models.containers import StateDict
 
 T = TypeVar("T")
 

@@ -1,11 +1,12 @@
 """The backbone of a published checkpoint: its entries, and which network they belong to.
 
-It is a ResNet under torchvision's names or a TResNet in the original MIIL layout; timm loads
-both (:func:`imlgcn.models.weights.load_backbone`).
+It is a ResNet under torchvision's names, a TResNet in the original MIIL layout or a vision
+transformer under timm's names; timm loads all (:func:`imlgcn.models.weights.load_backbone`).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 
@@ -27,9 +28,17 @@ RESNETS = {  # whether blocks are bottlenecks, and blocks of the four stages
     (True, (3, 4, 23, 3)): "resnet101",
     (True, (3, 8, 36, 3)): "resnet152",
 }
+# width, blocks and tokens of a vision transformer, whose entries are timm's own
+TRANSFORMERS = {
+    (768, 12, 197): "vit_base_patch16_224",
+    (1024, 24, 197): "vit_large_patch16_224",
+}
 # ML-GCN numbers the modules of a ResNet: 0 is the first convolution, 4 the first stage
 COUNTED = {"0.": "conv1.", "1.": "bn1."} | {f"{i + 3}.": f"layer{i}." for i in range(1, 5)}
+LAYER = re.compile(r"blocks\.(\d+)\.")
 BLOCK = re.compile(r"(?:body\.)?layer([1-4])\.(\d+)\.")
+
+POSITIONS = "pos_embed"  # (1, N, D) of a vision transformer: a class token, then patches
 
 Select = Callable[[State], dict[str, Tensor]]
 
@@ -68,11 +77,23 @@ def _renamed(key: str, starts: Mapping[str, str]) -> str:
     return starts.get(start, "") + key.removeprefix(start)
 
 
+def native_size(entries: State) -> int | None:
+    """Return the input size that a vision transformer was trained at; None for other networks."""
+    if POSITIONS not in entries:
+        return None
+    side = math.isqrt(entries[POSITIONS].shape[1] - 1)
+    return side * int(entries["patch_embed.proj.weight"].shape[-1])
+
+
 def recognize(entries: State) -> str | None:
     """Return timm's name of the network that has these entries, or None.
 
     Stages and blocks are counted; missing or extra entries are reported on loading.
     """
+    if POSITIONS in entries:
+        blocks_of_it = {match[1] for key in entries if (match := LAYER.match(key))}
+        _, tokens, width = entries[POSITIONS].shape
+        return TRANSFORMERS.get((width, len(blocks_of_it), tokens))
     counted: dict[int, set[int]] = {}
     for key in entries:
         if match := BLOCK.match(key):

@@ -10,22 +10,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from imlgcn.config import ImageSettings, InputError, train_settings, unknown_name
 from imlgcn.files import sha256_file
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.embeddings import FloatArray
 from imlgcn.labels.known_names import NAMES, label_names
-from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.numbers import plural
+from imlgcn.official.arrays import read_array, read_vectors
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, save_tagger
-from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo, library_versions
+from imlgcn.tagger.info import KnownSettings, LabelCalibration, Part, TaggerInfo, library_versions
 
 if TYPE_CHECKING:
     from imlgcn.models import Backbone, Head, MultiLabelClassifier
-    from imlgcn.models.checkpoint_files import StateDict
+    from imlgcn.models.containers import StateDict, Weights
     from imlgcn.official.sources import Source
 
 
@@ -40,6 +37,8 @@ def import_checkpoint(
     words: str | Path | None = None,
     graph: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    ema: bool = False,
+    label_masking: bool | None = None,
     replace: bool = False,
     progress: Progress = SILENT,
 ) -> Tagger:
@@ -58,6 +57,9 @@ def import_checkpoint(
             file, a text encoder's vectors by name, or a ``.npy`` ``(L, D)`` in the labels' order.
         graph: SSGRL's matrix of P(j|i), a ``.npy`` ``(L, L)``.
         options: head options that are in no checkpoint, such as CSRA's ``lam``.
+        ema: take the weights averaged over training steps, where the file holds both.
+        label_masking: whether C-Tran was trained with known labels as an input, as published. None
+            asks where its entries look as if it was not.
         replace: write into a tagger folder that exists.
         progress: receives notes.
 
@@ -74,8 +76,9 @@ def import_checkpoint(
     if source not in SOURCES:
         raise unknown_name("published system", source, SOURCES)
     chosen, file, out = SOURCES[source], Path(file), Path(out)
-    state, beside = read_checkpoint(file)
-    converted = _convert(state, source, file)
+    weights, beside = read_checkpoint(file, averaged=ema)
+    state = weights.state
+    converted = _convert(state, source, file, label_masking)
     names = _names(data_names, beside, chosen)
     _check_count(names, converted, chosen, file)
     given = {"words": words, "graph": graph}
@@ -83,32 +86,45 @@ def import_checkpoint(
         raise InputError(f"a checkpoint of {source} needs {' and '.join(missing)}")
     context = LabelContext.named(names)
     if words is not None:
-        context = context.with_embeddings(words=_vectors(Path(words), names, progress))
+        context = context.with_embeddings(words=read_vectors(Path(words), names, progress))
     if graph is not None:
-        converted["adjacency"] = torch.from_numpy(_read_array(Path(graph), (len(names),) * 2))
-    network = _backbone(chosen, state, file, backbone, size)
+        converted["adjacency"] = torch.from_numpy(read_array(Path(graph), (len(names),) * 2))
+    network = _backbone(chosen, state, file, backbone, size, str(data_names))
     settings = {**chosen.options(state), **(options or {})}
     head = _head(chosen, settings, network, context, converted, file)
     classifier = MultiLabelClassifier(network, head)
-    tagger = _save(out, classifier, context, chosen, settings, _origin(source, file), replace)
+    origin = _origin(source, file) | ({"weights": weights.key} if weights.key else {})
+    blind = source == "c_tran" and label_masking is False
+    tagger = _save(out, classifier, context, chosen, settings, origin, replace, blind=blind)
     progress.say(
-        f"{source}: {network.name}, {plural(len(names), 'label')}, input {size or chosen.size} "
-        "pixels"
+        f"{source}: {network.name}, {plural(len(names), 'label')}, input "
+        f"{network.image_settings.size} pixels"
     )
+    _say_which(weights, progress, ema=ema)
     if chosen.note:
         progress.say(f"note: {chosen.note}")
     return tagger
 
 
-def _convert(state: StateDict, source: str, file: Path) -> StateDict:
+def _say_which(weights: Weights, progress: Progress, *, ema: bool) -> None:
+    if weights.other:
+        how = "without ema=True they are taken" if ema else "ema=True takes them"
+        progress.say(f"weights: {weights.key}; the file holds {weights.other} as well ({how})")
+
+
+def _convert(state: StateDict, source: str, file: Path, label_masking: bool | None) -> StateDict:
+    from imlgcn.official.convert import c_tran
     from imlgcn.official.sources import SOURCES, systems_of
 
+    if source != "c_tran" and label_masking is not None:
+        raise InputError(f"label_masking= is for c_tran; leave it out for {source}")
     try:
-        return SOURCES[source].convert(state)
+        converted = SOURCES[source].convert(state)
     except InputError as error:
         others = " or ".join(f"source={name!r}" for name in systems_of(state))
         hint = f"; its entries look like {others}" if others else ""
         raise InputError(f"{file}: {error}{hint}") from error
+    return c_tran.with_masking(converted, label_masking) if source == "c_tran" else converted
 
 
 def _names(given: str | Path | None, beside: Mapping[str, Any], source: Source) -> tuple[str, ...]:
@@ -135,44 +151,17 @@ def _check_count(names: Sequence[str], converted: StateDict, source: Source, fil
         )
 
 
-def _vectors(path: Path, names: Sequence[str], progress: Progress) -> FloatArray:
-    """Return the label vectors (L, D): an array in the labels' order, or matched by name."""
-    if path.suffix.lower() == ".npy":
-        return _read_array(path, (len(names), None))
-    vectors, missing = word_embeddings(names, path, progress=progress)
-    if missing:
-        progress.say(
-            f"no word vector for: {', '.join(missing)} (replaced by the mean of the others)"
-        )
-    return vectors
-
-
-def _read_array(path: Path, shape: tuple[int | None, ...]) -> FloatArray:
-    wanted = " x ".join("D" if side is None else str(side) for side in shape)
-    if not path.is_file():
-        raise InputError(f"no file {path}; expected a .npy array, {wanted}")
-    try:
-        array = np.load(path, allow_pickle=False)
-        numbers: FloatArray = np.array(array, np.float32)
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise InputError(
-            f"{path} is not a .npy file of numbers ({error}); convert a pickled array with "
-            "numpy.save"
-        ) from error
-    fits = len(shape) == numbers.ndim and all(
-        side in (None, found) for side, found in zip(shape, numbers.shape, strict=True)
-    )
-    if not fits or not np.isfinite(numbers).all():
-        raise InputError(f"{path} must hold finite numbers, {wanted}; its shape is {numbers.shape}")
-    return numbers
-
-
 def _backbone(
-    source: Source, state: StateDict, file: Path, name: str | None, size: int | None
+    source: Source,
+    state: StateDict,
+    file: Path,
+    name: str | None,
+    size: int | None,
+    data_names: str,
 ) -> Backbone:
     from imlgcn.models import create_backbone
     from imlgcn.models.weights import load_backbone
-    from imlgcn.official.backbones import recognize
+    from imlgcn.official.backbones import native_size, recognize
     from imlgcn.official.sources import UNIT
 
     entries = source.backbone(state)
@@ -184,12 +173,14 @@ def _backbone(
             "beside the head: "
             f"{some}); if timm has it, give backbone="
         )
-    network = create_backbone(found, pretrained=False, size=size or source.size)
+    side = size or native_size(entries) or source.size
+    network = create_backbone(found, pretrained=False, size=side)
     load_backbone(network.model, entries, file)
     network.weights_id = f"file:{sha256_file(file)}"
     mean, std = UNIT if found.startswith("tresnet") else source.normalization
+    mean, std = source.normalization_of.get(data_names, (mean, std))
     network.image_settings = ImageSettings(
-        size=size or source.size, mean=mean, std=std, interpolation="bilinear", fit="squash"
+        size=side, mean=mean, std=std, interpolation="bilinear", fit="squash"
     )
     return network
 
@@ -227,7 +218,10 @@ def _save(
     options: Mapping[str, Any],
     origin: dict[str, str],
     replace: bool,
+    *,
+    blind: bool,
 ) -> Tagger:
+    """Write the tagger; a ``blind`` head does not use known labels although it takes them."""
     from imlgcn.models import head_options
     from imlgcn.training.label_table import choose_label_table, write_run_table
     from imlgcn.training.output import close_run_folder, open_run_folder
@@ -246,6 +240,7 @@ def _save(
             operating_point=str(source.threshold),
             positives=[0] * L,
         ),
+        known=KnownSettings(by="counts") if blind else None,
         versions=library_versions(),
         origin=origin,
     )

@@ -18,6 +18,7 @@ from imlgcn.official.convert import asl, c_tran, csra, ml_decoder, ml_gcn, query
 from imlgcn.official.entries import State
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # pixels from -1 to 1
 UNIT = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels from 0 to 1 as they are
 
 Triple = tuple[float, float, float]
@@ -35,6 +36,7 @@ class Source:
         count: entry and axis of our state dict that has one element for each label.
         size: network input size in pixels in the published evaluation.
         normalization: mean and std of the input of a ResNet; a TResNet takes 0 to 1 as it is.
+        normalization_of: where it is another one: data set -> mean and std.
         alphabetical: labels of a data set are in alphabetical order, not by its ids.
         threshold: on the sigmoid, in the published code.
         needs: inputs that no checkpoint of it holds: argument of the import -> description.
@@ -50,6 +52,7 @@ class Source:
     count: tuple[str, int]
     size: int
     normalization: tuple[Triple, Triple] = IMAGENET
+    normalization_of: Mapping[str, tuple[Triple, Triple]] = field(default_factory=dict)
     alphabetical: bool = False
     threshold: float = 0.5
     needs: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +135,9 @@ SOURCES = {
         ("weight", 1),
         size=448,
         normalization=UNIT,
-        note="lambda is in no file: 0.5 as published for COCO (VOC 2007: options.lam=0.1)",
+        normalization_of={"wider": HALF},
+        note="lambda is in no file: as published for COCO, 0.5, or of a vision transformer, 0.3 "
+        "(a ResNet on VOC 2007: options.lam=0.1)",
     ),
 }
 

@@ -1,7 +1,16 @@
 """Tags for many images: files, folders and patterns in, rows to a stream or a file out."""
 
 from imlgcn.prediction.paths import expand_paths
+from imlgcn.prediction.results import ImageTags, Predictions, PredictSummary
 from imlgcn.prediction.rows import Row
-from imlgcn.prediction.run import PredictSummary, predict, predict_rows
+from imlgcn.prediction.run import predict, predict_rows
 
-__all__ = ["PredictSummary", "Row", "expand_paths", "predict", "predict_rows"]
+__all__ = [
+    "ImageTags",
+    "PredictSummary",
+    "Predictions",
+    "Row",
+    "expand_paths",
+    "predict",
+    "predict_rows",
+]

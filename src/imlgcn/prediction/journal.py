@@ -69,7 +69,8 @@ class Journal:
             if file.readline() != header:
                 raise InputError(
                     f"{self.path} was left by a run with other settings (tagger, engine, "
-                    "threshold=, known=, known_from=, label_table= or all_labels=): repeat that "
+                    "threshold=, top_k=, at_least=, at_most=, known=, known_from=, label_table= or "
+                    "all_labels=): repeat that "
                     "run with resume=True, or leave resume= out to start anew"
                 )
             end = file.tell()
@@ -104,7 +105,8 @@ class Journal:
         if name in self._found:  # noted by the earlier run
             self._found.remove(name)
         elif error is None:
-            tags = [row[1:] if row.name else row[1:4] for row in rows if row.label]
+            has_more = any(row.name or row.tag is not None for row in rows)
+            tags = [row[1:] if has_more else row[1:4] for row in rows if row.label]
             self._writer.write(json.dumps([name, tags, _state(name)]).encode() + b"\n")
             self._writer.flush()
             self.count += 1

@@ -29,7 +29,7 @@ from imlgcn.data.formats.csv import (
     label_columns,
     read_table,
 )
-from imlgcn.data.formats.delimiters import choose_delimiter, parse_labels
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:
@@ -137,11 +137,11 @@ def _known(table: Table) -> Iterator[Mapping[str, int]]:
         return
     lists = [(column, value) for column, value in ((labels, 1), (absent, 0)) if column is not None]
     cells = [table.rows[row][column] for row in range(len(table.rows)) for column, _ in lists]
-    delimiter = choose_delimiter(cells, f"{table.path}: ")
-    for row, cells in enumerate(table.rows):
+    parts = split_cells(cells, where=lambda cell: table.at(cell // len(lists))).rows
+    for row in range(len(table.rows)):
         said: dict[str, int] = {}
-        for column, value in lists:
-            for label in parse_labels(cells[column], delimiter, table.at(row))[0]:
+        for cell, (_, value) in enumerate(lists, row * len(lists)):
+            for label in parts[cell][0]:
                 if said.setdefault(label, value) != value:
                     raise InputError(f"{table.at(row)}{label!r} is both present and absent")
         yield said

@@ -59,10 +59,16 @@ def check_output(path: Path) -> None:
         raise InputError(f"{path} is a folder; give the name of a file in it")
 
 
-def columns_for(table: LabelTable, *, all_labels: bool) -> tuple[str, ...]:
-    """Return the columns of a file of rows that a tagger with this label table makes."""
+def columns_for(
+    table: LabelTable, *, all_labels: bool, are_bounded: bool = False
+) -> tuple[str, ...]:
+    """Return the columns of a file of rows that a tagger with this label table makes.
+
+    ``are_bounded``: the number of tags has bounds, so that thresholds alone do not decide.
+    """
     names = ("name",) if table.has_names else ()
-    return (*COLUMNS, *names, *(("tag",) if all_labels and table.decides else ()))
+    decides = table.decides or are_bounded
+    return (*COLUMNS, *names, *(("tag",) if all_labels and decides else ()))
 
 
 @contextmanager

@@ -1,47 +1,79 @@
-"""Predict many images: rows to a file or a stream, sidecars, pre-annotations, and a summary."""
+"""Predict many images: their tags one by one, or rows to a file, sidecars, pre-annotations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack, overload
 
 from imlgcn.config import InputError
+from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.files import sha256_file
+from imlgcn.prediction.images import count_of, named_images
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
 from imlgcn.prediction.known import KnownTable
 from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
+from imlgcn.prediction.results import Predictions, PredictSummary, Total
 from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
-from imlgcn.prediction.stream import Item, RowMaker, stream_rows
-from imlgcn.prediction.xmp import write_sidecar
+from imlgcn.prediction.stream import DIGITS, Item, RowMaker, stream_rows
 from imlgcn.progress import SILENT, Progress
+from imlgcn.tagger.choice import TagBounds
 
 if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
+    from imlgcn.tagger.thresholds import Threshold
 
-SHOWN_ERRORS = 5
+
+class _Options(TypedDict, total=False):
+    threshold: Threshold | None
+    top_k: int | None
+    at_least: int | None
+    at_most: int | None
+    known: Mapping[str, int] | None
+    known_from: str | Path | None
+    all_labels: bool
+    batch_size: int | None
+    workers: int | None
+    progress: Progress
 
 
-class PredictSummary(NamedTuple):
-    """The counts of one run."""
+class _Files(_Options, total=False):
+    out: str | Path | TextIO | None
+    overwrite: bool
+    resume: bool
+    xmp: bool
+    label_studio: str | Path | None
 
-    images: int  # all of them, failed ones included
-    failed: int
-    tags: int  # labels at or above their threshold
-    untagged: int  # images that were read and got no tag
-    errors: tuple[str, ...]  # the first few, each with the name of its file
-    sidecars: int = 0  # created or changed
-    sidecars_failed: int = 0
+
+@overload
+def predict(  # without a file among the options
+    tagger: Tagger | str | Path,
+    images: ImageLike | Iterable[ImageLike],
+    **options: Unpack[_Options],
+) -> Predictions: ...
+
+
+@overload
+def predict(
+    tagger: Tagger | str | Path,
+    images: ImageLike | Iterable[ImageLike],
+    **options: Unpack[_Files],
+) -> PredictSummary: ...
 
 
 def predict(
-    tagger: Tagger,
-    paths: Sequence[str | Path],
+    tagger: Tagger | str | Path,
+    images: ImageLike | Iterable[ImageLike],
     *,
     out: str | Path | TextIO | None = None,
-    threshold: str | None = None,
+    overwrite: bool = False,
+    threshold: Threshold | None = None,
+    top_k: int | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
     known: Mapping[str, int] | None = None,
     known_from: str | Path | None = None,
     all_labels: bool = False,
@@ -51,53 +83,83 @@ def predict(
     batch_size: int | None = None,
     workers: int | None = None,
     progress: Progress = SILENT,
-) -> PredictSummary:
-    """Write the rows of the images ``paths`` to ``out`` and return their counts.
-
-    The other arguments are as in `predict_rows`.
+) -> Predictions | PredictSummary:
+    """Tag many images with all cores; a file that cannot be read never ends the run.
 
     Args:
-        known_from: a table of known labels of each image (`imlgcn.prediction.known`); what it says
-            of an image goes before ``known``, which is of all.
+        tagger: a tagger, or the path of one.
+        images: a folder, a pattern such as ``"photos/*.jpg"``, a ``.csv`` with a column of images,
+            or an image in any form that :mod:`imlgcn.data.image_input` takes; or a list, tuple or
+            generator of these.
         out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, which appears when it is
             complete, or an open text stream, which gets JSON lines.
+        overwrite: replace a file that is there already.
+        threshold: as for :meth:`imlgcn.Tagger.thresholds_for`.
+        top_k, at_least, at_most: as for :class:`imlgcn.tagger.choice.TagBounds`.
+        known: labels that are known of all images: 1 present, 0 absent.
+        known_from: a table of known labels of each image (`imlgcn.prediction.known`); what it says
+            of an image goes before ``known``, which is of all.
+        all_labels: every label that is shown, not only tags.
         resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
             the finished file is the one that run would have written.
         xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
         label_studio: a ``.json`` to write pre-annotations to (`imlgcn.prediction.label_studio`).
+        batch_size, workers: as for `predict_rows`.
+        progress: receives bars and messages.
+
+    Returns:
+        With ``out``, ``xmp`` or ``label_studio``, the counts when all is written. Else an iterator
+        of the tags of each image, in order, which tags as it is read.
 
     Raises:
-        InputError: an option that the tagger or the files do not allow, or another run is writing
-            the same file; before any work is done.
+        InputError: an option that the tagger or the files do not allow, a file that is there, or
+            another run that is writing it; before any work is done.
+        ImageTypeError: something among ``images`` is no image in a form that is accepted.
     """
+    tagger = _loaded(tagger)
     file = Path(out) if isinstance(out, str | Path) else None
-    _check_files(file, label_studio, resume)
-    table = None if known_from is None else KnownTable(Path(known_from), tagger, paths)
-    if table is not None:
+    _check_files(file, label_studio, resume=resume, overwrite=overwrite)
+    named = named_images(images)
+    table: KnownTable | None = None
+    if known_from is not None:
+        named = list(named)
+        table = KnownTable(Path(known_from), tagger, [image.name for image in named])
         progress.say(table.sentence())
+    is_iterated = out is None and not xmp and label_studio is None
     maker = RowMaker(
-        tagger, threshold=threshold, known=known, known_from=table, all_labels=all_labels
+        tagger,
+        threshold=threshold,
+        bounds=TagBounds(top_k=top_k, at_least=at_least, at_most=at_most),
+        known=known,
+        known_from=table,
+        all_labels=all_labels,
+        digits=None if is_iterated else DIGITS,
     )
+    if is_iterated:
+        items: Iterator[Item] = ((name, image, None) for name, image in named)
+        found = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
+        return Predictions(_watched(found, count_of(named), progress))
     total = Total(xmp)
     journal: Journal | None = None
     with ExitStack() as stack:
-        columns = columns_for(tagger.label_table, all_labels=all_labels)
+        are_bounded = maker.bounds.are_set
+        columns = columns_for(tagger.label_table, all_labels=all_labels, are_bounded=are_bounded)
         writers = _open_writers(stack, tagger, out, label_studio, columns)
         if file is not None:
-            told = _told(tagger, known, known_from)
+            told = _told(tagger, maker, known, known_from)
             made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels, *told)
             journal = stack.enter_context(
                 open_journal(file, made_by, resume=resume, progress=progress)
             )
-        items: Iterator[Item] = ((p, journal.find(str(p)) if journal else None) for p in paths)
+        items = ((*image, journal.find(image.name) if journal else None) for image in named)
         rows = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
-        advance = stack.enter_context(progress.bar("Tagging", len(paths)))
-        for found in stack.enter_context(closing(rows)):
+        advance = stack.enter_context(progress.bar("Tagging", count_of(named)))
+        for done in stack.enter_context(closing(rows)):
             if journal is not None:
-                journal.add(found)
+                journal.add(done)
             for write in writers:
-                write(found)
-            total.add(found)
+                write(done)
+            total.add(done)
             advance(1)
     if journal is not None:  # the output has its name now
         journal.path.unlink()
@@ -106,44 +168,78 @@ def predict(
 
 def predict_rows(
     tagger: Tagger,
-    paths: Iterable[str | Path],
+    images: ImageLike | Iterable[ImageLike],
     *,
-    threshold: str | None = None,
+    threshold: Threshold | None = None,
+    top_k: int | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
     known: Mapping[str, int] | None = None,
     all_labels: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
 ) -> Iterator[Row]:
-    """Yield the rows of each image, most probable label first, in the order of ``paths``.
+    """Yield the rows of each image, most probable label first, in the order of ``images``.
 
     Only tags, or every label that is shown with ``all_labels``; an image without any yields one row
-    with an empty label, one that cannot be read a row with ``error``. ``batch_size`` images at a
-    time are decoded and scored by each of ``workers`` threads; by default as many as suit the
-    engine and the machine.
+    with an empty label, one that cannot be read a row with ``error``. A path is one file here: it
+    is `predict` that takes folders. ``batch_size`` images at a time are decoded and scored by each
+    of ``workers`` threads; by default as many as suit the engine and the machine.
 
     Raises:
-        InputError: the tagger does not support the threshold or the known labels.
+        InputError: the tagger does not support the threshold, the bounds or the known labels.
+        ImageTypeError: something among ``images`` is no image in a form that is accepted.
     """
-    maker = RowMaker(tagger, threshold=threshold, known=known, all_labels=all_labels)
-    items: Iterator[Item] = ((path, None) for path in paths)
+    bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
+    maker = RowMaker(tagger, threshold=threshold, bounds=bounds, known=known, all_labels=all_labels)
+    is_image(images)  # what is neither an image nor a collection is refused at once
+    items: Iterator[Item] = (
+        (name_of(image) or f"image {number}", image, None)
+        for number, image in enumerate(each_image(images), 1)
+    )
     return chain.from_iterable(
         stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
     )
 
 
+def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Generator[list[Row]]:
+    with closing(rows), progress.bar("Tagging", total) as advance:
+        for found in rows:
+            yield found
+            advance(1)
+
+
+def _loaded(tagger: Tagger | str | Path) -> Tagger:
+    if not isinstance(tagger, str | Path):
+        return tagger
+    from imlgcn.tagger import Tagger
+
+    return Tagger.load(tagger)
+
+
 def _told(
-    tagger: Tagger, known: Mapping[str, int] | None, known_from: str | Path | None
+    tagger: Tagger,
+    maker: RowMaker,
+    known: Mapping[str, int] | None,
+    known_from: str | Path | None,
 ) -> list[object]:
-    """Return what decides the rows beside ``known``, where anything is known."""
-    if not known and known_from is None:
-        return []
-    settings = tagger.info.known and tagger.info.known.model_dump(mode="json")
-    return [settings, known_from and sha256_file(Path(known_from))]
+    """Return what decides the rows beside thresholds, where anything does."""
+    told: list[object] = []
+    if known or known_from is not None:
+        settings = tagger.info.known and tagger.info.known.model_dump(mode="json")
+        told += [settings, known_from and sha256_file(Path(known_from))]
+    if maker.bounds.are_set:
+        told.append(asdict(maker.bounds))
+    return told
 
 
-def _check_files(out: Path | None, tasks: str | Path | None, resume: bool) -> None:
+def _check_files(
+    out: Path | None, tasks: str | Path | None, *, resume: bool, overwrite: bool
+) -> None:
     if out is not None:
         check_output(out)
+        if not (resume or overwrite) and out.exists() and out.stat().st_size:
+            raise InputError(f"{out} exists; give overwrite=True to replace it, or another out=")
     elif resume:
         raise InputError("resume= continues a file; say which with out=")
     if tasks is not None:
@@ -171,46 +267,3 @@ def _open_writers(
             f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
         ) from None
     return writers
-
-
-class Total:
-    """Counts images and tags, and writes the sidecars where they are wanted."""
-
-    def __init__(self, xmp: bool) -> None:
-        self._xmp = xmp
-        self._images = self._failed = self._tags = self._untagged = 0
-        self._written = self._not_written = 0
-        self._errors: list[str] = []
-
-    def add(self, rows: Sequence[Row]) -> None:
-        """Count one image."""
-        self._images += 1
-        found = sum(row.is_tag for row in rows)
-        self._tags += found
-        if rows[0].error is not None:
-            self._failed += 1
-            self._note(f"{rows[0].image}: {rows[0].error}")
-            return
-        self._untagged += not found
-        if self._xmp:
-            try:
-                self._written += write_sidecar(rows)
-            except (InputError, OSError) as error:
-                self._not_written += 1
-                self._note(str(error))
-
-    def _note(self, error: str) -> None:
-        if len(self._errors) < SHOWN_ERRORS:
-            self._errors.append(error)
-
-    def summary(self) -> PredictSummary:
-        """Return the counts."""
-        return PredictSummary(
-            self._images,
-            self._failed,
-            self._tags,
-            self._untagged,
-            tuple(self._errors),
-            self._written,
-            self._not_written,
-        )

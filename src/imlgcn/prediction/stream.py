@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from pathlib import Path
 from threading import Semaphore
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,18 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
+from imlgcn.data.image_input import ImageLike, ImageTypeError
 from imlgcn.engines.base import cores
 from imlgcn.prediction.rows import Row
+from imlgcn.tagger.choice import TagBounds, TagRule
 
 if TYPE_CHECKING:
     from imlgcn.prediction.known import KnownTable
     from imlgcn.tagger import Tagger
+    from imlgcn.tagger.thresholds import Threshold
 
 DIGITS = 6  # of probabilities and thresholds in rows
 AHEAD = 4  # chunks for each worker that may be finished before an earlier one is
 Input = NDArray[np.uint8] | str  # one image (S, S, 3), or why it cannot be used
 Rows = list[Row]  # of one image: at least one
-Item = tuple[str | Path, Rows | None]  # an image, and its rows where it needs no scoring
+Item = tuple[str, ImageLike, Rows | None]  # name, image, and its rows where it needs no scoring
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -42,23 +44,28 @@ class RowMaker:
 
     Only tags, or every label that is shown with ``all_labels``, the most probable first; an image
     without any gets one row with an empty label, one that cannot be read a row with ``error``.
+    Numbers have ``digits``, or all that there are with None.
 
     Raises:
-        InputError: the tagger does not support the threshold or the known labels.
+        InputError: the tagger does not support the threshold, the bounds or the known labels.
     """
 
     def __init__(
         self,
         tagger: Tagger,
         *,
-        threshold: str | None = None,
+        threshold: Threshold | None = None,
+        bounds: TagBounds | None = None,
         known: Mapping[str, int] | None = None,
         known_from: KnownTable | None = None,
         all_labels: bool = False,
+        digits: int | None = DIGITS,
     ) -> None:
         self._tagger, self._labels, self._all = tagger, tagger.labels, all_labels
         self.thresholds = tagger.thresholds_for(threshold)  # (L,)
-        self._table = tagger.label_table
+        self.bounds = bounds or TagBounds()
+        self._rule = TagRule(tagger.label_table, self.thresholds, self.bounds)
+        self._digits = digits
         self._known, self._known_from = tagger.known_row(known), known_from
         self._slots = Semaphore()
 
@@ -68,7 +75,7 @@ class RowMaker:
 
     def __call__(self, chunk: Iterable[Item]) -> list[Rows]:
         """Return the rows of each image; one file that cannot be read never ends the run."""
-        images = [(str(path), rows or self._load(path)) for path, rows in chunk]
+        images = [(name, rows or self._load(image, name)) for name, image, rows in chunk]
         read = [(name, found) for name, found in images if isinstance(found, np.ndarray)]
         scores: Iterator[NDArray[np.float64]] = iter(())
         if read:
@@ -92,31 +99,40 @@ class RowMaker:
         rest = np.full(len(self._labels), -1, np.int8) if self._known is None else self._known
         return np.stack([rest if row is None else np.where(row >= 0, row, rest) for row in found])
 
-    def _load(self, path: str | Path) -> Input:
+    def _load(self, image: ImageLike, name: str) -> Input:
         """Return the preprocessed image or what is wrong with it."""
         try:
-            return self._tagger.load_input(path)
+            return self._tagger.load_input(image)
+        except ImageTypeError:  # not the image's fault
+            raise
         except (OSError, ValueError) as error:
-            return str(error).removeprefix(f"{path}: ") or type(error).__name__
+            reason = str(error).removeprefix(f"{name}: ").removeprefix("image: ")
+            return reason or type(error).__name__
 
     def _rows(self, name: str, scores: NDArray[np.float64]) -> Rows:
-        table = self._table
-        scores, given = table.decide(scores, self.thresholds)
+        table = self._rule.table
+        scores, given = self._rule.decide(scores)
         wanted = np.flatnonzero(table.shown if self._all else given)
         order = wanted[np.argsort(-scores[wanted], kind="stable")]
         values = zip(
             order.tolist(),
-            scores[order].round(DIGITS).tolist(),
-            self.thresholds[order].round(DIGITS).tolist(),
+            self._rounded(scores[order]),
+            self._rounded(self.thresholds[order]),
             strict=True,
         )
         rows = [Row(name, self._labels[i], p, t) for i, p, t in values]
-        if not table.is_default:
+        if not table.is_default or self.bounds.are_set:
             names = [table.name_of(row.label) for row in rows]
-            tags = given[order].tolist() if table.decides else [None] * len(rows)
+            tags = given[order].tolist() if self._rule.decides else [None] * len(rows)
             ruled = zip(rows, names, tags, strict=True)
             rows = [row._replace(name=called, tag=tag) for row, called, tag in ruled]
         return rows or [Row(name)]
+
+    def _rounded(self, numbers: NDArray[np.float64]) -> list[float]:
+        found: list[float] = (
+            numbers if self._digits is None else numbers.round(self._digits)
+        ).tolist()
+        return found
 
 
 def stream_rows(

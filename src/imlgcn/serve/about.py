@@ -33,6 +33,7 @@ def about(service: Service) -> dict[str, Any]:
             "graph": service.graph is not None,
             "thresholds": service.tradeoff is not None,
             "grow": settings.grow,
+            "audit": settings.audit is not None,
         },
         "last_change": knowledge.last_change(tagger) if settings.grow else None,
         # why not, where the head scores by training images

@@ -12,8 +12,11 @@ from starlette.responses import Response
 
 from imlgcn.config import InputError
 from imlgcn.numbers import plural
+from imlgcn.progress import SILENT, Progress
 from imlgcn.serve import errors
 from imlgcn.serve.assets import Asset, load_assets
+from imlgcn.serve.audit import Review
+from imlgcn.serve.audit_routes import router as audit_router
 from imlgcn.serve.current import Current, InUse
 from imlgcn.serve.grow_routes import router as grow_router
 from imlgcn.serve.guard import Guard
@@ -31,14 +34,17 @@ def create_app(
     settings: ServeSettings | None = None,
     *,
     reopen: Callable[[], Tagger] | None = None,
+    progress: Progress = SILENT,
 ) -> FastAPI:
     """Return an ASGI application that tags images with ``tagger``.
 
     The engine starts and stops with the application; accepted images are answered first. ``reopen``
     opens the tagger anew when it has changed; None: as `Tagger.load` does without options.
+    ``progress`` is told of the audit, where one is asked for.
 
     Raises:
-        InputError: ``settings.grow`` with an exported file, whose labels are fixed.
+        InputError: ``settings.grow`` with an exported file, whose labels are fixed, or data that
+            cannot be audited.
     """
     settings = settings or ServeSettings()
     if settings.grow and tagger.path.is_file():
@@ -46,6 +52,7 @@ def create_app(
             f"grow=True changes a tagger folder, and {tagger.path} is an exported file: serve the "
             "folder it was exported from"
         )
+    review = None if settings.audit is None else Review(settings.audit, progress=progress)
     service = Service(tagger, settings)
 
     @asynccontextmanager
@@ -63,9 +70,10 @@ def create_app(
         lifespan=lifespan,
     )
     current = Current(app.state, service, reopen or (lambda: Tagger.load(tagger.path)))
-    app.state.current = current
+    app.state.current, app.state.review = current, review
     app.include_router(router)
     app.include_router(suggest_router)
+    app.include_router(audit_router)
     app.include_router(grow_router)
     for address, asset in load_assets().items():
         app.add_route(address, _serve(asset), include_in_schema=False)

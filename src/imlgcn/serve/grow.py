@@ -73,7 +73,7 @@ def add(service: Service, name: str, images: Sequence[Stored]) -> dict[str, Any]
         label = NewLabel(name, shown, other)
         _, (added,) = add_labels(service.tagger.path, [label], names=names)
     except (InputError, OSError) as error:
-        raise _refusal(error, service, "not_added") from None
+        raise refusal(error, service, "not_added") from None
     return {
         "label": added.name,
         "images": added.images,
@@ -123,7 +123,7 @@ def _edited(service: Service, edit: Callable[[Path], object]) -> dict[str, Any]:
         edit(service.tagger.path)
         return {"done": changes(service.tagger.path)[-1].what}
     except (InputError, OSError) as error:
-        raise _refusal(error, service, "not_changed") from None
+        raise refusal(error, service, "not_changed") from None
 
 
 def take_back(service: Service) -> dict[str, Any]:
@@ -140,10 +140,11 @@ def take_back(service: Service) -> dict[str, Any]:
     try:
         return {"taken_back": undo(path).what}
     except (InputError, OSError) as error:
-        raise _refusal(error, service, "not_undone") from None
+        raise refusal(error, service, "not_undone") from None
 
 
-def _refusal(error: InputError | OSError, service: Service, code: str) -> ApiError:
+def refusal(error: InputError | OSError, service: Service, code: str) -> ApiError:
+    """Return why the tagger was not changed: 422 for a mistake, 500 for a folder that is closed."""
     if isinstance(error, OSError):
         LOG.error("the tagger folder cannot be written", exc_info=error)
         why = error.strerror or type(error).__name__

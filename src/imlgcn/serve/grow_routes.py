@@ -10,24 +10,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from imlgcn.serve import grow
-from imlgcn.serve.current import Current
-from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.routes import accepted, service_of
-from imlgcn.serve.schema import (
+from imlgcn.serve import grow, label_table
+from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
+from imlgcn.serve.batcher import QueueFullError
+from imlgcn.serve.change_schema import (
     GROW_BODY,
+    TABLE_BODY,
     AddedAnswer,
     ChangedAnswer,
     ReloadAnswer,
+    TableAnswer,
     UndoAnswer,
-    errors,
 )
+from imlgcn.serve.current import Current
+from imlgcn.serve.errors import ApiError, json_response
+from imlgcn.serve.schema import errors
 from imlgcn.serve.service import Service
+from imlgcn.serve.uploads import read_body
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(refuse_unknown)])
 
 
 def _current_of(request: Request) -> Current:
@@ -123,6 +127,36 @@ async def merge(
     Only if the server was started with `--grow`.
     """
     return await _changed(request, partial(grow.merge, _growing(request), label, into))
+
+
+@router.post(
+    "/v1/label-table",
+    summary="What another label table would make of it",
+    response_model=None,
+    responses={200: {"model": TableAnswer}, **errors(403, 409, 413, 422, 503)},
+    openapi_extra=TABLE_BODY,
+)
+async def use_table(
+    request: Request,
+    keep: Annotated[
+        bool, Query(description="write it into the tagger folder; only with --grow")
+    ] = False,
+) -> Response:
+    """Check a label table and return `/v1/labels` and `/v1/thresholds` as they would be with it.
+
+    Nothing changes for anybody else, unless `keep` is asked for.
+    """
+    service = _growing(request) if keep else service_of(request)
+    try:
+        with service.held.reserve() as take:
+            data = await read_body(request, service.settings, take)
+    except QueueFullError as full:
+        message = f"{full}; try again in a second"
+        raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None
+    table = await asyncio.to_thread(label_table.read, service, data)
+    if keep:
+        return await _changed(request, partial(label_table.keep, service, table))
+    return json_response(await asyncio.to_thread(label_table.shown, service, table))
 
 
 @router.post(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from imlgcn.labels.label_cells import table_text
-from imlgcn.serve.batcher import ClosedError, QueueFullError
+from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
+from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
 from imlgcn.serve.known import known_row
 from imlgcn.serve.schema import (
@@ -23,19 +22,10 @@ from imlgcn.serve.schema import (
     TagsAnswer,
     errors,
 )
-from imlgcn.serve.service import Service
-from imlgcn.serve.uploads import Upload, discard_body, read_uploads
+from imlgcn.tagger.choice import TagBounds
 from imlgcn.tagger.folder import LABEL_TABLE
 
-RETRY_AFTER = "1"  # seconds; a full queue is worked off in about that
-
-router = APIRouter()
-
-
-def service_of(request: Request) -> Service:
-    """Return the service that a request began with."""
-    service: Service = request.state.service
-    return service
+router = APIRouter(dependencies=[Depends(refuse_unknown)])
 
 
 @router.post(
@@ -49,6 +39,16 @@ async def tags(
     request: Request,
     threshold: Annotated[
         str | None, Query(description="f1, 0.5, precision=0.9 or recall=0.9", examples=["f1"])
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        Query(description="the most probable labels, so many, whatever their thresholds", ge=1),
+    ] = None,
+    at_least: Annotated[
+        int | None, Query(description="fill up with the most probable labels to so many tags", ge=0)
+    ] = None,
+    at_most: Annotated[
+        int | None, Query(description="so many of the tags, the most probable", ge=1)
     ] = None,
     known: Annotated[
         str | None,
@@ -72,6 +72,7 @@ async def tags(
     """
     service = service_of(request)
     given = known_row(service.tagger, known)
+    bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
     # fitting to another operating point takes time: not in the event loop
     thresholds = await asyncio.to_thread(service.thresholds, threshold)
     async with accepted(request, service) as uploads:
@@ -79,7 +80,12 @@ async def tags(
     if len(results) == 1 and isinstance(results[0], ApiError):
         raise results[0]
     images = [
-        service.answer(upload, result, thresholds, with_all, given=given, with_logits=with_logits)
+        service.answer(
+            *(upload, result, thresholds, with_all),
+            bounds=bounds,
+            given=given,
+            with_logits=with_logits,
+        )
         for upload, result in zip(uploads, results, strict=True)
     ]
     return json_response({"images": images})
@@ -134,44 +140,6 @@ async def support(
             raise ApiError(422, "too_many_images", "this is for one image at a time")
         content = await service.supported(uploads[0], chosen)
     return json_response(content)
-
-
-@asynccontextmanager
-async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upload]]:
-    """Yield the images of a request, with room reserved for them and the time limit running.
-
-    Room for the first is reserved before the body is read, and for the body's bytes as they arrive,
-    so that many clients at once are refused before they fill the memory.
-    """
-    settings, batcher = service.settings, service.batcher
-    assert batcher is not None
-    with ExitStack() as room:
-        try:
-            async with asyncio.timeout(settings.timeout):
-                try:
-                    room.enter_context(batcher.reserve(1))
-                except QueueFullError:
-                    await discard_body(request, settings)
-                    raise
-                take = room.enter_context(service.held.reserve())
-                uploads = await read_uploads(request, settings, take)
-                if len(uploads) > settings.queue:
-                    message = f"this server accepts {settings.queue} images at once; send fewer"
-                    raise ApiError(422, "too_many_images", message)
-                room.enter_context(batcher.reserve(len(uploads) - 1))
-                yield uploads
-        except QueueFullError as full:
-            message = f"{str(full) or f'the queue of {settings.queue} images is full'}; "
-            message += "try again in a second"
-            raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None
-        except ClosedError:
-            message = "the server is stopping; try again when it is back"
-            raise ApiError(503, "stopping", message, {"retry-after": RETRY_AFTER}) from None
-        except TimeoutError:
-            message = (
-                f"not finished in {settings.timeout:g} seconds; send fewer images or try again"
-            )
-            raise ApiError(504, "too_slow", message) from None
 
 
 @router.get(

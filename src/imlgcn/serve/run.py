@@ -51,7 +51,7 @@ def run_server(
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
-        app = create_app(tagger, settings, reopen=reopen)
+        app = create_app(tagger, settings, reopen=reopen, progress=progress)
         config = uvicorn.Config(
             app,
             access_log=False,

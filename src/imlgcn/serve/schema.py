@@ -6,8 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imlgcn.tagger.folder import WEIGHTS
-
 
 class ErrorBody(BaseModel):
     """What went wrong."""
@@ -164,71 +162,6 @@ class SupportAnswer(BaseModel):
     support: dict[str, SupportItem] = Field(description="label -> the account of its score")
 
 
-class ReloadAnswer(BaseModel):
-    """The tagger that has taken over."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"labels": 40, "sha256": {WEIGHTS: "0f3a..."}}}
-    )
-    labels: int = Field(description="how many")
-    sha256: dict[str, str] = Field(description="of the network and the files exported from it")
-
-
-class AddedAnswer(ReloadAnswer):
-    """A new label and what to expect of it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "label": "lighthouse",
-                "images": 5,
-                "expectation": "learnt from 5 images; expect an average precision of about ...",
-                "expected_AP": [0.4, 0.53, 0.67],
-                "labels": 41,
-                "sha256": {WEIGHTS: "7c10..."},
-            }
-        }
-    )
-    label: str
-    images: int = Field(description="that show it, those of earlier requests included")
-    expectation: str = Field(description="in words")
-    expected: list[float] | None = Field(
-        alias="expected_AP",
-        description="lower quartile, median and upper quartile of labels that were tried as new "
-        "ones; null: too few to say",
-    )
-
-
-class ChangedAnswer(ReloadAnswer):
-    """The change that was made."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "done": "merge car, automobile into car",
-                "labels": 39,
-                "sha256": {WEIGHTS: "9b41..."},
-            }
-        }
-    )
-    done: str
-
-
-class UndoAnswer(ReloadAnswer):
-    """The change that was taken back."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "taken_back": "add lighthouse",
-                "labels": 40,
-                "sha256": {WEIGHTS: "0f3a..."},
-            }
-        }
-    )
-    taken_back: str
-
-
 class Facts(BaseModel):
     """A JSON object."""
 
@@ -246,16 +179,34 @@ ERRORS = {
     404: "The tagger does not have this.",
     409: "The tagger folder does not allow it; the tagger in service stays as it is.",
     413: "Too many bytes.",
-    415: "Not an image of a known format.",
+    415: "Not an image of a known format, or a content type that is not taken.",
     422: "A damaged image, too many pixels or images, or an invalid parameter.",
     503: "Busy or stopping; try again after the seconds in Retry-After.",
     504: "Not finished in time.",
 }
 IMAGE = {"schema": {"type": "string", "format": "binary"}}
+BASE64 = {"type": "string", "description": "base64, or a data: URL in base64"}
+IMAGES_JSON = {
+    "oneOf": [
+        {
+            "type": "object",
+            "properties": {"image": BASE64},
+            "required": ["image"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"images": {"type": "array", "items": BASE64}},
+            "required": ["images"],
+            "additionalProperties": False,
+        },
+    ]
+}
 IMAGES_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or one or more as the files of a form.",
+        "description": "One image as the body, or one or more as the files of a form, or in base64 "
+        "as JSON.",
         "content": {
             "multipart/form-data": {
                 "schema": {
@@ -263,26 +214,7 @@ IMAGES_BODY: dict[str, Any] = {
                     "properties": {"image": {"type": "array", "items": IMAGE["schema"]}},
                 }
             },
-            "image/*": IMAGE,
-            "application/octet-stream": IMAGE,
-        },
-    }
-}
-GROW_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "One image that shows the label as the body, or images as the files of a "
-        "form; those named `not` do not show it.",
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "image": {"type": "array", "items": IMAGE["schema"]},
-                        "not": {"type": "array", "items": IMAGE["schema"]},
-                    },
-                }
-            },
+            "application/json": {"schema": IMAGES_JSON, "example": {"image": "/9j/4AAQSkZJRg..."}},
             "image/*": IMAGE,
             "application/octet-stream": IMAGE,
         },

@@ -33,6 +33,7 @@ from imlgcn.serve.suggest import Suggester
 from imlgcn.serve.support import SupportFinder
 from imlgcn.serve.uploads import HeldBytes, Upload, image_refusal
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.choice import TagBounds
 
 CACHED_GOALS = 64
 
@@ -187,6 +188,7 @@ class Service:
         thresholds: NDArray[np.float64],
         with_all: bool,
         *,
+        bounds: TagBounds | None = None,
         given: Known = None,
         with_logits: bool = False,
     ) -> dict[str, Any]:
@@ -201,7 +203,7 @@ class Service:
                 "probability": round(tag.probability, knowledge.DIGITS),
                 "threshold": round(tag.threshold, knowledge.DIGITS),
             }
-            for tag in self.tagger.tags(result, thresholds)
+            for tag in self.tagger.tags(result, thresholds, bounds)
         ]
         content: dict[str, Any] = {"name": upload.name, "tags": tags}
         if with_all:

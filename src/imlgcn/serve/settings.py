@@ -20,5 +20,6 @@ class ServeSettings(Settings):
     max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
     max_files: int = Field(64, ge=1)  # images of one request
     max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
-    grow: bool = False  # whether requests may add labels: they change the tagger folder
+    grow: bool = False  # whether requests may change labels, in the tagger folder
+    audit: str | None = None  # data whose doubtful labels are asked about at /audit
     timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

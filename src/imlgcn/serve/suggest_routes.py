@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
-from imlgcn.serve.routes import RETRY_AFTER, accepted, service_of
 from imlgcn.serve.schema import IMAGES_BODY, errors
 from imlgcn.serve.service import Service
 from imlgcn.serve.suggest_schema import SuggestAnswer, VectorsAnswer, Wanted
 from imlgcn.serve.uploads import read_body
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(refuse_unknown)])
 BODY = {
     "requestBody": {
         "required": True,

@@ -14,7 +14,16 @@ from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, image_info
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.json_body import images_in_json
 from imlgcn.serve.settings import ServeSettings
+
+JSON = "application/json"
+# what clients call a body of bytes; the second is curl's word for --data-binary
+RAW_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded", JSON)
+WHAT = (
+    "send one as the body (content type image/jpeg or the like), several as the files of a "
+    'multipart form, or JSON: {"image": "<base64>"}'
+)
 
 
 class Upload(NamedTuple):
@@ -56,26 +65,33 @@ class HeldBytes:
 async def read_uploads(
     request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
-    """Return the images of a body: the parts of a form that are files, or else the whole body.
+    """Return the images of a body: the files of a form, those of JSON, or else the whole body.
 
     ``take`` reserves room for the bytes of each chunk before it is kept.
 
     Raises:
-        ApiError: 413 too many bytes, 422 too many images or none, 400 a malformed form.
+        ApiError: 413 too many bytes, 422 too many images or none, 400 a malformed form or JSON,
+            415 another content type.
         QueueFullError: there is no room.
     """
-    kind = request.headers.get("content-type", "")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         uploads = await _read_form(request, settings, take)
+    elif not kind.startswith("image/") and kind not in RAW_TYPES:
+        await discard_body(request, settings)
+        raise ApiError(
+            415, "content_type", f"the content type {kind!r} is not taken for images; {WHAT}"
+        )
     else:
         data = await read_body(request, settings, take)
         uploads = [Upload("", data)] if data else []
+        if data and kind == JSON:
+            uploads = _of_json(data, settings, take)
     if not uploads:
         raise ApiError(
             422,
             "no_image",
-            "the request holds no image; send one as the body, or several as the files of a "
-            "multipart form",
+            f"the request holds no image; {WHAT}",
         )
     return uploads
 
@@ -92,6 +108,20 @@ async def read_body(
     return b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
 
 
+def _of_json(body: bytes, settings: ServeSettings, take: Callable[[int], bool]) -> list[Upload]:
+    images = images_in_json(body)
+    if len(images) > settings.max_files:
+        raise _too_many(settings)
+    if not take(sum(map(len, images))):
+        raise QueueFullError("the server's memory for uploads is full")
+    return [Upload("", data) for data in images]
+
+
+def _too_many(settings: ServeSettings) -> ApiError:
+    message = f"a request may have at most {settings.max_files} images; send several requests"
+    return ApiError(422, "too_many_images", message)
+
+
 async def _read_form(
     request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
@@ -101,10 +131,7 @@ async def _read_form(
         form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            message = (
-                f"a request may have at most {settings.max_files} images; send several requests"
-            )
-            raise ApiError(422, "too_many_images", message) from None
+            raise _too_many(settings) from None
         raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
     try:
         return [

@@ -47,7 +47,7 @@ FILES = (
 ORIGIN = (
     *("data", "data_in_python", "reader", "variant", "delimiter", "images", "fields", "from"),
     *("image_column", "label_columns", "split_column", "group_column", "sheet"),
-    *("label_names", "minus_one", "present_above"),
+    *("label_names", "minus_one", "present_above", "no_label"),
     *("label_table", "label_parents"),
 )
 

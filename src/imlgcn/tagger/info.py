@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from imlgcn.config import ImageSettings, InputError, Settings
 from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
@@ -30,9 +30,9 @@ class Part(Settings):
 class LabelCalibration(Settings):
     """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
 
-    slope: list[float]
-    intercept: list[float]
-    threshold: list[float]
+    slope: list[FiniteFloat]
+    intercept: list[FiniteFloat]
+    threshold: list[FiniteFloat]
     operating_point: str = "f1"  # what the thresholds were chosen for
     positives: list[int]  # held-out images with the label
 
@@ -79,8 +79,8 @@ class Growth(Settings):
     fitted: int
     added: list[AddedLabel] = Field(default_factory=list)
     outputs: list[list[int]]
-    slope: list[float]
-    intercept: list[float]
+    slope: list[FiniteFloat]
+    intercept: list[FiniteFloat]
 
 
 class KnownSettings(Settings):
@@ -88,12 +88,12 @@ class KnownSettings(Settings):
 
     # counts: by label pairs (imlgcn.labels.known); head: by a network that has them as an input
     by: Literal["counts", "head"] = "counts"
-    beta: float = Field(BETA, ge=0)
+    beta: FiniteFloat = Field(BETA, ge=0)
     surprise: float = Field(SURPRISE, ge=0, le=1)
-    smoothing: float = Field(SMOOTHING, gt=0)
+    smoothing: FiniteFloat = Field(SMOOTHING, gt=0)
     # by number of known positives, 0, 1, 2, 3 or more: see KnownCalibration
-    slope: list[float] = Field([1.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
-    offset: list[float] = Field([0.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
+    slope: list[FiniteFloat] = Field([1.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
+    offset: list[FiniteFloat] = Field([0.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
 
     @property
     def calibration(self) -> KnownCalibration:

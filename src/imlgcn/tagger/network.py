@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path, sha256_file
 from imlgcn.labels.context import LabelContext
+from imlgcn.tagger.fits import refuse_misfit
 from imlgcn.tagger.folder import HEAD, LABEL_VECTORS, STORED, TRAINED, WEIGHTS
 from imlgcn.tagger.info import Growth, TaggerInfo, read_info
 
@@ -44,6 +45,7 @@ def load_classifier(
     tensors = load_file(weights)
     context = LabelContext.from_arrays(info.labels, _arrays(tensors, STORED))
     trained = context if info.growth is None else _trained_context(tensors, info.growth)
+    refuse_misfit(info, trained, weights)
     with torch.random.fork_rng(devices=[]):
         backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
         channels = HEADS[info.head.name].channels_of(backbone, info.head.options)

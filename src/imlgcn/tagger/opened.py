@@ -7,7 +7,7 @@ one does with it. Shapes: L labels.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.device import check_device
+from imlgcn.engines.shared import keep_forever, shared_engine
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import Calibration
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
 
 SHOWN = 3  # labels that the text of a tagger names
-MOST_SHARED = 4  # engines of unpickled taggers that a process keeps
-SHARED: dict[Hashable, Engine] = {}
 LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
 
 
@@ -68,9 +67,8 @@ class OpenedTagger:
     def __repr__(self) -> str:
         """Return where it is, its labels, its network and its quality."""
         shown = ", ".join(self.labels[:SHOWN]) + (", ..." if len(self.labels) > SHOWN else "")
-        quality = self.info.metrics.get("mAP")
+        quality, split = (self.info.metrics.get(key) for key in ("mAP", "split"))
         measured = isinstance(quality, int | float) and quality == quality  # no NaN
-        split = self.info.metrics.get("split", "held-out")
         return (
             f"<{type(self).__name__} {str(self.path)!r}: {plural(len(self.labels), 'label')} "
             f"({shown}); {self.info.backbone.name} + {self.info.head.name}, "
@@ -226,6 +224,7 @@ class OpenedTagger:
         them for ever.
         """
         if self._in_process is None or self._in_process[0] != os.getpid():
+            keep_forever(self._in_process)  # a runtime that ends waits for its threads, too
             self._in_process = os.getpid(), self._open_engine()
         return self._in_process[1]
 
@@ -236,14 +235,9 @@ class OpenedTagger:
     def _open_engine(self) -> Engine:
         if not self._is_unpickled:
             return self._open_wanted()
-        # a pool unpickles the tagger for every task: all tasks of a process share one engine
         hashes = " ".join(sorted(self.info.sha256.values()))
-        key = (os.getpid(), self.path, hashes, self._wanted, self._latency, self._device)
-        if key not in SHARED:
-            while len(SHARED) >= MOST_SHARED:
-                SHARED.pop(next(iter(SHARED)))
-            SHARED[key] = self._open_wanted()
-        return SHARED[key]
+        key = (self.path, hashes, self._wanted, self._latency, self._device)
+        return shared_engine(key, self._open_wanted)
 
     def _open_wanted(self) -> Engine:
         openers, name = self._openers(), self._wanted
@@ -306,12 +300,16 @@ class OpenedTagger:
             folded.head = scale_logits(folded.head, *pair)
         return folded
 
-    @cached_property
+    @property
     def _map_engine(self) -> Engine:
         """The engine, or torch where the exported file has no maps and the folder has weights."""
-        if self.engine.map_kind is None and self.engine.name != "torch" and self.path.is_dir():
-            return self._open_torch()
-        return self.engine
+        engine = self.engine
+        can_map = engine.map_kind is not None or engine.name == "torch" or not self.path.is_dir()
+        return engine if can_map else self._torch_engine
+
+    @cached_property
+    def _torch_engine(self) -> Engine:
+        return self._open_torch()
 
 
 def _table(

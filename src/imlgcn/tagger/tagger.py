@@ -191,8 +191,8 @@ class Tagger(TaggerWithThresholds):
     ) -> Iterator[NDArray[np.float64]]:
         """Yield the probabilities (L,) of each image, as many at a time as suit the engine."""
         given = self.known_row(known)
-        each = each_image(images)
-        while chunk := list(islice(each, self.engine.batch)):
+        each, size = each_image(images), 1 if is_image(images) else self.engine.batch
+        while chunk := list(islice(each, size)):
             yield from self.probabilities(np.stack([self.load_input(i) for i in chunk]), given)
 
     def tags(

@@ -95,3 +95,25 @@ def test_a_partition_that_does_not_fit_is_refused(celeba, partition, message):
     (celeba / "list_eval_partition.txt").write_text(partition)
     with pytest.raises(InputError, match=message):
         load_dataset(celeba)
+
+
+def test_only_the_whole_of_celeba_is_compared_with_its_published_counts(celeba):
+    assert load_dataset(celeba).published == ""
+    names = " ".join(f"a{number}" for number in range(40))
+    (celeba / "list_attr_celeba.txt").write_text(f"1\n{names}\n000001.jpg{' 1' * 40}\n")
+    assert load_dataset(celeba).published == "CelebA"
+
+
+def test_the_partition_and_the_persons_are_no_labels(celeba):
+    (celeba / "list_attr_celeba.txt").unlink()
+    (celeba / "list_eval_partition.txt").write_text(PARTITION)
+    (celeba / "identity_CelebA.txt").write_text("000001.jpg 7\n000002.jpg 9\n")
+    with pytest.raises(InputError, match="no tags"):
+        load_dataset(celeba)
+
+
+def test_of_two_lists_in_a_folder_one_is_asked_for(celeba):
+    (celeba / "Anno").mkdir()
+    (celeba / "Anno" / "list_attr_celeba.txt").write_text(CELEBA)
+    with pytest.raises(InputError, match=r"holds several lists; give one list \(.*Anno"):
+        load_dataset(celeba)

@@ -89,3 +89,39 @@ def test_folders_without_data_say_what_to_do(tmp_path):
 def test_a_contradiction_names_its_tag_file(tmp_path):
     with pytest.raises(InputError, match=r"a\.txt: 'dog' is listed as both"):
         load_dataset(put(tmp_path, a="dog\n?dog"))
+
+
+def test_tags_are_separated_as_in_a_csv(tmp_path):
+    data = load_dataset(put(tmp_path, a="dog;fire engine", b="cat; dog", c="cat"))
+    assert data.names == ("cat", "dog", "fire engine")
+    assert "labels are separated by ';'" in data.reason
+    lines = load_dataset(put(tmp_path / "lines", a="dog\ncat;8", b="cat, dog\nowl\nfire engine"))
+    assert lines.names == ("cat", "cat;8", "dog", "fire engine", "owl"), "lines and commas"
+
+
+def test_a_given_delimiter_separates_tags_beside_line_ends(tmp_path):
+    folder = put(tmp_path, a="dog, big && cat", b="owl\ncat")
+    assert load_dataset(folder, delimiter="&&").names == ("cat", "dog, big", "owl")
+
+
+def test_tags_may_be_in_a_folder_labels_next_to_images(tmp_path):
+    put(tmp_path / "images", a=None, b=None)
+    put(tmp_path / "images/deep", c=None)
+    for name, text in (("a", "dog"), ("b", "cat;dog"), ("deep/c", "owl")):
+        path = tmp_path / "labels" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    data = load_dataset(tmp_path)
+    assert [record.labels for record in data.records] == [("dog",), ("cat", "dog"), ("owl",)]
+    assert data.splits == {}
+
+
+@pytest.mark.parametrize("place", ["images/{}", "{}/images"])
+def test_splits_may_be_folders_above_or_in_images(tmp_path, place):
+    for split, name in (("train", "a"), ("val", "b")):
+        folder = place.format(split)
+        put(tmp_path / folder, **{name: None})
+        tags = tmp_path / folder.replace("images", "labels")
+        tags.mkdir(parents=True)
+        (tags / f"{name}.txt").write_text("dog")
+    assert load_dataset(tmp_path).splits == {"train": 1, "val": 1}

@@ -74,6 +74,13 @@ def test_a_single_folder_train_says_nothing_of_a_test(tmp_path):
     assert load_dataset(tmp_path).splits == {}
 
 
+def test_paths_into_folders_of_splits_say_the_split(tmp_path):
+    names = ("train/a.png", "test/b.png")
+    rows = [{"file_name": name, "labels": ["sea"]} for name in names]
+    images(write(tmp_path, rows), *names)
+    assert load_dataset(tmp_path).splits == {"train": 1, "test": 1}
+
+
 def test_class_numbers_have_their_names_in_the_readme(tmp_path):
     write(tmp_path, [{"file_name": "a.png", "labels": [2, 0]}])
     with pytest.raises(
@@ -97,7 +104,9 @@ def test_columns_of_one_and_zero_are_labels_and_others_can_be_named(tmp_path):
     write(tmp_path, [*rows, {"file_name": "more/b.png", "sea": 0, "sun": 1, "words": "x y"}])
     assert load_dataset(tmp_path).names == ("sea", "sun")
     assert load_dataset(tmp_path, label_columns="words", delimiter=" ").names == ("x", "y")
-    with pytest.raises(InputError, match="no column 'wrds'; did you mean 'words'"):
+    with pytest.raises(
+        InputError, match=r"no column 'wrds' \(label_columns=\); did you mean 'words'"
+    ):
         load_dataset(tmp_path, label_columns="wrds")
 
 
@@ -111,7 +120,7 @@ def test_columns_of_one_and_zero_are_labels_and_others_can_be_named(tmp_path):
         ),
         (
             '{"file_name": "a.png", "caption": "x y z"}',
-            "neither a column of labels by a usual name",
+            "neither a column .labels. nor a column of 1, 0",
         ),
         ('{"file_name": "a.png", "labels": ["x"]}\n["b.png"]', "line 2: expected an object"),
     ],

@@ -88,6 +88,16 @@ def test_the_last_level_is_the_label_however_the_levels_are_written(tmp_path, li
     assert load_dataset(tmp_path, variant="paths").names == ("Places/Coast/sea",)
 
 
+def test_notes_of_a_program_are_no_labels(tmp_path):
+    photo(
+        tmp_path / "a.jpg",
+        inside=xmp(
+            ["sea", "exported", "darktable"], lr_hierarchicalSubject=["sea", "darktable|exported"]
+        ),
+    )
+    assert load_dataset(tmp_path).names == ("sea",)
+
+
 def test_a_level_that_is_some_images_own_keyword_is_a_label_of_all_below_it(tmp_path):
     photo(tmp_path / "a.jpg", inside=xmp(lr_hierarchicalSubject=["Animal|Dog"]))
     photo(tmp_path / "b.jpg", inside=xmp(["Animal"]))
@@ -158,6 +168,12 @@ def test_a_damaged_or_hostile_sidecar_is_refused_by_name(tmp_path):
     (tmp_path / "a.xmp").write_text('<!DOCTYPE a [<!ENTITY b "c">]><a/>')
     with pytest.raises(InputError, match="document type"):
         load_dataset(tmp_path, reader="keywords")
+
+
+@pytest.mark.parametrize("reader", ["keywords", "label_folders", "label_lists"])
+def test_a_file_is_refused_where_a_folder_is_needed(tmp_path, reader):
+    with pytest.raises(InputError, match=r"a\.jpg: is no folder"):
+        load_dataset(photo(tmp_path / "a.jpg"), reader=reader)
 
 
 def test_photos_without_keywords_are_refused_with_what_to_do(tmp_path):

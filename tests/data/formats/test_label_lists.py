@@ -37,6 +37,11 @@ def test_names_of_images_are_read_alike_and_a_readme_is_no_label(tmp_path):
     assert labels(data)["im10.jpg"] == ("sun",)
 
 
+def test_a_label_may_begin_as_a_file_that_is_no_list(tmp_path):
+    put(tmp_path, sea=["1"], **{"notes of music": ["2"]})
+    assert load_dataset(tmp_path).names == ("notes of music", "sea")
+
+
 def test_relevant_lists_are_labels_unless_left_out(tmp_path):
     put(tmp_path, sea=["1", "2"], sea_r1=["1"], sun=["2"])
     data = load_dataset(tmp_path)

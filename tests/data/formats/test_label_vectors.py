@@ -56,6 +56,7 @@ def test_without_names_they_are_asked_for_and_either_answer_works(tmp_path, form
     names = tmp_path / "my names.md"
     names.write_text("sea\nsun\ntree\n")
     assert load_dataset(listed, label_names=names).names == ("sea", "sun", "tree")
+    assert load_dataset(listed, label_names=["a", "b", "c"]).names == ("a", "b", "c")
     names.rename(tmp_path / "labels.txt")
     assert load_dataset(listed).names == ("sea", "sun", "tree")
 
@@ -103,6 +104,12 @@ def test_scores_need_a_threshold(tmp_path):
         load_dataset(listed)
     assert load_dataset(listed, present_above=0.5).targets.tolist() == [[1, 0], [0, 1]]
     assert load_dataset(listed, present_above=0).targets.tolist() == [[1, 1], [0, 1]]
+
+
+def test_boxes_are_no_scores(tmp_path):
+    listed = write(tmp_path, "mxnet", {"1": "2 5 0.0 0.1 0.1 0.9"})
+    with pytest.raises(InputError, match=r"line 1: 0\.1 is neither .* if these are boxes"):
+        load_dataset(listed)
 
 
 def test_the_lists_of_a_folder_are_the_splits_and_others_are_left_out(tmp_path):

@@ -127,6 +127,9 @@ def test_an_export_is_read_from_its_folder_and_with_images_elsewhere(studio, tmp
     put_images(tmp_path / "far", "e.jpg")
     elsewhere = load_dataset(studio, images=tmp_path / "far")
     assert [path.is_file() for path in elsewhere.paths] == [False, False, True]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="found 0 of 3 images"):
+        load_dataset(studio, images=tmp_path / "empty")
     with pytest.raises(InputError, match=r"no folder .*nowhere"):
         load_dataset(studio, images=tmp_path / "nowhere")
 

@@ -46,6 +46,19 @@ def test_lists_and_labels_are_joined_line_by_line(nus):
     np.testing.assert_array_equal(data.targets, [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]])
 
 
+def test_all_labels_without_parts_are_data_without_splits(nus):
+    labels, listed = nus / "Groundtruth/AllLabels", nus / "ImageList"
+    (nus / "Groundtruth/TrainTestLabels").rename(labels)
+    for concept in CONCEPTS:
+        parts = [labels / f"Labels_{concept}_{part}.txt" for part in IMAGES]
+        (labels / f"Labels_{concept}.txt").write_text("".join(p.read_text() for p in parts))
+    images = [listed / f"{part}Imagelist.txt" for part in IMAGES]
+    (listed / "Imagelist.txt").write_text("".join(file.read_text() for file in images))
+    data = load_dataset(nus)
+    assert data.splits == {}
+    np.testing.assert_array_equal(data.targets, [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]])
+
+
 def test_back_slashes_become_slashes(nus):
     data = load_dataset(nus)
     assert data.records[2].name == "zoo/0001_3.jpg"

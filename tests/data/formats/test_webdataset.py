@@ -94,6 +94,13 @@ def test_a_json_without_labels_gives_way_to_the_text(tmp_path):
     assert "labels are in .txt" in load_dataset(pack(tmp_path / "a.tar", members)).reason
 
 
+def test_the_json_counts_before_the_class_and_the_text(tmp_path):
+    members = TAGS | {"0000.cls": "boat", "0000.txt": "a boat at sea"}
+    assert load_dataset(pack(tmp_path / "a.tar", members)).names == ("sea", "sun")
+    members = samples("cls", "boat") | {"0000.txt": "a boat at sea"}
+    assert load_dataset(pack(tmp_path / "b.tar", members)).names == ("boat",)
+
+
 def test_a_mapping_to_one_and_zero_names_the_labels(tmp_path):
     path = pack(tmp_path / "a.tar", samples("json", '{"sea": 1, "sun": 0}', '{"sea": 0, "sun": 1}'))
     assert shown(load_dataset(path)) == {"0000.jpg": ("sea",), "0001.jpg": ("sun",)}

@@ -1,6 +1,6 @@
 "use strict";
-// One question at a time; answers stay in this browser until they are downloaded.
-const { key, findings, pictures } = JSON.parse(document.getElementById("data").textContent);
+// One question at a time; answers stay in this browser until they are downloaded or sent.
+const { key, findings, pictures, sends_to } = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const stored = () => {
   try {
@@ -74,17 +74,33 @@ function answer(choice) {
   show();
 }
 
-function download() {
+function table() {
   const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const rows = Object.entries(answers).map(([index, choice]) =>
     [findings[index].image, findings[index].label, choice].map(quoted).join(","),
   );
-  const text = ["image,label,answer", ...rows, ""].join("\n");
+  return ["image,label,answer", ...rows, ""].join("\n");
+}
+
+function download() {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
   link.download = "answers.csv";
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+/** Have the server write the data with the answers to a new file. */
+async function send() {
+  const says = element("sent");
+  says.textContent = "Saving…";
+  try {
+    const answer = await fetch(sends_to, { method: "POST", body: table() });
+    const content = await answer.json();
+    says.textContent = answer.ok ? content.says : `Not saved: ${content.error.message}`;
+  } catch {
+    says.textContent = "Not saved: the server does not answer. Is it still running?";
+  }
 }
 
 element("yes").onclick = () => answer("yes");
@@ -92,6 +108,7 @@ element("no").onclick = () => answer("no");
 element("back").onclick = () => move(-1);
 element("next").onclick = () => move(1);
 element("download").onclick = download;
+if (sends_to) element("send").onclick = send;
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const act = {

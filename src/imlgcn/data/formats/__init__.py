@@ -24,6 +24,7 @@ from imlgcn.data.formats import (
     hugging_face,
     intel,
     json_list,
+    json_splits,
     keywords,
     label_folders,
     label_lists,
@@ -36,16 +37,17 @@ from imlgcn.data.formats import (
     openclipart,
     openimages,
     paddle_label,
-    pascal_xml,
+    parallel_lists,
     parquet,
+    pascal_xml,
     salgl,
     split_tables,
     takeout,
     vg500,
     via,
     voc,
-    yolo,
     webdataset,
+    yolo,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 
@@ -78,6 +80,7 @@ FORMATS: dict[str, Format] = {
     "attribute_list": attribute_list,
     "label_lists": label_lists,
     "label_vectors": label_vectors,
+    "parallel_lists": parallel_lists,
     # a file beside every image
     "labelme": labelme,
     "takeout": takeout,
@@ -85,6 +88,7 @@ FORMATS: dict[str, Format] = {
     "pascal_xml": pascal_xml,
     "salgl": salgl,
     "tables": split_tables,
+    "json_splits": json_splits,
     "json_list": json_list,  # takes the rest of JSON
     "parquet": parquet,
     "webdataset": webdataset,
@@ -128,8 +132,9 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         if why := candidate.recognise(source):
             return candidate, why
     raise InputError(
-        f"{path}: no reader knows this file; give a .csv, a COCO instances .json, a folder, a .zip "
-        "or openclipart, or name its format (reader=)"
+        f"{path}: no reader knows this file; give a .csv, a .json of images and labels "
+        '({"a.jpg": ["sea"]}, or a list of objects with "image" and "labels"), an export of an '
+        "annotation tool, a folder, a .zip or openclipart, or name its format (reader=)"
     )
 
 

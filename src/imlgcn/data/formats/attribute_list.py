@@ -20,11 +20,12 @@ from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
     Source,
+    read_lines,
     read_text,
     split_name,
     unwrap,
 )
-from imlgcn.data.formats.class_names import file_names
+from imlgcn.data.formats.class_names import given_names, names_from
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
@@ -32,7 +33,8 @@ from imlgcn.numbers import plural
 
 NAME = "attribute_list"
 LISTS = ("list_attr_celeba.txt", "list_attr_img.txt", "CelebAMask-HQ-attribute-anno.txt")
-FOLDERS = (".", "Anno", "Anno_coarse")
+NUM_CELEBA = 40  # attributes
+FOLDERS = (".", "Anno", "Anno_fine", "Anno_coarse")
 NAMES = "list_attr_cloth.txt"  # of DeepFashion
 PARTITION = "list_eval_partition.txt"
 IMAGES = ("img_align_celeba", "Img/img_align_celeba", "Img", "CelebA-HQ-img")
@@ -45,7 +47,7 @@ def recognise(source: Path | str) -> str | None:
     path = Path(source)
     if path.is_dir():
         found = _in_folder(unwrap(path))
-        return f"it holds {found.name}" if found else None
+        return f"it holds {found[0].name}" if found else None
     if path.suffix.lower() != ".txt" or not path.is_file():
         return None
     with path.open(encoding="utf-8-sig", errors="replace") as file:
@@ -64,9 +66,13 @@ def recognise(source: Path | str) -> str | None:
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the list, and the splits where a partition is beside it."""
     path = Path(source)
-    listed = _in_folder(unwrap(path)) if path.is_dir() else path
-    if listed is None:
-        raise InputError(f"{path}: holds none of {', '.join(LISTS)}, itself or in Anno")
+    lists = _in_folder(unwrap(path)) if path.is_dir() else [path]
+    if len(lists) != 1:
+        found = "several lists" if lists else f"none of {', '.join(LISTS)}, itself or in Anno"
+        raise InputError(
+            f"{path}: holds {found}; give one list ({', '.join(map(str, lists)) or 'its path'})"
+        )
+    listed = lists[0]
     header, rows = _read_list(listed)
     names, named = _names(listed, header, len(rows[0][1]), options)
     if len(set(names)) < len(names):
@@ -90,12 +96,13 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             images, _locate(images, listed, options), labels, splits, strict=True
         )
     ]
-    return Source(names, records, NAME, f"{NAME}: {options.why}{named}{how}{parted}")
+    published = "CelebA" if len(names) == NUM_CELEBA and listed.name == LISTS[0] else ""
+    return Source(names, records, NAME, f"{NAME}: {options.why}{named}{how}{parted}", published)
 
 
-def _in_folder(folder: Path) -> Path | None:
+def _in_folder(folder: Path) -> list[Path]:
     files = (folder / inside / name for inside in FOLDERS for name in LISTS)
-    return next((file for file in files if file.is_file()), None)
+    return [file for file in files if file.is_file()]
 
 
 def _read_list(path: Path) -> tuple[list[str], list[tuple[str, list[str], str]]]:
@@ -128,8 +135,8 @@ def _names(
 ) -> tuple[list[str], str]:
     """Return the names of the attributes, and where they are from."""
     beside = path.with_name(NAMES)
-    if options.label_names:
-        return file_names(options.label_names), f"; names are from {options.label_names.name}"
+    if given := given_names(options):
+        return given, f"; names are from {names_from(options)}"
     if tuple(header) != UNNAMED:
         return header[len(header) - width :], ""
     if not beside.is_file():
@@ -137,9 +144,12 @@ def _names(
             f"{path}: its attributes have no names; put {NAMES} beside it, or give a file with a "
             "name in each line (label_names=FILE)"
         )
-    lines = [line.strip() for line in read_text(beside).splitlines() if line.strip()]
-    names = [line.rsplit(None, 1)[0] for line in lines[2:]]  # below a count and a header
-    return names, f"; names are from {NAMES}"
+    return attribute_names(beside), f"; names are from {NAMES}"
+
+
+def attribute_names(path: Path) -> list[str]:
+    """Return the names in DeepFashion's ``list_attr_cloth.txt``, below a count and a header."""
+    return [line.rsplit(None, 1)[0] for line in read_lines(path)[2:]]
 
 
 def _splits(path: Path, images: Sequence[str]) -> tuple[Sequence[str | None], str]:

@@ -206,6 +206,8 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
 
 def unwrap(folder: Path) -> Path:
     """Descend while a folder holds a single folder and nothing else, as in many archives."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; give the folder of the images and labels")
     while True:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
         if len(entries) != 1 or not entries[0].is_dir():

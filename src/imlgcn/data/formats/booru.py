@@ -74,6 +74,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         left = found.without
     else:
         posts = read_entries(path)
+        if not posts:
+            raise InputError(f"{path}: holds no posts")
         spellings = list(zip(*(_names(place, post) for place, post in posts), strict=True))
         where = locate_any(spellings, path, options.images)
         names = [file.name for file in where]

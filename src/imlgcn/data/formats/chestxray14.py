@@ -53,7 +53,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     splits = _splits(file, images, lists)
     kept = [row for row, split in enumerate(splits) if split is not None or not lists]
     others = [i for i, name in enumerate(table.header) if name and name not in NEEDED]
-    files = locate([images[row] for row in kept], file, _folders(file, options))
+    files = locate([images[row] for row in kept], file, options.images)
     records = [
         Record(
             *(images[row], found, findings[row], (), splits[row], _fields(table, row, others)),
@@ -116,15 +116,6 @@ def _splits(table: Path, images: Sequence[str], lists: dict[str, Path]) -> list[
             "move these lists away, or give variant=no-lists"
         )
     return splits
-
-
-def _folders(table: Path, options: ReadOptions) -> Sequence[Path]:
-    """Return the folders in which the images are, as the archives are unpacked."""
-    if options.images:
-        return options.images
-    here = table.absolute().parent
-    twelve = [f for p in ("images_0*/images", "images_0*") for f in sorted(here.glob(p))]
-    return [here, here / "images", *twelve] if twelve else ()
 
 
 def _fields(table: Table, row: int, columns: Sequence[int]) -> dict[str, str]:

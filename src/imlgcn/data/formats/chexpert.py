@@ -28,6 +28,7 @@ from imlgcn.data.formats.csv import Table, is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
 
 NAME = "chexpert"
+NAMES_ARE_PUBLISHED = True  # "No Finding" is an observation of its own
 VARIANTS = {
     "uncertain": ("u-ignore", "u-zeros", "u-ones"),
     "blank": ("blank-absent", "blank-unknown"),
@@ -119,22 +120,7 @@ def _images(table: Table, options: ReadOptions) -> tuple[list[tuple[str, Path]],
             )
     names = [match[1] for match in found if match]
     patients = [match[2] for match in found if match]
-    return list(zip(names, _locate(names, paths, table.path, options), strict=True)), patients
-
-
-def _locate(
-    names: Sequence[str], paths: Sequence[str], table: Path, options: ReadOptions
-) -> list[Path]:
-    """Return the files: beside the table, or from above its folder, as the paths are written."""
-    above = table.absolute().parent.parent
-    if not options.images and any((above / path).is_file() for path in paths):
-        return [above / path for path in paths]
-    try:
-        return locate(names, table, options.images)
-    except InputError:
-        if not options.images:
-            raise
-        return locate(paths, table, options.images)
+    return list(zip(names, locate(names, table.path, options.images), strict=True)), patients
 
 
 def _judge(

@@ -13,8 +13,15 @@ from imlgcn.numbers import plural
 
 
 def given_names(options: ReadOptions) -> list[str]:
-    """Return the names in the user's file of label names, one a line; none if there is no file."""
-    return file_names(options.label_names) if options.label_names else []
+    """Return the label names that the user gave, as a list or in a file; none if none were."""
+    given = options.label_names or []
+    return file_names(given) if isinstance(given, Path) else list(given)
+
+
+def names_from(options: ReadOptions) -> str:
+    """Return where :func:`given_names` are from, for a message."""
+    given = options.label_names
+    return given.name if isinstance(given, Path) else "label_names="
 
 
 def file_names(path: Path) -> list[str]:

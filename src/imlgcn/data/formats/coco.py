@@ -200,7 +200,11 @@ def _labels(path: Path, categories: list[Any]) -> dict[Any, str]:
         (_get(path, "category", n, entry, "id"), str(_get(path, "category", n, entry, "name")))
         for n, entry in enumerate(categories)
     ]
-    label_of = {key: name.strip() for key, name in sorted(pairs, key=lambda pair: pair[0])}
+
+    def _by_number(pair: tuple[Any, str]) -> tuple[bool, Any]:
+        return isinstance(pair[0], str), pair[0]  # an id may be a text
+
+    label_of = {key: name.strip() for key, name in sorted(pairs, key=_by_number)}
     if len(set(label_of.values())) < len(pairs):
         raise InputError(f"{path}: two categories have the same id or the same name")
     return label_of
@@ -208,11 +212,11 @@ def _labels(path: Path, categories: list[Any]) -> dict[Any, str]:
 
 def _groups(categories: list[Any]) -> set[Any]:
     """Return the id of a category that is the supercategory of others, as Roboflow writes it."""
-    above = {entry.get("supercategory") for entry in categories}
+    above = {str(entry.get("supercategory")) for entry in categories}
     return {
         entry["id"]
         for entry in categories
-        if entry["id"] == 0 and entry["name"] in above and entry.get("supercategory") == "none"
+        if entry["id"] == 0 and str(entry["name"]) in above and entry.get("supercategory") == "none"
     }
 
 

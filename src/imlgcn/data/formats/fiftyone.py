@@ -101,7 +101,7 @@ def _labels(
     """Return the labels and records of ``labels.json``."""
     targets = content.get("labels") if isinstance(content, dict) else None
     classes = content.get("classes") if isinstance(content, dict) else None
-    if not isinstance(targets, dict) or not targets:
+    if not isinstance(targets, dict) or not targets or not isinstance(classes or [], list):
         raise InputError(f"{path}: expected the list classes (or null) and the object labels")
     shown = {
         image: _targets(f"{path}: labels[{image!r}]: ", target, classes)
@@ -130,7 +130,8 @@ def _samples(
         if not isinstance(sample.get("filepath"), str):
             raise InputError(f"{place}has no filepath")
         shown[sample["filepath"].replace("\\", "/")] = _targets(place, sample[field], None)
-        tags.append([SPLIT_SPELLINGS[t] for t in sample.get("tags") or () if t in SPLIT_SPELLINGS])
+        given = sample.get("tags") if isinstance(sample.get("tags"), list) else []
+        tags.append([SPLIT_SPELLINGS[tag] for tag in map(str, given) if tag in SPLIT_SPELLINGS])
     if unlabelled := len(samples) - len(shown):
         notes.append(f"left out: {plural(unlabelled, 'sample')} without {field}")
     splits = [split] * len(shown)

@@ -1,7 +1,8 @@
 """A folder of images with a ``.txt`` of tags each, or a folder with a labels.csv or one list.
 
-``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated by commas;
-``?dog`` means unknown, as in a CSV. An empty ``.txt`` is an image with no label; an image without a
+``cat.jpg`` has its tags in ``cat.txt`` (or ``cat.jpg.txt``), one per line or separated as in a CSV;
+``?dog`` means unknown. Images in a folder ``images`` have theirs beside them or in the folder
+``labels`` next to it. An empty ``.txt`` is an image with no label; an image without a
 ``.txt`` is left out. Sub-folders are included; if the first level is train, val, test, those are
 the splits. Without tags, the only table or JSON list in the folder is read; without a list, the
 keywords of the images, or the names of the folders they are in.
@@ -39,10 +40,10 @@ from imlgcn.data.formats.base import (
     read_text,
     unwrap,
 )
-from imlgcn.data.formats.delimiters import expand_unknown, parse_labels
+from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
-from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
@@ -106,43 +107,65 @@ def _tag_files(images: Sequence[Path], files: set[Path]) -> dict[Path, Path]:
     """Return the tag file of each image that has one."""
     tagged = {}
     for image in images:
-        for candidate in (image.with_suffix(".txt"), image.with_name(image.name + ".txt")):
-            if candidate in files:
-                tagged[image] = candidate
-                break
+        places = (image, _in_labels(image))
+        names = [f(at) for at in places if at for f in (_short_name, _whole_name)]
+        if found := next((name for name in names if name in files), None):
+            tagged[image] = found
     return tagged
+
+
+def _short_name(image: Path) -> Path:
+    return image.with_suffix(".txt")
+
+
+def _whole_name(image: Path) -> Path:
+    return image.with_name(image.name + ".txt")
+
+
+def _in_labels(image: Path) -> Path | None:
+    """Return where an image in the last folder ``images`` would be in ``labels`` next to it."""
+    parts = list(image.parts)
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index].lower() == "images":
+            return Path(*parts[:index], "labels", *parts[index + 1 :])
+    return None
 
 
 def _read_tags(
     folder: Path, tagged: dict[Path, Path], num_images: int, options: ReadOptions
 ) -> Source:
-    delimiters = "\n" + (options.delimiter or ",")
-    rows = {
-        image: parse_labels(read_text(tags), delimiters, f"{tags}: ")
-        for image, tags in tagged.items()
-    }
-    names = sorted({name for row in rows.values() for part in row for name in part} - {""})
-    if not names:
-        raise InputError(f"{folder}: all {plural(len(rows), 'tag file')} are empty")
-    inside = {image: image.relative_to(folder).as_posix() for image in rows}
-    splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in inside.values()]
+    files = list(tagged.values())
+    cells = split_cells(
+        [read_text(tags) for tags in files], options.delimiter, lambda row: f"{files[row]}: "
+    )
+    if not cells.names:
+        raise InputError(f"{folder}: all {plural(len(files), 'tag file')} are empty")
+    inside = {image: image.relative_to(folder).as_posix() for image in tagged}
+    splits = [_split_of(name) for name in inside.values()]
     by_folder = None not in splits and len(set(splits)) > 1
     records = [
         Record(
             inside[image],
             image,
             tuple(present),
-            expand_unknown(present, unknown, names),
+            tuple(unknown),
             split if by_folder else None,
         )
-        for (image, (present, unknown)), split in zip(rows.items(), splits, strict=True)
+        for image, (present, unknown), split in zip(tagged, cells.rows, splits, strict=True)
     ]
-    reason = f"{NAME}: {number(len(rows), 0)} of {plural(num_images, 'image')} have a .txt of tags"
-    if len(rows) < num_images:
-        reason += f"; left out: {number(num_images - len(rows), 0)} without one"
+    reason = f"{NAME}: {number(len(files), 0)} of {plural(num_images, 'image')} have a .txt of tags"
+    if len(files) < num_images:
+        reason += f"; left out: {number(num_images - len(files), 0)} without one"
     if by_folder:
         reason += "; its folders are the splits"
-    return Source(names, records, NAME, reason)
+    return Source(cells.names, records, NAME, f"{reason}; {cells.how}")
+
+
+def _split_of(name: str) -> str | None:
+    """Return the split that an image's first folder is called, or the one in ``images``."""
+    folders = [part.lower() for part in name.split("/")[:-1]]
+    inner = folders[1:] if folders[:1] == ["images"] else folders
+    return SPLIT_SPELLINGS.get(inner[0]) if inner else None
 
 
 def _nothing_found(folder: Path, num_images: int) -> str:

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Source, read_text, unwrap
-from imlgcn.data.formats.schema_names import names_in_readme
+from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, read_text, unwrap
 from imlgcn.data.formats.csv import is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.parquet import read_cells
+from imlgcn.data.formats.schema_names import names_in_readme
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, join_tables, read_columns
+from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "hugging_face"
@@ -46,15 +48,19 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if not files:
         raise InputError(f"{path}: holds no {', '.join(FILES)}")
     parts = [_read_table(file) for file in files]
+    for part in parts:
+        if COLUMN not in (header := list(part.columns)):
+            raise InputError(f"{part.called}: has no column {COLUMN!r}; it has {', '.join(header)}")
     table = join_tables(parts, splits_if_several(files), options)
+    if len(files) == 1 and options.split_column is None:
+        table = _with_splits_of_paths(table)
     images = [
         (f"{file.parent.name}/{name}" if len(files) > 1 else name, image)
         for file, part in zip(files, parts, strict=True)
         for name, image in _images(file, part, options)
     ]
     found = read_columns(table, options, images, beside=[COLUMN])
-    used = f"{plural(len(files), 'metadata file')}, {found.columns}; {found.how}"
-    reason = f"{NAME}: {options.why}; {used}"
+    reason = f"{NAME}: {options.why}; {plural(len(files), 'metadata file')}; {found}"
     if left := _not_listed(files, [image for _, image in images]):
         reason += f"; left out: {number(left, 0)} not in the metadata"
     return Source(found.names, found.records, NAME, reason)
@@ -131,9 +137,16 @@ def _json_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
     return rows, lines
 
 
+def _with_splits_of_paths(table: ValueTable) -> ValueTable:
+    """Return the table with splits where all paths begin with train, validation or test."""
+    names = [str(cell).replace("\\", "/") for cell in table.columns[COLUMN]]
+    splits = [SPLIT_SPELLINGS.get(name.split("/")[0].lower()) for name in names]
+    if "split" in table.columns or None in splits or len(set(splits)) < 2:
+        return table
+    return replace(table, columns={**table.columns, "split": splits})
+
+
 def _images(file: Path, part: ValueTable, options: ReadOptions) -> list[tuple[str, Path]]:
-    if COLUMN not in part.columns:
-        raise InputError(f"{file}: has no column {COLUMN!r}; {part.listed()}")
     names = []
     for row, cell in enumerate(part.columns[COLUMN]):
         if not isinstance(cell, str) or not cell:
@@ -144,8 +157,6 @@ def _images(file: Path, part: ValueTable, options: ReadOptions) -> list[tuple[st
 
 def _not_listed(files: Sequence[Path], images: Sequence[Path]) -> int:
     """Return how many images lie beside the metadata without being listed."""
-    from imlgcn.data.images import IMAGE_SUFFIXES
-
     listed = {image.absolute() for image in images}
     beside = {
         entry.absolute()

@@ -22,9 +22,9 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.json_start import json_start
 
 NAME = "intel"
-START = 4096  # bytes read to recognise a file
 
 
 def recognise(source: Path | str) -> str | None:
@@ -33,14 +33,16 @@ def recognise(source: Path | str) -> str | None:
     if path.is_dir():
         files = _files(unwrap(path))
         return f"it holds {' and '.join(file.name for file in files)}" if files else None
-    if path.suffix.lower() != ".json" or not path.is_file():
+    start = json_start(path, (".json",))
+    if start is None or start.kind != "object" or start.opens("classes") not in ("[", ""):
         return None
-    with path.open("rb") as file:
-        start = file.read(START).lstrip(b"\xef\xbb\xbf \t\r\n")
-    inside = start.lstrip(b"{ \t\r\n") if start.startswith(b"{") else b""
-    if inside.startswith(b'"classes"') or _begins_with_pairs(inside):
-        return "the file ends in .json and holds classes and images"
-    return None
+    images = start.pairs.get("images")
+    pairs = isinstance(images, list) and all(isinstance(image, list) for image in images)
+    # the classes may fill what is read, or come after images that do
+    whole = pairs and ("classes" in start.pairs or "images" in start.cut)
+    if not whole and "classes" not in start.cut:
+        return None
+    return "the file ends in .json and holds classes and images"
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
@@ -52,11 +54,6 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     split_of = {file: split_of_name(file) if path.is_dir() else None for file in files}
     names, records = join_files(files, lambda f: _read_file(f, split_of[f], options), "classes")
     return Source(names, records, NAME, f"{NAME}: {options.why}")
-
-
-def _begins_with_pairs(inside: bytes) -> bool:
-    pairs = b"".join(inside[:200].split())
-    return pairs.startswith(b'"images":[["')
 
 
 def _files(folder: Path) -> list[Path]:

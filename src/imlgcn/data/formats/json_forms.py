@@ -8,20 +8,14 @@ from typing import Any, NamedTuple
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
+from imlgcn.data.formats.column_names import IMAGE_COLUMNS, LABEL_COLUMNS, PROPERTIES, normal
 from imlgcn.data.formats.json_start import Start, read_entries
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
-IMAGES = (
-    *("image", "images", "file_name", "filename", "file", "image_path", "img_path", "filepath"),
-    *("path", "img", "image_name", "image_file", "name", "image_id", "id", "url", "image_url"),
-)
-LABELS = (
-    *("labels", "label", "tags", "tag", "classes", "class", "categories", "category", "keywords"),
-    *("annotations", "objects", "targets", "target", "gt_label", "gt_labels", "y"),
-)
-NO_LABELS = ("split", "group", "width", "height", "id", "size")
+LABELS = (*LABEL_COLUMNS, "gtlabel", "gtlabels", "y")
 CLASSES = ("classes", "class_names", "label_names", "names", "categories")
+NO_LABELS = {"split", "group", "id", "iscrowd", "ignore", "score", "confidence", *PROPERTIES}
 
 
 class Entry(NamedTuple):
@@ -46,11 +40,14 @@ def form_of(start: Start) -> str | None:
 def _form(pairs: Mapping[str, Any]) -> str | None:
     """Return the form of an object, of which the first pairs are enough."""
     values = [pairs[key] for key in pairs if key not in CLASSES or is_image(key)]
-    if pairs and all(is_image(key) for key in pairs):
+    keys = [key for key in pairs if key not in CLASSES]
+    if keys and all(is_image(key) for key in keys):
         return "images with their labels"
     if _columns(pairs):
         return "columns"
     lists = [value for value in values if isinstance(value, list) and value]
+    if "images" in pairs and "annotations" in pairs:
+        return None  # COCO without categories
     if any(_is_entry(value[0]) or _is_pair(value[0]) for value in lists):
         return "a list under a key"
     if _is_entry(pairs):
@@ -60,7 +57,11 @@ def _form(pairs: Mapping[str, Any]) -> str | None:
     if all(is_image(item) for value in lists for item in value):
         return "labels with their images"
     texts = all(isinstance(item, str) for value in lists for item in value)
-    return "images with their labels" if texts and not {*pairs} & {*IMAGES, *LABELS} else None
+    return (
+        "images with their labels"
+        if texts and not {*map(normal, pairs)} & {*IMAGE_COLUMNS, *LABELS}
+        else None
+    )
 
 
 def entries_of(path: Path, content: Any, options: ReadOptions) -> tuple[list[Entry], str]:
@@ -124,7 +125,7 @@ def _columns(pairs: Mapping[str, Any]) -> dict[str, list[Any]]:
         for name, value in pairs.items()
         if isinstance(value, (list, dict))
     }
-    image = key_of(columns, IMAGES)
+    image = key_of(columns, IMAGE_COLUMNS)
     if image is None or not columns[image] or not all(isinstance(v, str) for v in columns[image]):
         return {}
     return columns if key_of(columns, LABELS, image) else {}
@@ -140,7 +141,7 @@ def _objects(
     path: Path, listed: Sequence[tuple[str, Any]], options: ReadOptions
 ) -> tuple[list[Entry], str]:
     first = listed[0][1] if listed else None
-    image = options.image_column or key_of(first, IMAGES)
+    image = options.image_column or image_key(first)
     given = list(options.label_columns)
     label = key_of(first, LABELS, image) if not given else given[0] if len(given) == 1 else None
     flags = [] if label else given or sorted(_flags(first, options.fields))
@@ -163,9 +164,16 @@ def _objects(
 
 
 def key_of(entry: Any, usual: Sequence[str], taken: str | None = None) -> str | None:
-    """Return the first of the usual keys that an object has, ignoring case."""
-    lowered = {key.lower(): key for key in entry if key != taken} if isinstance(entry, dict) else {}
-    return next((lowered[name] for name in usual if name in lowered), None)
+    """Return the first of the usual keys that an object has, without case, spaces and signs."""
+    known = {normal(key): key for key in entry if key != taken} if isinstance(entry, dict) else {}
+    return next((known[name] for name in usual if name in known), None)
+
+
+def image_key(entry: Any) -> str | None:
+    """Return the key of an object's image: the first usual one, if it can, that names a file."""
+    known = {normal(key): key for key in entry} if isinstance(entry, dict) else {}
+    keys = [known[name] for name in IMAGE_COLUMNS if name in known]
+    return next((key for key in keys if is_image(entry[key])), keys[0] if keys else None)
 
 
 def is_image(value: Any) -> bool:
@@ -174,7 +182,7 @@ def is_image(value: Any) -> bool:
 
 
 def _is_entry(value: Any) -> bool:
-    image = key_of(value, IMAGES)
+    image = image_key(value)
     if image is None or not isinstance(value[image], (str, int)):
         return False
     return key_of(value, LABELS, image) is not None or bool(_flags(value))
@@ -185,11 +193,13 @@ def _is_pair(value: Any) -> bool:
 
 
 def _flags(entry: Any, fields: Sequence[str] = ()) -> set[str]:
-    """Return the keys whose values are 1, 0, true or false."""
+    """Return the keys whose values are 1, 0, true or false; none if it is only one."""
     if not isinstance(entry, dict):
         return set()
-    no_labels = {*NO_LABELS, *fields}
     flags = {
-        key for key, value in entry.items() if isinstance(value, (int, float)) and value in (0, 1)
+        key
+        for key, value in entry.items()
+        if isinstance(value, (int, float)) and value in (-1, 0, 1) and key not in fields
     }
-    return {key for key in flags if key.lower() not in no_labels}
+    flags = {key for key in flags if not (normal(key) in NO_LABELS or normal(key).endswith("id"))}
+    return flags if len(flags) > 1 else set()

@@ -3,8 +3,8 @@
 - An object of images and labels (``{"a.jpg": ["sea", "sun"]}``) or of labels and images
   (``{"sea": ["a.jpg"]}``).
 - A list of objects, or one object a line (JSON lines), each with a key for the image
-  (:data:`.json_forms.IMAGES`, or ``--image-column``) and one for the labels
-  (:data:`.json_forms.LABELS`, or ``--label-column``): ``{"image": "a.jpg", "labels": [...]}``; or,
+  (as the columns of tables are called, or ``--image-column``) and one for the labels (likewise, or
+  ``--label-column``): ``{"image": "a.jpg", "labels": [...]}``; or,
   without a key for the labels, with 1, 0 or true, false for every label. Such a list may be the
   value of a key of an object (``{"images": [...]}``), and may be written column by column, as
   pandas does.
@@ -25,12 +25,12 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, split_name
+from imlgcn.data.formats.class_names import given_names
 from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, split_cells
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_forms import CLASSES, Entry, entries_of, form_of
 from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
-from imlgcn.data.formats.class_names import given_names
 
 NAME = "json_list"
 

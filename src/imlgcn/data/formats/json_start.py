@@ -107,6 +107,9 @@ def _pairs(
             return pairs, cut, 0
         try:
             name = json.loads(key[1])
+        except json.JSONDecodeError:
+            return pairs, cut, 0
+        try:
             pairs[name], at = DECODER.raw_decode(text, key.end())
         except (json.JSONDecodeError, RecursionError):
             cut[name] = text[key.end() : key.end() + 1]

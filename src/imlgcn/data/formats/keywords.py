@@ -21,6 +21,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats import label_folders
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, unwrap
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.layout import (
     is_image,
     splits_of_folders,
@@ -91,19 +92,19 @@ def _own_paths(found: PhotoKeywords, delimiter: str | None = None) -> list[Keywo
             _stripped(part, "|") for entry in keywords.plain for part in _cut(entry, delimiter)
         ]
         for path in (*keywords.paths, *plain):
-            if path and path[0].casefold() not in INTERNAL:
-                paths.setdefault(tuple(level.casefold() for level in path), path)
+            paths.setdefault(tuple(level.casefold() for level in path), path)
     above = {folded[:length] for folded in paths for length in range(1, len(folded))}
     levels = {level for folded in paths if len(folded) > 1 for level in folded}
     return [
         path
         for folded, path in paths.items()
-        if folded not in above and not (len(folded) == 1 and folded[0] in levels)
+        if folded and folded[0] not in INTERNAL and folded not in above
+        if len(folded) > 1 or folded[0] not in levels
     ]
 
 
 def _cut(entry: str, delimiter: str | None) -> Sequence[str]:
-    return entry.split(delimiter) if delimiter else [entry]
+    return split_cells([entry], delimiter).rows[0][0] if delimiter else [entry]
 
 
 def _stripped(entry: str, mark: str) -> KeywordPath:

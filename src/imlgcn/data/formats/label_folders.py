@@ -26,6 +26,7 @@ from imlgcn.data.formats.base import (
     choose,
     unwrap,
 )
+from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.layout import visible_images
 from imlgcn.numbers import first_of, plural
 
@@ -120,9 +121,9 @@ def _take_apart(
 ) -> tuple[Mapping[str, tuple[str, ...]], list[str]]:
     """Return the labels of each folder name, and what to say about it."""
     names = sorted({name for chosen in folders for name in chosen})
-    marks = [delimiter] if delimiter else [mark for mark in MARKS if _separates(mark, names)]
-    mark = marks[0] if marks else "\0"
-    labels = {name: tuple(p for part in name.split(mark) if (p := part.strip())) for name in names}
+    mark = delimiter or next((mark for mark in MARKS if _separates(mark, names)), None)
+    rows = split_cells(names, mark).rows if mark else [([name], ()) for name in names]
+    labels = {name: tuple(present) for name, (present, _) in zip(names, rows, strict=True)}
     notes = []
     if combined := [name for name in names if len(labels[name]) > 1]:
         notes.append(f"names of folders are taken apart at {mark!r} ({first_of(combined)})")

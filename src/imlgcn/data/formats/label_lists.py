@@ -34,7 +34,7 @@ from imlgcn.numbers import number, plural
 NAME = "label_lists"
 VARIANTS = {"images": ("all", "listed"), "lists": ("both", "potential")}
 FOLDERS = ("annotations", "mirflickr25k_annotations_v080", ".")
-NO_LISTS = re.compile(r"readme|license|licence|classes|labels?|names|notes|log", re.IGNORECASE)
+NO_LISTS = re.compile(r"(readme|licen[sc]e)\b.*|classes|labels?|names|notes", re.IGNORECASE)
 NUM_LINES = 20  # of each list, read to recognise a folder
 RELEVANT = "_r1"
 
@@ -93,7 +93,7 @@ def _lists(folder: Path) -> list[Path]:
     """Return the lists of the first folder that has any; a README among them is none."""
     for name in FOLDERS:
         files = sorted((folder / name).glob("*.txt"))
-        if found := [file for file in files if not NO_LISTS.match(file.stem)]:
+        if found := [file for file in files if not NO_LISTS.fullmatch(file.stem)]:
             return found
     return []
 

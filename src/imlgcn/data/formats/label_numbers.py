@@ -62,6 +62,19 @@ def name_numbers(
     return None
 
 
+def given_names(label_names: Path | Sequence[str]) -> dict[str, str]:
+    """Return the name of each number that the user gave, in a file or as a sequence.
+
+    Raises:
+        InputError: as for :func:`read_label_names`.
+    """
+    if isinstance(label_names, Path):
+        return read_label_names(label_names)
+    if len(set(label_names)) < len(label_names) or not label_names:
+        raise InputError(f"label_names= needs each name once; got {', '.join(label_names)}")
+    return {str(number): name for number, name in enumerate(label_names)}
+
+
 def read_label_names(path: Path) -> dict[str, str]:
     """Return the name of each number: of a table of both, or of lines with or without a number.
 

@@ -6,13 +6,12 @@ where no names are found, they are asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
-from imlgcn.data.formats.class_names import file_names, labels_at
+from imlgcn.data.formats.class_names import file_names, given_names, labels_at, names_from
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.numbers import plural
 
@@ -21,42 +20,43 @@ NAME_FILES = (
     *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
     *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
 )
-CODE = re.compile(r"([01]|-1)(?:\.0*)?")
+ONE, ZERO, MINUS_ONE = (
+    frozenset((code, *(f"{code}.{'0' * digits}" for digits in range(9))))
+    for code in ("1", "0", "-1")
+)
+CODES = ONE | ZERO | MINUS_ONE
 
 Rows = Sequence[Sequence[str]]  # the numbers of each image, as written
 At = Callable[[int], str]  # the start of a message about a row, such as "list.txt, line 3: "
 
 
-def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], Path]:
-    """Return the names of numbered labels, and the file they are from.
+def find_label_names(listed_in: Path, options: ReadOptions, what: str) -> tuple[list[str], str]:
+    """Return the names of numbered labels, and the name of the file they are from.
 
     Args:
         listed_in: the list; files of :data:`NAME_FILES` are looked for beside it.
-        options: `label_names` is the file that the user named.
+        options: `label_names` are the user's, or their file.
         what: what the list has instead of names, for the message, such as "6 values".
 
     Raises:
         InputError: no such file is there; it says what to do.
     """
-    beside = [listed_in.with_name(name) for name in NAME_FILES]
-    files = [options.label_names] if options.label_names else [f for f in beside if f.is_file()]
-    files = [file for file in files if not _is(file, listed_in)]
+    if names := given_names(options):
+        return names, names_from(options)
+    beside = [listed_in.with_name(name) for name in NAME_FILES if name != listed_in.name]
+    files = [file for file in beside if file.is_file()]
     if not files:
         raise InputError(
             f"{listed_in}: has {what} for each image, and no names for them; write the names of "
             "the labels into a file, one a line in the order of the values, and give it "
             f"(label_names=FILE) or call it {NAME_FILES[1]} and put it beside the list"
         )
-    return file_names(files[0]), files[0]
-
-
-def _is(file: Path, other: Path) -> bool:
-    return file.exists() and file.samefile(other)
+    return file_names(files[0]), files[0].name
 
 
 def is_vector(values: Sequence[str]) -> bool:
     """Return whether the numbers of an image are 1, 0 or -1, as for a vector over all labels."""
-    return all(CODE.fullmatch(value) for value in values)
+    return CODES.issuperset(values)
 
 
 def read_numbers(
@@ -80,13 +80,13 @@ def read_numbers(
     width = max(widths, default=0)
     is_single = vectors and width == 1  # an index of two classes, or one label?
     what = f"{plural(width, 'value')}" if vectors and not is_single else "numbers of labels"
-    names, file = find_label_names(listed_in, options, what)
-    from_file = f"their names are from {file.name}"
+    names, called = find_label_names(listed_in, options, what)
+    from_file = f"their names are from {called}"
     if not vectors or (is_single and len(names) > 1):
         return names, read_indices(rows, names, at), f"labels are given by index, {from_file}"
     if width != len(names):
         raise InputError(
-            f"{listed_in}: has {plural(width, 'value')} for each image, but {file} "
+            f"{listed_in}: has {plural(width, 'value')} for each image, but {called} "
             f"{plural(len(names), 'name')}; make them the same"
         )
     labels, how = read_vectors(rows, names, options.minus_one)
@@ -95,12 +95,12 @@ def read_numbers(
 
 def _refuse_fractions(rows: Rows, at: At) -> None:
     for number, row in enumerate(rows):
-        for value in row:
+        for value in () if is_vector(row) else row:
             if not float(value).is_integer():
-                raise InputError(
-                    f"{at(number)}{value} is neither 1 nor 0; if it is a score, say above which a "
-                    "label is present (present_above=0.5)"
-                )
+                hint = "if it is a score, say above which a label is present (present_above=0.5)"
+                if any(not 0 <= float(other) <= 1 for other in row):
+                    hint = "if these are boxes, keep only the number of the label of each"
+                raise InputError(f"{at(number)}{value} is neither 1 nor 0; {hint}")
 
 
 def read_vectors(
@@ -110,19 +110,19 @@ def read_vectors(
 
     Where no 0 occurs, -1 is absent, as in CelebA; beside 0 it is unknown; ``minus_one`` overrides.
     """
-    codes = [[value.split(".")[0] for value in row] for row in rows]
-    used = {code for row in codes for code in row}
-    meaning = minus_one or ("unknown" if "0" in used else "absent")
+    used: set[str] = set().union(*rows)
+    meaning = minus_one or ("unknown" if used & ZERO else "absent")
+    unknown = MINUS_ONE if meaning == "unknown" and used & MINUS_ONE else frozenset[str]()
     labels: list[RowLabels] = [
         (
-            [name for name, code in zip(names, row, strict=True) if code == "1"],
-            [name for name, code in zip(names, row, strict=True) if code == "-1"]
-            if meaning == "unknown"
-            else [],
+            [name for name, code in zip(names, row, strict=True) if code in ONE],
+            [name for name, code in zip(names, row, strict=True) if code in unknown]
+            if unknown
+            else (),
         )
-        for row in codes
+        for row in rows
     ]
-    return labels, f"; -1 is {meaning}" if "-1" in used else ""
+    return labels, f"; -1 is {meaning}" if used & MINUS_ONE else ""
 
 
 def read_indices(rows: Rows, names: Sequence[str], at: At) -> list[RowLabels]:

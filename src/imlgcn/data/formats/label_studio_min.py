@@ -57,7 +57,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     path = Path(source)
     places, entries = _table(path) if is_table(path) else _json(path)
     controls, left = _controls(path, entries, options.label_columns)
-    answers: dict[Any, tuple[str, list[set[Leaf]]]] = {}
+    answers: dict[str, tuple[str, list[set[Leaf]]]] = {}
     kinds: Counter[str] = Counter(f"!{name}" for name in left)
     for place, entry in zip(places, entries, strict=True):
         data = [value for key, value in entry.items() if key not in controls]
@@ -69,7 +69,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             for kind, found in _results(entry.get(control)):
                 kinds[f"{control} ({kind})" if kind else control] += 1
                 labels.update(found)
-        answers.setdefault(entry.get("id", address), (address, []))[1].append(labels)
+        answers.setdefault(str(entry.get("id", address)), (address, []))[1].append(labels)
     names, records = join_answers(list(answers.values()), path, options)
     return Source(names, records, NAME, f"{NAME}: {options.why}; {describe_kinds(kinds)}")
 

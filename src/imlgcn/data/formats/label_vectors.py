@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from imlgcn.config import InputError
+from imlgcn.data.formats import paddle_label
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -36,6 +37,7 @@ from imlgcn.numbers import first_of
 
 NAME = "label_vectors"
 SUFFIXES = (".txt", ".list", ".lst")
+NO_LISTS = ("list_eval_partition.txt", "identity_CelebA.txt")  # of CelebA: splits, persons
 NUM_LINES = 20  # read to recognise a list
 NUMBER = r"-?\d+(?:\.\d*)?"
 ENDING = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True))
@@ -54,6 +56,8 @@ Row = tuple[str, list[str], str]  # image, numbers, and the start of a message a
 def recognise(source: Path | str) -> str | None:
     """Recognise a list of images and numbers by its first lines, or a folder of such lists."""
     path = Path(source)
+    if paddle_label.recognise(path):  # whose lists may hold names as well
+        return None
     if path.is_dir():
         files = _lists(unwrap(path))
         return f"it holds {' and '.join(file.name for file in files)}" if files else None
@@ -87,7 +91,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _lists(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.iterdir()) if _is_list(file)]
+    files = sorted(folder.iterdir())
+    return [file for file in files if file.name not in NO_LISTS and _is_list(file)]
 
 
 def _is_list(path: Path) -> bool:

@@ -84,7 +84,10 @@ def _flags(file: Path, content: Any) -> dict[str, bool]:
 
 def _shapes(file: Path, content: Any) -> list[str]:
     labels = []
-    for number, shape in enumerate(content.get("shapes") or (), start=1):
+    shapes = content.get("shapes") or []
+    if not isinstance(shapes, list):
+        raise InputError(f"{file}: shapes must be a list; got {shapes!r:.60}")
+    for number, shape in enumerate(shapes, start=1):
         label = shape.get("label") if isinstance(shape, dict) else None
         if not isinstance(label, str) or not label.strip():
             raise InputError(f"{file}: shape number {number} has no label; give it one")

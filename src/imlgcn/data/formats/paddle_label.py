@@ -20,8 +20,8 @@ from imlgcn.data.formats.base import (
     split_of_name,
     unwrap,
 )
-from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at
+from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "paddle_label"

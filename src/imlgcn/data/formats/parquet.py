@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, unwrap
-from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
+from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import (
     IMAGES,
-    LABELS,
     ValueTable,
     image_column,
     join_tables,
@@ -78,8 +78,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         images = [(f"{stem}/{i.name}", i) for stem, (_, i) in zip(stems, images, strict=True)]
     table = join_tables(tables, splits, options)
     found = read_columns(table, options, images, beside=[column])
-    used = f"{plural(len(files), 'file')}, images are in the column {column!r}, {found.columns}"
-    return Source(found.names, found.records, NAME, f"{NAME}: {options.why}; {used}; {found.how}")
+    used = f"{plural(len(files), 'file')}, images are in the column {column!r}"
+    return Source(found.names, found.records, NAME, f"{NAME}: {options.why}; {used}; {found}")
 
 
 def read_cells(
@@ -157,9 +157,9 @@ def _embedded(schema: pa.Schema, file: Path) -> str | None:
         field.name
         for field in schema
         if _holds_bytes(field.type)
-        and (types.is_struct(field.type) or field.name.lower() in IMAGES)
+        and (types.is_struct(field.type) or normal(field.name) in IMAGES)
     ]
-    usual = [name for name in found if name.lower() in IMAGES] or found
+    usual = [name for name in found if normal(name) in IMAGES] or found
     if len(usual) > 1:
         raise InputError(
             f"{file}: several columns hold images ({', '.join(usual)}); say which (image_column=)"
@@ -186,7 +186,7 @@ def _read_table(file: Path, image: str | None) -> ValueTable:
         field.name
         for field in schema
         if not _holds_bytes(field.type)
-        and (not types.is_nested(field.type) or field.name.lower() in LABELS)
+        and (not types.is_nested(field.type) or normal(field.name) in LABEL_COLUMNS)
     ]
     names = names_in_readme([file.parent, file.parent.parent]) | names_in_schema(schema.metadata)
     return ValueTable(read_cells(file, kept), str(file), lambda n: f"{file}, row {n + 1}: ", names)

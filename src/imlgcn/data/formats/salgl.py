@@ -6,6 +6,7 @@ split) and optionally ``label.txt`` with the labels in order.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from imlgcn.config import InputError
@@ -22,6 +23,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "salgl"
+NUMBERS = re.compile(r"[-\d.,;\s]+")  # are not names; label_vectors reads them
 FILES = ("train.txt", "val.txt", "test.txt")
 
 
@@ -34,8 +36,9 @@ def recognise(source: Path | str) -> str | None:
     if path.suffix.lower() != ".txt" or not path.is_file():
         return None
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        image, tab, _ = file.readline(10_000).partition("\t")
-    if not tab or Path(image.strip()).suffix.lower() not in IMAGE_SUFFIXES:
+        image, tab, labels = file.readline(10_000).partition("\t")
+    is_image = Path(image.strip()).suffix.lower() in IMAGE_SUFFIXES
+    if not tab or not is_image or NUMBERS.fullmatch(labels):
         return None
     return "its lines are an image, a tab and labels"
 

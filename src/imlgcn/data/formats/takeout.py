@@ -80,7 +80,7 @@ def _people(file: Path, content: Any) -> tuple[str, ...]:
 def _image(file: Path, title: str, images: Set[Path]) -> Path:
     """Return the photo of a JSON: by its title, or the longest name that begins the JSON's."""
     copy = COPY.fullmatch(file.stem)
-    name = Path(title.replace("/", "_"))
+    name = Path(title.replace("/", "_") or file.stem)
     wanted = file.with_name(f"{name.stem}({copy[2]}){name.suffix}" if copy else name.name)
     if wanted in images:
         return wanted

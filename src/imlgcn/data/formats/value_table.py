@@ -1,34 +1,42 @@
-"""Tables whose cells are values: from JSON lines, parquet, or Python objects.
+"""Tables whose cells are values: of JSON lines, parquet, or Python objects.
 
-The columns of images, labels, splits and groups are known by their usual names; a table without a
-column of labels may have one of 1 and 0 for each label. All other columns with text or numbers are
-kept in :attr:`Record.fields`.
+A column of labels by a usual name, or by the name that the user gave, may hold lists, class
+numbers, vectors or mappings (:mod:`.values`). All else is read as the cells of a CSV are: texts of
+labels, columns of 1 and 0, splits and groups. A missing value is unknown in columns that have 0 as
+well, and else absent. Further columns with text or numbers are kept in :attr:`Record.fields`.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, split_name
-from imlgcn.data.formats.delimiters import SplitCells
-from imlgcn.data.formats.values import code_rows, is_missing, judge_values
+from imlgcn.data.formats.base import ReadOptions, Record
+from imlgcn.data.formats.column_names import (
+    IMAGE_COLUMNS,
+    LABEL_COLUMNS,
+    known_columns,
+    named_column,
+)
+from imlgcn.data.formats.image_files import ImageFinder
+from imlgcn.data.formats.long_tables import join_rows
+from imlgcn.data.formats.split_tables import JoinedTable
+from imlgcn.data.formats.table_labels import TableLabels, read_labels
+from imlgcn.data.formats.table_rows import choose_image_column, choose_splits
+from imlgcn.data.formats.tables import Table
+from imlgcn.data.formats.values import is_missing, judge_values
 
 IMAGES = (
-    *("image", "file_name", "filename", "path", "filepath", "file_path", "image_path", "img"),
-    *("image_file", "file", "images", "jpg", "png", "pixel_values"),
+    *IMAGE_COLUMNS,
+    *("jpg", "jpeg", "png", "webp", "pixelvalues", "imagebytes", "imagedata", "bytes", "content"),
 )
-LABELS = (
-    *("labels", "label", "tags", "tag", "classes", "class", "category", "categories"),
-    *("label_names", "label_ids", "objects", "annotations", "target", "targets", "keywords"),
-)
-SPLITS = ("split", "partition", "set", "subset", "fold_name")
-GROUPS = ("group",)
-NO_LABELS = ("is_valid", "valid", "sex", "gender", "age", "width", "height", "id", "index", "fold")
+Where = Callable[[int], str]  # the start of a message about a row
 
 
 @dataclass(frozen=True)
@@ -37,26 +45,36 @@ class ValueTable:
 
     columns: Mapping[str, Sequence[Any]]
     called: str
-    at: Callable[[int], str]  # the start of a message about a row
+    at: Where
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of number columns
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def find(self, usual: Sequence[str], given: str | None) -> str | None:
-        """Return the column ``given``, or else the first with a usual name, in any case."""
-        if given is not None:
-            if given in self.columns:
-                return given
-            near = difflib.get_close_matches(given, self.columns, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InputError(f"{self.called}: has no column {given!r}; {hint}{self.listed()}")
-        lowered = {name.lower().replace(" ", "_"): name for name in reversed(list(self.columns))}
-        return next((lowered[name] for name in usual if name in lowered), None)
+    @cached_property
+    def values(self) -> dict[str, set[Any]]:
+        """The distinct values of each column that holds only text, numbers and missing ones."""
+        return {
+            name: set(cells)
+            for name, cells in self.columns.items()
+            if all(map(_is_scalar, set(map(type, cells))))
+        }
 
-    def listed(self) -> str:
-        """Return "its columns are a, b"."""
-        return f"its columns are {', '.join(self.columns) or 'none'}"
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        binary = {name for name, values in self.values.items() if _is_binary(values)}
+        zero = any(0 in map(_number, self.values[name]) for name in binary)
+        return {
+            name: _texts(self.columns[name], values, "nan" if zero and name in binary else "")
+            for name, values in self.values.items()
+        }
+
+    def as_text(self, beside: Iterable[str] = ()) -> Table:
+        """Return the columns of text and numbers as cells of text, without those in ``beside``."""
+        texts = {name: cells for name, cells in self._texts.items() if name not in set(beside)}
+        rows = [list(row) for row in zip(*texts.values(), strict=True)] or [[]] * len(self)
+        places = [self.at(row) for row in range(len(rows))]
+        return JoinedTable(Path(self.called), list(texts), rows, [], places=places)
 
 
 @dataclass(frozen=True)
@@ -65,19 +83,29 @@ class ReadTable:
 
     names: list[str]
     records: list[Record]
-    columns: str  # "labels are in the column 'tags'"
+    columns: str  # "labels are in the column 'tags'"; empty where `how` says it
     how: str  # "labels are lists of names"
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.columns, self.how)))
 
 
 def image_column(table: ValueTable, options: ReadOptions) -> str:
-    """Return the column of images; InputError lists the columns if there is none."""
-    found = table.find(IMAGES, options.image_column)
-    if found is None:
-        raise InputError(
-            f"{table.called}: has no column of images by a usual name (image, file_name, path, "
-            f"...); {table.listed()}; say which it is (image_column=)"
-        )
-    return found
+    """Return the column of images: the one that is named, or holds images, or names files.
+
+    Raises:
+        InputError: there is none, or no such column; with the columns there are.
+    """
+    header = list(table.columns)
+    if options.image_column is not None:
+        index = named_column(Path(table.called), header, options.image_column, "image_column")
+        return header[index]
+    for index in known_columns(header, IMAGES):
+        if header[index] not in table.values:
+            return header[index]
+    text = table.as_text()
+    finder = ImageFinder(text.path, options.images)
+    return text.header[choose_image_column(text, options, finder)]
 
 
 def read_columns(
@@ -95,24 +123,37 @@ def read_columns(
         images: name and file of every row.
         beside: columns that hold the images.
     """
-    split = table.find(SPLITS, options.split_column)
-    group = table.find(GROUPS, None)  # load_dataset takes a column that the user names
-    aside = {*beside, *options.fields, *filter(None, (split, group))}
-    cells, used, what = _labels(table, options, aside)
-    others = [name for name in table.columns if name not in {*aside, *used} - set(options.fields)]
-    others = [name for name in others if all(map(_is_scalar, table.columns[name]))]
-    splits = [None] * len(table) if split is None else _splits(table, split)
-    records = []
-    for row, ((name, file), (present, unknown)) in enumerate(zip(images, cells.rows, strict=True)):
-        together = None if group is None else table.columns[group][row]
-        fields = {other: _text(table.columns[other][row]) for other in others}
-        records.append(
-            Record(
-                *(name, file, tuple(present), tuple(unknown), splits[row], fields),
-                group=_text(together) or None,
-            )
+    text = table.as_text(beside)
+    splits = choose_splits(text, options, [])
+    taken = [i for i in (splits.column, text.find("group")) if i is not None]
+    if options.group_column in text.header:
+        taken.append(text.header.index(options.group_column))
+    column = _value_column(table, options, {*beside, *(text.header[index] for index in taken)})
+    if column is None:
+        labels, what = read_labels(text, taken, options), ""
+    else:
+        schema = table.class_names.get(column)
+        cells = judge_values(table.columns[column], options, table.at, schema=schema)
+        labels = TableLabels(cells.names, cells.rows, cells.how, [])
+        what = f"labels are in the column {column!r}"
+    aside = {splits.column, text.find("group"), *labels.columns}
+    others = [i for i, name in enumerate(text.header) if i not in aside and name != column]
+    groups = text.find("group")
+    records = [
+        Record(
+            *(name, file, tuple(present), tuple(unknown), splits.rows[row]),
+            {text.header[i]: text.rows[row][i] for i in others},
+            group=None
+            if groups is None
+            else _text(table.columns[text.header[groups]][row]) or None,
         )
-    return ReadTable(cells.names, records, what, cells.how)
+        for row, ((name, file), (present, unknown)) in enumerate(
+            zip(images, labels.rows, strict=True)
+        )
+    ]
+    joined = join_rows(records, text.path, options)
+    said = [note for note in (labels.how, splits.how, joined.how) if note]
+    return ReadTable(labels.names, joined.records, what, "; ".join(said))
 
 
 def join_tables(
@@ -127,7 +168,8 @@ def join_tables(
     for table in tables:
         if differing := sorted(set(table.columns) ^ set(first.columns)):
             raise InputError(
-                f"{table.called}: its columns are not those of {first.called}: {_list(differing)}"
+                f"{table.called}: its columns are not those of {first.called}: "
+                f"{', '.join(differing[:5])}{', ...' if len(differing) > 5 else ''}"
             )
         if table.class_names != first.class_names:
             raise InputError(
@@ -142,74 +184,72 @@ def join_tables(
     return ValueTable(columns, first.called, lambda n: rows[n][0].at(rows[n][1]), first.class_names)
 
 
-def _labels(
-    table: ValueTable, options: ReadOptions, aside: set[str]
-) -> tuple[SplitCells, list[str], str]:
-    """Return the labels of all rows, their columns, and which these are."""
-    given = list(options.label_columns)
-    for name in given:
-        table.find((), name)
-    single = given[0] if len(given) == 1 else None
-    if not given:
-        free = ValueTable(
-            {k: v for k, v in table.columns.items() if k not in aside}, table.called, table.at
-        )
-        single = free.find(LABELS, None)
-    if single is not None and not (given and _is_binary(table, single)):
-        schema = table.class_names.get(single)
-        cells = judge_values(table.columns[single], options, table.at, schema=schema)
-        return cells, [single], f"labels are in the column {single!r}"
-    columns = given or [
-        name
-        for name in table.columns
-        if name not in aside and name.lower() not in NO_LABELS and _is_binary(table, name)
-    ]
-    if not columns:
+def _value_column(table: ValueTable, options: ReadOptions, taken: set[str]) -> str | None:
+    """Return the column of labels that are no text: lists, numbers, mappings; or None."""
+    header = [name for name in table.columns if name not in {*taken, *options.fields}]
+    if options.label_columns:
+        path = Path(table.called)
+        names = [*table.columns]
+        named = [
+            names[named_column(path, names, n, "label_columns")] for n in options.label_columns
+        ]
+        valued = [name for name in named if _holds_values(table, name, names)]
+        if len(named) > 1 and not set(named) <= set(table.values):
+            raise InputError(f"{table.called}: of columns with lists name one (label_columns=)")
+        return valued[0] if len(named) == 1 and valued else None
+    known = [header[index] for index in known_columns(header, LABEL_COLUMNS)]
+    exact = [name for name in known if name.lower() == "labels"]
+    valued = [name for name in exact or known if _holds_values(table, name, header)]
+    texts = [name for name in exact or known if name not in valued]
+    if len(valued) + len(texts) > 1 and valued:
         raise InputError(
-            f"{table.called}: has neither a column of labels by a usual name (labels, tags, ...) "
-            f"nor one of 1 and 0 for each label; {table.listed()}; say which it is (label_columns=)"
+            f"{table.called}: the columns {valued[0]!r} and {[*valued[1:], *texts][0]!r} could "
+            f"both be the labels; say which (label_columns={valued[0]!r})"
         )
-    rows = [
-        {name: _number(table.columns[name][row]) for name in columns} for row in range(len(table))
-    ]
-    cells = SplitCells(columns, code_rows(rows, options, table.at), "one for each label")
-    return cells, columns, f"labels are the columns {_list(columns)}"
+    return valued[0] if valued else None
 
 
-def _is_binary(table: ValueTable, name: str) -> bool:
-    cells = table.columns[name]
-    filled = [cell for cell in map(_number, cells) if cell is not None]
-    return bool(filled) and name not in table.class_names and all(x in (0, 1, -1) for x in filled)
+def _holds_values(table: ValueTable, name: str, header: Sequence[str]) -> bool:
+    """Return whether a column holds labels that are no text, nor 1 and 0 for one of several."""
+    if name in table.class_names or name not in table.values:
+        return True
+    numbers = {_number(value) for value in table.values[name] if not is_missing(value)}
+    if not numbers or None in numbers:
+        return False
+    others = (table.values.get(other, set()) for other in header if other != name)
+    return not _is_binary(table.values[name]) or not any(map(_is_binary, others))
 
 
-def _number(cell: Any) -> Any:
-    """Return the number that a cell holds; None for an empty one, the cell itself for others."""
-    if hasattr(cell, "item") and not isinstance(cell, str):
-        cell = cell.item()
-    if is_missing(cell) or cell == "":
-        return None
-    words = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "?": -1}
-    return words.get(cell.strip().lower(), cell) if isinstance(cell, str) else cell
+def _is_scalar(kind: type) -> bool:
+    """Return whether values of a type are text, numbers, times, or stand for a missing one."""
+    known = issubclass(kind, (str, int, float, Path, np.generic, type(None)))
+    return known or hasattr(kind, "isoformat") or kind.__name__ in ("NAType", "NaTType")
 
 
-def _splits(table: ValueTable, column: str) -> list[str | None]:
-    cells = [_text(cell) for cell in table.columns[column]]
-    splits: list[str | None] = []
-    for row, cell in enumerate(cells):
-        try:
-            splits.append(split_name(cell) if any(cells) else None)
-        except InputError as error:
-            raise InputError(f"{table.at(row)}{error}") from None
-    return splits
+def _is_binary(values: Iterable[Any]) -> bool:
+    """Return whether values are 1, 0, -1 or missing, and not all missing."""
+    numbers = {_number(value) for value in values if not is_missing(value)}
+    return bool(numbers) and numbers <= {0, 1, -1}
 
 
-def _is_scalar(cell: Any) -> bool:
-    return is_missing(cell) or isinstance(cell, str | int | float) or hasattr(cell, "isoformat")
+def _number(cell: Any) -> int | float | None:
+    """Return the number that a cell is, also one of numpy; None for others."""
+    cell = cell.item() if isinstance(cell, np.generic) else cell
+    return cell if isinstance(cell, int | float) else None
+
+
+def _texts(cells: Sequence[Any], values: set[Any], missing: str) -> list[str]:
+    """Return cells as text; a missing one as ``missing``."""
+    if len({type(value) for value in values} - {type(None)}) > 1:  # 1 and True are equal keys
+        return [_text(cell) or missing for cell in cells]
+    texts = {value: _text(value) or missing for value in values}
+    return [texts[cell] for cell in cells]
 
 
 def _text(cell: Any) -> str:
-    return "" if is_missing(cell) else str(cell)
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    if is_missing(cell):
+        return ""
+    number = _number(cell)
+    if isinstance(number, float) and number.is_integer():
+        return str(int(number))  # as pandas writes whole numbers beside missing ones
+    return str(cell if number is None else number).strip()

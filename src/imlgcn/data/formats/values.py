@@ -11,27 +11,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, read_lines
+from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
+from imlgcn.data.formats.label_numbers import given_names
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
-GIVE_NAMES = "give the names in the order of their numbers (label_names=)"
+GIVE_NAMES = (
+    "give a file of the names, one a line in the order of the numbers (label_names=FILE; in Python "
+    "also a list)"
+)
 Where = Callable[[int], str]  # the start of a message about a row
 
 
-def names_given(options: ReadOptions) -> list[str] | None:
-    """Return the names that the user gave for labels that are numbers, as a list or a file."""
-    given = options.label_names
-    if given is None:
+def names_given(options: ReadOptions) -> dict[int, str] | None:
+    """Return the name of each class number that the user gave, by number."""
+    if options.label_names is None:
         return None
-    names = read_lines(given) if isinstance(given, Path) else list(given)
-    if len(set(names)) < len(names) or not names:
-        raise InputError(f"label_names= needs each name once, in order; got {', '.join(names)}")
-    return names
+    return {int(key): name for key, name in sorted(given_names(options.label_names).items())}
 
 
 def judge_values(
@@ -66,21 +65,22 @@ def judge_values(
             f" {second}; give all in one way"
         )
     kind = next(iter(kinds), "text")
-    names = list(schema) if schema is not None else names_given(options)
+    names = dict(enumerate(schema)) if schema is not None else names_given(options)
     if kind == "text":
         texts = ["" if value in (None, []) else value for value in plain]
         return _renamed(split_cells(texts, options.delimiter, where), names, where)
     if kind == "a mapping":
         return _mappings(plain, options, where)
     if kind == "names":
-        return _named(plain, None if schema is not None else names, where)
+        return _named(plain, schema or (list(names.values()) if names else None), where)
     if names is None:
         raise InputError(f"{where(filled[0])}labels are numbers without names; {GIVE_NAMES}")
+    listed = [names[number] for number in sorted(names)]
     if schema is None and _are_vectors(plain, len(names), where, options):
-        rows = code_rows([dict(zip(names, x or [], strict=False)) for x in plain], options, where)
-        return SplitCells(names, rows, "labels are vectors of numbers, one for each label")
+        rows = code_rows([dict(zip(listed, x or [], strict=False)) for x in plain], options, where)
+        return SplitCells(listed, rows, "labels are vectors of numbers, one for each label")
     rows = [(_by_number(value, names, where(row)), []) for row, value in enumerate(plain)]
-    return SplitCells(names, rows, "labels are class numbers")
+    return SplitCells(listed, rows, "labels are class numbers")
 
 
 def is_missing(value: Any) -> bool:
@@ -162,18 +162,18 @@ def _kind(value: Any, where: str) -> str:
     )
 
 
-def _renamed(cells: SplitCells, names: Sequence[str] | None, where: Where) -> SplitCells:
+def _renamed(cells: SplitCells, names: Mapping[int, str] | None, where: Where) -> SplitCells:
     """Return labels that are texts with the names given for them, where they are numbers."""
     if names is None:
         return cells
     if not all(name.isdigit() for name in cells.names):
         rows = [[*present, *(f"?{name}" for name in unknown)] for present, unknown in cells.rows]
-        return _named(rows, names, where)
+        return _named(rows, list(names.values()), where)
     numbered: list[RowLabels] = []
     for row, (present, unknown) in enumerate(cells.rows):
         both = [_by_number([*map(int, part)], names, where(row)) for part in (present, unknown)]
         numbered.append((both[0], both[1]))
-    return SplitCells(list(names), numbered, f"{cells.how} and are class numbers")
+    return SplitCells(list(names.values()), numbered, f"{cells.how} and are class numbers")
 
 
 def _named(values: Sequence[Any], names: Sequence[str] | None, where: Where) -> SplitCells:
@@ -216,13 +216,13 @@ def _are_vectors(values: Sequence[Any], labels: int, where: Where, options: Read
     return True
 
 
-def _by_number(value: Any, names: Sequence[str], where: str) -> list[str]:
+def _by_number(value: Any, names: Mapping[int, str], where: str) -> list[str]:
     items = [] if value is None else value if isinstance(value, list) else [value]
     for item in items:
-        if isinstance(item, bool) or item != int(item) or not 0 <= item < len(names):
+        if isinstance(item, bool) or item not in names:
             raise InputError(
-                f"{where}expected class numbers from 0 to {len(names) - 1}, or {len(names)} times "
-                f"1, 0 or -1, for {len(names)} label names; got {items}"
+                f"{where}expected class numbers from {min(names)} to {max(names)}, or {len(names)} "
+                f"times 1, 0 or -1, for {len(names)} label names; got {items}"
             )
     return list(dict.fromkeys(names[int(item)] for item in items))
 

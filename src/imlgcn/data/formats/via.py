@@ -73,10 +73,11 @@ def _attribute(path: Path, images: Sequence[Mapping[str, Any]], given: Sequence[
 
 def _labels(image: Mapping[str, Any], only: str | None = None) -> Iterator[tuple[str, str]]:
     """Yield attributes and labels of a file and of its regions."""
-    regions = image.get("regions") or []
-    regions = regions.values() if isinstance(regions, dict) else regions
+    regions = image.get("regions")
+    regions = list(regions.values()) if isinstance(regions, dict) else regions
     groups = [image.get("file_attributes")]
-    groups += [region.get("region_attributes") for region in regions if isinstance(region, dict)]
+    listed = regions if isinstance(regions, list) else []
+    groups += [region.get("region_attributes") for region in listed if isinstance(region, dict)]
     for group in groups:
         for name, value in group.items() if isinstance(group, dict) else ():
             if only is not None and name != only:

@@ -19,8 +19,9 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, read_text
+from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns
 from imlgcn.data.formats.splits import splits_if_several
-from imlgcn.data.formats.value_table import LABELS, ValueTable, read_columns
+from imlgcn.data.formats.value_table import ValueTable, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.unpack import BROKEN, is_tar, unpack
 from imlgcn.numbers import number, plural
@@ -182,10 +183,10 @@ def _value(file: Path, kind: str, where: str) -> Any:
         raise InputError(f"{where}is not valid JSON ({error})") from None
     if not isinstance(content, dict):
         return content
-    lowered = {str(key).lower(): value for key, value in content.items()}
-    found = next((lowered[key] for key in LABELS if key in lowered), None)
-    if found is not None:
-        return found
+    keys = list(map(str, content))
+    known = [content[keys[index]] for index in known_columns(keys, LABEL_COLUMNS)]
+    if known and known[0] is not None:
+        return known[0]
     is_coded = content and all(value in (0, 1, -1) for value in map(_hashable, content.values()))
     return content if is_coded else None
 

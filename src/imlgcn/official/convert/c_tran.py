@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from imlgcn.config import InputError
 from imlgcn.official.entries import State, head_entries, rename
 
 ANCHOR = "known_label_lt.weight"
@@ -41,6 +43,26 @@ def convert(state: State) -> dict[str, Tensor]:
         else:
             converted[rename(key, NAMES)] = value
     return converted
+
+
+def with_masking(head: dict[str, Tensor], masking: bool | None) -> dict[str, Tensor]:
+    """Return the converted head as it was trained: with label mask training, or without.
+
+    Without it (no ``--use_lmt`` for the published script) the states are never added to the labels,
+    but the file holds them as they were initialised: uniform in +-1 / sqrt(D). Training moves the
+    states of known labels out of these bounds.
+
+    Raises:
+        InputError: ``masking`` is None, and the states look as if they were never trained.
+    """
+    states = head["states"]  # (3, D): unknown, absent, present
+    if masking is None and states[1:].abs().max() <= states.shape[1] ** -0.5 * (1 + 1e-6):
+        raise InputError(
+            "the states of known labels are as at the start of a training, so this C-Tran seems to "
+            "be trained without label masking: say which it is, label_masking=False or "
+            "label_masking=True"
+        )
+    return head if masking is not False else {**head, "states": torch.zeros_like(states)}
 
 
 def options(state: State) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """CSRA checkpoints, https://github.com/Kevinz-code/CSRA at c848052.
 
-In the whole network the backbone is a torchvision ResNet under its own names, without a prefix; the
-head is ``multi_head.<i>.head.weight`` under whatever prefix, a single block ``head.weight``.
-Lambda is in no checkpoint: the published values are 0.5 on COCO and 0.1 on VOC 2007.
+In the whole network the backbone is a torchvision ResNet under its own names, or a vision
+transformer under timm's (``blocks.<i>.*``; all its tokens but the first are the map), without a
+prefix. The head is ``multi_head.<i>.head.weight`` under whatever prefix, a single block
+``head.weight``. Lambda is in no checkpoint: the published values are 0.5 on COCO and 0.1 on VOC
+2007 for a ResNet, 0.3 for a transformer.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import Tensor
 from imlgcn.config import InputError
 from imlgcn.models.heads.csra import TEMPERATURES
 from imlgcn.numbers import plural
+from imlgcn.official.backbones import POSITIONS
 from imlgcn.official.entries import State
 
 BLOCK = re.compile(r"(?:.*\.)?multi_head\.(\d+)\.head\.weight")
@@ -45,4 +48,7 @@ def options(state: State) -> dict[str, Any]:
     if heads not in TEMPERATURES:
         known = ", ".join(map(str, TEMPERATURES))
         raise InputError(f"CSRA has published temperatures for {known} heads, not for {heads}")
-    return {"temperatures": TEMPERATURES[heads]}
+    found: dict[str, Any] = {"temperatures": TEMPERATURES[heads]}
+    if POSITIONS in state:
+        found["lam"] = 0.3  # of the published commands for vision transformers
+    return found

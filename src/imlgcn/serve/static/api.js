@@ -61,6 +61,12 @@ export function addLabel(name, shown, other) {
 /** Change labels of the tagger: `what` is remove, rename or merge, `pairs` its parameters. */
 export const changeLabels = (what, pairs) => send(`/v1/labels/${what}?${new URLSearchParams(pairs)}`);
 
+/** Return {labels, thresholds} as they are with the label table in a file. */
+export const tryTable = (file) => send("/v1/label-table", file);
+
+/** Write the label table in a file into the tagger. */
+export const keepTable = (file) => send("/v1/label-table?keep=true", file);
+
 export const undoLabel = () => send("/v1/labels/undo");
 
 async function send(path, body) {

@@ -35,6 +35,9 @@ export function show(graph) {
   light(graph);
 }
 
+/** Draw it again: labels have other names. */
+export const renew = () => shown && show(shown);
+
 const nameOf = (label) => store.names[store.labels.indexOf(label)] ?? label;
 
 function drawing(graph) {

@@ -86,4 +86,4 @@ function fractions(update, j, c) {
 const clip = (p) => Math.min(Math.max(p, SMALLEST), 1 - SMALLEST);
 const logit = (p) => Math.log(clip(p)) - Math.log1p(-clip(p));
 const logSigmoid = (x) => (x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x)));
-const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+export const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));

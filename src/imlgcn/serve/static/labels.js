@@ -36,7 +36,8 @@ export function show(taken) {
 
 const nameOf = (label) => store.names[store.labels.indexOf(label)];
 
-function list() {
+/** Show the labels that are searched for. */
+export function list() {
   const wanted = byId("labels-find").value.trim().toLowerCase();
   const found = store.labels.filter(
     (label) => !wanted || [label, nameOf(label)].some((name) => name.toLowerCase().includes(wanted)),

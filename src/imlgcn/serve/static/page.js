@@ -27,6 +27,7 @@ import {
   setUpdate,
   store,
 } from "./store.js";
+import * as table from "./table.js";
 import * as tradeoff from "./tradeoff.js";
 
 async function start() {
@@ -43,6 +44,7 @@ async function start() {
   files.listen(take);
   grow.show(renewTagger);
   labels.show(renewTagger);
+  table.show(renewTagger, graph.renew);
   tools();
   document.documentElement.dataset.ready = "true";
   performance.mark("ready");
@@ -81,6 +83,7 @@ function introduce(model) {
   const quality = mAP === undefined ? [] : [`mAP ${number(mAP)} (${split ?? "test"}, ${protocol})`];
   const parts = [plural(model.labels, "label"), `${model.head} on ${model.backbone}`, ...quality, model.engine];
   byId("facts").textContent = parts.join(" · ");
+  byId("audit").hidden = !model.can.audit;
   const says = {
     counts: "A yes or no moves the other labels at once, by how often they occur together. Click it again to take it back.",
     head: "A yes or no is sent to the server: the head takes it into account for the other labels.",

@@ -34,6 +34,13 @@ function fromBelow(parents) {
   return edges;
 }
 
+/** Return probabilities in which no parent is below its child. */
+export function close({ edges }, probabilities) {
+  const closed = [...probabilities];
+  for (const [child, parent] of edges) closed[parent] = Math.max(closed[parent], closed[child]);
+  return closed;
+}
+
 /** Return the set of an image's tags; `answers`: label -> 1 yes, 0 no. */
 export function decide({ edges, needed, exclusive, shown }, probabilities, thresholds, answers) {
   const known = withWhatFollows(edges, answers);

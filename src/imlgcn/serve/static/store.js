@@ -1,8 +1,8 @@
 // The state of the page. Parts listen for changes; only the functions here make them.
 
 import * as api from "./api.js";
-import { probabilities } from "./known.js";
-import { decide, makeRules } from "./rules.js";
+import { probabilities, sigmoid } from "./known.js";
+import { close, decide, makeRules } from "./rules.js";
 
 const SENDING = 4; // requests at once: the server batches them, the page stays responsive
 
@@ -12,6 +12,7 @@ export const store = Object.assign(new EventTarget(), {
   names: [], // what users read for them
   table: [], // what /v1/labels says of each
   rules: null, // of the label table
+  ownTable: true, // that is the tagger's own; false: another one, on this page only
   thresholds: [],
   update: null, // what answers say about other labels; null: nothing, or the head is asked
   step: null, // of the slider: what these thresholds reach, and on which images
@@ -52,7 +53,8 @@ const makeItem = (file) => ({
   file,
   state: "waiting", // then done or failed, and removed in the end
   probabilities: null, // with what the answers say
-  free: null, // without, as the server gave them
+  free: null, // without
+  given: null, // as the server gave them, by the tagger's own label table
   logits: null,
   revision: 0, // counts requests: the response to an earlier one is outdated
   error: null, // why the last request has no response
@@ -119,12 +121,31 @@ export function setLabels(items, origins = new Map()) {
   );
   for (const item of store.items) relabel(item, from);
   store.update = null;
-  store.table = items;
   store.labels = items.map((item) => item.label);
-  store.names = items.map((item) => item.name ?? item.label);
-  store.rules = makeRules(items);
+  store.ownTable = true;
+  useTable(items);
   emit("relabelled");
 }
+
+/** Follow a label table: the tagger's own, or another one for the same labels. Thresholds follow. */
+export function setTable(items, own = false) {
+  store.ownTable = own;
+  useTable(items);
+  for (const item of store.items.filter(({ given }) => given)) {
+    item.free = item.probabilities = freeOf(item);
+    tell(item);
+  }
+}
+
+function useTable(items) {
+  store.table = items;
+  store.names = items.map((item) => item.name ?? item.label);
+  store.rules = makeRules(items);
+}
+
+/** What the server gave, or would have given by another label table. */
+const freeOf = ({ given, logits }) =>
+  store.ownTable || !logits ? given : close(store.rules, logits.map(sigmoid));
 
 export function setThresholds(thresholds, step = null) {
   store.thresholds = thresholds;
@@ -137,7 +158,7 @@ function relabel(item, from) {
   const answers = from.map((olds, label) => [label, joined(olds.map((old) => item.corrections.get(old)))]);
   item.corrections = new Map(answers.filter(([, answer]) => answer !== undefined));
   item.probabilities &&= from.map((olds) => Math.max(0, ...olds.map((old) => item.probabilities[old])));
-  Object.assign(item, { free: item.probabilities, logits: null, maps: null });
+  Object.assign(item, { free: item.probabilities, given: item.probabilities, logits: null, maps: null });
   item.support.clear();
 }
 
@@ -246,8 +267,9 @@ async function score(item) {
   emit("scored", item);
 }
 
-function take(item, { probabilities: free, logits }) {
-  Object.assign(item, { state: "done", probabilities: free, free, logits, error: null });
+function take(item, { probabilities: given, logits }) {
+  const free = freeOf({ given, logits });
+  Object.assign(item, { state: "done", probabilities: free, free, given, logits, error: null });
   tell(item);
 }
 

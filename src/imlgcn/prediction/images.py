@@ -1,0 +1,60 @@
+"""What `predict` is given becomes a stream of images with names."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, cast
+
+from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
+from imlgcn.prediction.paths import ExpandedPaths, expand, expand_paths
+
+
+class NamedImage(NamedTuple):
+    """An image and what it is called in rows: its path, or ``image 3``."""
+
+    name: str
+    image: ImageLike
+
+
+def named_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[NamedImage]:
+    """Return the images with their names: a list of them, or an iterator where a generator came.
+
+    A path stands for what :func:`expand_paths` makes of it; in a collection, a path that stands for
+    nothing stays, and becomes an error of that image.
+
+    Raises:
+        ImageTypeError: something is no image in a form that is accepted; of a generator, when it
+            is reached.
+        InputError: ``images`` is a path that stands for no image.
+    """
+    if isinstance(images, str | os.PathLike):
+        images = expand_paths([os.fspath(images)])
+    expanded = images if isinstance(images, ExpandedPaths) else _expanded(each_image(images))
+    named = (
+        NamedImage(name_of(image) or f"image {number}", image)
+        for number, image in enumerate(expanded, 1)
+    )
+    return list(named) if is_image(images) or hasattr(images, "__len__") else named
+
+
+def count_of(images: Iterable[object]) -> int:
+    """Return how many there are, 0 where that is not known."""
+    return len(cast(list[object], images)) if hasattr(images, "__len__") else 0
+
+
+def _expanded(images: Iterator[ImageLike]) -> Iterator[ImageLike]:
+    skipped: Counter[str] = Counter()
+    for image in images:
+        if isinstance(image, str | os.PathLike) and _stands_for_others(os.fspath(image)):
+            yield from expand(os.fspath(image), skipped)
+        else:
+            yield image
+
+
+def _stands_for_others(path: str) -> bool:
+    if os.path.isdir(path) or path.lower().endswith((".csv", ".tsv")):
+        return os.path.exists(path)
+    return glob.has_magic(path) and not os.path.lexists(path) and bool(glob.glob(path))

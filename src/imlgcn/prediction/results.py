@@ -1,0 +1,132 @@
+"""The tags of many images, one after the other as they are asked for, and their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from imlgcn.config import InputError
+from imlgcn.numbers import plural
+from imlgcn.prediction.rows import Row
+from imlgcn.prediction.xmp import write_sidecar
+from imlgcn.tagger import Tag
+
+SHOWN_ERRORS = 5
+
+
+class PredictSummary(NamedTuple):
+    """The counts of one run."""
+
+    images: int  # all of them, failed ones included
+    failed: int
+    tags: int  # labels at or above their threshold
+    untagged: int  # images that were read and got no tag
+    errors: tuple[str, ...]  # the first few, each with the name of its file
+    sidecars: int = 0  # created or changed
+    sidecars_failed: int = 0
+
+
+class ImageTags(list[Tag]):
+    """The tags of one image, most probable first.
+
+    Attributes:
+        image: its path, or ``image 3`` for the third of those without one.
+        error: why it has no tags; None where it could be read.
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__(
+            Tag(row.label, row.probability, row.threshold)
+            for row in rows
+            if row.probability is not None and row.threshold is not None
+        )
+        self.image, self.error = rows[0].image, rows[0].error
+
+    def __repr__(self) -> str:
+        """Return the name, then the tags or the error."""
+        return f"{self.image}: {self.error or list.__repr__(self)}"
+
+
+class Predictions(Iterator[ImageTags]):
+    """The tags of many images: an iterator that tags them as it is read.
+
+    Its counts, ``images``, ``failed``, ``tags``, ``untagged`` and ``errors``, are those of
+    `summary`.
+    """
+
+    def __init__(self, rows: Generator[list[Row]]) -> None:
+        self._rows, self._total = rows, Total(xmp=False)
+
+    def __iter__(self) -> Predictions:
+        """Return itself."""
+        return self
+
+    def __repr__(self) -> str:
+        """Return how to read it."""
+        done = plural(self._total.summary().images, "image")
+        return f"<tags of many images, {done} so far: loop over it, or ask for its .summary()>"
+
+    def __next__(self) -> ImageTags:
+        """Return the tags of the next image."""
+        found = next(self._rows)
+        self._total.add(found)
+        return ImageTags(found)
+
+    def summary(self) -> PredictSummary:
+        """Tag the images that are left and return the counts of all."""
+        for _ in self:
+            pass
+        return self._total.summary()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a count by its name."""
+        if name.startswith("_") or name not in PredictSummary._fields:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.summary(), name)
+
+    def close(self) -> None:
+        """End the work that is going on ahead."""
+        self._rows.close()
+
+
+class Total:
+    """Counts images and tags, and writes the sidecars where they are wanted."""
+
+    def __init__(self, xmp: bool) -> None:
+        self._xmp = xmp
+        self._images = self._failed = self._tags = self._untagged = 0
+        self._written = self._not_written = 0
+        self._errors: list[str] = []
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Count one image."""
+        self._images += 1
+        found = sum(row.is_tag for row in rows)
+        self._tags += found
+        if rows[0].error is not None:
+            self._failed += 1
+            self._note(f"{rows[0].image}: {rows[0].error}")
+            return
+        self._untagged += not found
+        if self._xmp:
+            try:
+                self._written += write_sidecar(rows)
+            except (InputError, OSError) as error:
+                self._not_written += 1
+                self._note(str(error))
+
+    def _note(self, error: str) -> None:
+        if len(self._errors) < SHOWN_ERRORS:
+            self._errors.append(error)
+
+    def summary(self) -> PredictSummary:
+        """Return the counts."""
+        return PredictSummary(
+            self._images,
+            self._failed,
+            self._tags,
+            self._untagged,
+            tuple(self._errors),
+            self._written,
+            self._not_written,
+        )

@@ -1,0 +1,50 @@
+"""Images in a JSON body: ``{"image": "..."}`` or ``{"images": ["...", "..."]}``, in base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any
+
+from imlgcn.serve.errors import ApiError
+
+DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+WHAT = 'send {"image": "<base64>"} or {"images": ["<base64>", ...]}; data: URLs are taken, too'
+
+
+def images_in_json(body: bytes) -> list[bytes]:
+    """Return the images of a JSON body, decoded from base64 or from ``data:`` URLs.
+
+    Raises:
+        ApiError: 400 no JSON, 422 another content, or text that is no base64.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "bad_json", f"the body is no JSON; {WHAT}") from None
+    return [_decoded(text, number) for number, text in enumerate(_texts(content), 1)]
+
+
+def _texts(content: Any) -> list[Any]:
+    keys = content.keys() if isinstance(content, dict) else None
+    if keys == {"image"}:
+        return [content["image"]]
+    if keys == {"images"} and isinstance(content["images"], list):
+        return list(content["images"])
+    raise ApiError(422, "bad_json", f"the JSON holds no images as they are expected; {WHAT}")
+
+
+def _decoded(text: Any, number: int) -> bytes:
+    if not isinstance(text, str):
+        raise ApiError(422, "bad_json", f"image {number} is no text; {WHAT}")
+    if re.match(r"https?://", text, re.IGNORECASE):
+        message = f"image {number} is an address, and this server fetches nothing; {WHAT}"
+        raise ApiError(422, "bad_base64", message)
+    plain = DATA_URL.sub("", text, count=1) if text[:5].lower() == "data:" else text
+    try:
+        return base64.b64decode("".join(plain.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        message = f"image {number} is not base64 ({error}); {WHAT}"
+        raise ApiError(422, "bad_base64", message) from None
