@@ -72,6 +72,11 @@ def test_counts_and_shares_ask_for_a_bound_and_heed_it(listed, text, hint, prese
     assert f"present is what is above {hint}" in data.reason
 
 
+def test_names_of_columns_that_end_in_a_number_keep_it(listed):
+    data = listed("image,grade 0,grade 1\n0.jpg,3,0\n1.jpg,0,2\n2.jpg,5,4\n", present_above=0)
+    assert data.names == ("grade 0", "grade 1")
+
+
 def test_measures_are_no_counts_and_minus_1_is_no_count(listed):
     text = "image,age,width,sea\n0.jpg,30,4,2\n1.jpg,8,4,0\n2.jpg,9,4,-1\n"
     data = listed(text, present_above=0)
