@@ -23,6 +23,7 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
@@ -198,7 +199,7 @@ def load_dataset(
     source = _read(data, options, reader)
     if group_column is not None:
         source = replace(source, records=group_records(source.records, group_column))
-    if present_above is not None:
+    if present_above is not None and ABOVE not in source.reason:  # not for names of columns
         source = without_scores(source, present_above)
     source = without_labels(source, _several(no_label))
     return Dataset.from_source(source)

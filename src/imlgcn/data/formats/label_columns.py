@@ -30,6 +30,7 @@ MARKS = {
     **dict.fromkeys(("?", *NOT_KNOWN), -1),
 }
 Meaning = Callable[[str], int | None]  # 1, 0, -1, or None for a cell that means none of them
+ABOVE = "present is what is above"  # said where the user's bound was for the columns
 SHOWN = 6  # names of columns in a message
 
 
@@ -138,7 +139,7 @@ def _said(table: Table, columns: Sequence[int], options: ReadOptions) -> str:
     """Return what is said about cells that people read in two ways."""
     kinds = {cell.lower() for index in columns for cell in table.column(index)}
     if options.present_above is not None:
-        return f"; present is what is above {options.present_above:g}"
+        return f"; {ABOVE} {options.present_above:g}"
     said = ""
     if minus := kinds & {"-1", "-1.0"}:
         said += f"; {min(minus)} is {options.minus_one or 'unknown'}"
