@@ -191,7 +191,8 @@ def load_dataset(
     if minus_one not in (None, *MINUS_ONE):
         raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
     if isinstance(data, Dataset):
-        if reader is not None or replace(options, find=None) != ReadOptions(progress=progress):
+        given = reader is not None or no_label
+        if given or replace(options, find=None) != ReadOptions(progress=progress):
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
     source = _read(data, options, reader)
