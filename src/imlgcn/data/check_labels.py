@@ -66,12 +66,12 @@ def label_problems(
 def _names(names: Sequence[str]) -> Iterator[Problem]:
     spellings = defaultdict(list)
     for name in names:
-        spellings[re.sub(r"[\s_-]+", "", name).casefold()].append(name)
+        spellings[re.sub(r"[\s_-]+|[.,;:!]+$", "", name).casefold() or name].append(name)
     yield from problem(
         "error",
         "similar_labels",
-        "[label has|labels have] several spellings that differ only in case or spaces; use one of "
-        "them",
+        "[label has|labels have] several spellings that differ only in case, spaces or a sign "
+        "at the end; use one of them",
         [" = ".join(map(repr, group)) for group in spellings.values() if len(group) > 1],
     )
     if all(re.fullmatch(r"\d+(\.0)?", name) for name in names):
@@ -79,7 +79,7 @@ def _names(names: Sequence[str]) -> Iterator[Problem]:
         yield from problem(
             "warning",
             "index_labels",
-            f"{which} like [an index|indices]; use names instead",
+            f"{which} like [an index|indices]; give their names, one a line (label_names=FILE)",
             names,
         )
 

@@ -17,6 +17,7 @@ import numpy as np
 from imlgcn.config import InputError
 from imlgcn.data.check_labels import LabelCount, count_labels
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.formats import FORMATS
 from imlgcn.data.guard_names import what_names_are
 from imlgcn.data.guard_seen import Names
 from imlgcn.data.guard_words import metadata, no_label_words
@@ -34,7 +35,9 @@ def misread(
 ) -> Iterator[Problem]:
     """Yield what looks misread, as errors; as warnings where ``force`` says that it is right."""
     names = _names(dataset, count_labels(dataset) if labels is None else labels)
-    questions = (what_names_are, no_label_words, metadata)
+    questions = [what_names_are, no_label_words, metadata]
+    if getattr(FORMATS.get(dataset.reader), "NAMES_ARE_PUBLISHED", False):
+        questions.remove(no_label_words)
     found = [each for question in questions for each in question(names)]
     found += [*_never_absent(dataset), *_repeated_images(dataset)]
     for each in found:

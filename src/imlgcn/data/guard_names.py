@@ -14,6 +14,7 @@ FEW = 10  # images: with fewer it is no wonder that no label occurs twice
 PREFIX = re.compile(r"(?:labels?|tags?|classe?s?|keywords?|captions?)\s*[:=](?!:)", re.I)
 CUT = re.compile(r"^[,;|]\s*\w|\w\s*[,;|]$")
 SENTENCE = re.compile(r"(?:a|an|the|there|this|it|in|on|two|some|photo|picture|image)\b", re.I)
+NUMBERED = re.compile(r"\(?\d{1,3}[.):]\s*(?=\D)")
 DOUBLE = ('"', "“", "”")  # quotes that no name begins or ends with
 PAIRS = {"[": "]", "{": "}", "(": ")", "<": ">", "'": "'", '"': '"', "“": "”", "`": "`"}
 
@@ -72,6 +73,19 @@ def _combinations(names: Names) -> Iterator[Problem]:
     )
 
 
+def _numbered(names: Names) -> Iterator[Problem]:
+    found = [name for name in names.names if NUMBERED.match(name)]
+    bare = {NUMBERED.sub("", name) for name in found}
+    if 2 * len(found) >= len(names.names) and len(bare) < len(found):
+        yield from problem(
+            "error",
+            "numbers_before_names",
+            "[label has its number in a list before it|labels have their number in a list before "
+            "them], so that one label is several; write the names alone",
+            found,
+        )
+
+
 def _captions(names: Names) -> Iterator[Problem]:
     yield from _sentences(names, lambda name: bool(SENTENCE.match(name)) or name[-1:] in ".!")
 
@@ -105,5 +119,5 @@ def _nothing_recurs(names: Names) -> Iterator[Problem]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *(*VALUES, _marks, _captions, _combinations, _long_names, _nothing_recurs),
+    *(*VALUES, _marks, _numbered, _captions, _combinations, _long_names, _nothing_recurs),
 )

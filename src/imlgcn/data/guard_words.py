@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from imlgcn.data.formats.column_names import PROPERTIES
 from imlgcn.data.guard_seen import Names
 from imlgcn.data.problems import Problem, problem
 
@@ -19,44 +20,13 @@ NOT_LABELLED = {
     *("unknown", "unlabeled", "unlabelled", "untagged", "notlabeled", "notlabelled", "todo", "tbd"),
     *("?", "??", "missing", "unsure", "dontknow", "don'tknow", "notsure", "skip", "skipped"),
 }
-METADATA = {
-    *(
-        "isvalid",
-        "isvalidation",
-        "isval",
-        "istest",
-        "istrain",
-        "istraining",
-        "valid",
-        "split",
-        "fold",
-    ),
-    *(
-        "set",
-        "subset",
-        "partition",
-        "usage",
-        "sex",
-        "gender",
-        "age",
-        "width",
-        "height",
-        "size",
-        "id",
-    ),
-    *("index", "imageid", "imageindex", "patientid", "patient", "subject", "unnamed:0", "filesize"),
-    *("channels", "verified", "reviewed", "checked", "annotator", "worker", "confidence", "score"),
-    *("weight", "difficult", "occluded", "truncated", "iscrowd", "duplicate", "isduplicate"),
-    *("year", "month", "day", "date", "hour", "latitude", "longitude", "lat", "lon", "url", "view"),
-    *(
-        "frontal/lateral",
-        "ap/pa",
-        "viewposition",
-        "followup#",
-        "patientage",
-        "patientgender",
-        "patientsex",
-    ),
+METADATA = PROPERTIES | {
+    *("isval", "valid", "split", "set", "subset", "partition", "usage", "confidence", "score"),
+    *("age", "patientage", "id", "imageid", "imageindex", "patientid", "patient", "subject"),
+    *("width", "height", "size", "filesize", "channels", "annotator", "worker", "weight"),
+    *("difficult", "occluded", "truncated", "duplicate", "isduplicate", "unnamed:0", "url", "view"),
+    *("year", "month", "day", "date", "hour", "latitude", "longitude", "lat", "lon"),
+    *("frontal/lateral", "ap/pa", "viewposition", "followup#"),
 }
 SPLIT_COLUMNS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 

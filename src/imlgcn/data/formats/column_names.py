@@ -37,6 +37,7 @@ GROUP_COLUMN = "group"
 # columns of 1 and 0 that describe an image or a person and are hardly ever meant as labels
 PROPERTIES = {
     *("sex", "gender", "patientsex", "patientgender", "fold", "folds", "index", "idx", "unnamed0"),
+    *("kfold", "kfolds", "foldid", "foldindex", "cvfold"),
     *("istrain", "istraining", "iscrowd", "reviewed", "verified", "checked", *SPLIT_FLAGS),
 }
 # columns of numbers that are hardly ever meant as counts or shares of a label
