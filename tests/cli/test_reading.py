@@ -33,6 +33,7 @@ ALL = {
     "label_names": "names.txt",
     "minus_one": "absent",
     "present_above": 0,
+    "no_label": ["none"],
 }
 
 

@@ -29,6 +29,7 @@ from imlgcn.data.formats.csv import (
 )
 from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.excel import SUFFIXES as EXCEL
+from imlgcn.data.formats.text_files import read_text
 from imlgcn.data.source import DataSource
 from imlgcn.data.split import image_cells, write_split_csv
 from imlgcn.files import write_atomic
@@ -190,8 +191,7 @@ def _edited(
                 return None
             rows[row][labels] = cell
     text = io.StringIO()
-    with table.path.open(encoding="utf-8-sig", newline="") as file:
-        separator = separator_of(file.read())
+    separator = separator_of(read_text(table.path))
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
     writer.writerows([table.header, *rows])
     return text.getvalue()

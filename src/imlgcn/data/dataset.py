@@ -23,6 +23,7 @@ from imlgcn.data.formats import (
     find_format,
     split_name,
 )
+from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
@@ -191,13 +192,14 @@ def load_dataset(
     if minus_one not in (None, *MINUS_ONE):
         raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
     if isinstance(data, Dataset):
-        if reader is not None or replace(options, find=None) != ReadOptions(progress=progress):
+        plain = ReadOptions(progress=progress, find=find_format)
+        if reader is not None or no_label or options != plain:
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
     source = _read(data, options, reader)
     if group_column is not None:
         source = replace(source, records=group_records(source.records, group_column))
-    if present_above is not None:
+    if present_above is not None and ABOVE not in source.reason:  # not for names of columns
         source = without_scores(source, present_above)
     source = without_labels(source, _several(no_label))
     return Dataset.from_source(source)

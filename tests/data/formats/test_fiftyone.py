@@ -82,9 +82,7 @@ def test_a_sample_without_the_field_is_left_out(tmp_path):
 
 def test_several_fields_are_refused_and_the_hint_works(tmp_path):
     samples(tmp_path, sample("a.jpg", first={"label": "sea"}, second=classifications("sun")))
-    with pytest.raises(
-        InputError, match=r"fields of labels: first, second; .*--label-column first"
-    ):
+    with pytest.raises(InputError, match=r"fields of labels: first, second; .*label_columns=first"):
         load_dataset(tmp_path)
     assert load_dataset(tmp_path, label_columns="second").names == ("sun",)
     samples(tmp_path, {"tags": [], "first": {"label": "sea"}})

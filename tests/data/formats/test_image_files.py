@@ -94,6 +94,8 @@ def test_two_files_for_one_name_are_refused_with_both(tree, files, name, images)
         (["test_images/0.jpg", "1.jpg"], ["D:/train/0.jpg", "D:/1.jpg"], [None, "1.jpg"]),
         # another suffix may be another picture
         (["0.png", "a.jpg"], ["0.jpg", "a.jpg"], [None, "a.jpg"]),
+        # folders that differ say something, if they are not here
+        (["0.jpg", "1.jpg", "a.jpg"], ["cat/0.jpg", "dog/1.jpg", "a.jpg"], [None, None, "a.jpg"]),
         # a name that is written and there is not lost to one that is not
         (["cat/0.jpg", "0.jpg"], ["cat/0.jpg", "dog/0.jpg", "0.jpg"], ["cat/0.jpg", None, "0.jpg"]),
     ],

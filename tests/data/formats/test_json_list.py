@@ -109,7 +109,7 @@ def test_a_question_mark_null_and_minus_one_are_unknown(read):
 
 def test_ones_and_minus_ones_alone_are_asked_about_and_both_hints_work(read):
     content = {"a.jpg": {"sea": 1, "sun": -1}}
-    with pytest.raises(InputError, match=r"never 0.*--minus-one absent, or --minus-one unknown"):
+    with pytest.raises(InputError, match=r"never 0.*minus_one=absent, or minus_one=unknown"):
         read(content)
     assert read(content, minus_one="absent").records[0].unknown == ()
     assert read(content, minus_one="unknown").records[0].unknown == ("sun",)
@@ -117,14 +117,14 @@ def test_ones_and_minus_ones_alone_are_asked_about_and_both_hints_work(read):
 
 def test_scores_are_refused_and_the_hint_works(read):
     content = {"a.jpg": {"sea": 0.9, "sun": 0.2}}
-    with pytest.raises(InputError, match=r"\['a.jpg'\]: 'sea' is 0.9; .*--present-above 0.5"):
+    with pytest.raises(InputError, match=r"\['a.jpg'\]: 'sea' is 0.9; .*present_above=0.5"):
         read(content)
     assert read(content, present_above=0.5).records[0].labels == ("sea",)
 
 
 def test_numbers_without_names_are_refused_and_the_hint_works(read, tmp_path):
     content = {"a.jpg": [0, 2]}
-    with pytest.raises(InputError, match=r"labels are numbers \(0, \.\.\.\).*--label-names FILE"):
+    with pytest.raises(InputError, match=r"labels are numbers \(0, \.\.\.\).*label_names=FILE"):
         read(content)
     put_text(tmp_path / "names.txt", "sea", "sun", "sand")
     assert read(content, label_names=tmp_path / "names.txt").records[0].labels == ("sea", "sand")
@@ -138,7 +138,7 @@ def test_keys_that_are_not_usual_can_be_named(read):
         read(entries)
     how = {"reader": "json_list", "image_column": "who", "label_columns": "what"}
     assert len(read(entries, **how).names) == 4
-    with pytest.raises(InputError, match=r"its keys: who, what\); name them \(--image-column"):
+    with pytest.raises(InputError, match=r"its keys: who, what\); name them \(image_column"):
         read(entries, reader="json_list")
     rows = [{"who": name, **flags(labels)} for name, labels in SORTED.items()]
     chosen = {"image_column": "who", "label_columns": ["sea", "sun"]}

@@ -56,6 +56,11 @@ def test_where_minus_1_is_absent_and_0_never_said_an_empty_cell_is_unknown(liste
         (SHARES, 0.5, [[1, 0], [0, 1], [1, 0]]),
         (SHARES.replace("0.9,0.1", "1,0"), 0.5, [[1, 0], [0, 1], [1, 0]]),
         ("image,sea,sand\n0.jpg,1,0.4\n1.jpg,0,0.6\n2.jpg,1,0.5\n", 0.5, [[1, 0], [0, 1], [1, 0]]),
+        (
+            "image,sea,target\n0.jpg,1,0.4\n1.jpg,0,0.6\n2.jpg,1,0.5\n",
+            0.5,
+            [[1, 0], [0, 1], [1, 0]],
+        ),
         ("image,sea,sand\n0.jpg,5,0\n1.jpg,0,2\n2.jpg,3,7\n", 0, [[1, 0], [0, 1], [1, 1]]),
     ],
 )
@@ -65,6 +70,11 @@ def test_counts_and_shares_ask_for_a_bound_and_heed_it(listed, text, hint, prese
     data = listed(text, present_above=hint)
     np.testing.assert_array_equal(data.targets, present)
     assert f"present is what is above {hint}" in data.reason
+
+
+def test_names_of_columns_that_end_in_a_number_keep_it(listed):
+    data = listed("image,grade 0,grade 1\n0.jpg,3,0\n1.jpg,0,2\n2.jpg,5,4\n", present_above=0)
+    assert data.names == ("grade 0", "grade 1")
 
 
 def test_measures_are_no_counts_and_minus_1_is_no_count(listed):

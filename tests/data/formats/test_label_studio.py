@@ -84,7 +84,7 @@ def test_single_choices_are_known_by_a_usual_name_or_by_being_the_only_text(tmp_
 def test_texts_that_may_all_be_labels_are_refused_and_the_hint_works(tmp_path):
     path = entries(tmp_path, {"title": "my photo", "weather": "sunny"})
     with pytest.raises(
-        InputError, match=r"which of its texts .*\(title, weather\).*--label-column"
+        InputError, match=r"which of its texts .*\(title, weather\).*label_columns="
     ):
         load_dataset(path)
     assert load_dataset(path, label_columns="weather").names == ("sunny",)

@@ -55,7 +55,7 @@ def test_mmpretrain_without_classes_is_refused_and_the_hint_works(tmp_path):
     path = tmp_path / "annotation.json"
     named = load_dataset(path)
     change(path, lambda content: content.update(metainfo={}))
-    with pytest.raises(InputError, match=r"has no metainfo\.classes.*--label-names FILE"):
+    with pytest.raises(InputError, match=r"has no metainfo\.classes.*label_names=FILE"):
         load_dataset(path)
     put_text(tmp_path / "names.txt", *NAMES)
     assert load_dataset(path, label_names=tmp_path / "names.txt").records == named.records
@@ -129,7 +129,7 @@ def test_numbers_of_paddle_label_need_names_and_both_hints_work(tmp_path):
     named = load_dataset(tmp_path)
     (tmp_path / "labels.txt").rename(tmp_path / "others.names")
     with pytest.raises(
-        InputError, match=r"train_list\.txt, line 1: its labels are numbers.*--label-n"
+        InputError, match=r"train_list\.txt, line 1: its labels are numbers.*label_n"
     ):
         load_dataset(tmp_path, reader="paddle_label")
     how = {"reader": "paddle_label", "label_names": tmp_path / "others.names"}

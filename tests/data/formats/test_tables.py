@@ -122,6 +122,11 @@ def test_joined_rows_are_said_and_keep_split_and_group(listed):
     assert "3 rows joined to 2 images" in data.reason
 
 
+def test_rows_of_an_image_in_two_splits_are_left_to_the_check(listed):
+    data = listed("image,label,split\n0.jpg,boat,train\n0.jpg,sea,test\n1.jpg,sea,train\n")
+    assert (len(data), data.splits) == (3, {"train": 2, "test": 1})
+
+
 def test_a_column_that_says_whether_a_label_is_present_is_heeded(listed, labels_of):
     rows = ["0.jpg,boat,1", "0.jpg,sand,0", "0.jpg,sea,1", "1.jpg,sand,1", "2.jpg,sea,1", ""]
     text = "\n".join(["image,label,confidence", *rows])

@@ -80,7 +80,7 @@ def test_an_image_in_two_splits_leaves_the_data_without_splits(detection):
         (
             "images/",
             "pictures/",
-            r"found no images: train \(pictures/train\), val .*--images FOLDER",
+            r"found no images: train \(pictures/train\), val .*images=FOLDER",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_without_names_the_data_is_refused_and_both_hints_work(tmp_path):
     (tmp_path / "classes.txt").rename(tmp_path.parent / f"{tmp_path.name}-names")
     names = tmp_path.parent / f"{tmp_path.name}-names"
     with pytest.raises(
-        InputError, match=r"no data\.yaml, classes\.txt or obj\.names.*--label-names FILE"
+        InputError, match=r"no data\.yaml, classes\.txt or obj\.names.*label_names=FILE"
     ):
         load_dataset(tmp_path)
     assert labels(load_dataset(tmp_path, label_names=names)) == MEANT

@@ -56,7 +56,7 @@ def labels_at(positions: Iterable[Any], names: Sequence[str], place: str) -> tup
             raise InputError(
                 f"{place}{position!r} is not a number from 0 to {len(names) - 1}, the position of "
                 f"one of the {plural(len(names), 'name')}; correct it, or give a file with all "
-                "names (--label-names FILE)"
+                "names (label_names=FILE)"
             )
         found.add(position)
     return tuple(names[position] for position in sorted(found))

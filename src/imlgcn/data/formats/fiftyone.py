@@ -153,7 +153,7 @@ def _field(path: Path, samples: Sequence[Mapping[str, Any]], given: Sequence[str
         example = fields[0] if fields else FIELD
         raise InputError(
             f"{path}: expected one field of classifications or detections; its fields of labels: "
-            f"{listed}; name one (--label-column {example})"
+            f"{listed}; name one (label_columns={example})"
         )
     return fields[0]
 

@@ -168,7 +168,7 @@ def _objects(
         keys = ", ".join(first) if isinstance(first, dict) else repr(first)[:60]
         raise InputError(
             f"{path}: cannot tell the image and the labels of an entry (its keys: {keys}); name "
-            "them (--image-column NAME --label-column NAME)"
+            "them (image_column=NAME, label_columns=NAME)"
         )
     entries = []
     for place, entry in listed:

@@ -43,7 +43,7 @@ def parse_labels_value(
         if not names:
             raise InputError(
                 f"{place}its labels are numbers ({parts[0]}, ...), and nothing names them; give a "
-                "file with one name a line (--label-names FILE)"
+                "file with one name a line (label_names=FILE)"
             )
         return labels_at(parts, names, place), []
     texts = list(dict.fromkeys(_text(place, part) for part in parts))
@@ -75,7 +75,7 @@ def _flags(place: str, value: Mapping[str, Any], present_above: float | None) ->
             raise InputError(
                 f"{place}{name!r} is {flag!r:.40}; expected 1 or true, 0 or false, -1 or null "
                 "(unknown); if they are scores, say from which number on a label is present "
-                "(--present-above 0.5)"
+                "(present_above=0.5)"
             )
     limit = 0 if present_above is None else present_above
     present = [name for name, flag in numbers.items() if flag > limit]

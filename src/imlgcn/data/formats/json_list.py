@@ -12,7 +12,7 @@
 
 Labels are a list of texts (``?sea`` is unknown), one text whose delimiter is found out as in a
 table, an object of labels with 1, 0 or true, false, or a list of objects with ``label`` or
-``name``. Numbers need names: a list ``classes`` beside the images, or ``--label-names FILE``.
+``name``. Numbers need names: a list ``classes`` beside the images, or ``label_names=FILE``.
 Entries of the same image are joined. ``split`` and ``group`` are read as in a CSV.
 """
 
@@ -77,7 +77,7 @@ def _ask_minus_one(path: Path, entries: Sequence[Entry], options: ReadOptions) -
     if -1 in flags and 0 not in flags and options.minus_one is None:
         raise InputError(
             f"{path}: its labels are 1 and -1 and never 0; say what -1 means "
-            "(--minus-one absent, or --minus-one unknown)"
+            "(minus_one=absent, or minus_one=unknown)"
         )
 
 

@@ -127,7 +127,7 @@ def _controls(
         example = texts[0] if texts else "NAME"
         raise InputError(
             f"{path}: cannot tell which of its texts are the labels ({listed}); name them "
-            f"(--label-column {example}), or export the project as JSON"
+            f"(label_columns={example}), or export the project as JSON"
         )
     return chosen, [k for k in texts if k not in chosen]
 

@@ -66,6 +66,6 @@ def _classes(path: Path, content: Any, options: ReadOptions) -> list[str]:
     if not isinstance(classes, list) or not classes:
         raise InputError(
             f"{path}: has no metainfo.classes, the names of its labels; add them, or give a file "
-            "with one name a line (--label-names FILE)"
+            "with one name a line (label_names=FILE)"
         )
     return [str(name).strip() for name in classes]

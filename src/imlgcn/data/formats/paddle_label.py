@@ -64,7 +64,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     reason = f"{NAME}: {options.why}"
     if names:
         reason += (
-            f"; numbers count the names in {'--label-names' if given_names(options) else LABELS}"
+            f"; numbers count the names in {'label_names=' if given_names(options) else LABELS}"
         )
     return Source(names + further, records, NAME, reason)
 
@@ -106,7 +106,7 @@ def _labels(file: Path, number: int, line: str, names: Sequence[str]) -> tuple[s
     if numbers and not names:
         raise InputError(
             f"{place}its labels are numbers; put the names, one a line, into {LABELS} beside the "
-            "list, or give such a file (--label-names FILE)"
+            "list, or give such a file (label_names=FILE)"
         )
     texts = [word for word in words if not word.isdecimal() or word in names]
     return tuple(dict.fromkeys([*labels_at(numbers, names, place), *texts]))

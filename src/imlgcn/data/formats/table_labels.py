@@ -20,7 +20,13 @@ from imlgcn.data.formats.column_names import (
     normal,
 )
 from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, parse_labels, split_cells
-from imlgcn.data.formats.label_columns import NOT_KNOWN, VALUES, is_label, read_label_columns
+from imlgcn.data.formats.label_columns import (
+    NOT_KNOWN,
+    VALUES,
+    is_label,
+    number_of,
+    read_label_columns,
+)
 from imlgcn.data.formats.label_numbers import name_numbers
 from imlgcn.data.formats.tables import Table, refuse_beyond
 from imlgcn.data.formats.vector_cells import find_vectors, name_vectors
@@ -83,7 +89,11 @@ def _text_columns(
     ]
     known = [i for i in known_columns(table.header, LABEL_COLUMNS) if i in free]
     repeated = [i for i in known if table.header.count(table.header[i]) > 1]
-    known = [i for i in known if i not in repeated and not _is_binary(table, i)]
+    known = [
+        i
+        for i in known
+        if i not in repeated and not _is_binary(table, i) and not _measures(table, i)
+    ]
     cells = repeated or numbered
     if not known and cells and any(map(any, (table.column(i) for i in cells))):
         return [], cells
@@ -125,14 +135,19 @@ def _only_one(table: Table, known: list[int], free: Sequence[int]) -> list[int]:
 
 def _is_binary(table: Table, index: int) -> bool:
     """Return whether all cells of a column are 1, 0, -1, ? or empty, and not all empty."""
-    cells = [cell.lower() for cell in table.column(index)]
+    cells = {cell.lower() for cell in set(table.column(index))}
     return any(cells) and all(cell in VALUES for cell in cells)
 
 
 def _numbers(table: Table, index: int) -> bool:
     """Return whether a column holds measures, such as shares; whole numbers may be labels."""
     cells = [c for c in table.column(index) if c and c.lower() not in NOT_KNOWN]
-    return bool(cells) and all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells)
+    return bool(cells) and all(number_of(cell) is not None for cell in cells)
+
+
+def _measures(table: Table, index: int) -> bool:
+    """Return whether a column holds numbers that are not all whole, such as shares."""
+    return _numbers(table, index) and not _ids(table, index)
 
 
 def _ids(table: Table, index: int) -> bool:

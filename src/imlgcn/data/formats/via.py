@@ -67,7 +67,7 @@ def _attribute(path: Path, images: Sequence[Mapping[str, Any]], given: Sequence[
     listed = ", ".join(found) or "none"
     raise InputError(
         f"{path}: expected one attribute of labels; its attributes are {listed}; name one "
-        f"(--label-column {found[0] if found else 'NAME'})"
+        f"(label_columns={found[0] if found else 'NAME'})"
     )
 
 

@@ -11,7 +11,7 @@ of an image's objects are its labels.
   in ``classes.txt``, ``obj.names`` or another of :data:`NAMES`. An image without one was not
   annotated and is left out. Folders called train, val and test are the splits.
 
-Without names of the classes the data is refused: ``--label-names FILE`` gives them.
+Without names of the classes the data is refused: ``label_names=FILE`` gives them.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
     if not label_file:
         raise InputError(
             f"{folder}: no image has the name of one of its {plural(len(texts), 'label file')}; "
-            "say which folder holds the images (--images FOLDER)"
+            "say which folder holds the images (images=FOLDER)"
         )
     inside = [_inside(image, folder) for image in label_file]
     splits = splits_of_folders(inside) or [None] * len(inside)
@@ -114,14 +114,14 @@ def _read_folder(folder: Path, options: ReadOptions) -> Source:
 def _names(folder: Path, files: Sequence[Path], options: ReadOptions) -> tuple[list[str], str]:
     """Return the names of the classes, and where they are from."""
     if names := given_names(options):
-        return names, "names of classes are those of --label-names"
+        return names, "names of classes are those of label_names="
     found = [file for file in files if file.name.lower() in NAMES]
     found = found or [f for f in map(folder.parent.joinpath, NAMES) if f.is_file()]
     if not found:
         raise InputError(
             f"{folder}: its labels are the class numbers of boxes, and there is no data.yaml, "
             f"{' or '.join(NAMES[:2])} with their names; add one, or give a file with one name a "
-            "line (--label-names FILE)"
+            "line (label_names=FILE)"
         )
     listed = [file_names(file) for file in found]
     if any(names != listed[0] for names in listed):

@@ -59,7 +59,7 @@ def read_yaml(path: Path, images: Sequence[Path] = ()) -> tuple[list[str], list[
         looked = ", ".join(str(root) for root in roots)
         raise InputError(
             f"{path}: found no images: {', '.join(missing) or 'train names no folder'}; looked in "
-            f"{looked}; correct train and val, or say which folder holds them (--images FOLDER)"
+            f"{looked}; correct train and val, or say which folder holds them (images=FOLDER)"
         )
     notes = [f"left out: {', '.join(missing)}, not there"] if missing else []
     every = {frozenset(splits) for _, splits in found.values()}
