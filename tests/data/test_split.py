@@ -10,9 +10,8 @@ from imlgcn.data.split import (
     split_around_test,
     split_dataset,
     stratify,
-    write_split_csv,
 )
-from imlgcn.data.written_split import keep_splits
+from imlgcn.data.written_split import keep_splits, write_split_csv
 
 from .conftest import write_images
 
