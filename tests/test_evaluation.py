@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,11 +60,32 @@ def test_learnt_images_keep_the_scores_of_heads_that_had_not_learnt_them(tagger,
     assert whole["num_images"] == 72
 
 
-def test_other_images_of_the_same_names_are_scored_anew(tagger, rewrite):
+@pytest.fixture
+def copied(shapes, tmp_path):
+    """Return a function that writes the data anew beside copies of its images: the same names."""
+
+    def write(change, header="image,labels,split") -> Path:
+        folder = shutil.copytree(shapes.parent, tmp_path / "copied")
+        rows = (line.split(",") for line in shapes.read_text().splitlines()[1:])
+        lines = [header, *(",".join(change(row)) for row in rows)]
+        (folder / "data.csv").write_text("\n".join(lines) + "\n")
+        return folder / "data.csv"
+
+    return write
+
+
+def test_in_data_without_splits_learnt_images_are_found_too(tagger, copied):
+    found = evaluate(tagger, copied(lambda row: row[:2], "image,labels"), split=None)
+    assert (found["out_of_fold_images"], found["learnt_images"]) == (42 + 18, 42 + 18)
+
+
+def test_other_images_of_the_same_names_are_scored_anew(tagger, copied):
+    """Other targets: the stored scores are not of these images, as far as one can tell."""
+
     def change(row):
         return (row[0], "" if row[2] == "val" else row[1], row[2])
 
-    found = evaluate(tagger, rewrite(change), split="val", anyway=True)
+    found = evaluate(tagger, copied(change), split="val", anyway=True)
     assert found["out_of_fold_images"] == 0
 
 

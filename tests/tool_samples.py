@@ -5,8 +5,9 @@ All but Takeout's hold the same four images and labels: :data:`MEANT`.
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from PIL import Image
@@ -28,7 +29,7 @@ class Sample(NamedTuple):
     reader: str
     write: Callable[[Path], None]
     meant: dict[str, set[str]] = MEANT
-    splits: dict[str, int] = {}
+    splits: Mapping[str, int] = MappingProxyType({})
 
 
 def put_images(folder, *names):

@@ -236,17 +236,21 @@ def _refuse_learnt(
 def _out_of_fold(
     tagger: Tagger, records: Sequence[Record], targets: NDArray[np.int8]
 ) -> dict[int, NDArray[Any]]:
-    """Return the stored scores ``(L,)`` of learnt images, by the row of their record."""
-    stored: dict[tuple[str, str], tuple[NDArray[Any], NDArray[Any]]] = {}
+    """Return the stored scores ``(L,)`` of learnt images, by the row of their record.
+
+    An image of data without splits is looked for in every split that was learnt.
+    """
+    stored: dict[tuple[str | None, str], tuple[NDArray[Any], NDArray[Any]]] = {}
     folder = tagger.training_folder
-    for name in {str(record.split) for record in records}:
+    for name in ("train", "val"):
         scored = None if folder is None else folder.scored(name)
         if scored is not None and scored.folds is not None:
             rows = zip(scored.images, scored.logits, scored.targets, strict=True)
-            stored |= {(name, image): (own, truth) for image, own, truth in rows}
+            for image, own, truth in rows:
+                stored[name, image] = stored[None, image] = (own, truth)
     kept = {}
     for row, record in enumerate(records):
-        found = stored.get((str(record.split), record.name))
+        found = stored.get((record.split, record.name))
         if found is not None and np.array_equal(found[1], targets[row]):
             kept[row] = found[0]
     return kept

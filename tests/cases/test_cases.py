@@ -61,18 +61,11 @@ def seen(outcome) -> str:
     return "\n".join([outcome.err, str(counts)[:300], *problems])
 
 
-def parameters():
-    def marks(case):
-        return [pytest.mark.xfail(reason=case.waits, strict=False)] if case.waits else []
-
-    return [pytest.param(case, id=case.name, marks=marks(case)) for case in CASES]
-
-
 def test_every_case_of_the_archive_is_in_the_table(cases):
     assert sorted(case.name for case in CASES) == sorted(path.name for path in cases.iterdir())
 
 
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_is_read_as_meant_or_refused_with_a_hint_that_works(cli, cases, case, tmp_path):
     first = first_outcome(cli, cases, case)
     if read_as_meant(first, case):

@@ -49,7 +49,8 @@ def test_a_variant_reaches_the_reader_from_every_command(cli, coco_folder, tagge
     assert json.loads(kept.out)["splits"] == {"train": 30, "val": 12}
     cli("graph", coco_folder, "--variant", "kep-val").assert_refused("did you mean 'keep-val'")
     cli("split", coco_folder, "--out", coco_folder / "s.csv", "--variant", "x").assert_refused("x")
-    scored = cli("evaluate", tagger.path, coco_folder, "--split", "val", "--variant", "keep-val")
+    val = ("--split", "val", "--variant", "keep-val", "--anyway")
+    scored = cli("evaluate", tagger.path, coco_folder, *val)
     assert "val split, 12 images" in scored.out, scored.err
     refused = cli("evaluate", tagger.path, coco_folder, "--split", "val", "--reader", "coco")
     refused.assert_refused("no split 'val'")

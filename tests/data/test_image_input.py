@@ -175,6 +175,15 @@ def test_an_address_is_refused_with_a_word(address):
         as_image(address, size=32)
 
 
+def test_a_file_that_is_open_as_text_is_refused_with_how_to_open_it(tmp_path):
+    (tmp_path / "a.png").write_bytes(FILES["colours"]())
+    with (
+        (tmp_path / "a.png").open(encoding="latin-1") as file,
+        pytest.raises(ImageTypeError, match=r"a\.png is open as text; open it with"),
+    ):
+        as_image(file, size=32)
+
+
 def test_a_folder_a_missing_and_a_damaged_file_are_named(tmp_path):
     for path, words in ((tmp_path, "directory"), (tmp_path / "a.jpg", "No such file")):
         with pytest.raises(ImageError, match=words) as caught:

@@ -133,6 +133,7 @@ def test_vectors_become_the_labels_that_are_named():
         lambda: opened(0),
         lambda: opened(0).convert("RGB"),
         lambda: np.asarray(opened(0)),
+        lambda: np.asarray(opened(0)) / 255,
         lambda: Path("0.png").read_bytes(),
         lambda: {"bytes": Path("0.png").read_bytes(), "path": None},
         lambda: {"bytes": None, "path": "0.png"},
@@ -145,6 +146,14 @@ def test_an_image_in_any_form_keeps_its_pixels(image):
     written = path.stat().st_mtime_ns
     assert load_dataset(data).paths == [path]
     assert path.stat().st_mtime_ns == written  # once
+
+
+def test_the_path_of_an_image_of_hugging_face_is_taken_whole(folder):
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        opened(0).save(folder / name / "x.png")
+    found = load_dataset([({"bytes": None, "path": "b/x.png"}, ["sea"])])
+    assert (found.records[0].name, found.paths) == ("b/x.png", [folder / "b" / "x.png"])
 
 
 def test_a_turned_image_stays_turned(folder):
@@ -177,10 +186,6 @@ def test_the_class_names_of_a_hugging_face_data_set_are_taken():
     assert load_dataset(data).records[0].labels == ("sun", "sea")
 
 
-class Tensor:
-    shape, dtype = (3, 12, 10), "float32"
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -191,8 +196,9 @@ class Tensor:
         (["0.png"], r"the list, item 0: expected \(image, labels\) or a dictionary; got a str"),
         ([("0.png", ["sea"], "train")], r"item 0: expected \(image, labels\)"),
         ([(None, ["sea"])], "item 0: the image is missing"),
-        ([(Tensor(), ["sea"])], r"is a Tensor of float32 \(3, 12, 10\); .*leave out the transform"),
-        ([(Image.new("F", (4, 4)), ["sea"])], "floating-point pixels"),
+        ([(np.full((3, 4, 5), -2.0), ["sea"])], "the list, item 0: .*array of shape"),
+        ([({"size": 3}, ["sea"])], "item 0: dict is not accepted as an image; expected a path"),
+        ([(Image.new("F", (4, 4)), ["sea"])], r"item 0: .*floating-point pixels"),
         ({"image": ["0.png"], "labels": [["a"], ["b"]]}, "not equally long: image 1, labels 2"),
         (
             Frame({"shot": ["x"], "labels": ["sea"]}),
@@ -219,8 +225,9 @@ def test_columns_of_other_names_can_be_named():
 def test_a_data_set_is_taken_as_it_is_and_not_read_again():
     data = load_dataset([("0.png", ["sea"])])
     assert load_dataset(data) is data
-    with pytest.raises(InputError, match="a Dataset is read already"):
-        load_dataset(data, delimiter=";")
+    for how in ({"delimiter": ";"}, {"no_label": "none"}, {"reader": "csv"}):
+        with pytest.raises(InputError, match="a Dataset is read already"):
+            load_dataset(data, **how)
     with pytest.raises(InputError, match="reader= is for files"):
         load_dataset([("0.png", ["sea"])], reader="csv")
 

@@ -14,6 +14,7 @@ import shutil
 
 import pytest
 
+from imlgcn.tagger.folder import LEARNT
 from page_blocks import OTHER, ROOT, RUN, blocks, pages
 
 from .reader import Reader, known_commands
@@ -50,8 +51,10 @@ def drawings(shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(drawings, train_tiny, tmp_path_factory):
-    """A tagger of these drawings; read only."""
-    return train_tiny(tmp_path_factory.mktemp("demo") / "run", drawings / "openclipart.csv").path
+    """A tagger of these drawings; for a reader they are images it has not learnt. Read only."""
+    run = train_tiny(tmp_path_factory.mktemp("demo") / "run", drawings / "openclipart.csv").path
+    (run / LEARNT).unlink()
+    return run
 
 
 @pytest.fixture

@@ -16,14 +16,19 @@ from imlgcn.growing import (
     remove_labels,
     rename_label,
     undo,
+    use_label_table,
 )
+from imlgcn.labels.label_rows import LabelRow
+from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger import Tagger
 
+NAMES = LabelTable((LabelRow("red", name="rot"), LabelRow("square", show=False)))
 CHANGES = {
     "add": lambda path, crosses: add_labels(path, [NewLabel("cross", tuple(crosses))]),
     "remove": lambda path, crosses: remove_labels(path, ["red", "dark"]),
     "rename": lambda path, crosses: rename_label(path, "red", "rot"),
     "merge": lambda path, crosses: merge_labels(path, ["red", "blue"], "coloured"),
+    "label table": lambda path, crosses: use_label_table(path, NAMES),
 }
 
 
@@ -184,3 +189,18 @@ def test_the_methods_of_a_tagger_change_it_in_place(own_kernel, crosses):
     for _ in range(4):
         tagger.undo()
     assert tagger.labels == labels
+
+
+def test_a_label_table_goes_into_exported_files_and_leaves_the_network_alone(own_kernel):
+    export(own_kernel, "onnx")
+    before = content(own_kernel)
+    used = use_label_table(own_kernel, NAMES)
+    assert used.label_table.name_of("red") == "rot"
+    alone = Tagger.load(own_kernel / "model.onnx")
+    assert alone.label_table == used.label_table == LabelTable.of(used.labels, NAMES.rows)
+    assert (own_kernel / "model.safetensors").read_bytes() == before["model.safetensors"]
+    assert used.info.growth is None
+    with pytest.raises(InputError, match=r"exported file"):
+        use_label_table(own_kernel / "model.onnx", NAMES)
+    undo(own_kernel)
+    assert content(own_kernel) == before

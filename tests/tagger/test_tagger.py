@@ -38,6 +38,7 @@ FILES = {
     "predictions.parquet",
     "report.html",
     "support.parquet",
+    "learnt-images.bin",
     "label-table.csv",
 }
 

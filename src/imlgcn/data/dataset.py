@@ -192,7 +192,8 @@ def load_dataset(
     if minus_one not in (None, *MINUS_ONE):
         raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
     if isinstance(data, Dataset):
-        if reader is not None or replace(options, find=None) != ReadOptions(progress=progress):
+        plain = ReadOptions(progress=progress, find=find_format)
+        if reader is not None or no_label or options != plain:
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
     source = _read(data, options, reader)

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeGuard, cast
 
@@ -93,7 +93,7 @@ def each_image(given: object) -> Iterator[ImageLike]:
         yield image
 
 
-def name_of(image: ImageLike) -> str:
+def name_of(image: object) -> str:
     """Return the path of an image that has one, else nothing; never opens it."""
     if isinstance(image, (str, os.PathLike)):
         return os.fspath(image)
@@ -148,6 +148,8 @@ def _file(given: object) -> Path | bytes | BinaryIO:
         return bytes(given)
     if isinstance(given, ImageFile.ImageFile):
         return _content(given)
+    if isinstance(given, TextIOBase):
+        raise ImageTypeError(f"{name_of(given)} is open as text; open it with open(..., 'rb')")
     if hasattr(given, "read"):
         return cast(BinaryIO, given)
     raise _unknown(given)

@@ -168,9 +168,13 @@ def _images(table: ValueTable, column: str, options: ReadOptions) -> list[tuple[
     """Return name and file of each row; files are looked for in the working folder."""
     cells = table.columns[column]
     files = [image_file(cell, table.at(row)) for row, cell in enumerate(cells)]
-    names = [
-        str(cell).replace("\\", "/") if isinstance(cell, str | Path) else file.name
+    kept = [
+        file.is_absolute() and not isinstance(cell, str | Path)
         for cell, file in zip(cells, files, strict=True)
+    ]
+    names = [
+        file.name if in_cache else str(file).replace("\\", "/")
+        for file, in_cache in zip(files, kept, strict=True)
     ]
     open_ = [row for row, file in enumerate(files) if not file.is_absolute()]
     if open_:

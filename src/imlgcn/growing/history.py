@@ -89,6 +89,7 @@ def _put_back(kept: Path, place: Path) -> None:
     temporary = place.with_name(f".{place.name}.undo.tmp")
     _link(kept, temporary)
     temporary.replace(place)
+    temporary.unlink(missing_ok=True)  # renaming one link of a file to another does nothing
 
 
 def _link(source: Path, target: Path) -> None:

@@ -38,6 +38,8 @@ FORMS = {
     "object without suffixes": {name[:-4]: labels for name, labels in SORTED.items()},
     "object of texts": {name: ", ".join(labels) for name, labels in SORTED.items()},
     "object of flags": {name: flags(labels) for name, labels in SORTED.items()},
+    "object of objects": {name: {"tags": labels, "width": 8} for name, labels in SORTED.items()},
+    "object under a key": {"version": 1, "images": SORTED},
     "object beside classes": {"classes": NAMES, **SORTED},
     "labels with images": BY_LABEL,
     "objects": objects("file_name", "Tags"),
@@ -82,6 +84,13 @@ def test_a_form_is_known_in_a_file_that_is_longer_than_what_is_read(read):
     padding = {"description": "x" * 500}
     entries = [{**entry, **padding} for entry in objects("file_name") * 200]
     assert len(read({"info": {}, "images": entries}).records) == 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_form_is_known_in_the_encodings_that_windows_writes(read, tmp_path, encoding):
+    read(SORTED)
+    (tmp_path / "p.json").write_text(json.dumps(SORTED), encoding=encoding)
+    assert sorted(load_dataset(tmp_path / "p.json").names) == NAMES
 
 
 def test_rows_of_one_image_are_joined_and_the_reason_says_so(read):

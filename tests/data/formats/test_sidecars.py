@@ -83,6 +83,25 @@ def test_a_wrong_xml_is_refused_with_its_file(tmp_path, text, message):
         load_dataset(tmp_path, reader="pascal_xml")
 
 
+def test_a_file_that_could_be_of_two_images_is_refused(tmp_path):
+    put_text(tmp_path / "annotations" / "a.xml", pascal("a.jpg", ["sea"]))
+    put_images(tmp_path / "first", "a.jpg")
+    assert labels(load_dataset(tmp_path)) == {"a.jpg": {"sea"}}
+    put_images(tmp_path / "second", "a.jpg")
+    with pytest.raises(InputError, match=r"a\.jpg could be .*first/a\.jpg.*second/a\.jpg"):
+        load_dataset(tmp_path)
+
+
+def test_cvats_voc_export_whose_only_list_is_the_default_is_read(tmp_path):
+    pascal_xml(tmp_path / "Annotations")
+    (tmp_path / "JPEGImages").mkdir()
+    for name in MEANT:
+        (tmp_path / "Annotations" / name).rename(tmp_path / "JPEGImages" / name)
+    put_text(tmp_path / "ImageSets" / "Main" / "default.txt", *(name[:-4] for name in MEANT))
+    data = load_dataset(tmp_path)
+    assert (data.reader, labels(data)) == ("pascal_xml", MEANT)
+
+
 # labelme
 
 

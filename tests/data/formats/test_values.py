@@ -82,6 +82,7 @@ def test_mappings_name_their_labels():
 def test_objects_with_a_category_become_its_name():
     boxes = {"bbox": [[0, 0, 1, 1]] * 3, "category": [2, 0, 2]}
     assert judged([boxes], NAMES)[1] == [(["sun", "sea"], [])]
+    assert judged([{"name": "sea", "box": [1, 2]}])[1] == [(["sea"], [])]
     assert judged([[{"label": "sea", "box": [1, 2]}, {"label": "sun"}]])[1] == [
         (["sea", "sun"], [])
     ]
@@ -94,6 +95,7 @@ def test_objects_with_a_category_become_its_name():
         ([["sea"], [1]], r"row 0: its labels are names, those of another row \(row 1\) numbers"),
         ([["sea", 1]], "row 0: labels are given as int, str"),
         ([{"sea": 1}, {"sun": 0}], "row 0: says nothing of 'sun'"),
+        ([{"sea": "yes", "sun": [1]}], "row 0: expected 1, 0 or -1 for each label; got 'yes'"),
         ([["sea", "?sea"]], "'sea' is listed as both present and unknown"),
     ],
 )

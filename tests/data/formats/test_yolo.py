@@ -146,6 +146,28 @@ def test_folders_of_images_and_labels_in_folders_of_splits_are_read(tmp_path):
     assert (labels(data), data.splits) == (MEANT, {"train": 3, "val": 1})
 
 
+def test_the_exports_of_label_studio_and_cvat_are_read(tmp_path):
+    studio, cvat = tmp_path / "studio", tmp_path / "cvat"
+    put_images(studio / "images")
+    put_images(cvat / "obj_train_data")
+    for name, found in MEANT.items():
+        put_text(studio / "labels" / name.replace("jpg", "txt"), *yolo_lines(found))
+        put_text(cvat / "obj_train_data" / name.replace("jpg", "txt"), *yolo_lines(found))
+    put_text(studio / "classes.txt", *NAMES)
+    put_text(studio / "notes.json", "{}")
+    put_text(cvat / "obj.names", *NAMES)
+    put_text(cvat / "obj.data", "classes = 4", "names = data/obj.names")
+    put_text(cvat / "train.txt", *(f"data/obj_train_data/{name}" for name in MEANT))
+    assert labels(load_dataset(studio)) == MEANT
+    assert labels(load_dataset(cvat)) == MEANT
+
+
+def test_class_numbers_may_be_written_with_a_point(tmp_path):
+    yolo_beside(tmp_path)
+    put_text(tmp_path / "d.txt", "2.0 0.5 0.5 0.25 0.25")
+    assert labels(load_dataset(tmp_path)) == MEANT
+
+
 def test_an_image_nobody_annotated_is_left_out_and_polygons_are_read(tmp_path):
     yolo_beside(tmp_path)
     put_images(tmp_path, "e.jpg")

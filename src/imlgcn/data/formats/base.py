@@ -6,9 +6,11 @@ label names and records and decodes no images.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -209,7 +211,9 @@ def unwrap(folder: Path) -> Path:
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder; give the folder of the images and labels")
     while True:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        with os.scandir(folder) as listed:
+            visible = (entry for entry in listed if not entry.name.startswith("."))
+            entries = list(islice(visible, 2))  # of perhaps 100,000
         if len(entries) != 1 or not entries[0].is_dir():
             return folder
-        folder = entries[0]
+        folder = folder / entries[0].name

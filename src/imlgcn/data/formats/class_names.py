@@ -24,12 +24,16 @@ def names_from(options: ReadOptions) -> str:
     return given.name if isinstance(given, Path) else "label_names="
 
 
-def file_names(path: Path) -> list[str]:
+def file_names(path: Path | Sequence[str]) -> list[str]:
     """Return the names in a file, in the order of their numbers, which count from 0 or 1.
+
+    Names that are given themselves are returned.
 
     Raises:
         InputError: as `read_label_names`, or a number is left out.
     """
+    if not isinstance(path, Path):
+        return list(path)
     names = read_label_names(path)
     numbers = sorted(map(int, names))
     first = numbers[0]

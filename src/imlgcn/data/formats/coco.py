@@ -37,7 +37,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
-from imlgcn.data.formats.layout import split_folders
+from imlgcn.data.formats.layout import files_ending, split_folders
 from imlgcn.numbers import plural
 
 NAME = "coco"
@@ -49,7 +49,6 @@ VARIANTS = {
 }
 OFFICIAL = re.compile(r"instances_(train|val)(2014|2017)\.json")
 NUM_OFFICIAL_LABELS = 80
-MAX_FILES = 100  # more JSON files in a folder belong to an image each
 # nine tenths of a file, and most of its memory once parsed
 POLYGONS = re.compile(r'("segmentation":\s*)\[[\d\s.,\[\]eE+-]*\]')
 
@@ -97,11 +96,12 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 
 def _annotation_files(folder: Path) -> list[Path]:
-    found = []
-    for parent in (folder, folder / "annotations"):
-        files = sorted(parent.glob("*.json"))
-        if len(files) <= MAX_FILES:
-            found += [file for file in files if recognise(file)]
+    found = [
+        file
+        for parent in (folder, folder / "annotations")
+        for file in files_ending(parent, (".json",))
+        if recognise(file)
+    ]
     return [file for file in found if file.name.startswith("instances")] or found
 
 

@@ -23,7 +23,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.json_start import json_start
-from imlgcn.data.formats.layout import locate_any
+from imlgcn.data.formats.layout import files_ending, locate_any
 from imlgcn.numbers import plural
 
 NAME = "datumaro"
@@ -66,7 +66,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
 
 def _files(folder: Path) -> list[Path]:
     folder = unwrap(folder)
-    return [file for file in sorted((folder / "annotations").glob("*.json")) if recognise(file)]
+    return [file for file in files_ending(folder / "annotations", (".json",)) if recognise(file)]
 
 
 def _read_file(

@@ -45,9 +45,16 @@ def _form(pairs: Mapping[str, Any]) -> str | None:
         return "images with their labels"
     if _columns(pairs):
         return "columns"
-    lists = [value for value in values if isinstance(value, list) and value]
+    if _inside(pairs):
+        return "an object under a key"
     if "images" in pairs and "annotations" in pairs:
         return None  # COCO without categories
+    return _form_of_lists(pairs, values)
+
+
+def _form_of_lists(pairs: Mapping[str, Any], values: Sequence[Any]) -> str | None:
+    """Return the form of an object whose values are lists, or one of whose values is."""
+    lists = [value for value in values if isinstance(value, list) and value]
     if any(_is_entry(value[0]) or _is_pair(value[0]) for value in lists):
         return "a list under a key"
     if _is_entry(pairs):
@@ -80,14 +87,26 @@ def entries_of(path: Path, content: Any, options: ReadOptions) -> tuple[list[Ent
                 labels_of.setdefault(str(image), []).append(label)
         pairs: Iterable[tuple[str, Any]] = labels_of.items()
         return [Entry(f"{path}: ", *pair) for pair in pairs], "keys are labels, values their images"
-    if form == "images with their labels":
-        pairs = _items(content)
+    if form in ("images with their labels", "an object under a key"):
+        pairs = [(k, _labels(v)) for k, v in _items(_inside(content) or content)]
         found = [Entry(f"{path}: [{image!r}]: ", image, labels) for image, labels in pairs]
         return found, "keys are images, values their labels"
     listed = _listed(path, content, form)
     if listed and _is_pair(listed[0][1]):
         return [_pair(place, entry) for place, entry in listed], "entries are pairs"
     return _objects(path, listed, options)
+
+
+def _inside(pairs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the object under a key of which all keys are images."""
+    objects = (value for value in pairs.values() if isinstance(value, dict) and value)
+    return next((value for value in objects if all(map(is_image, value))), None)
+
+
+def _labels(value: Any) -> Any:
+    """Return the labels of an image, or of an object that holds them under a usual name."""
+    key = key_of(value, LABELS)
+    return value[key] if key is not None and isinstance(value[key], (list, str)) else value
 
 
 def _items(content: Mapping[str, Any]) -> list[tuple[str, Any]]:

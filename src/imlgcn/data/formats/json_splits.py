@@ -27,7 +27,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.json_start import SUFFIXES
-from imlgcn.data.formats.layout import split_folders
+from imlgcn.data.formats.layout import files_ending, split_folders
 
 NAME = "json_splits"
 READERS: tuple[Format, ...] = (
@@ -35,7 +35,6 @@ READERS: tuple[Format, ...] = (
     json_list,  # takes the rest
 )
 LISTS = ("annotations", "annotation", "labels", "metadata")  # folders of lists
-MAX_FILES = 100  # more JSON files in a folder belong to an image each
 ORDER = ("train", "val", "test")
 
 
@@ -91,11 +90,8 @@ def _find(folder: Path) -> tuple[dict[Path, str], Format | None]:
 
 
 def _lists(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    suffixes = {".manifest", *SUFFIXES}
-    files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in suffixes]
-    return [file for file in files if _reader_of(file)] if len(files) <= MAX_FILES else []
+    files = files_ending(folder, (".manifest", *SUFFIXES))
+    return [file for file in files if _reader_of(file)]
 
 
 def _reader_of(file: Path) -> Format | None:

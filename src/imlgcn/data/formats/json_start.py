@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_json, read_text
+from imlgcn.data.formats.text_files import MARKS
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 START = 200_000  # bytes read; labels of thousands of classes may come before the first image
@@ -56,7 +57,9 @@ def json_start(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Start | None
 @lru_cache(maxsize=64)  # a dozen readers ask, one after another
 def _start(path: str, _changed: int, _size: int) -> Start | None:
     with open(path, "rb") as file:
-        text = file.read(START).decode("utf-8-sig", errors="replace").lstrip()
+        content = file.read(START)
+    encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8-sig")
+    text = content.decode(encoding, errors="replace").lstrip()
     if text.startswith("["):
         items, cut = _items(text, 1)
         return Start("list", items, *_first_object(items, text, cut))

@@ -7,6 +7,7 @@ above which number a label is present. A table of 1 and -1 without any 0 can mea
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from imlgcn.config import InputError
@@ -36,9 +37,10 @@ SHOWN = 6  # names of columns in a message
 
 def is_label(cells: Sequence[str]) -> bool:
     """Return whether most cells of a column are 1, 0, -1, ? or empty."""
-    filled = [cell for cell in cells if cell]
-    known = [cell for cell in map(str.lower, filled) if cell not in NOT_KNOWN]
-    return bool(known or not filled) and 2 * sum(cell in VALUES for cell in known) >= len(known)
+    filled = {cell: number for cell, number in Counter(cells).items() if cell}
+    known = {cell: n for cell, n in filled.items() if cell.lower() not in NOT_KNOWN}
+    values = sum(number for cell, number in known.items() if cell.lower() in VALUES)
+    return bool(known or not filled) and 2 * values >= sum(known.values())
 
 
 def label_columns(
@@ -52,18 +54,28 @@ def label_columns(
             f"label; its columns are {', '.join(table.header)}; say which hold the labels "
             "(label_columns=COLUMN)"
         )
+    names = [table.header[index] for index in columns]
+    codes = {cell: meaning(cell.lower()) for cell in _different(table, columns)}
     judged: list[RowLabels] = []
     for number, row in enumerate(table.rows):
-        values = {}
-        for index in columns:
-            name, cell = table.header[index], row[index]
-            if (value := meaning(cell.lower())) is None:
-                raise InputError(f"{table.at(number)}{_not_a_value(cell, name)}")
-            values[name] = value
-        present, unknown = ([name for name in values if values[name] == v] for v in (1, -1))
+        values = [codes[row[index]] for index in columns]
+        if None in values:
+            wrong = values.index(None)
+            message = _not_a_value(row[columns[wrong]], names[wrong])
+            raise InputError(f"{table.at(number)}{message}")
+        present, unknown = (
+            [name for name, value in zip(names, values, strict=True) if value == wanted]
+            if wanted in values
+            else []
+            for wanted in (1, -1)
+        )
         judged.append((present, unknown))
-    names = [table.header[index] for index in columns]
     return names, judged, f"labels are {plural(len(columns), 'column')}"
+
+
+def _different(table: Table, columns: Sequence[int]) -> set[str]:
+    """Return the cells of some columns, each once: in a table of 0 and 1 these are few."""
+    return set().union(*(table.column(index) for index in columns))
 
 
 def read_label_columns(
@@ -119,8 +131,9 @@ def _is_property(name: str, cells: Sequence[str]) -> bool:
 
 def _values(table: Table, columns: Sequence[int], options: ReadOptions) -> Meaning:
     """Return the meaning of 1, 0 and -1; a table of -1 without any 0 asks for it."""
-    kinds = {VALUES.get(cell.lower()) for i in columns for cell in table.column(i) if cell}
-    minus = any(cell in ("-1", "-1.0") for i in columns for cell in table.column(i))
+    cells = _different(table, columns)
+    kinds = {VALUES.get(cell.lower()) for cell in cells if cell}
+    minus = bool(cells & {"-1", "-1.0"})
     if minus and 0 not in kinds and options.minus_one is None:
         raise InputError(
             f"{table.path}: its columns {_listed([table.header[i] for i in columns])} hold 1 and "
@@ -137,7 +150,7 @@ def _values(table: Table, columns: Sequence[int], options: ReadOptions) -> Meani
 
 def _said(table: Table, columns: Sequence[int], options: ReadOptions) -> str:
     """Return what is said about cells that people read in two ways."""
-    kinds = {cell.lower() for index in columns for cell in table.column(index)}
+    kinds = {cell.lower() for cell in _different(table, columns)}
     if options.present_above is not None:
         return f"; {ABOVE} {options.present_above:g}"
     said = ""

@@ -46,10 +46,8 @@ def name_numbers(
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="
             )
-        if isinstance(label_names, Path):
-            names, called = read_label_names(label_names), label_names.name
-        else:
-            names, called = {str(n): name for n, name in enumerate(label_names)}, "label_names="
+        called = label_names.name if isinstance(label_names, Path) else "label_names="
+        names = names_by_number(label_names)
         return NumberNames(_all_named(labels, names, called), f"their names are from {called}")
     if not numbers:
         return None
@@ -62,7 +60,7 @@ def name_numbers(
     return None
 
 
-def given_names(label_names: Path | Sequence[str]) -> dict[str, str]:
+def names_by_number(label_names: Path | Sequence[str]) -> dict[str, str]:
     """Return the name of each number that the user gave, in a file or as a sequence.
 
     Raises:

@@ -37,11 +37,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     folder = unwrap(Path(source))
     found = find_sidecars(folder, ".json")
     files = [file for file, image in found.image_of.items() if image or _is_labelme(file)]
-    if other := next((file for file in files if not _is_labelme(file)), None):
-        raise InputError(f"{other}: is not labelme's, it has no flags and shapes; remove it")
     if not files:
         raise InputError(f"{folder}: holds no JSON of labelme (with flags and shapes)")
-    read_files = [(file, read_json(file)) for file in files]
+    read_files = [(file, _content(file)) for file in files]
     ignored = 0
     names: dict[str, None] = {}
     shown: dict[Path, list[str]] = {}
@@ -52,6 +50,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
             ignored += 1
             continue
         shown[file] = [name for name, value in flags.items() if value] + shapes
+    if not shown:
+        raise InputError(f"{folder}: every image is flagged {IGNORE}; none is left")
     contents = dict(read_files)
     names_beside, stated = [], []
     for file in shown:
@@ -59,7 +59,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         inside = (image or file).relative_to(folder)
         names_beside.append(inside.as_posix())
         stated.append((inside.parent / _image_path(contents[file], file)).as_posix())
-    where = locate_any([names_beside, stated], folder / "*.json", options.images)
+    alone = [Path(name).name for name in stated]
+    where = locate_any([names_beside, stated, alone], folder / "*.json", options.images)
     splits = splits_of_folders(names_beside) or [None] * len(where)
     records = [
         Record(name, path, tuple(dict.fromkeys(labels)), split=split)
@@ -73,6 +74,13 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     if found.without:
         reason += f"; left out: {plural(found.without, 'image')} without a JSON"
     return Source(list(names), records, NAME, reason)
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content = read_json(file)
+    if not isinstance(content, dict) or not {"flags", "shapes"} <= set(content):
+        raise InputError(f"{file}: is not labelme's, it has no flags and shapes; remove it")
+    return content
 
 
 def _flags(file: Path, content: Any) -> dict[str, bool]:

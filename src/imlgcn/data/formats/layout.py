@@ -13,6 +13,7 @@ from imlgcn.data.formats.base import SPLIT_SPELLINGS
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
+MAX_FILES = 100
 NUM_FILES = 50  # opened to recognise a folder; the first may be of something else
 
 
@@ -109,13 +110,28 @@ def splits_of_folders(names: Sequence[str]) -> list[str | None] | None:
 
 def split_folders(folder: Path) -> dict[Path, str]:
     """Return the sub-folders that are called like splits, each with its split."""
+    with os.scandir(folder) as listed:
+        named = [entry for entry in listed if entry.name.lower() in SPLIT_SPELLINGS]
     found = {
-        entry: SPLIT_SPELLINGS[entry.name.lower()]
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and entry.name.lower() in SPLIT_SPELLINGS
+        folder / entry.name: SPLIT_SPELLINGS[entry.name.lower()]
+        for entry in sorted(named, key=lambda entry: entry.name)
+        if entry.is_dir()
     }
     order = ("train", "val", "test")
     return dict(sorted(found.items(), key=lambda pair: order.index(pair[1])))
+
+
+def files_ending(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the files of a folder itself that end in one of the suffixes, in order.
+
+    Nothing if they are more than :data:`MAX_FILES`: then each belongs to an image.
+    """
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as listed:
+        names = [entry.name for entry in listed if entry.name.lower().endswith(suffixes)]
+    found = sorted(names) if len(names) <= MAX_FILES else []
+    return [file for name in found if (file := folder / name).is_file()]
 
 
 def locate_any(
@@ -124,7 +140,8 @@ def locate_any(
     """Return the file of each image, found under the first of its names that exists.
 
     ``spellings`` are lists of equal length: the names as a tool writes them, and other names that
-    the same images may have. The rest is as for :func:`imlgcn.data.formats.image_files.locate`.
+    the same images may have; the last ones are those of the message. The rest is as for
+    :func:`imlgcn.data.formats.image_files.locate`.
     """
     found: list[list[Path]] = []
     errors: list[InputError] = []
@@ -134,7 +151,7 @@ def locate_any(
         except InputError as error:
             errors.append(error)
     if not found:
-        raise errors[0]
+        raise errors[-1]
     return [
         next((file for file in files if file.is_file()), files[0])
         for files in zip(*found, strict=True)

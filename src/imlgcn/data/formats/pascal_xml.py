@@ -51,7 +51,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         labels[file] = tuple(sorted(objects.plain | objects.difficult))
     names = [_stated(file, found, folder) for file in files]
     bare = [file.with_suffix("").relative_to(folder).as_posix() for file in files]
-    where = locate_any([names, bare], folder / "*.xml", options.images)
+    alone = [Path(name).name for name in names]
+    where = locate_any([names, bare, alone], folder / "*.xml", options.images)
     splits = splits_of_folders(names) or [None] * len(names)
     records = [
         Record(name, path, labels[file], split=split)

@@ -135,7 +135,7 @@ def _only_one(table: Table, known: list[int], free: Sequence[int]) -> list[int]:
 
 def _is_binary(table: Table, index: int) -> bool:
     """Return whether all cells of a column are 1, 0, -1, ? or empty, and not all empty."""
-    cells = [cell.lower() for cell in table.column(index)]
+    cells = {cell.lower() for cell in set(table.column(index))}
     return any(cells) and all(cell in VALUES for cell in cells)
 
 

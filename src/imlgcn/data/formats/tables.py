@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -54,7 +55,11 @@ class Table:
 
     def column(self, index: int) -> list[str]:
         """Return the cells of a column."""
-        return [row[index] for row in self.rows]
+        return list(self._columns[index])
+
+    @cached_property
+    def _columns(self) -> list[tuple[str, ...]]:
+        return list(zip(*self.rows, strict=True)) or [()] * len(self.header)
 
     def at(self, row: int) -> str:
         """Return the file and line of a row, as the start of a message."""

@@ -16,7 +16,7 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
-from imlgcn.data.formats.label_numbers import given_names
+from imlgcn.data.formats.label_numbers import names_by_number
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
 GIVE_NAMES = (
@@ -30,7 +30,7 @@ def names_given(options: ReadOptions) -> dict[int, str] | None:
     """Return the name of each class number that the user gave, by number."""
     if options.label_names is None:
         return None
-    return {int(key): name for key, name in sorted(given_names(options.label_names).items())}
+    return {int(key): name for key, name in sorted(names_by_number(options.label_names).items())}
 
 
 def judge_values(
@@ -130,19 +130,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping):
-        key = next((key for key in CATEGORY_KEYS if isinstance(value.get(key), list)), None)
-        return value if key is None else _plain(value[key])  # boxes: a struct of lists
+        held = [value[key] for key in CATEGORY_KEYS if isinstance(value.get(key), list | str)]
+        if not held:
+            return value
+        return _plain(held[0] if isinstance(held[0], list) else held[:1])  # boxes, or one object
     if isinstance(value, (tuple, set, frozenset)):
         value = sorted(value) if not isinstance(value, tuple) else list(value)
     if isinstance(value, list):
-        return [_category(_plain(item)) for item in value]
+        return [_category(x) if isinstance(x, Mapping) else _plain(x) for x in value]
     return value
 
 
-def _category(item: Any) -> Any:
+def _category(item: Mapping[Any, Any]) -> Any:
     """Return what an object is, such as ``{"label": "sea", "box": ...}``."""
-    if not isinstance(item, Mapping):
-        return item
     return next((item[key] for key in CATEGORY_KEYS if isinstance(item.get(key), str | int)), item)
 
 
@@ -231,6 +231,12 @@ def _mappings(values: Sequence[Any], options: ReadOptions, where: Where) -> Spli
     """Return labels given as ``{"sea": 1, "sand": 0}``."""
     rows = [{str(name): _plain(x) for name, x in (value or {}).items()} for value in values]
     names = list(dict.fromkeys(name for row in rows for name in row))
+    for number, row in enumerate(rows):
+        if wrong := [x for x in row.values() if not isinstance(x, bool | int | float | None)]:
+            raise InputError(
+                f"{where(number)}expected 1, 0 or -1 for each label; got {wrong[0]!r}: give names "
+                "as a list"
+            )
     if any(x != 1 for row in rows for x in row.values()):  # else those not listed are absent
         for number, row in enumerate(rows):
             if missing := [name for name in names if name not in row]:

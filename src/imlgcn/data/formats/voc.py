@@ -18,6 +18,7 @@ Other data in this layout has the labels that its files name, in alphabetical or
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -57,9 +58,16 @@ class Labels:
 def recognise(source: Path | str) -> str | None:
     """Recognise a folder with ImageSets/Main, itself or one level down."""
     path = Path(source)
-    if not path.is_dir() or not _years(path):
+    years = _years(path) if path.is_dir() else []
+    if not years or _has_no_splits(years[0]):
         return None
-    return f"{_years(path)[0].name} holds ImageSets/Main"
+    return f"{years[0].name} holds ImageSets/Main"
+
+
+def _has_no_splits(folder: Path) -> bool:
+    """Return whether the only list is default.txt, as CVAT exports it: pascal_xml reads that."""
+    names = {file.stem for file in (folder / "ImageSets" / "Main").glob("*.txt")}
+    return "default" in names and not names & {"train", "val", "trainval"}
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
@@ -94,7 +102,9 @@ def _years(path: Path) -> list[Path]:
     if (folder / "ImageSets" / "Main").is_dir():
         return [folder]
     inside = folder / "VOCdevkit" if (folder / "VOCdevkit").is_dir() else folder
-    return sorted(entry for entry in inside.iterdir() if (entry / "ImageSets" / "Main").is_dir())
+    with os.scandir(inside) as listed:
+        folders = [inside / entry.name for entry in listed if entry.is_dir()]
+    return sorted(entry for entry in folders if (entry / "ImageSets" / "Main").is_dir())
 
 
 def _one_year(path: Path) -> Path:

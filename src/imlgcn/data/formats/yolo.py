@@ -23,14 +23,14 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text, unwrap
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at
-from imlgcn.data.formats.layout import first_file, splits_of_folders, visible_files
+from imlgcn.data.formats.layout import files_ending, first_file, splits_of_folders, visible_files
 from imlgcn.data.formats.yolo_yaml import is_yaml, read_yaml
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "yolo"
 NAMES = ("classes.txt", "obj.names", "classes.names", "predefined_classes.txt", "_darknet.labels")
-OBJECT = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
+OBJECT = re.compile(r"\d+(?:\.0*)?(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -45,9 +45,8 @@ def recognise(source: Path | str) -> str | None:
 
 
 def _yaml(folder: Path) -> Path | None:
-    folder = unwrap(folder)
-    files = [f for f in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if is_yaml(f)]
-    return files[0] if files else None
+    files = files_ending(unwrap(folder), (".yaml", ".yml"))
+    return next((file for file in files if is_yaml(file)), None)
 
 
 def _is_objects(file: Path) -> bool:
@@ -161,7 +160,7 @@ def _labels(file: Path, names: Sequence[str]) -> tuple[str, ...] | None:
             raise InputError(
                 f"{file}, line {number}: expected a class number and coordinates; got {line!r:.60}"
             )
-        classes.append((number, int(line.split()[0])))
+        classes.append((number, int(float(line.split()[0]))))
     return tuple(
         sorted(
             {n for number, c in classes for n in labels_at([c], names, f"{file}, line {number}: ")},
