@@ -22,7 +22,7 @@ from imlgcn.data.ready import (
     with_learnable_labels,
     with_splits,
 )
-from imlgcn.data.split import write_split_csv
+from imlgcn.data.written_split import write_split_csv
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural

@@ -7,12 +7,11 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.split import (
-    keep_splits,
     split_around_test,
     split_dataset,
     stratify,
-    write_split_csv,
 )
+from imlgcn.data.written_split import keep_splits, write_split_csv
 
 from .conftest import write_images
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
-from imlgcn.data.split import write_split_csv
+from imlgcn.data.written_split import write_split_csv
 
 from .conftest import write_images
 

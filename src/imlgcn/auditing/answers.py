@@ -31,7 +31,7 @@ from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.excel import SUFFIXES as EXCEL
 from imlgcn.data.formats.text_files import read_text
 from imlgcn.data.source import DataSource
-from imlgcn.data.split import image_cells, write_split_csv
+from imlgcn.data.written_split import image_cells, write_split_csv
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 

@@ -18,7 +18,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.groups import find_duplicates, find_groups
 from imlgcn.data.ready import with_learnable_labels
 from imlgcn.data.source import DataSource
-from imlgcn.data.split import keep_splits
+from imlgcn.data.written_split import keep_splits
 from imlgcn.evaluation import evaluate
 from imlgcn.models import HEADS, create_backbone
 from imlgcn.models.kernel_regression import unit_roots

@@ -77,7 +77,8 @@ def split(
 
     Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
     """
-    from imlgcn.data.split import split_around_test, split_dataset, write_split_csv
+    from imlgcn.data.split import split_around_test, split_dataset
+    from imlgcn.data.written_split import write_split_csv
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out takes the name of a .csv file; got {out}")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.data.split import write_split_csv
+from imlgcn.data.written_split import write_split_csv
 
 ROWS = """ImageID,Source,LabelName,Confidence
 00aa,verification,/m/dog,1
