@@ -84,10 +84,8 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-        replace: replace an earlier run in ``out`` once this one is finished; also ``overwrite``,
-            as the flag is called.
-        checkpoint_minutes: while the backbone is tuned, the state is saved this often, and after
-            every epoch.
+        replace: replace an earlier run in ``out`` once this one is finished (also ``overwrite``).
+        checkpoint_minutes: how often the state of tuning is saved, besides after every epoch.
         keep_checkpoints: keep the saved states of a finished run.
         force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV

@@ -6,42 +6,35 @@ one does with it. Shapes: L labels.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from imlgcn.config import InputError
-from imlgcn.engines import check_engine, choose, open_file, openers_for, openers_of_file
-from imlgcn.engines.base import Engine, is_forked
+from imlgcn.engines import open_file
 from imlgcn.engines.device import check_device
-from imlgcn.engines.shared import keep_forever, shared_engine
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
-from imlgcn.metrics.calibration import Calibration
 from imlgcn.numbers import plural
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
 from imlgcn.tagger.learnt import KEY, LearntImages, learnt_from_text
-from imlgcn.tagger.network import load_classifier
+from imlgcn.tagger.runtime import TaggerRuntime
 
 if TYPE_CHECKING:
-    from imlgcn.models import MultiLabelClassifier
+    pass
 
 SHOWN = 3  # labels that the text of a tagger names
 LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
 
 
-class OpenedTagger:
+class OpenedTagger(TaggerRuntime):
     """The parts of a tagger: ``path``, ``info`` (its ``model.json``), folder, network, engine.
 
     It can be pickled: the copy finds the network at the same ``path``.
     """
-
-    _is_unpickled = False
 
     def __init__(
         self,
@@ -62,7 +55,7 @@ class OpenedTagger:
                 raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
             engine = "torch"
         self._wanted, self._latency, self._device = engine, latency, device
-        self._in_process: tuple[int, Engine] | None = None  # the process and its engine
+        self._in_process = None
 
     def __repr__(self) -> str:
         """Return where it is, its labels, its network and its quality."""
@@ -158,11 +151,6 @@ class OpenedTagger:
             return None
         return TaggerFolder(self.path.parent, self.labels)
 
-    @cached_property
-    def folder(self) -> TaggerFolder:
-        """What the tagger folder holds besides the network, each file read once."""
-        return TaggerFolder(self.path, self.labels)
-
     def learnt_images(self) -> LearntImages | None:
         """Return which images the tagger has learnt; None where that is not kept.
 
@@ -173,11 +161,6 @@ class OpenedTagger:
             return self.folder.learnt()
         text = self.engine.metadata.get(KEY)
         return None if text is None else learnt_from_text(text, self.path)
-
-    @property
-    def calibration(self) -> Calibration:
-        """Platt scaling per label."""
-        return self.info.calibration.platt
 
     @property
     def known_by(self) -> Way:
@@ -215,101 +198,6 @@ class OpenedTagger:
             InputError: an imported checkpoint, or an old exported file, which has no counts.
         """
         return make_update(self)
-
-    @property
-    def engine(self) -> Engine:
-        """The runtime of the folded network, as `load` was asked for; each process opens its own.
-
-        A runtime's threads do not survive a fork, and its first run in the child would wait for
-        them for ever.
-        """
-        if self._in_process is None or self._in_process[0] != os.getpid():
-            keep_forever(self._in_process)  # a runtime that ends waits for its threads, too
-            self._in_process = os.getpid(), self._open_engine()
-        return self._in_process[1]
-
-    @engine.setter
-    def engine(self, engine: Engine) -> None:
-        self._in_process = os.getpid(), engine
-
-    def _open_engine(self) -> Engine:
-        if not self._is_unpickled:
-            return self._open_wanted()
-        hashes = " ".join(sorted(self.info.sha256.values()))
-        key = (self.path, hashes, self._wanted, self._latency, self._device)
-        return shared_engine(key, self._open_wanted)
-
-    def _open_wanted(self) -> Engine:
-        openers, name = self._openers(), self._wanted
-        if name is None or name == "auto":
-            name = next(iter(self.engine_rates() if name == "auto" else openers))
-        if name not in openers:
-            check_engine(name)
-            raise InputError(
-                f"{self.path} holds no exported file for the engine {name!r}: "
-                f"`imlgcn export {self.path}` writes one"
-            )
-        return openers[name]()
-
-    def engine_rates(self) -> dict[str, float]:
-        """Return images/s of every engine that can run this tagger here, fastest first.
-
-        Measured for a second when it is not remembered for this network and machine.
-        """
-        hashes = self.info.sha256.values()
-        key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
-        size = self.info.image.size
-        return choose.rates(self._openers(), key, size=size, latency=self._latency)
-
-    def _openers(self) -> dict[str, Callable[[], Engine]]:
-        if self.path.is_file():
-            return openers_of_file(self.path, latency=self._latency)
-        files = self.folder.exported(self.info.sha256)
-        found = openers_for(files, latency=self._latency)
-        return found | {"torch": self._open_torch}
-
-    def _open_torch(self) -> Engine:
-        import torch
-
-        from imlgcn.engines.torch import TorchEngine
-
-        if is_forked():  # more threads would wait for those of the parent, for ever
-            torch.set_num_threads(1)
-        return TorchEngine(
-            self.folded(), self.info.image, device=self._device, latency=self._latency
-        )
-
-    def classifier(self) -> MultiLabelClassifier:
-        """Return the network as it was trained: backbone and head, not folded."""
-        return load_classifier(self.path, self.info)[0]
-
-    def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:
-        """Return the network with everything that does not depend on the image computed once.
-
-        Batch norms are folded into convolutions. ``calibrated`` folds the calibration into the
-        last layer: the sigmoid of the logits is then the probability that `probabilities` returns.
-        """
-        import torch
-
-        from imlgcn.models.folding import fold_classifier, scale_logits
-
-        folded = fold_classifier(self.classifier())
-        if calibrated:
-            platt = (self.calibration.slope, self.calibration.intercept)
-            pair = [torch.tensor(values, dtype=torch.float32) for values in platt]
-            folded.head = scale_logits(folded.head, *pair)
-        return folded
-
-    @property
-    def _map_engine(self) -> Engine:
-        """The engine, or torch where the exported file has no maps and the folder has weights."""
-        engine = self.engine
-        can_map = engine.map_kind is not None or engine.name == "torch" or not self.path.is_dir()
-        return engine if can_map else self._torch_engine
-
-    @cached_property
-    def _torch_engine(self) -> Engine:
-        return self._open_torch()
 
 
 def _table(
