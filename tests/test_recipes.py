@@ -24,6 +24,7 @@ from imlgcn.models.classifier import count_parameters
 from imlgcn.models.counting import WORD_DIMENSIONS, count_system
 from imlgcn.official.systems import SYSTEMS
 from imlgcn.tagger.folder import read_config
+from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric
 
@@ -242,7 +243,7 @@ def test_one_step_of_the_recipe_on_a_small_backbone_moves_the_head_and_the_backb
         loss=settings.loss,
         seed=0,
         fabric=create_fabric(),
-        checkpoint=tmp_path / "c.safetensors",
+        checkpoints=Checkpoints(tmp_path, "c"),
         log=log,
     )
     assert [row["epoch"] for row in rows] == [0, 1]

@@ -59,10 +59,11 @@ def test_every_option_of_train_reaches_the_settings(train, tmp_path):
 
 def test_fine_tuning_is_one_flag(train, tmp_path):
     found = train(
-        "--fine-tune", "--head", "linear", "--epochs", 1, "--set", "fine_tuning.workers=0"
+        *("--fine-tune", "--head", "linear", "--epochs", 1, "--set", "fine_tuning.workers=0"),
+        "--keep-checkpoints",
     )
     assert found.code == 0, found.err
-    assert (tmp_path / "run" / "checkpoints" / "linear.safetensors").is_file()
+    assert len(list((tmp_path / "run" / "checkpoints").glob("linear-*.checkpoint"))) == 1
 
 
 def test_the_settings_of_a_run_make_the_same_run(cli, tagger, tmp_path, shapes):
@@ -111,13 +112,13 @@ def bad_data(tmp_path, rewrite, shapes):
     (tmp_path / "bad.png").write_bytes(b"no image")
     (tmp_path / "empty").mkdir()
     (tmp_path / "nothing.csv").write_text("")
-    (tmp_path / "columns.csv").write_text("file,tags\na.png,red\n")
+    (tmp_path / "columns.csv").write_text("place,when\nBrest,1998\n")
     (tmp_path / "split.csv").write_text(f"image,labels,split\n{shapes.parent}/00.png,red,tests\n")
     return {
         "no such path": (tmp_path / "nowhere.csv", "nowhere.csv"),
         "empty folder": (tmp_path / "empty", "empty"),
         "empty file": (tmp_path / "nothing.csv", "is empty"),
-        "no column": (tmp_path / "columns.csv", "no column 'image'"),
+        "no column": (tmp_path / "columns.csv", "columns are place, when"),
         "unknown split": (tmp_path / "split.csv", "tests"),
         "unseen labels": (
             rewrite(lambda r: (r[0], "" if r[2] != "test" else r[1], r[2]), name="unseen.csv"),

@@ -52,7 +52,7 @@ def test_undo_brings_every_file_back(change, own_kernel, crosses):
 def test_changes_are_taken_back_one_by_one(own_kernel, crosses, pixels):
     states = [content(own_kernel)]
     for change in CHANGES.values():
-        if change is CHANGES["merge"]:
+        if change in (CHANGES["merge"], CHANGES["label table"]):
             continue  # red is gone
         if change is CHANGES["rename"]:
             rename_label(own_kernel, "blue", "blau")

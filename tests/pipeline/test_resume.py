@@ -56,12 +56,6 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
     with pytest.raises(InputError, match="unfinished run: add resume=True"):
         train_tiny(out, **TUNED)
     resumed = train_tiny(out, resume=True, **TUNED)
-    for name in ("linear", "graph"):
-        one, two = (
-            (tagger.path / "checkpoints" / f"{name}.safetensors").read_bytes()
-            for tagger in (resumed, fine_tuned)
-        )
-        assert one == two, f"the checkpoint of the {name} stage"
     assert resumed.info.sha256 == fine_tuned.info.sha256
     assert metrics_of(resumed) == metrics_of(fine_tuned)
     epochs = {(row["stage"], row.get("epoch")) for row in log_of(resumed)}

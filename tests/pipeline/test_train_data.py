@@ -58,8 +58,8 @@ def test_without_validation_a_tenth_of_train_is_held_out_and_test_is_left_alone(
     found = train_tiny(tmp_path / "run", data, head="linear", refit=False)
     back = load_dataset(found.path / "split.csv")
     assert back.splits == {"train": 54, "val": 6, "test": 12}
-    before = {r.name for r in load_dataset(data).split("test").records}
-    assert {r.name for r in back.split("test").records} == before
+    before = {r.path for r in load_dataset(data).split("test").records}
+    assert {r.path.resolve() for r in back.split("test").records} == before
 
 
 def test_a_refit_needs_no_validation_and_cuts_none_off(train_tiny, tmp_path, rewrite):

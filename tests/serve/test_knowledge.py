@@ -117,7 +117,9 @@ def test_a_server_reads_the_scores_once_for_everything_it_tells(quick, serving, 
     import pyarrow.parquet as pq
 
     read, opened = pq.read_table, []
-    monkeypatch.setattr(pq, "read_table", lambda path: opened.append(path.name) or read(path))
+    monkeypatch.setattr(
+        pq, "read_table", lambda path, **how: opened.append(path.name) or read(path, **how)
+    )
     client = serving(quick)
     for address in ("model", "labels", "graph", "thresholds"):
         assert client.get(f"/v1/{address}").status_code == 200

@@ -223,9 +223,8 @@ def train(
     checkpoint_minutes: Annotated[
         float,
         typer.Option(
-            metavar="MINUTES",
-            min=0.0,
-            help="While the backbone is tuned, save the state this often.",
+            metavar="N",
+            help="Minutes between two saves of the state while the backbone is tuned.",
             rich_help_panel=RUN,
         ),
     ] = 5.0,

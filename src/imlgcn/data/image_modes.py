@@ -37,8 +37,8 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 def eight_bits(values: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Return 16-bit values as the nearest of 8 bits: 65535 = 255 * 257.
 
-    >>> eight_bits(np.array([0, 128, 129, 65535], np.uint16)).tolist()
-    [0, 0, 1, 255]
+    >>> eight_bits(np.array([[0, 128, 129, 65535]], np.uint16)).tolist()
+    [[0, 0, 1, 255]]
     """
     small = np.empty(values.shape, np.uint8)
     for row, found in zip(small, values, strict=True):  # as a whole, they take gigabytes

@@ -14,7 +14,6 @@ from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.files import sha256_file
 from imlgcn.prediction.images import count_of, named_images
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
-from imlgcn.prediction.known import KnownTable
 from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
 from imlgcn.prediction.results import Predictions, PredictSummary, Total
 from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
@@ -23,6 +22,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger.choice import TagBounds
 
 if TYPE_CHECKING:
+    from imlgcn.prediction.known import KnownTable
     from imlgcn.tagger import Tagger
     from imlgcn.tagger.thresholds import Threshold
 
@@ -122,6 +122,8 @@ def predict(
     named = named_images(images)
     table: KnownTable | None = None
     if known_from is not None:
+        from imlgcn.prediction.known import KnownTable  # it loads every reader
+
         named = list(named)
         table = KnownTable(Path(known_from), tagger, [image.name for image in named])
         progress.say(table.sentence())
