@@ -11,6 +11,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from imlgcn.config import InputError
+from imlgcn.data.decode_pool import DecodePool
+from imlgcn.engines.base import cores
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve import errors
@@ -53,12 +55,17 @@ def create_app(
             "folder it was exported from"
         )
     review = None if settings.audit is None else Review(settings.audit, progress=progress)
-    service = Service(tagger, settings)
+    decoders = DecodePool(cores(), seconds=settings.decode_seconds, memory=settings.decode_memory)
+    service = Service(tagger, settings, decoders)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await current.open()
-        yield
+        decoders.open()
+        try:
+            await current.open()
+            yield
+        finally:
+            decoders.close()  # nobody waits for what is still being decoded
         await current.close()
 
     app = FastAPI(

@@ -18,6 +18,8 @@ class ServeSettings(Settings):
     queue: int = Field(256, ge=1)  # images accepted and not yet answered; 503 beyond it
     max_bytes: int = Field(64_000_000, ge=1)  # of one request's body
     max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
+    decode_seconds: float = Field(10.0, gt=0)  # of one image, as long as it takes its process
+    decode_memory: int = Field(2**30, ge=2**26)  # bytes that decoding one image may take
     max_files: int = Field(64, ge=1)  # images of one request
     max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
     grow: bool = False  # whether requests may change labels, in the tagger folder

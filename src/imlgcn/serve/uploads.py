@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from imlgcn.config import InputError
-from imlgcn.data.images import ImageError, image_info
+from imlgcn.data.decode_pool import LimitError, RefusedError
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.json_body import images_in_json
@@ -176,10 +176,11 @@ async def discard_body(request: Request, settings: ServeSettings) -> None:
 def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) -> ApiError:
     """Return the error for an image that could not be decoded."""
     name = upload.name or "image"
-    try:
-        info = image_info(upload.data)
-    except ImageError as of_header:
-        reason = str(of_header).removeprefix("image: ")
+    reason = str(error).removeprefix("image: ")
+    if isinstance(error, LimitError):
+        return ApiError(422, "too_costly", f"{name}: {reason}; save it anew, or smaller")
+    info = error.info if isinstance(error, RefusedError) else None
+    if info is None:
         return ApiError(415, "not_an_image", f"{name}: {reason}")
     if info.width * info.height > settings.max_pixels:
         return ApiError(
@@ -188,5 +189,4 @@ def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) ->
             f"{name}: {info.width} x {info.height} pixels are more than the "
             f"{settings.max_pixels / 1e6:g} megapixels this server accepts; make the image smaller",
         )
-    reason = str(error).removeprefix("image: ")
     return ApiError(422, "damaged_image", f"{name}: cannot be decoded ({reason})")
