@@ -61,7 +61,7 @@ async def reload(request: Request) -> Response:
     "/v1/labels/add",
     summary="Teach the tagger a label",
     response_model=None,
-    responses={200: {"model": AddedAnswer}, **errors(400, 403, 409, 413, 415, 422, 503, 504)},
+    responses={200: {"model": AddedAnswer}, **errors(400, 403, 409, 408, 413, 415, 422, 503, 504)},
     openapi_extra=GROW_BODY,
 )
 async def add(
@@ -133,7 +133,7 @@ async def merge(
     "/v1/label-table",
     summary="What another label table would make of it",
     response_model=None,
-    responses={200: {"model": TableAnswer}, **errors(403, 409, 413, 422, 503)},
+    responses={200: {"model": TableAnswer}, **errors(403, 409, 408, 413, 422, 503)},
     openapi_extra=TABLE_BODY,
 )
 async def use_table(

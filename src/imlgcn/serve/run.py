@@ -24,6 +24,7 @@ from imlgcn.tagger import Tagger
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 GRACE = 5  # seconds beyond the time limit of a request
 
@@ -52,13 +53,7 @@ def run_server(
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
         app = create_app(tagger, settings, reopen=reopen, progress=progress)
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=int(settings.timeout) + GRACE,
-        )
+        config = configuration(app, settings)
         engine = tagger.engine.name  # opened while a signal still ends the process at once
         # uvicorn handles the signals and raises them again when it is done: ignore them then
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,6 +73,23 @@ def run_server(
         progress.say("stopped at once by a second signal; some images may not have been answered")
     else:
         progress.say("stopped; every accepted image was answered")
+
+
+def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    """Return how uvicorn is to run the application, with the limits on connections."""
+    import uvicorn
+
+    from imlgcn.serve.connections import limited
+
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        http=limited(settings),
+        ws="none",
+        timeout_graceful_shutdown=int(settings.timeout) + GRACE,
+    )
 
 
 def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:

@@ -22,6 +22,10 @@ class ServeSettings(Settings):
     decode_memory: int = Field(2**30, ge=2**26)  # bytes that decoding one image may take
     max_files: int = Field(64, ge=1)  # images of one request
     max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
+    max_connections: int = Field(512, ge=1)  # open at once; beyond, one that waits makes room
+    header_seconds: float = Field(10.0, gt=0)  # until the head of a request has arrived
+    body_seconds: float = Field(10.0, gt=0)  # that a body may be behind its least rate
+    body_rate: float = Field(50_000.0, gt=0)  # bytes a second, the least: a slow phone sends more
     grow: bool = False  # whether requests may change labels, in the tagger folder
     audit: str | None = None  # data whose doubtful labels are asked about at /audit
     timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

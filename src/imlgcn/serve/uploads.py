@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -70,8 +71,8 @@ async def read_uploads(
     ``take`` reserves room for the bytes of each chunk before it is kept.
 
     Raises:
-        ApiError: 413 too many bytes, 422 too many images or none, 400 a malformed form or JSON,
-            415 another content type.
+        ApiError: 408 too slow, 413 too many bytes, 422 too many images or none, 400 a malformed
+            form or JSON, 415 another content type.
         QueueFullError: there is no room.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -102,10 +103,10 @@ async def read_body(
     """Return a whole body; ``take`` as for `read_uploads`.
 
     Raises:
-        ApiError: 413 too many bytes.
+        ApiError: 408 too slow, 413 too many bytes.
         QueueFullError: there is no room.
     """
-    return b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
+    return b"".join([chunk async for chunk in _stream(request, settings, take)])
 
 
 def _of_json(body: bytes, settings: ServeSettings, take: Callable[[int], bool]) -> list[Upload]:
@@ -125,7 +126,7 @@ def _too_many(settings: ServeSettings) -> ApiError:
 async def _read_form(
     request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
-    stream = _stream(request, settings.max_bytes, take)
+    stream = _stream(request, settings, take)
     parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
     try:
         form = await parser.parse()
@@ -144,14 +145,15 @@ async def _read_form(
 
 
 async def _stream(
-    request: Request, most: int, take: Callable[[int], bool]
+    request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> AsyncGenerator[bytes, None]:
+    most = settings.max_bytes
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdigit() else 0
     fits = True
     if size <= most:
         size = 0
-        async for chunk in request.stream():
+        async for chunk in _in_time(request, settings):
             if (size := size + len(chunk)) > most:
                 break
             fits = fits and take(len(chunk))
@@ -167,9 +169,31 @@ async def _stream(
         )
 
 
+async def _in_time(request: Request, settings: ServeSettings) -> AsyncGenerator[bytes, None]:
+    """Yield the chunks of a body that arrives fast enough, however it is cut into pieces."""
+    chunks = request.stream()
+    clock = asyncio.get_running_loop().time
+    started, size = clock(), 0
+    while True:
+        allowed = min(settings.body_seconds + size / settings.body_rate, settings.timeout)
+        try:
+            async with asyncio.timeout_at(started + allowed):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            message = (
+                f"the body arrived too slowly: {size:,} bytes in {clock() - started:.0f} seconds; "
+                "send a smaller image"
+            )
+            raise ApiError(408, "too_slow", message, {"connection": "close"}) from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        yield chunk
+
+
 async def discard_body(request: Request, settings: ServeSettings) -> None:
     """Read and drop a body: a client that is cut off while sending sees no response."""
-    async for _ in _stream(request, settings.max_bytes, lambda count: True):
+    async for _ in _stream(request, settings, lambda count: True):
         pass
 
 
