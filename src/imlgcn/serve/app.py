@@ -26,6 +26,7 @@ from imlgcn.serve.routes import router
 from imlgcn.serve.service import Service
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.suggest_routes import router as suggest_router
+from imlgcn.serve.token import Access
 from imlgcn.tagger import Tagger
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -82,7 +83,8 @@ def create_app(
     app.include_router(suggest_router)
     app.include_router(audit_router)
     app.include_router(grow_router)
-    for address, asset in load_assets().items():
+    assets = load_assets()
+    for address, asset in assets.items():
         app.add_route(address, _serve(asset), include_in_schema=False)
     errors.install(app)
     app.add_middleware(InUse, current=current)
@@ -90,6 +92,7 @@ def create_app(
         Guard,
         names=_names(settings),
         monitor=service.monitor,
+        access=Access(settings.token, assets),
         trusted=settings.allow_hosts,
     )
     return app

@@ -48,11 +48,11 @@ def _current_of(request: Request) -> Current:
 async def reload(request: Request) -> Response:
     """Open the tagger folder or file anew, in place of the one in service; SIGHUP does the same.
 
-    Only for programs on this machine. Requests under way are answered by the tagger they began
-    with. One that cannot be opened leaves the old one in service.
+    Only for programs on this machine, or with the server's token. Requests under way are answered
+    by the tagger they began with. One that cannot be opened leaves the old one in service.
     """
-    if not _is_local(request):
-        message = "only a program on the server's own machine may ask for this"
+    if not _is_local(request) and service_of(request).settings.token is None:
+        message = "only a program on the server's own machine may ask for this, or with a token"
         raise ApiError(403, "not_local", message)
     return json_response(_facts(await _current_of(request).reload()))
 

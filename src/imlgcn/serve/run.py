@@ -11,6 +11,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError
@@ -20,6 +21,7 @@ from imlgcn.serve.app import create_app
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.token import HOW, VARIABLE
 from imlgcn.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def run_server(
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
+        _check_token(listening, settings)
         app = create_app(tagger, settings, reopen=reopen, progress=progress)
         config = configuration(app, settings)
         engine = tagger.engine.name  # opened while a signal still ends the process at once
@@ -130,6 +133,16 @@ def _listen(settings: ServeSettings) -> socket.socket:
             message = f"port {port} of {host} is in use by another program; give another port"
             raise InputError(message) from None
         raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
+
+
+def _check_token(listening: socket.socket, settings: ServeSettings) -> None:
+    """Refuse to let other machines in without a token, unless that is said."""
+    host = listening.getsockname()[0].partition("%")[0]
+    if settings.token is None and not settings.no_token and not ip_address(host).is_loopback:
+        raise InputError(
+            f"{settings.host} lets other machines in: give a token (--token-file FILE or "
+            f"${VARIABLE}; {HOW}), or --no-token if everyone may use it"
+        )
 
 
 def _address(listening: socket.socket, settings: ServeSettings) -> str:

@@ -175,6 +175,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 ERRORS = {
     400: "A body that does not match its content type.",
+    401: "The server's token is missing or wrong.",
     403: "Not allowed from there, or not on this server.",
     404: "The tagger does not have this.",
     408: "The body arrives too slowly.",

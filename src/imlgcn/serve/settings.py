@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from imlgcn.config import Settings
 
@@ -12,6 +12,8 @@ class ServeSettings(Settings):
 
     host: str = "127.0.0.1"  # this machine only: whoever reaches the port may use the tagger
     port: int = Field(8000, ge=0, le=65535)  # 0 = any that is free
+    token: SecretStr | None = Field(None, min_length=16)  # that every request must bring
+    no_token: bool = False  # whether other machines may use it without one
     allow_hosts: tuple[str, ...] = ()  # host names, besides localhost and addresses
     max_batch: int = Field(4, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
     max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # that a batch waits for images being decoded
