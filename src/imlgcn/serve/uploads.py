@@ -35,6 +35,12 @@ class Upload(NamedTuple):
     field: str = ""
 
 
+class _InMemory(MultiPartParser):
+    """A parser whose files stay in memory, where all are bounded: images never touch the disk."""
+
+    spool_max_size = 0  # Python's word for no limit
+
+
 class HeldBytes:
     """Limits the bytes of all bodies in memory, however many clients send at once."""
 
@@ -127,7 +133,7 @@ async def _read_form(
     request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
     stream = _stream(request, settings, take)
-    parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
+    parser = _InMemory(request.headers, stream, max_files=settings.max_files, max_fields=16)
     try:
         form = await parser.parse()
     except MultiPartException as error:
