@@ -16,6 +16,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from imlgcn.data.decode_pool import DecodePool
 from imlgcn.serve import ServeSettings, create_app
 
 HOME = "http://127.0.0.1:8000"
@@ -67,6 +68,28 @@ def quick(tagger):
     copy = Tagger.load(tagger.path)
     copy.engine = MeanColour(num_labels=len(copy.labels))
     return copy
+
+
+class SharedPool(DecodePool):
+    """One pool for the apps of all tests: a process takes half a second to start."""
+
+    def open(self) -> None:
+        """Start a process when the first image comes."""
+
+    def close(self) -> None:
+        """Leave it to the next."""
+
+
+@pytest.fixture(scope="session")
+def decoders():
+    pool = SharedPool(2)
+    yield pool
+    DecodePool.close(pool)
+
+
+@pytest.fixture(autouse=True)
+def _shared_decoders(decoders, monkeypatch):
+    monkeypatch.setattr("imlgcn.serve.app.DecodePool", lambda *_, **__: decoders)
 
 
 @pytest.fixture

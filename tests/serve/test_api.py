@@ -54,6 +54,14 @@ def test_several_images_of_a_form_come_back_in_order_with_their_names(quick, ser
         np.testing.assert_allclose(image["probabilities"], row, atol=1e-5)
 
 
+def test_a_large_image_of_a_form_never_touches_the_disk(quick, serving, monkeypatch):
+    client = serving(quick)
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", lambda _: 1 / 0)
+    image = picture(size=(900, 900))
+    assert len(image) > 2_000_000
+    assert client.post("/v1/tags", files=[("image", ("a.png", image))]).status_code == 200
+
+
 def test_a_bad_image_among_good_ones_costs_only_itself(quick, serving):
     files = [("a", ("a.png", picture())), ("b", ("b.txt", b"hello")), ("c", ("c.png", picture()))]
     images = serving(quick).post("/v1/tags", files=files).json()["images"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from imlgcn.engines.base import cores
 from imlgcn.serve.service import Service
@@ -57,6 +61,21 @@ def test_more_images_than_the_queue_ever_holds_are_not_told_to_come_again(quick,
     files = [("image", (f"{n}.png", picture())) for n in range(4)]
     answer = serving(quick, queue=3).post("/v1/tags", files=files)
     assert_refused(answer, 422, "too_many_images", "3 images at once")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_image_whose_decoder_hangs_costs_one_request(quick, serving, decoders, monkeypatch):
+    client = serving(quick)
+    assert client.post("/v1/tags", content=picture()).status_code == 200
+    monkeypatch.setattr(decoders, "_seconds", 0.5)
+    for process in decoders.processes:
+        os.kill(process, signal.SIGSTOP)
+    refused = client.post("/v1/tags", content=picture())
+    assert_refused(refused, 422, "too_costly", "more than 0.5 seconds")
+    for process in decoders.processes:
+        os.kill(process, signal.SIGCONT)
+    monkeypatch.undo()
+    assert client.post("/v1/tags", content=picture()).status_code == 200
 
 
 def test_no_more_maps_are_made_at_once_than_there_are_cores(quick, serving, monkeypatch):

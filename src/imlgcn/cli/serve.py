@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,6 +76,22 @@ def serve(
             rich_help_panel=LOAD,
         ),
     ] = 256,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of the token that requests must bring (default: $IMLGCN_TOKEN, or none).",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    no_token: Annotated[
+        bool,
+        typer.Option(
+            "--no-token",
+            help="Let other machines in without a token.",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,6 +109,7 @@ def serve(
     """
     try:
         from imlgcn.serve import ServeSettings, run_server
+        from imlgcn.serve.token import read_token
     except ModuleNotFoundError as error:
         raise InputError(
             f"serving needs {error.name}, which is not installed; pip install 'imlgcn[serve]'"
@@ -107,6 +125,8 @@ def serve(
         "allow_hosts": tuple(allow_host or ()),
         "grow": grow,
         "audit": audit,
+        "token": None if no_token else read_token(token_file),
+        "no_token": no_token,
     }
     try:
         settings = ServeSettings.model_validate(options)

@@ -13,7 +13,7 @@ from imlgcn.config import unknown_name
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.service import Service
-from imlgcn.serve.uploads import Upload, discard_body, read_uploads
+from imlgcn.serve.uploads import Upload, read_uploads
 
 RETRY_AFTER = "1"  # seconds; a full queue is worked off in about that
 
@@ -48,25 +48,20 @@ def refuse_unknown(request: Request) -> None:
 async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upload]]:
     """Yield the images of a request, with room reserved for them and the time limit running.
 
-    Room for the first is reserved before the body is read, and for the body's bytes as they arrive,
-    so that many clients at once are refused before they fill the memory.
+    Room for a body's bytes is reserved as they arrive, so that many clients at once are refused
+    before they fill the memory; room in the queue when all have, so that slow ones take none.
     """
     settings, batcher = service.settings, service.batcher
     assert batcher is not None
     with ExitStack() as room:
         try:
             async with asyncio.timeout(settings.timeout):
-                try:
-                    room.enter_context(batcher.reserve(1))
-                except QueueFullError:
-                    await discard_body(request, settings)
-                    raise
                 take = room.enter_context(service.held.reserve())
                 uploads = await read_uploads(request, settings, take)
                 if len(uploads) > settings.queue:
                     message = f"this server accepts {settings.queue} images at once; send fewer"
                     raise ApiError(422, "too_many_images", message)
-                room.enter_context(batcher.reserve(len(uploads) - 1))
+                room.enter_context(batcher.reserve(len(uploads)))
                 yield uploads
         except QueueFullError as full:
             message = f"{str(full) or f'the queue of {settings.queue} images is full'}; "

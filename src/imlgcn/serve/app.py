@@ -11,6 +11,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from imlgcn.config import InputError
+from imlgcn.data.decode_pool import DecodePool
+from imlgcn.engines.base import cores
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve import errors
@@ -24,6 +26,7 @@ from imlgcn.serve.routes import router
 from imlgcn.serve.service import Service
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.suggest_routes import router as suggest_router
+from imlgcn.serve.token import Access
 from imlgcn.tagger import Tagger
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -53,12 +56,17 @@ def create_app(
             "folder it was exported from"
         )
     review = None if settings.audit is None else Review(settings.audit, progress=progress)
-    service = Service(tagger, settings)
+    decoders = DecodePool(cores(), seconds=settings.decode_seconds, memory=settings.decode_memory)
+    service = Service(tagger, settings, decoders)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await current.open()
-        yield
+        decoders.open()
+        try:
+            await current.open()
+            yield
+        finally:
+            decoders.close()  # nobody waits for what is still being decoded
         await current.close()
 
     app = FastAPI(
@@ -75,7 +83,8 @@ def create_app(
     app.include_router(suggest_router)
     app.include_router(audit_router)
     app.include_router(grow_router)
-    for address, asset in load_assets().items():
+    assets = load_assets()
+    for address, asset in assets.items():
         app.add_route(address, _serve(asset), include_in_schema=False)
     errors.install(app)
     app.add_middleware(InUse, current=current)
@@ -83,6 +92,7 @@ def create_app(
         Guard,
         names=_names(settings),
         monitor=service.monitor,
+        access=Access(settings.token, assets),
         trusted=settings.allow_hosts,
     )
     return app

@@ -44,7 +44,7 @@ async def page(request: Request) -> Response:
     ANSWERS,
     summary="Save corrected data",
     response_model=None,
-    responses={200: {"model": AuditAnswer}, **errors(404, 413, 422, 503)},
+    responses={200: {"model": AuditAnswer}, **errors(404, 408, 413, 422, 503)},
     openapi_extra=BODY,
 )
 async def answers(request: Request) -> Response:

@@ -1,7 +1,8 @@
 """Decode images of many requests in parallel and score them together.
 
-A thread pool decodes; as many threads as the engine has streams each take what is ready, up to a
-batch, and score it. It knows neither HTTP nor taggers: both functions are passed in.
+A pool of threads decodes, or has other processes decode; as many threads as the engine has streams
+each take what is ready, up to a batch, and score it. It knows neither HTTP nor taggers: both
+functions are passed in.
 Shapes: B batch, L labels.
 """
 

@@ -48,11 +48,11 @@ def _current_of(request: Request) -> Current:
 async def reload(request: Request) -> Response:
     """Open the tagger folder or file anew, in place of the one in service; SIGHUP does the same.
 
-    Only for programs on this machine. Requests under way are answered by the tagger they began
-    with. One that cannot be opened leaves the old one in service.
+    Only for programs on this machine, or with the server's token. Requests under way are answered
+    by the tagger they began with. One that cannot be opened leaves the old one in service.
     """
-    if not _is_local(request):
-        message = "only a program on the server's own machine may ask for this"
+    if not _is_local(request) and service_of(request).settings.token is None:
+        message = "only a program on the server's own machine may ask for this, or with a token"
         raise ApiError(403, "not_local", message)
     return json_response(_facts(await _current_of(request).reload()))
 
@@ -61,7 +61,7 @@ async def reload(request: Request) -> Response:
     "/v1/labels/add",
     summary="Teach the tagger a label",
     response_model=None,
-    responses={200: {"model": AddedAnswer}, **errors(400, 403, 409, 413, 415, 422, 503, 504)},
+    responses={200: {"model": AddedAnswer}, **errors(400, 403, 409, 408, 413, 415, 422, 503, 504)},
     openapi_extra=GROW_BODY,
 )
 async def add(
@@ -133,7 +133,7 @@ async def merge(
     "/v1/label-table",
     summary="What another label table would make of it",
     response_model=None,
-    responses={200: {"model": TableAnswer}, **errors(403, 409, 413, 422, 503)},
+    responses={200: {"model": TableAnswer}, **errors(403, 409, 408, 413, 422, 503)},
     openapi_extra=TABLE_BODY,
 )
 async def use_table(

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imlgcn.serve.errors import ApiError, internal
 from imlgcn.serve.monitor import Monitor
+from imlgcn.serve.token import Access
 
 POLICY = "; ".join(
     (
@@ -50,10 +51,14 @@ class Guard:
         *,
         names: Collection[str],
         monitor: Monitor,
+        access: Access,
         trusted: Collection[str] = (),
     ) -> None:
-        """Answer to ``names``; behind a proxy, ``trusted`` ones may also be the origin."""
-        self.app, self.monitor = app, monitor
+        """Answer to ``names``; behind a proxy, ``trusted`` ones may also be the origin.
+
+        ``access`` says who needs a token.
+        """
+        self.app, self.monitor, self.access = app, monitor, access
         self.names = {name.lower() for name in names}
         self.trusted = {name.lower() for name in trusted}
 
@@ -98,7 +103,7 @@ class Guard:
         ours = origin is None or page == host.lower() or _name(page) in self.trusted
         if not ours or (site not in ("none", "same-origin") and not visit):
             return ApiError(403, "foreign_origin", "pages of other sites may not use this server")
-        return None
+        return self.access.refusal(headers, scope)
 
     def _is_ours(self, host: str) -> bool:
         """Return whether a Host header is an address or a name of ours.

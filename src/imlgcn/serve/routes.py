@@ -32,7 +32,7 @@ router = APIRouter(dependencies=[Depends(refuse_unknown)])
     "/v1/tags",
     summary="Tag one image or several",
     response_model=None,
-    responses={200: {"model": TagsAnswer}, **errors(400, 413, 415, 422, 503, 504)},
+    responses={200: {"model": TagsAnswer}, **errors(400, 408, 413, 415, 422, 503, 504)},
     openapi_extra=IMAGES_BODY,
 )
 async def tags(
@@ -95,7 +95,7 @@ async def tags(
     "/v1/maps",
     summary="Where in an image each label comes from",
     response_model=None,
-    responses={200: {"model": MapsAnswer}, **errors(400, 404, 413, 415, 422, 503, 504)},
+    responses={200: {"model": MapsAnswer}, **errors(400, 404, 408, 413, 415, 422, 503, 504)},
     openapi_extra=IMAGES_BODY,
 )
 async def maps(
@@ -121,7 +121,7 @@ async def maps(
     "/v1/support",
     summary="Which training images each label comes from",
     response_model=None,
-    responses={200: {"model": SupportAnswer}, **errors(400, 404, 413, 415, 422, 503, 504)},
+    responses={200: {"model": SupportAnswer}, **errors(400, 404, 408, 413, 415, 422, 503, 504)},
     openapi_extra=IMAGES_BODY,
 )
 async def support(

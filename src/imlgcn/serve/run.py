@@ -11,6 +11,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError
@@ -20,10 +21,12 @@ from imlgcn.serve.app import create_app
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.token import HOW, VARIABLE
 from imlgcn.tagger import Tagger
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 GRACE = 5  # seconds beyond the time limit of a request
 
@@ -51,14 +54,9 @@ def run_server(
 
     settings = settings or ServeSettings()
     with _listen(settings) as listening:
+        _check_token(listening, settings)
         app = create_app(tagger, settings, reopen=reopen, progress=progress)
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=int(settings.timeout) + GRACE,
-        )
+        config = configuration(app, settings)
         engine = tagger.engine.name  # opened while a signal still ends the process at once
         # uvicorn handles the signals and raises them again when it is done: ignore them then
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,6 +76,23 @@ def run_server(
         progress.say("stopped at once by a second signal; some images may not have been answered")
     else:
         progress.say("stopped; every accepted image was answered")
+
+
+def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    """Return how uvicorn is to run the application, with the limits on connections."""
+    import uvicorn
+
+    from imlgcn.serve.connections import limited
+
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        http=limited(settings),
+        ws="none",
+        timeout_graceful_shutdown=int(settings.timeout) + GRACE,
+    )
 
 
 def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:
@@ -118,6 +133,16 @@ def _listen(settings: ServeSettings) -> socket.socket:
             message = f"port {port} of {host} is in use by another program; give another port"
             raise InputError(message) from None
         raise InputError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
+
+
+def _check_token(listening: socket.socket, settings: ServeSettings) -> None:
+    """Refuse to let other machines in without a token, unless that is said."""
+    host = listening.getsockname()[0].partition("%")[0]
+    if settings.token is None and not settings.no_token and not ip_address(host).is_loopback:
+        raise InputError(
+            f"{settings.host} lets other machines in: give a token (--token-file FILE or "
+            f"${VARIABLE}; {HOW}), or --no-token if everyone may use it"
+        )
 
 
 def _address(listening: socket.socket, settings: ServeSettings) -> str:

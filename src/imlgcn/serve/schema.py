@@ -175,8 +175,10 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 ERRORS = {
     400: "A body that does not match its content type.",
+    401: "The server's token is missing or wrong.",
     403: "Not allowed from there, or not on this server.",
     404: "The tagger does not have this.",
+    408: "The body arrives too slowly.",
     409: "The tagger folder does not allow it; the tagger in service stays as it is.",
     413: "Too many bytes.",
     415: "Not an image of a known format, or a content type that is not taken.",

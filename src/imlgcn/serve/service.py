@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from imlgcn.activation_maps import MEANING
 from imlgcn.config import InputError, unknown_name
-from imlgcn.data.image_input import as_image
+from imlgcn.data.decode_pool import DecodedImage, DecodePool
 from imlgcn.engines.base import cores
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
@@ -39,22 +38,26 @@ CACHED_GOALS = 64
 
 
 class Service:
-    """Turns uploads into answers. Open it before use and close it after."""
+    """Turns uploads into answers. Open it before use and close it after.
 
-    def __init__(self, tagger: Tagger, settings: ServeSettings) -> None:
+    ``decoders`` outlive it.
+    """
+
+    def __init__(self, tagger: Tagger, settings: ServeSettings, decoders: DecodePool) -> None:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
+        self.decoders = decoders
         self.thresholds_for = lru_cache(CACHED_GOALS)(tagger.thresholds_for)
         self.support = SupportFinder(tagger)
         self.suggester = Suggester(tagger)
         self.batcher: Batcher | None = None
         self.held = HeldBytes(settings.max_held)
-        # not in the batcher, and as many at once as there are cores: each decodes its own image
+        # not in the batcher, and as many at once as there are cores
         self._mapping = ThreadPoolExecutor(cores(), thread_name_prefix="maps")
         self._engine = ExitStack()
 
     def successor(self, tagger: Tagger) -> Service:
         """Return a service of another tagger that counts on and shares the limit of memory."""
-        service = Service(tagger, self.settings)
+        service = Service(tagger, self.settings, self.decoders)
         service.monitor, service.held = self.monitor, self.held
         return service
 
@@ -90,7 +93,7 @@ class Service:
             row = await asyncio.wrap_future(self.batcher.submit(upload.data, given))
         except InputError as error:
             self.monitor.images.labels("refused").inc()
-            return await asyncio.to_thread(image_refusal, error, upload, self.settings)
+            return image_refusal(error, upload, self.settings)
         self.monitor.images.labels("tagged").inc()
         return row
 
@@ -156,7 +159,7 @@ class Service:
         try:
             return await asyncio.wrap_future(work)
         except InputError as error:
-            raise await asyncio.to_thread(image_refusal, error, upload, self.settings) from None
+            raise image_refusal(error, upload, self.settings) from None
 
     def _supported(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
         return self.support(self._decode(data)[None], chosen)
@@ -165,8 +168,8 @@ class Service:
         return {"vector": self.suggester.vector(data, self._decode(data))}
 
     def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
-        image = self._open(data)
-        found = self.tagger.maps(self.tagger.load_input(image)[None], [image.size])
+        pixels, size = self._decoded(data)
+        found = self.tagger.maps(pixels[None], [size])
         ((maps, region),) = found  # (L, h, w)
         rows, where = {}, {}
         for index in chosen:
@@ -266,12 +269,11 @@ class Service:
         self._decode(data)
 
     def _decode(self, data: bytes) -> Pixels:
-        return self.tagger.load_input(self._open(data))
+        return self._decoded(data).pixels
 
-    def _open(self, data: bytes) -> Image.Image:
-        wanted = self.tagger.info.image
+    def _decoded(self, data: bytes) -> DecodedImage:
         most = self.settings.max_pixels
-        return as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=most)
+        return self.decoders(data, self.tagger.info.image, max_pixels=most)
 
     def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
         if all(row is None for row in given):

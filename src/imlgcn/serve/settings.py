@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from imlgcn.config import Settings
 
@@ -12,14 +12,22 @@ class ServeSettings(Settings):
 
     host: str = "127.0.0.1"  # this machine only: whoever reaches the port may use the tagger
     port: int = Field(8000, ge=0, le=65535)  # 0 = any that is free
+    token: SecretStr | None = Field(None, min_length=16)  # that every request must bring
+    no_token: bool = False  # whether other machines may use it without one
     allow_hosts: tuple[str, ...] = ()  # host names, besides localhost and addresses
     max_batch: int = Field(4, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
     max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # that a batch waits for images being decoded
     queue: int = Field(256, ge=1)  # images accepted and not yet answered; 503 beyond it
     max_bytes: int = Field(64_000_000, ge=1)  # of one request's body
     max_pixels: int = Field(100_000_000, ge=1)  # of one image: half a GB while it is decoded
+    decode_seconds: float = Field(10.0, gt=0)  # of one image, as long as it takes its process
+    decode_memory: int = Field(2**30, ge=2**26)  # bytes that decoding one image may take
     max_files: int = Field(64, ge=1)  # images of one request
     max_held: int = Field(1_000_000_000, ge=1)  # bytes of all bodies in memory; 503 beyond
+    max_connections: int = Field(512, ge=1)  # open at once; beyond, one that waits makes room
+    header_seconds: float = Field(10.0, gt=0)  # until the head of a request has arrived
+    body_seconds: float = Field(10.0, gt=0)  # that a body may be behind its least rate
+    body_rate: float = Field(50_000.0, gt=0)  # bytes a second, the least: a slow phone sends more
     grow: bool = False  # whether requests may change labels, in the tagger folder
     audit: str | None = None  # data whose doubtful labels are asked about at /audit
     timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

@@ -29,7 +29,7 @@ BODY = {
     "/v1/vectors",
     summary="What suggestions need of each image",
     response_model=None,
-    responses={200: {"model": VectorsAnswer}, **errors(400, 404, 413, 415, 422, 503, 504)},
+    responses={200: {"model": VectorsAnswer}, **errors(400, 404, 408, 413, 415, 422, 503, 504)},
     openapi_extra=IMAGES_BODY,
 )
 async def vectors(request: Request) -> Response:
@@ -49,7 +49,7 @@ async def vectors(request: Request) -> Response:
     "/v1/suggest",
     summary="Which images to label next",
     response_model=None,
-    responses={200: {"model": SuggestAnswer}, **errors(404, 413, 422, 503)},
+    responses={200: {"model": SuggestAnswer}, **errors(404, 408, 413, 422, 503)},
     openapi_extra=BODY,
 )
 async def suggest(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from imlgcn.config import InputError
-from imlgcn.data.images import ImageError, image_info
+from imlgcn.data.decode_pool import LimitError, RefusedError
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.json_body import images_in_json
@@ -32,6 +33,12 @@ class Upload(NamedTuple):
     name: str
     data: bytes
     field: str = ""
+
+
+class _InMemory(MultiPartParser):
+    """A parser whose files stay in memory, where all are bounded: images never touch the disk."""
+
+    spool_max_size = 0  # Python's word for no limit
 
 
 class HeldBytes:
@@ -70,8 +77,8 @@ async def read_uploads(
     ``take`` reserves room for the bytes of each chunk before it is kept.
 
     Raises:
-        ApiError: 413 too many bytes, 422 too many images or none, 400 a malformed form or JSON,
-            415 another content type.
+        ApiError: 408 too slow, 413 too many bytes, 422 too many images or none, 400 a malformed
+            form or JSON, 415 another content type.
         QueueFullError: there is no room.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -102,10 +109,10 @@ async def read_body(
     """Return a whole body; ``take`` as for `read_uploads`.
 
     Raises:
-        ApiError: 413 too many bytes.
+        ApiError: 408 too slow, 413 too many bytes.
         QueueFullError: there is no room.
     """
-    return b"".join([chunk async for chunk in _stream(request, settings.max_bytes, take)])
+    return b"".join([chunk async for chunk in _stream(request, settings, take)])
 
 
 def _of_json(body: bytes, settings: ServeSettings, take: Callable[[int], bool]) -> list[Upload]:
@@ -125,8 +132,8 @@ def _too_many(settings: ServeSettings) -> ApiError:
 async def _read_form(
     request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> list[Upload]:
-    stream = _stream(request, settings.max_bytes, take)
-    parser = MultiPartParser(request.headers, stream, max_files=settings.max_files, max_fields=16)
+    stream = _stream(request, settings, take)
+    parser = _InMemory(request.headers, stream, max_files=settings.max_files, max_fields=16)
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -144,14 +151,15 @@ async def _read_form(
 
 
 async def _stream(
-    request: Request, most: int, take: Callable[[int], bool]
+    request: Request, settings: ServeSettings, take: Callable[[int], bool]
 ) -> AsyncGenerator[bytes, None]:
+    most = settings.max_bytes
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdigit() else 0
     fits = True
     if size <= most:
         size = 0
-        async for chunk in request.stream():
+        async for chunk in _in_time(request, settings):
             if (size := size + len(chunk)) > most:
                 break
             fits = fits and take(len(chunk))
@@ -167,19 +175,42 @@ async def _stream(
         )
 
 
+async def _in_time(request: Request, settings: ServeSettings) -> AsyncGenerator[bytes, None]:
+    """Yield the chunks of a body that arrives fast enough, however it is cut into pieces."""
+    chunks = request.stream()
+    clock = asyncio.get_running_loop().time
+    started, size = clock(), 0
+    while True:
+        allowed = min(settings.body_seconds + size / settings.body_rate, settings.timeout)
+        try:
+            async with asyncio.timeout_at(started + allowed):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            message = (
+                f"the body arrived too slowly: {size:,} bytes in {clock() - started:.0f} seconds; "
+                "send a smaller image"
+            )
+            raise ApiError(408, "too_slow", message, {"connection": "close"}) from None
+        if chunk is None:
+            return
+        size += len(chunk)
+        yield chunk
+
+
 async def discard_body(request: Request, settings: ServeSettings) -> None:
     """Read and drop a body: a client that is cut off while sending sees no response."""
-    async for _ in _stream(request, settings.max_bytes, lambda count: True):
+    async for _ in _stream(request, settings, lambda count: True):
         pass
 
 
 def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) -> ApiError:
     """Return the error for an image that could not be decoded."""
     name = upload.name or "image"
-    try:
-        info = image_info(upload.data)
-    except ImageError as of_header:
-        reason = str(of_header).removeprefix("image: ")
+    reason = str(error).removeprefix("image: ")
+    if isinstance(error, LimitError):
+        return ApiError(422, "too_costly", f"{name}: {reason}; save it anew, or smaller")
+    info = error.info if isinstance(error, RefusedError) else None
+    if info is None:
         return ApiError(415, "not_an_image", f"{name}: {reason}")
     if info.width * info.height > settings.max_pixels:
         return ApiError(
@@ -188,5 +219,4 @@ def image_refusal(error: InputError, upload: Upload, settings: ServeSettings) ->
             f"{name}: {info.width} x {info.height} pixels are more than the "
             f"{settings.max_pixels / 1e6:g} megapixels this server accepts; make the image smaller",
         )
-    reason = str(error).removeprefix("image: ")
     return ApiError(422, "damaged_image", f"{name}: cannot be decoded ({reason})")

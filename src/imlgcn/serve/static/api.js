@@ -1,13 +1,18 @@
 // Requests to the server. A failure is an Error with the server's own message, and `refused` where
 // the image is at fault: trying again would not help.
 
+import { renewed, token } from "./token.js";
+
 const ATTEMPTS = 30; // of an image while the queue is full
 const REFUSALS = [400, 413, 415, 422];
 
 async function ask(path, options = {}) {
-  let answer;
+  let answer, used;
   try {
-    answer = await fetch(path, options);
+    do {
+      used = token();
+      answer = await fetch(path, { ...options, headers: used === null ? {} : { authorization: `Bearer ${used}` } });
+    } while (answer.status === 401 && (await renewed(used)));
   } catch {
     const readable = await options.body?.slice?.(0, 1).arrayBuffer().catch(() => null);
     if (readable === null) throw refusal("The file was changed or moved since it was added. Add it again.");

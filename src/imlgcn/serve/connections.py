@@ -1,0 +1,158 @@
+"""Connections that cost nobody else anything: few enough, and none that only waits.
+
+uvicorn has a time limit for the pause between two requests only. Here a client must also send the
+whole head of a request in time, and take its answer; the time for a body is in `uploads`. Beyond
+the limit the connection that has waited longest without a request makes room; where all have one,
+the new one is told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from imlgcn.serve.errors import ApiError
+from imlgcn.serve.settings import ServeSettings
+
+PATIENCE = 1.0  # seconds that a client has, at least, before its place may be taken
+LINGER = 0.5  # seconds before a refused connection is closed, so that the client sees why
+WRITE_SECONDS = 30.0  # without a byte of its answer taken
+SPARE_FILES = 128  # that the server opens besides connections
+
+
+class Connections:
+    """The limits of one server's connections, and those that wait without a request."""
+
+    def __init__(self, most: int, header_seconds: float) -> None:
+        self.most, self.header_seconds = most, header_seconds
+        self.waiting: dict[LimitedProtocol, float] = {}  # since when, the longest first
+
+    def make_room(self, now: float) -> bool:
+        """End the connection that has waited longest, and return whether there was one."""
+        for protocol, since in self.waiting.items():
+            if now - since < PATIENCE:
+                return False
+            protocol.end("the server has many connections, and this one made no request")
+            return True
+        return False
+
+
+class LimitedProtocol(H11Protocol):
+    """An HTTP connection of uvicorn, ended when it takes too long."""
+
+    def __init__(self, *args: Any, limits: Connections, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._limits = limits
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._is_ending = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or refuse it beyond the limit."""
+        super().connection_made(transport)
+        open_now, most = len(self.connections), self._limits.most
+        if open_now > 2 * most:  # even those that are told so are too many
+            transport.abort()
+        elif open_now > most and not self._limits.make_room(self.loop.time()):
+            self.end("the server has too many connections; try again in a second", status=503)
+        else:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has arrived, and start or stop the clock of the head."""
+        if self._is_ending:
+            return
+        super().data_received(data)
+        if self._has_asked() and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._timer is None and not self.transport.is_closing():
+            self._wait()  # the start of a head, or the rest of a body that nobody reads
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, as long as uvicorn does."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._limits.waiting.setdefault(self, self.loop.time())
+
+    def pause_writing(self) -> None:
+        """Start the clock of a client that does not take its answer."""
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop that clock."""
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def end(self, why: str, status: int = 408) -> None:
+        """Say why, and close the connection a moment later."""
+        self._stop_waiting()
+        self._unset_keepalive_if_required()
+        self._is_ending = True
+        if not self._has_asked():  # else it may take it for the answer to something else
+            self.transport.write(_answer(status, why))
+        self.loop.call_later(LINGER, self.transport.abort)
+
+    def _has_asked(self) -> bool:
+        cycle: object | None = self.cycle
+        return cycle is not None
+
+    def _wait(self) -> None:
+        self._limits.waiting.setdefault(self, self.loop.time())
+        why = f"no whole request in {self._limits.header_seconds:g} seconds"
+        self._timer = self.loop.call_later(self._limits.header_seconds, self.end, why)
+
+    def _stop_waiting(self) -> None:
+        self._limits.waiting.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def limited(settings: ServeSettings) -> type[H11Protocol]:
+    """Return the protocol of one server, as uvicorn takes it."""
+    limits = Connections(allow_files(settings.max_connections), settings.header_seconds)
+    return cast(type[H11Protocol], partial(LimitedProtocol, limits=limits))
+
+
+def allow_files(connections: int) -> int:
+    """Let this process open a file for each connection; return for how many it may."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit
+        return connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    endless = resource.RLIM_INFINITY
+    wanted = 2 * connections + SPARE_FILES  # those that are refused are open for a moment, too
+    if soft != endless and soft < wanted:
+        soft = wanted if hard == endless else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections if soft == endless else max(1, min(connections, (soft - SPARE_FILES) // 2))
+
+
+def _answer(status: int, why: str) -> bytes:
+    code, phrase = {
+        408: ("too_slow", "Request Timeout"),
+        503: ("busy", "Service Unavailable"),
+    }[status]
+    body = ApiError(status, code, why).response().body
+    lines = (
+        f"HTTP/1.1 {status} {phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "retry-after: 1",
+        "connection: close",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + bytes(body)
