@@ -147,7 +147,7 @@ async def _stream(
     request: Request, most: int, take: Callable[[int], bool]
 ) -> AsyncGenerator[bytes, None]:
     announced = request.headers.get("content-length", "0")
-    size = int(announced) if announced.isdigit() else 0
+    size = int(announced) if announced.isdecimal() else 0
     fits = True
     if size <= most:
         size = 0
