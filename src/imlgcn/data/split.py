@@ -33,6 +33,7 @@ from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
+from imlgcn.spreadsheets import bare, inert
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,9 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
         names, rows = _own_columns(dataset), dataset.targets.tolist()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *names, *more])
+    writer.writerow(map(inert, ["image", *names, *more]))
     for image, row, rest in zip(images, rows, zip(*more.values(), strict=True), strict=True):
-        writer.writerow([image, *row, *rest])
+        writer.writerow(map(inert, [image, *row, *rest]))
     write_atomic(path, text.getvalue())
 
 
@@ -233,7 +234,7 @@ def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tupl
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     folder = os.path.realpath(path.absolute().parent)
-    old = {os.path.abspath(os.path.join(folder, row["image"])): row["split"] for row in rows}
+    old = {os.path.abspath(os.path.join(folder, bare(row["image"]))): row["split"] for row in rows}
     found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
     of_group: dict[int, str] = {}
     for split in reversed(SPLITS):  # train last: it wins

@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats import excel
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
 from imlgcn.data.formats.text_files import MARKS, WINDOWS_NOTE, read_decoded
+from imlgcn.spreadsheets import bare
 
 SUFFIXES = (".csv", ".tsv", *excel.SUFFIXES)
 
@@ -86,7 +87,7 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
         cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
     except (csv.Error, InputError):  # reading the whole file reports what is wrong
         return [[]]
-    return [[cell.strip() for cell in row] for row in cells]
+    return [[bare(cell.strip()) for cell in row] for row in cells]
 
 
 def read_header(path: Path) -> list[str]:
@@ -118,7 +119,7 @@ def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
     rows, line = [], 1
     try:
         for row in reader:
-            row = [cell.strip() for cell in row]
+            row = [bare(cell.strip()) for cell in row]
             if any(row):
                 rows.append((row, reader.line_num))
             line = reader.line_num + 1
