@@ -127,7 +127,9 @@ def _entries(path: Path, by_key: dict[str, Path]) -> Iterator[Path]:
         if not entry:
             continue
         key = (
-            str(int(entry)) if entry.isdecimal() else Path(entry.replace("\\", "/")).name.casefold()
+            (entry.lstrip("0") or "0")
+            if entry.isdecimal()
+            else Path(entry.replace("\\", "/")).name.casefold()
         )
         if key not in by_key:
             raise InputError(
