@@ -20,7 +20,7 @@ ROOT = Path(imlgcn.__file__).parent
 PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 # each line imports only from the lines above it, and from itself unless it is one of several
 ORDER = [
-    line.split(", ") for line in re.search(r"```text\n(config.*?)```", PAGE, re.S)[1].splitlines()
+    line.split(", ") for line in re.search(r"```text\n(parsing.*?)```", PAGE, re.S)[1].splitlines()
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))

@@ -33,7 +33,7 @@ STYLE = """<style>
 
 def order() -> list[list[str]]:
     """Return the layers as the page lists them, lowest first; parts of a layer are equals."""
-    listed = re.search(r"```text\n(config.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    listed = re.search(r"```text\n(parsing.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert listed, f"{PAGE} lists no layers"
     return [line.split(", ") for line in listed[1].splitlines() if line != "__main__"]
 

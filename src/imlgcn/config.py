@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from imlgcn.parsing import ParseError, parse_yaml
+
 
 class InputError(ValueError):
     """What was expected, what was given, and what to do next, in one sentence."""
@@ -20,6 +22,7 @@ class InputError(ValueError):
 
 
 CONTROL = "linear"  # the head that every other is trained beside and compared with
+MOST = 1_000_000  # of whatever is counted: epochs, images of a batch, dimensions
 AUTO = "auto"  # not a head: the best of those that declare themselves candidates
 
 
@@ -47,7 +50,9 @@ def nearest(given: str, known: Iterable[str]) -> str:
 class Settings(BaseModel):
     """Base of all settings: frozen; an unknown key is an error that suggests the nearest name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -81,19 +86,19 @@ class LossSettings(Settings):
 class HeadTraining(Settings):
     """Training of a head on features that do not change (frozen backbone)."""
 
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(30, ge=1, le=MOST)
     learning_rate: float = Field(3e-3, gt=0)  # maximum of OneCycle
     weight_decay: float = Field(3.0, ge=0)  # AdamW, matrices only; strong, or the head overfits
-    batch_size: int = Field(128, ge=1)
+    batch_size: int = Field(128, ge=1, le=MOST)
 
 
 class FineTuning(Settings):
     """Training of backbone and head together (``--fine-tune``)."""
 
-    epochs: int = Field(2, ge=1)  # in stage 1 and again in stage 3
+    epochs: int = Field(2, ge=1, le=MOST)  # in stage 1 and again in stage 3
     learning_rate: float = Field(2e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)  # matrices only, as in ASL's recipe
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, le=MOST)
     ema_decay: float = Field(0.9997, ge=0, lt=1)  # reached by warm-up: small runs average less
     clip_gradient: float | None = Field(10.0, gt=0)  # largest global norm (ML-GCN's value)
     # batch-norm statistics of small data are noise: None freezes them below SMALL_DATA images
@@ -101,7 +106,7 @@ class FineTuning(Settings):
     rand_augment: int = Field(9, ge=0, le=30)  # magnitude; 0 switches it off
     cutout: float = Field(0.5, ge=0, le=1)  # largest side of the box, fraction of the image
     flip: float = Field(0.5, ge=0, le=1)  # probability of a horizontal flip
-    workers: int = Field(2, ge=0)  # processes that decode and augment
+    workers: int = Field(2, ge=0, le=1024)  # processes that decode and augment
 
 
 class EmbeddingSettings(Settings):
@@ -110,7 +115,7 @@ class EmbeddingSettings(Settings):
     images: Literal["all", "sole", "weighted"] = "all"
     centred: bool = True
     unit_rms: bool = True
-    dimension: int | None = Field(None, ge=1)  # of F_PCA; None = all that carry variance
+    dimension: int | None = Field(None, ge=1, le=MOST)  # of F_PCA; None = all that carry variance
     whiten: bool = False  # F_PCA: every component with the same variance
     words: str | None = None  # a GloVe text file; None = the package of the [words] extra
 
@@ -134,7 +139,7 @@ class TrainSettings(Settings):
     )
     # what an unknown target is where it is learnt; nothing is ever judged by one
     unknown_as: Literal["ignore", "negative"] = "ignore"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     strict: bool = False  # an unreadable image is an error, not a skipped row
     threshold: str = "f1"
     # names, features and targets of the fitted images, for explain: what one would not pass on
@@ -198,15 +203,15 @@ def parse_setting(text: str) -> dict[str, Any]:
     >>> parse_setting("linear_training.epochs=5")
     {'linear_training': {'epochs': 5}}
     """
-    import yaml
-
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise InputError(f"a setting is key=value, such as linear_training.epochs=20; got {text!r}")
     try:
-        nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"the setting {text}: the value is not YAML; put it in quotes") from None
+        nested: Any = parse_yaml(value)
+    except ParseError as error:
+        raise InputError(
+            f"the setting {text}: the value is not YAML ({error}); put it in quotes"
+        ) from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)

@@ -78,12 +78,15 @@ def _temporary_cache(wanted: str) -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
+def atomic_path(
+    path: Path | str, *, exclusive: bool = False, mode: int | None = None
+) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it is flushed to disk and renamed.
 
     On an error nothing remains: neither the temporary file nor a changed ``path``. A process that
     is killed leaves its temporary file behind. With ``exclusive`` (not on Windows) there is one
-    such file per ``path``, which the next writer replaces, and one writer at a time.
+    such file per ``path``, which the next writer replaces, and one writer at a time. ``mode`` are
+    the permissions of the file, also while it is written; None: those that the umask leaves.
 
     Raises:
         BlockingIOError: another writer has ``path``, and both are ``exclusive``.
@@ -98,8 +101,11 @@ def atomic_path(path: Path | str, *, exclusive: bool = False) -> Iterator[Path]:
     with only_writer(path) if locked else nullcontext():
         try:
             temporary.unlink(missing_ok=True)
-            temporary.touch()
-            mode = temporary.stat().st_mode  # as the umask has it; some writers make private files
+            temporary.touch(0o666 if mode is None else mode & 0o600)
+            if mode is None:
+                mode = temporary.stat().st_mode  # as the umask has it; some writers make it private
+            else:
+                temporary.chmod(mode)
             yield temporary
             temporary.chmod(mode)
             with temporary.open("rb+") as file:
@@ -160,9 +166,9 @@ def only_writer(path: Path | str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> None:
-    """Write ``data`` to ``path`` in one step (text as UTF-8)."""
-    with atomic_path(path) as temporary:
+def write_atomic(path: Path | str, data: bytes | str, *, mode: int | None = None) -> None:
+    """Write ``data`` to ``path`` in one step (text as UTF-8), with the permissions ``mode``."""
+    with atomic_path(path, mode=mode) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

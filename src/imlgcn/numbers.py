@@ -35,7 +35,7 @@ def signed(value: float | None, digits: int = 1) -> str:
     ('+0.9', '−3.25', '0.0')
     """
     text = number(value, digits)
-    return f"+{text}" if text[0].isdigit() and text.strip("0.") else text
+    return f"+{text}" if text[0].isdecimal() and text.strip("0.") else text
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:
@@ -71,3 +71,13 @@ def first_of(names: Sequence[str], most: int = 3) -> str:
     """
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """Return a text for a message, without the middle of one that would fill the screen.
+
+    >>> shortened("abcdefghij", most=7)
+    'abc…hij'
+    """
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"

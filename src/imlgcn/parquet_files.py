@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imlgcn.files import atomic_path
+from imlgcn.parsing import parse_json
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -48,7 +49,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Table:
     wanted = names if columns is None else [name for name in columns if name in names]
     table = pq.read_table(path, columns=wanted)
     if (hashes := (table.schema.metadata or {}).get(HASHES)) is not None:
-        _prove(table, json.loads(hashes), columns)
+        _prove(table, parse_json(hashes), columns)
     return table
 
 

@@ -181,6 +181,28 @@ def test_a_sidecar_keeps_its_permissions(photo, mode):
     assert path.stat().st_mode & 0o777 == mode
 
 
+def test_a_private_sidecar_is_private_at_every_moment_of_its_rewriting(photo, monkeypatch):
+    path = photo.with_suffix(".xmp")
+    path.write_text(EMPTY)
+    path.chmod(0o600)
+    seen = []
+
+    def watched(function):
+        def call(file, *given, **named):
+            result = function(file, *given, **named)
+            seen.extend(one.stat().st_mode & 0o777 for one in photo.parent.glob("*.xmp*"))
+            seen.extend(one.stat().st_mode & 0o777 for one in photo.parent.glob(".*.tmp"))
+            return result
+
+        return call
+
+    for name in ("touch", "chmod", "write_bytes", "replace"):
+        monkeypatch.setattr(Path, name, watched(getattr(Path, name)))
+    assert predict(ColourTagger(), [photo], xmp=True).sidecars == 1
+    assert len(seen) > 4
+    assert set(seen) == {0o600}
+
+
 def test_a_linked_sidecar_stays_a_link(photo):
     path, target = photo.with_suffix(".xmp"), photo.with_name("elsewhere") / "a.xmp"
     target.parent.mkdir()

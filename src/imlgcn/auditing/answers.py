@@ -34,6 +34,7 @@ from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import image_cells, write_split_csv
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
+from imlgcn.spreadsheets import inert_rows
 
 MEANING = {
     **dict.fromkeys(("yes", "y", "1", "true"), True),
@@ -193,7 +194,7 @@ def _edited(
     text = io.StringIO()
     separator = separator_of(read_text(table.path))
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
-    writer.writerows([table.header, *rows])
+    writer.writerows(inert_rows([table.header, *rows]))
     return text.getvalue()
 
 

@@ -13,6 +13,7 @@ from imlgcn.auditing.findings import Audit, Finding
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.prediction.label_studio import image_address
+from imlgcn.spreadsheets import inert_rows
 
 COLUMNS = (
     "image",
@@ -48,7 +49,7 @@ def write_findings(audit: Audit, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_row(finding) for finding in audit.findings)
+    writer.writerows(inert_rows(_row(finding) for finding in audit.findings))
     write_atomic(path, text.getvalue())
 
 

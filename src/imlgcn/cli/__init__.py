@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.config import InputError
+from imlgcn.numbers import shortened
 from imlgcn.stopping import Stopped, listen
 
 MODULES = {
@@ -30,6 +33,7 @@ MODULES = {
     "label": ("label",),
     "suggest": ("suggest", "similar"),
 }
+SUBCOMMANDS = {"add", "remove", "rename", "merge", "undo"}  # of `imlgcn label`
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "audit", "split", "graph"),
     "Make a tagger": ("demo", "train", "import"),
@@ -86,23 +90,48 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an input error is one sentence and the exit code that it asks for."""
+    """Run the command line; an input error is one sentence and the exit code that it asks for.
+
+    Whatever nobody expected is one line too, exit code 70, and a file for a report.
+    """
     # before torch is loaded: its threads then sleep while they wait for each other. Spinning, as is
     # the default, made training 2 to 3 times slower on a machine where other programs were busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     listen()
+    with suppress(AttributeError, ValueError):  # a name that is not Unicode can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        _run()
+    except MemoryError:
+        _end("the memory is full; take smaller images, batches or parts of the data", 2)
+    except Exception as error:
+        from imlgcn.cli.internal_error import EXIT_CODE, internal_error
+
+        known = {name for names in MODULES.values() for name in names} | SUBCOMMANDS
+        _end(internal_error(error, sys.argv[1:], known), EXIT_CODE)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"imlgcn: {_printable(message)}\n")
+    sys.exit(code)
+
+
+def _printable(message: str) -> str:
+    """Return a message without signs that a terminal obeys, and without words of pages."""
+    shown = "".join(c if c.isprintable() or c in "\n\u00a0" else ascii(c)[1:-1] for c in message)
+    return re.sub(r"\S{400,}", lambda found: shortened(found[0]), shown)
+
+
+def _run() -> None:
     try:
         commands(sys.argv[1] if len(sys.argv) > 1 else None)()
     except InputError as error:
-        sys.stderr.write(f"imlgcn: {in_flags(str(error))}\n")
-        sys.exit(error.exit_code)
+        _end(in_flags(str(error)), error.exit_code)
     except Stopped as stopped:
         how = in_flags(str(stopped))
-        sys.stderr.write(f"imlgcn: stopped{how and '; '}{how}\n")
-        sys.exit(stopped.exit_code)
+        _end(f"stopped{how and '; '}{how}", stopped.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("imlgcn: stopped\n")
-        sys.exit(130)
+        _end("stopped", 130)
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         sys.stderr.close()
         sys.exit(141)
@@ -110,5 +139,4 @@ def main() -> None:
         what = error.filename or "a file or the output"
         full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
         advice = "; free some space and give the command again" if full else ""
-        sys.stderr.write(f"imlgcn: {what}: {error.strerror or error}{advice}\n")
-        sys.exit(2)
+        _end(f"{what}: {error.strerror or error}{advice}", 2)

@@ -26,6 +26,7 @@ SAME = (
     "at_least",
     "at_most",
     "backbone",
+    "bare",
     "budget",
     "calibration",
     "checkpoint_minutes",

@@ -115,6 +115,13 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an --out that is there already.")
     ] = False,
+    bare: Annotated[
+        bool,
+        typer.Option(
+            "--bare",
+            help="Write cells of a .csv that a spreadsheet takes for formulas as they are.",
+        ),
+    ] = False,
     xmp: Annotated[
         bool,
         typer.Option(
@@ -156,6 +163,7 @@ def predict(
         found,
         out=out or sys.stdout,
         overwrite=overwrite,
+        bare=bare,
         threshold=threshold,
         top_k=top_k,
         at_least=at_least,

@@ -12,6 +12,7 @@ import typer
 from imlgcn.cli.options import Device, Json, TaggerFolder, terminal
 from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
+from imlgcn.spreadsheets import inert_rows
 
 if TYPE_CHECKING:
     from imlgcn.progress import TerminalProgress
@@ -141,7 +142,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    writer.writerows(inert_rows([_cell(row[c]) for c in columns] for row in rows))
     return file.getvalue()
 
 

@@ -24,7 +24,7 @@ from imlgcn.data.formats import (
     split_name,
 )
 from imlgcn.data.formats.label_columns import ABOVE
-from imlgcn.data.meant_labels import without_labels, without_scores
+from imlgcn.data.meant_labels import in_one_form, without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
 from imlgcn.numbers import plural
@@ -51,6 +51,7 @@ class Dataset:
     @classmethod
     def from_source(cls, source: Source) -> Dataset:
         """Build the targets of what a reader returned."""
+        source = in_one_form(source)
         names, records = tuple(source.labels), tuple(source.records)
         targets = _targets(names, records)
         return cls(names, records, targets, source.reader, source.reason, source.published)

@@ -18,6 +18,7 @@ SCORE = re.compile(
 )
 COUNTED = re.compile(r"(.*[^\W\d].*?)[\s:=x×(]+(\d{1,2})\)?")
 LEADING = re.compile(r"\(?(\d*[.]\d+|\d{1,3}(?:[.]\d+)?\s*%?)\)?\s*[x×:,)]?\s+(\D.*[^\W\d].*|\D)")
+LONGEST = 300  # characters of a name with a number; longer ones would take long to look through
 VECTOR = re.compile(r"[01]{3,}")
 BOOLEANS = {"0", "1", "-1", "0.0", "1.0", "-1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
 
@@ -91,6 +92,8 @@ def name_and_score(name: str) -> tuple[str, str] | None:
     >>> name_and_score("open sea: 93 %"), name_and_score("2 boats"), name_and_score("boeing 747")
     (('open sea', '93 %'), ('boats', '2'), None)
     """
+    if len(name) > LONGEST:
+        return None
     if found := SCORE.fullmatch(name) or COUNTED.fullmatch(name):
         return found[1].strip(" ("), found[2]
     if found := LEADING.fullmatch(name):

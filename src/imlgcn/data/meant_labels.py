@@ -4,10 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from unicodedata import normalize
 
 from imlgcn.config import unknown_name
 from imlgcn.data.formats.base import Record, Source
 from imlgcn.data.guard_values import name_and_score
+from imlgcn.numbers import plural
+
+
+def in_one_form(source: Source) -> Source:
+    """Return the data with each label in Unicode's composed form (NFC), and the same line ends.
+
+    Systems spell an accent as one sign or as two (macOS in names of files); both look alike. The
+    reason says where that joined labels.
+    """
+    forms = {name: _composed(name) for name in source.labels}
+    if all(name == form for name, form in forms.items()):
+        return source
+
+    def composed(labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(forms.get(name) or _composed(name) for name in labels))
+
+    records = []
+    for record in source.records:
+        present = composed(record.labels)
+        rest = composed(record.unknown), composed(record.absent or ())
+        unknown, absent = (tuple(n for n in names if n not in present) for names in rest)
+        given = None if record.absent is None else absent
+        records.append(replace(record, labels=present, unknown=unknown, absent=given))
+    names = list(dict.fromkeys(forms.values()))
+    joined = len(forms) - len(names)
+    said = f"; {plural(joined, 'label')} joined with another that differs only in Unicode form"
+    reason = source.reason + (said if joined else "")
+    return replace(source, labels=names, records=records, reason=reason)
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def without_labels(source: Source, no_label: Sequence[str]) -> Source:

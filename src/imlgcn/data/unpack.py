@@ -7,6 +7,7 @@ link, an encrypted file or a decompression bomb is refused.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import shutil
 import stat
@@ -31,7 +32,12 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_RATIO = 100
 SMALL = 256 * 2**20  # unpacked bytes below which the ratio is not checked
 NOTHING = "{path}: holds no image, .txt, .csv or .json"
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+MAX_DEPTH = 100  # folders in folders
+# tarfile and zipfile take numbers in headers as they are: too large, or none (ValueError)
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
+    *(ValueError, OverflowError, NotImplementedError),
+)
 
 
 def unpack(path: Path, *, progress: Progress = SILENT) -> Path:
@@ -73,8 +79,11 @@ def unpack_once(path: Path, fill: Callable[[Path], None], part: str = "") -> Pat
     try:
         fill(temporary)
         _publish(temporary, folder)
-    except (*BROKEN, OSError, NotImplementedError) as error:
-        raise InputError(f"{path}: cannot be unpacked ({error})") from error
+    except InputError:
+        raise
+    except (*BROKEN, OSError) as error:
+        why = str(error).partition("\n")[0].rstrip(":")  # of every compression that was tried
+        raise InputError(f"{path}: cannot be unpacked ({why})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -158,5 +167,8 @@ def _safe_name(text: str, path: Path, *, link: bool) -> PurePosixPath | None:
         raise InputError(f"{path}: refused, {text!r} is a path outside of the archive")
     if link:
         raise InputError(f"{path}: refused, {text!r} is a link")
+    if len(name.parts) > MAX_DEPTH or "\0" in text:
+        what = f"folders {MAX_DEPTH} deep" if "\0" not in text else "a zero byte"
+        raise InputError(f"{path}: refused, the name {text[:40]!a} ... has {what}")
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
     return None if hidden or name.suffix.lower() not in UNPACKED_SUFFIXES else name

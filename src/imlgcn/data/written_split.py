@@ -17,6 +17,7 @@ from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
 from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.files import write_atomic
+from imlgcn.spreadsheets import bare, inert
 
 
 def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | Path) -> None:
@@ -46,9 +47,9 @@ def write_split_csv(dataset: Dataset, splits: Sequence[str | None], path: str | 
         names, rows = _own_columns(dataset), dataset.targets.tolist()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *names, *more])
+    writer.writerow(map(inert, ["image", *names, *more]))
     for image, row, rest in zip(images, rows, zip(*more.values(), strict=True), strict=True):
-        writer.writerow([image, *row, *rest])
+        writer.writerow(map(inert, [image, *row, *rest]))
     write_atomic(path, text.getvalue())
 
 
@@ -77,7 +78,7 @@ def keep_splits(dataset: Dataset, path: Path, groups: NDArray[np.int64]) -> tupl
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     folder = os.path.realpath(path.absolute().parent)
-    old = {os.path.abspath(os.path.join(folder, row["image"])): row["split"] for row in rows}
+    old = {os.path.abspath(os.path.join(folder, bare(row["image"]))): row["split"] for row in rows}
     found = [old.get(os.path.abspath(record.path)) for record in dataset.records]
     of_group: dict[int, str] = {}
     for split in reversed(SPLITS):  # train last: it wins

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from imlgcn.parsing import parse_json
+
 Metadata = Mapping[str, str]
 
 
@@ -42,5 +44,5 @@ def read_metadata(network: Any, path: Path) -> dict[str, str]:
         found = notes["framework"].items() if "framework" in notes else ()
         return {name: str(note.value) for name, note in found}
     with zipfile.ZipFile(path) as archive:
-        content: dict[str, str] = json.loads(archive.read("metadata.json"))
+        content: dict[str, str] = parse_json(archive.read("metadata.json"))
     return content

@@ -13,6 +13,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.growing.add import Added
+from imlgcn.spreadsheets import bare, inert_rows
 
 COLUMNS = ("label", "image", "answer")
 YES, NO = ("yes", "y", "1", "true", "ja", "x"), ("no", "n", "0", "false", "nein")
@@ -29,7 +30,7 @@ def write_questions(path: Path, added: Sequence[Added], count: int) -> int:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((label, image, "") for label, image in rows)
+    writer.writerows(inert_rows((label, image, "") for label, image in rows))
     write_atomic(path, text.getvalue())
     return len(rows)
 
@@ -57,5 +58,5 @@ def read_answers(path: Path) -> dict[str, dict[str, int]]:
             continue
         if answer not in YES + NO:
             raise InputError(f"{path}, line {rows.line_num}: answer yes or no; got {answer!r}")
-        found.setdefault(row["label"], {})[row["image"]] = int(answer in YES)
+        found.setdefault(bare(row["label"]), {})[bare(row["image"])] = int(answer in YES)
     return found

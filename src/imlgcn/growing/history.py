@@ -17,6 +17,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
+from imlgcn.parsing import parse_json
 from imlgcn.tagger.folder import HISTORY, MODEL
 from imlgcn.tagger.info import read_info
 
@@ -37,7 +38,7 @@ def changes(tagger: Path) -> list[Change]:
     found = []
     for folder in sorted((tagger / HISTORY).glob("[0-9]*")):
         if (folder / CHANGE).is_file():
-            content = json.loads((folder / CHANGE).read_text(encoding="utf-8"))
+            content = parse_json((folder / CHANGE).read_text(encoding="utf-8"))
             found.append(Change(int(folder.name), content["what"], content["when"]))
     return found
 

@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import CountArray
+from imlgcn.parsing import parse_json
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +95,7 @@ class PairCounts(NamedTuple):
         """
         L = num_labels
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             images, packed = int(content["images"]), base64.b64decode(content["counts"])
             # no more than three matrices, whatever the text unpacks to
             raw = zlib.decompressobj().decompress(packed, 3 * 4 * L * L + 1)

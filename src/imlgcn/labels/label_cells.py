@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from imlgcn.labels.label_rows import COLUMNS, LabelRow
+from imlgcn.spreadsheets import inert
 
 DELIMITERS = ";|,"  # between parents; the first is written
 MARKS = ("x", "✓", "✔")
@@ -30,7 +31,8 @@ def table_text(rows: Sequence[LabelRow]) -> str:
         threshold = "" if row.threshold is None else repr(float(row.threshold))
         parents = _joined(row.parents, known)
         show = "yes" if row.show else "no"
-        lines.writerow((row.label, show, row.name, parents, threshold, row.exclusive))
+        cells = (row.label, show, row.name, parents, threshold, row.exclusive)
+        lines.writerow(map(inert, cells))
     return stream.getvalue()
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.label_rows import LabelRow, find_edges, find_problems, with_ancestors
+from imlgcn.parsing import parse_json
 
 
 class Decision(NamedTuple):
@@ -277,7 +278,7 @@ class LabelTable:
             InputError: it is something else.
         """
         try:
-            content: list[dict[str, Any]] = json.loads(text)
+            content: list[dict[str, Any]] = parse_json(text)
             rows = [
                 LabelRow(**{**row, "parents": tuple(row.get("parents", ()))}) for row in content
             ]

@@ -9,12 +9,14 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.spreadsheets import inert_rows
 
 ROW_GROUP = 8_192  # rows held before they are written to a Parquet file: two megabytes
 
@@ -72,16 +74,22 @@ def columns_for(
 
 
 @contextmanager
-def open_rows(path: Path, columns: Sequence[str] = COLUMNS) -> Iterator[Write]:
+def open_rows(
+    path: Path, columns: Sequence[str] = COLUMNS, *, bare: bool = False
+) -> Iterator[Write]:
     """Yield the function that writes rows to ``path``, in the format of its suffix.
 
     The file takes its name when the block ends; on an error nothing remains and an older file of
-    that name stays as it was.
+    that name stays as it was. In a CSV a cell that a spreadsheet would take for a formula begins
+    with an apostrophe, unless all are ``bare``.
     """
     check_output(path)
+    writer = WRITERS[path.suffix.lower()]
+    if bare and writer is _csv_file:
+        writer = partial(_csv_file, bare=True)
     with (
         atomic_path(path, exclusive=True) as temporary,
-        WRITERS[path.suffix.lower()](temporary, columns) as write,
+        writer(temporary, columns) as write,
     ):
         yield write
 
@@ -109,11 +117,12 @@ def _jsonl_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
 
 
 @contextmanager
-def _csv_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
+def _csv_file(path: Path, columns: Sequence[str], *, bare: bool = False) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(columns)
-        yield lambda rows: table.writerows(_cells(row, columns) for row in rows)
+        safe = list if bare else inert_rows
+        yield lambda rows: table.writerows(safe(_cells(row, columns) for row in rows))
 
 
 @contextmanager

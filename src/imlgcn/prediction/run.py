@@ -43,6 +43,7 @@ class _Options(TypedDict, total=False):
 class _Files(_Options, total=False):
     out: str | Path | TextIO | None
     overwrite: bool
+    bare: bool
     resume: bool
     xmp: bool
     label_studio: str | Path | None
@@ -70,6 +71,7 @@ def predict(
     *,
     out: str | Path | TextIO | None = None,
     overwrite: bool = False,
+    bare: bool = False,
     threshold: Threshold | None = None,
     top_k: int | None = None,
     at_least: int | None = None,
@@ -94,6 +96,8 @@ def predict(
         out: a file ending in ``.jsonl``, ``.csv`` or ``.parquet``, which appears when it is
             complete, or an open text stream, which gets JSON lines.
         overwrite: replace a file that is there already.
+        bare: write cells of a ``.csv`` as they are; else an apostrophe goes before one that a
+            spreadsheet would take for a formula (:mod:`imlgcn.spreadsheets`).
         threshold: as for :meth:`imlgcn.Tagger.thresholds_for`.
         top_k, at_least, at_most: as for :class:`imlgcn.tagger.choice.TagBounds`.
         known: labels that are known of all images: 1 present, 0 absent.
@@ -146,7 +150,7 @@ def predict(
     with ExitStack() as stack:
         are_bounded = maker.bounds.are_set
         columns = columns_for(tagger.label_table, all_labels=all_labels, are_bounded=are_bounded)
-        writers = _open_writers(stack, tagger, out, label_studio, columns)
+        writers = _open_writers(stack, tagger, out, label_studio, columns, bare)
         if file is not None:
             told = _told(tagger, maker, known, known_from)
             made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels, *told)
@@ -254,11 +258,12 @@ def _open_writers(
     out: str | Path | TextIO | None,
     tasks: str | Path | None,
     columns: Sequence[str],
+    bare: bool,
 ) -> list[Write]:
     writers: list[Write] = []
     try:
         if isinstance(out, str | Path):
-            writers.append(stack.enter_context(open_rows(Path(out), columns)))
+            writers.append(stack.enter_context(open_rows(Path(out), columns, bare=bare)))
         elif out is not None:
             writers.append(jsonl_writer(out, columns))
         if tasks is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.spreadsheets import bare
 
 TABLES = {".csv": ",;\t", ".tsv": "\t"}  # with the signs that may separate cells
 OTHER_TABLES = frozenset((".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls"))
@@ -39,7 +40,7 @@ def listed_images(table: Path) -> list[str]:
             f"{table} is a table without a column of images (it has {', '.join(header)}): call the "
             "column 'image', or give the images or their folder"
         )
-    names = dict.fromkeys(row[column].strip() for row in rows if len(row) > column)
+    names = dict.fromkeys(bare(row[column].strip()) for row in rows if len(row) > column)
     return [_file(table.parent, name) for name in names if name]
 
 

@@ -81,8 +81,7 @@ def _rewrite(path: Path, data: bytes) -> None:
     mode = stat.S_IMODE(file.stat().st_mode)
     if not mode & 0o222 or not os.access(file, os.W_OK):  # the mode, as root may write to any file
         raise InputError("is read-only")
-    write_atomic(file, data)
-    file.chmod(mode)
+    write_atomic(file, data, mode=mode)
 
 
 def add_keywords(xmp: bytes, keywords: Iterable[str]) -> bytes | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from typing import Any
 
+from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError
 
 DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
@@ -21,8 +21,8 @@ def images_in_json(body: bytes) -> list[bytes]:
         ApiError: 400 no JSON, 422 another content, or text that is no base64.
     """
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = parse_json(body)
+    except ParseError:
         raise ApiError(400, "bad_json", f"the body is no JSON; {WHAT}") from None
     return [_decoded(text, number) for number, text in enumerate(_texts(content), 1)]
 

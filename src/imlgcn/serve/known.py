@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
+from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.info import KnownSettings
@@ -37,8 +38,8 @@ def known_row(tagger: Tagger, text: str | None) -> NDArray[np.int8] | None:
         ApiError: 422, no such object, unknown label, or a tagger that cannot use known labels.
     """
     try:
-        given = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        given = parse_json(text) if text else {}
+    except ParseError:
         given = None
     if not isinstance(given, dict):
         message = 'known takes a JSON object of labels with 1 or 0, such as {"sea":1}'

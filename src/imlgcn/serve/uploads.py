@@ -155,7 +155,7 @@ async def _stream(
 ) -> AsyncGenerator[bytes, None]:
     most = settings.max_bytes
     announced = request.headers.get("content-length", "0")
-    size = int(announced) if announced.isdigit() else 0
+    size = int(announced) if announced.isdecimal() else 0
     fits = True
     if size <= most:
         size = 0

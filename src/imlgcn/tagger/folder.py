@@ -6,7 +6,6 @@ shown (report, page) and is an :class:`InputError` where work depends on it. Let
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_cells import table_text
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.parsing import ParseError, parse_json, parse_yaml
 from imlgcn.tagger.learnt import LearntImages, read_learnt
 from imlgcn.tagger.scores import ScoredSplit, Scores
 from imlgcn.tagger.support import Support, read_support
@@ -90,11 +90,9 @@ class TaggerFolder:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The content of ``config.yaml``; empty where it cannot be read."""
-        import yaml
-
         try:
-            content = yaml.safe_load(self.config_text)
-        except yaml.YAMLError:
+            content = parse_yaml(self.config_text)
+        except ParseError:
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -215,8 +213,8 @@ def read_own_table(path: Path, labels: Sequence[str] | None = None) -> LabelTabl
 def read_metrics(path: Path) -> dict[str, Any]:
     """Return the content of ``metrics.json`` in the folder ``path``; empty if it cannot be read."""
     try:
-        content = json.loads(_text(path / METRICS))
-    except json.JSONDecodeError:
+        content = parse_json(_text(path / METRICS))
+    except ParseError:
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -267,11 +265,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"no file {path}; expected a YAML file of settings")
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except (ParseError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold settings as 'key: value' lines")
@@ -286,8 +282,8 @@ def _curves(text: str) -> Curves:
     found: dict[str, dict[str, dict[float, float]]] = {key: {} for key in LOGGED}
     for line in text.splitlines():
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # the last line of a run that was cut off
+            row = parse_json(line)
+        except ParseError:  # the last line of a run that was cut off
             continue
         for key in LOGGED:
             if isinstance(row, dict) and row.get(key) is not None and "epoch" in row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from imlgcn.config import ImageSettings, InputError, Settings
 from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.metrics.known_labels import NUMBERS, KnownCalibration
+from imlgcn.parsing import ParseError, parse_json
 from imlgcn.tagger.folder import MODEL, REPLACED
 
 FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
@@ -168,11 +168,11 @@ def parse_info(text: str, file: Path) -> TaggerInfo:
         InputError: it is not one, or not one that this version can read.
     """
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         if isinstance(content, dict):
             content = upgrade_info(content, file)
         return TaggerInfo.model_validate(content)
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (ParseError, ValidationError) as error:
         lines = str(error).splitlines()  # of pydantic: how many errors, where, what
         first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
         raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.parquet_files import read_parquet, write_parquet
+from imlgcn.parsing import parse_json
 
 if TYPE_CHECKING:
     from pyarrow import Array, Table
@@ -99,7 +100,7 @@ def read_support(path: Path, labels: Sequence[str], *, features: bool = True) ->
         known = ["image", "targets", "group", "fold", "thumbnail"]
         known += ["features", "stages"] if features else []
         table = read_parquet(path, known)
-        stored = json.loads(table.schema.metadata[LABELS])
+        stored = parse_json(table.schema.metadata[LABELS])
         return _support(table, tuple(labels), [stored.index(label) for label in labels])
     except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__

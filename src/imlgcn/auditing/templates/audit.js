@@ -75,7 +75,9 @@ function answer(choice) {
 }
 
 function table() {
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  // a spreadsheet would compute a cell that begins so: imlgcn/spreadsheets.py does the same
+  const inert = (text) => (/^'*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text);
+  const quoted = (text) => `"${inert(text).replaceAll('"', '""')}"`;
   const rows = Object.entries(answers).map(([index, choice]) =>
     [findings[index].image, findings[index].label, choice].map(quoted).join(","),
   );

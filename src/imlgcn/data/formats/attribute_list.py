@@ -52,7 +52,7 @@ def recognise(source: Path | str) -> str | None:
         return None
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line.split() for line in islice(file, 3)]
-    if lines and len(lines[0]) == 1 and lines[0][0].isdigit():
+    if lines and len(lines[0]) == 1 and lines[0][0].isdecimal():
         lines = lines[1:]
     if len(lines) < 2 or not (lines[0] and lines[1]):
         return None
@@ -110,7 +110,7 @@ def _read_list(path: Path) -> tuple[list[str], list[tuple[str, list[str], str]]]
     lines = [(n, line.split()) for n, line in enumerate(read_text(path).splitlines(), 1)]
     lines = [(number, cells) for number, cells in lines if cells]
     count = None
-    if lines and len(lines[0][1]) == 1 and lines[0][1][0].isdigit():
+    if lines and len(lines[0][1]) == 1 and lines[0][1][0].isdecimal():
         count = int(lines.pop(0)[1][0])
     if len(lines) < 2:
         raise InputError(f"{path}: expected a header of names, and a line for each image")

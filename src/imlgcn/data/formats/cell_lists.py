@@ -7,11 +7,11 @@ or without commas, arrays of databases ``{a,b}``, R's ``c("a", "b")``, and ``<a>
 from __future__ import annotations
 
 import ast
-import json
 import re
 from typing import Any
 
 from imlgcn.config import InputError
+from imlgcn.parsing import ParseError, parse_json
 
 NAME_KEYS = ("name", "label", "tag", "title", "value", "text")  # of a label that is an object
 CALL = re.compile(r"(?:np\.|numpy\.|pd\.)?(?:array|Index|list|tuple|set|frozenset|c)\((.*)\)", re.S)
@@ -79,12 +79,12 @@ def without_brackets(cell: str) -> str | None:
 def _literal(text: str) -> Any:
     """Return the value of JSON or of a Python literal; None if it is neither."""
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+        return parse_json(text)
+    except ParseError:
         pass
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
 
 

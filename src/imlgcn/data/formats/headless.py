@@ -97,5 +97,5 @@ def _has_vectors(rest: list[list[str]]) -> bool:
     """Return whether all lines end in numbers, and the same number of them."""
     one_width = len({len(row) for row in rest}) == 1 and len(rest[0]) > 1
     return one_width and all(
-        cell.replace(".", "", 1).lstrip("-").isdigit() for row in rest for cell in row
+        cell.replace(".", "", 1).lstrip("-").isdecimal() for row in rest for cell in row
     )

@@ -9,7 +9,6 @@ they stand there. For tables that hold images see :mod:`imlgcn.data.formats.parq
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, join_tables, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
+from imlgcn.parsing import ParseError, parse_json
 
 NAME = "hugging_face"
 FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -92,8 +92,8 @@ def _columns(file: Path) -> Sequence[str]:
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first = next((line for line in lines if line.strip()), "")
     try:
-        row = json.loads(first)
-    except (json.JSONDecodeError, RecursionError):
+        row = parse_json(first)
+    except ParseError:
         return ()
     return list(row) if isinstance(row, dict) else ()
 
@@ -125,8 +125,8 @@ def _json_lines(file: Path) -> tuple[list[dict[str, Any]], list[int]]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+            row = parse_json(text)
+        except ParseError as error:
             raise InputError(f"{file}, line {line}: is not valid JSON ({error})") from None
         if not isinstance(row, dict):
             raise InputError(f"{file}, line {line}: expected an object with {COLUMN}; got {text}")

@@ -17,7 +17,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import split_of_name
 from imlgcn.data.formats.image_index import ImageIndex
 from imlgcn.data.formats.name_forms import is_address
-from imlgcn.numbers import plural
+from imlgcn.numbers import plural, shortened
 
 LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}
 
@@ -158,8 +158,9 @@ def no_images(
 ) -> InputError:
     """Return the error for images of which none is in any of the folders."""
     looked = ", ".join(str(folder) for folder in dict.fromkeys(folders) if folder.is_dir())
+    first = shortened(names[0])
     return InputError(
-        f"{listed_in}: found 0 of {plural(len(names), 'image')} (the first is {names[0]!r}); "
+        f"{listed_in}: found 0 of {plural(len(names), 'image')} (the first is {first!r}); "
         f"looked in {looked or folders[0]}{' and below' if there else ''}; "
         f"{there}say which folder holds them (images=FOLDER)"
     )

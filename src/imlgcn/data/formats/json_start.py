@@ -12,6 +12,7 @@ from typing import Any, Literal
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_json, read_text
 from imlgcn.data.formats.text_files import MARKS
+from imlgcn.parsing import ParseError, parse_json
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")
 START = 200_000  # bytes read; labels of thousands of classes may come before the first image
@@ -79,7 +80,7 @@ def _items(text: str, at: int) -> tuple[list[Any], int]:
     while len(items) < ENTRIES and at < len(text) and text[at] != "]":
         try:
             value, at = DECODER.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             break
         items.append(value)
         at = SPACE.match(text, at).end()  # type: ignore[union-attr]
@@ -110,11 +111,11 @@ def _pairs(
             return pairs, cut, 0
         try:
             name = json.loads(key[1])
-        except json.JSONDecodeError:
+        except ValueError:
             return pairs, cut, 0
         try:
             pairs[name], at = DECODER.raw_decode(text, key.end())
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             cut[name] = text[key.end() : key.end() + 1]
             pairs[name] = None if inside else _part(text, key.end())
             return pairs, cut, 0
@@ -142,8 +143,8 @@ def read_entries(path: Path) -> list[tuple[str, Any]]:
         if not line.strip():
             continue
         try:
-            entries.append((f"{path}, line {number}: ", json.loads(line)))
-        except (json.JSONDecodeError, RecursionError) as error:
+            entries.append((f"{path}, line {number}: ", parse_json(line)))
+        except ParseError as error:
             raise InputError(
                 f"{path}, line {number}: is not valid JSON ({error}); expected a list, or one "
                 "object a line"

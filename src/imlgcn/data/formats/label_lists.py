@@ -104,7 +104,7 @@ def _start(path: Path) -> list[str]:
 
 
 def _are_images(lines: Sequence[str]) -> bool:
-    return all(line.isdigit() for line in lines) or all(is_image(Path(line)) for line in lines)
+    return all(line.isdecimal() for line in lines) or all(is_image(Path(line)) for line in lines)
 
 
 def _by_key(images: Iterable[Path]) -> dict[str, Path]:
@@ -126,7 +126,11 @@ def _entries(path: Path, by_key: dict[str, Path]) -> Iterator[Path]:
         entry = line.strip()
         if not entry:
             continue
-        key = str(int(entry)) if entry.isdigit() else Path(entry.replace("\\", "/")).name.casefold()
+        key = (
+            (entry.lstrip("0") or "0")
+            if entry.isdecimal()
+            else Path(entry.replace("\\", "/")).name.casefold()
+        )
         if key not in by_key:
             raise InputError(
                 f"{path}, line {line_number}: there is no image {entry!r}, or there are several; "

@@ -41,7 +41,7 @@ def name_numbers(
     numbers = bool(labels) and all(re.fullmatch(r"\d+", label) for label in labels)
     if label_names is not None:
         if not numbers:
-            word = next((label for label in labels if not label.isdigit()), "")
+            word = next((label for label in labels if not label.isdecimal()), "")
             raise InputError(
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="

@@ -13,7 +13,6 @@ labels, it must be the only text, be called as controls usually are, or be named
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from imlgcn.data.formats.label_studio import (
     join_answers,
     labels_of,
 )
+from imlgcn.parsing import ParseError, parse_json
 
 NAME = "label_studio_min"
 KEYS = ("annotation_id", "annotator", "lead_time")  # of every entry
@@ -99,8 +99,8 @@ def _cell(cell: str) -> Any:
     if cell[:1] not in ("{", "["):
         return cell or None
     try:
-        return json.loads(cell)
-    except json.JSONDecodeError:
+        return parse_json(cell)
+    except ParseError:
         return cell
 
 

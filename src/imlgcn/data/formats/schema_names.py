@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from imlgcn.parsing import ParseError, parse_json, parse_yaml
 
 FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---", re.DOTALL)
 
@@ -16,7 +15,7 @@ FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---", re.DOTALL)
 def names_in_schema(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
     """Return the names of each column of class numbers by the key ``huggingface`` of a schema."""
     try:
-        content = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+        content = parse_json((metadata or {}).get(b"huggingface", b"{}"))
         features = content.get("info", {}).get("features", {})
     except (ValueError, AttributeError):
         return {}
@@ -31,8 +30,8 @@ def names_in_readme(folders: Iterable[Path]) -> dict[str, list[str]]:
             continue
         found = FRONT_MATTER.search(file.read_text(encoding="utf-8", errors="replace"))
         try:
-            content = yaml.safe_load(found[1]) if found else None
-        except yaml.YAMLError:
+            content = parse_yaml(found[1]) if found else None
+        except ParseError:
             continue
         info = content.get("dataset_info") if isinstance(content, dict) else None
         info = info[0] if isinstance(info, list) and info else info
@@ -56,7 +55,7 @@ def _names(feature: Any) -> list[str]:
     if not isinstance(feature, dict):
         return []
     names: Any = feature.get("names")
-    if isinstance(names, dict) and all(str(key).isdigit() for key in names):  # as YAML has them
+    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):  # as YAML has them
         return [str(names[key]) for key in sorted(names, key=int)]
     if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
         return list(names)

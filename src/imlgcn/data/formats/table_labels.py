@@ -151,7 +151,7 @@ def _measures(table: Table, index: int) -> bool:
 
 
 def _ids(table: Table, index: int) -> bool:
-    return all(cell.isdigit() for cell in table.column(index) if cell)
+    return all(cell.isdecimal() for cell in table.column(index) if cell)
 
 
 def _texts(table: Table, columns: Sequence[int], options: ReadOptions) -> TableLabels:

@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats import excel
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
 from imlgcn.data.formats.text_files import MARKS, WINDOWS_NOTE, read_decoded
+from imlgcn.spreadsheets import bare
 
 SUFFIXES = (".csv", ".tsv", *excel.SUFFIXES)
 
@@ -86,7 +87,7 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
         cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
     except (csv.Error, InputError):  # reading the whole file reports what is wrong
         return [[]]
-    return [[cell.strip() for cell in row] for row in cells]
+    return [[bare(cell.strip()) for cell in row] for row in cells]
 
 
 def read_header(path: Path) -> list[str]:
@@ -113,16 +114,27 @@ def read_cells(path: Path, sheet: str | None = None) -> Cells:
 
 def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
     """Return the cells of each line that is not empty, and its number."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text))
-    rows = []
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=separator_of(text), strict=True)
+    rows, line = [], 1
     try:
         for row in reader:
-            row = [cell.strip() for cell in row]
+            row = [bare(cell.strip()) for cell in row]
             if any(row):
                 rows.append((row, reader.line_num))
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+        raise InputError(f"{path}, line {line}: {_mended(str(error))}") from None
     return rows
+
+
+def _mended(error: str) -> str:
+    """Return what to do about an error of a row that begins with a quote, or is too long."""
+    if "unexpected end" in error:
+        return "a double quote opens here and is never closed; close it, or write it twice"
+    if "expected after" in error:
+        return f"something follows a closing double quote ({error}); write quotes in cells twice"
+    return error
 
 
 def _split(line: str) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
+from imlgcn.parsing import ParseError, parse_json
 
 WINDOWS = "cp1252"
 WINDOWS_NOTE = "it is read as Windows text (cp1252), as it is not UTF-8"
@@ -24,18 +24,24 @@ def decode(content: bytes, path: Path) -> tuple[str, str]:
     Raises:
         InputError: it is none of these.
     """
+    _refuse_nul(content, path)
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8-sig")
     try:
         return content.decode(encoding), encoding
     except UnicodeDecodeError as error:
         try:
-            if b"\0" in content:
-                raise error
             return content.decode(WINDOWS), WINDOWS
         except UnicodeDecodeError:
             raise InputError(
                 f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
             ) from None
+
+
+def _refuse_nul(content: bytes, path: Path) -> None:
+    if b"\0" in content and not content.startswith(tuple(MARKS)):
+        raise InputError(
+            f"{path}: is not UTF-8 text (byte {content.index(0)} is zero); save it as UTF-8"
+        )
 
 
 def read_decoded(path: Path) -> tuple[str, str]:
@@ -51,6 +57,7 @@ def read_text(path: Path) -> str:
     """Return a text file's content: UTF-8, with or without a byte order mark, or UTF-16."""
     try:
         content = path.read_bytes()
+        _refuse_nul(content, path)
         mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
         text = content.decode(mark or "utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,6 +80,6 @@ def read_json(path: Path, without: re.Pattern[str] | None = None) -> Any:
     if without is not None:
         text = without.sub(r"\1null", text)
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return parse_json(text)
+    except ParseError as error:
         raise InputError(f"{path}: is not valid JSON ({error})") from None

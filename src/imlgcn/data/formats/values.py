@@ -166,7 +166,7 @@ def _renamed(cells: SplitCells, names: Mapping[int, str] | None, where: Where) -
     """Return labels that are texts with the names given for them, where they are numbers."""
     if names is None:
         return cells
-    if not all(name.isdigit() for name in cells.names):
+    if not all(name.isdecimal() for name in cells.names):
         rows = [[*present, *(f"?{name}" for name in unknown)] for present, unknown in cells.rows]
         return _named(rows, list(names.values()), where)
     numbered: list[RowLabels] = []

@@ -9,7 +9,6 @@ their folders, are the splits where there is more than one. The tars are unpacke
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from imlgcn.data.formats.value_table import ValueTable, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.unpack import BROKEN, is_tar, unpack
 from imlgcn.numbers import number, plural
+from imlgcn.parsing import ParseError, parse_json
 
 NAME = "webdataset"
 KINDS = ("json", "cls", "txt")  # extensions that hold labels; the first that does counts
@@ -171,15 +171,15 @@ def _labels(path: Path, samples: Sequence[Sample]) -> tuple[str, list[Any]]:
 def _value(file: Path, kind: str, where: str) -> Any:
     text = read_text(file).strip()
     if kind == "cls":
-        numbers = [word for word in text.replace(",", " ").split() if word.isdigit()]
+        numbers = [word for word in text.replace(",", " ").split() if word.isdecimal()]
         if text and len(numbers) == len(text.replace(",", " ").split()):
             return [int(word) for word in numbers]
         return [text] if text else []
     if kind == "txt":
         return text
     try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        content = parse_json(text)
+    except ParseError as error:
         raise InputError(f"{where}is not valid JSON ({error})") from None
     if not isinstance(content, dict):
         return content

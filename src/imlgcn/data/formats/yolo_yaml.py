@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_lines, read_text
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.parsing import ParseError, parse_yaml
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 START = 200_000  # bytes read to recognise a file
@@ -40,8 +39,8 @@ def read_yaml(path: Path, images: Sequence[Path] = ()) -> tuple[list[str], list[
         InputError: it is not valid, its classes have no names, or its folders are not there.
     """
     try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
+        content = parse_yaml(read_text(path))
+    except ParseError as error:
         raise InputError(f"{path}: is not valid YAML ({error})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected names, train and val")

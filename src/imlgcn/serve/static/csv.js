@@ -1,7 +1,10 @@
 // Tables that `imlgcn train` and `imlgcn check` read; pure functions apart from `download`.
 
 const quote = (cell) => (/[",;\t\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-const table = (rows) => rows.map((row) => `${row.map(quote).join(",")}\n`).join("");
+// a spreadsheet would compute a cell that begins so: imlgcn/spreadsheets.py does the same
+const inert = (cell) =>
+  /^'*[=+\-@\t\r\n＝＋－＠]/.test(cell) && !/^[-+]?[\d.,]+(e[-+]?\d+)?\s?%?$/i.test(cell) ? `'${cell}` : cell;
+const table = (rows) => rows.map((row) => `${row.map(inert).map(quote).join(",")}\n`).join("");
 
 /** Tags: `image,labels` with `sea;sand`; one column per label where a name holds a separator. */
 export function tagsTable(items, labels, found) {
