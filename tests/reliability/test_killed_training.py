@@ -78,10 +78,11 @@ class Trials:
             tries += 1
             assert tries < 10 * count, "no kill came within a save"
             name = f"save {tries}"
-            out, wait = self.folder / name / "run", self.random.uniform(0, 0.8 * self.seconds)
+            out = self.folder / name / "run"
+            moment = time.monotonic() + self.random.uniform(0, 0.8 * self.seconds)
 
-            def half(out=out, until=time.monotonic() + wait):
-                return time.monotonic() > until and any(out.glob("**/.*.tmp"))
+            def half(out=out, moment=moment):
+                return time.monotonic() > moment and any(out.glob("**/.*.tmp"))
 
             if self.killed(name, lambda command, half=half: command.when(half)) and half():
                 good += self.resumes(name)
