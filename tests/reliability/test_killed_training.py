@@ -56,7 +56,9 @@ class Trials:
     def resumes(self, name):
         """Return whether a killed run can be resumed and ends with the same weights."""
         resumed = Command(self.folder / name, *self.given(name), "--resume")
-        return resumed.wait() == 0 and self.weights(name) == self.expected
+        ended = resumed.wait()
+        assert ended == 0, f"{name}: {resumed.text()}"
+        return self.weights(name) == self.expected
 
     def at_random(self, count):
         """Return how often ``count`` runs, each killed at a random moment, end the same."""
