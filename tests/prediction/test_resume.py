@@ -14,7 +14,9 @@ import pytest
 from colour_tagger import SUFFIXES, ColourTagger, paint
 from imlgcn.config import InputError
 from imlgcn.prediction import predict
+from imlgcn.prediction.journal import Journal
 from imlgcn.progress import Progress
+from runs import Said
 
 
 @pytest.fixture
@@ -190,6 +192,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from colour_tagger import ColourTagger
 from imlgcn.prediction import predict
+from imlgcn.prediction.journal import Journal
 tagger, (images, out, tasks) = ColourTagger(), map(Path, sys.argv[2:])
 score = tagger.probabilities
 def probabilities(inputs, known=None):
@@ -254,3 +257,35 @@ def test_of_two_runs_on_one_output_the_second_is_refused_and_harms_nothing(
             predict(ColourTagger(), images, label_studio=tasks)
         assert before == {p: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
         predict(ColourTagger(), images, out=tmp_path / "other.csv")  # that one is free
+
+
+def test_a_changed_byte_anywhere_costs_its_line_and_is_said(tmp_path, images):
+    out, journal, said = tmp_path / "tags.csv", tmp_path / "tags.csv.partial", Said()
+    predict(ColourTagger(), images, out=tmp_path / "whole.csv")
+    interrupt(images, out, 5)
+    sound = journal.read_bytes()
+    first = sound.index(b"\n") + 1
+    for place in range(0, len(sound) - 1, 7):
+        broken = bytearray(sound)
+        broken[place] ^= 2
+        journal.write_bytes(broken)
+        tagger, said = ColourTagger(), Said()
+        predict(tagger, images, out=out, resume=True, overwrite=True, progress=said)
+        assert out.read_text() == (tmp_path / "whole.csv").read_text()
+        redone = 5 if place < first else 1
+        assert sum(tagger.batches) - (11 - 5) in (redone, 2)  # 2: the end of a line was hit
+        assert "damaged line" in said.lines[0]
+        out.unlink()
+
+
+def test_a_line_that_changes_while_the_run_lasts_is_not_used(tmp_path, images):
+    out, journal = tmp_path / "tags.csv", tmp_path / "tags.csv.partial"
+    interrupt(images, out, 5)
+    opened = Journal(
+        journal, json.loads(journal.read_bytes()[17:].splitlines()[0])["rows of"], resume=True
+    )
+    broken = bytearray(journal.read_bytes())
+    broken[-3] ^= 1
+    journal.write_bytes(broken)
+    assert [opened.find(str(path)) is None for path in images[:6]] == [False] * 4 + [True, True]
+    opened.close()

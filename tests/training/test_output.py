@@ -110,6 +110,13 @@ def test_resume_without_a_run_begins_one(tmp_path):
     assert names(tmp_path / "new") == {"config.yaml"}
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"replace": True}])
+def test_a_run_killed_while_it_wrote_its_settings_has_not_begun(tmp_path, options):
+    (tmp_path / ".config.yaml.0a1b2c.tmp").touch()
+    open_run_folder(tmp_path, SETTINGS, ORIGIN, **options)
+    assert names(tmp_path) == {"config.yaml"}
+
+
 def test_replacing_deletes_a_run_and_what_a_kill_left_of_it(tmp_path):
     open_run_folder(tmp_path, SETTINGS, ORIGIN)
     finish(tmp_path)

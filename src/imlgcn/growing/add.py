@@ -10,6 +10,7 @@ import numpy as np
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.growing.alone import alone
 from imlgcn.growing.examples import bare_ground, features_of, ground_of
 from imlgcn.growing.exports import finish
 from imlgcn.growing.learn import learn
@@ -47,6 +48,7 @@ class Added:
     probe_only: bool = False
 
 
+@alone
 def add_labels(
     tagger: str | Path,
     labels: Sequence[NewLabel],

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError
+from imlgcn.growing.alone import alone
 from imlgcn.growing.exports import finish
 from imlgcn.growing.picking import pick_labels
 from imlgcn.growing.state import read_state
@@ -14,6 +15,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
 
+@alone
 def remove_labels(
     tagger: str | Path, labels: Sequence[str], *, progress: Progress = SILENT
 ) -> Tagger:
@@ -40,6 +42,7 @@ def remove_labels(
     return finish(replace(picked, table=table), f"remove {', '.join(labels)}", progress)
 
 
+@alone
 def rename_label(tagger: str | Path, old: str, new: str, *, progress: Progress = SILENT) -> Tagger:
     """Give a label another name.
 
@@ -60,6 +63,7 @@ def rename_label(tagger: str | Path, old: str, new: str, *, progress: Progress =
     return finish(picked, f"rename {old} to {new}", progress)
 
 
+@alone
 def merge_labels(
     tagger: str | Path, labels: Sequence[str], into: str, *, progress: Progress = SILENT
 ) -> Tagger:

@@ -8,6 +8,7 @@ from pathlib import Path
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.growing.state import State, write_state
 from imlgcn.progress import SILENT, Progress
+from imlgcn.stopping import safe_points
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import exported_name
 
@@ -17,7 +18,8 @@ def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
 
     One that disagrees with the network is left out, and that is said.
     """
-    tagger = write_state(state, what)
+    with safe_points():  # its files belong together
+        tagger = write_state(state, what)
     return export_again(tagger.path, state.info.sha256, progress)
 
 

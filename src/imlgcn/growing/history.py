@@ -18,6 +18,8 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.parsing import parse_json
+from imlgcn.growing.alone import alone
+from imlgcn.stopping import safe_points
 from imlgcn.tagger.folder import HISTORY, MODEL
 from imlgcn.tagger.info import read_info
 
@@ -59,6 +61,7 @@ def keep_state(tagger: Path, what: str, names: Iterable[str]) -> Path:
     return folder
 
 
+@alone
 def undo(tagger: str | Path) -> Change:
     """Take the last change of a tagger's labels back and return what it was.
 
@@ -75,14 +78,15 @@ def undo(tagger: str | Path) -> Change:
     folder = path / HISTORY / f"{last.number:04}"
     kept = {file.name for file in folder.iterdir()} - {CHANGE}
     since = set(read_info(path).sha256) - kept  # exported after the change: with its labels
-    for name in sorted(kept - {MODEL}):
-        _put_back(folder / name, path / name)
-    _put_back(folder / MODEL, path / MODEL)  # last: it names the hashes of the others
-    for name in since:
-        (path / name).unlink(missing_ok=True)
-    shutil.rmtree(folder)
-    if not any((path / HISTORY).iterdir()):
-        (path / HISTORY).rmdir()
+    with safe_points():  # they belong together
+        for name in sorted(kept - {MODEL}):
+            _put_back(folder / name, path / name)
+        _put_back(folder / MODEL, path / MODEL)  # last: it names the hashes of the others
+        for name in since:
+            (path / name).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+        if not any((path / HISTORY).iterdir()):
+            (path / HISTORY).rmdir()
     return last
 
 

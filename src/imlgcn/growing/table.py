@@ -7,6 +7,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.label_table_file import write_label_table
 from imlgcn.files import write_atomic
+from imlgcn.growing.alone import alone
 from imlgcn.growing.exports import export_again
 from imlgcn.growing.history import keep_state
 from imlgcn.labels.label_table import LabelTable
@@ -17,6 +18,7 @@ from imlgcn.tagger.folder import LABEL_TABLE, MODEL, SCORES, SUPPORT, WEIGHTS
 WHAT = "use another label table"
 
 
+@alone
 def use_label_table(
     tagger: str | Path, table: LabelTable, *, progress: Progress = SILENT
 ) -> Tagger:

@@ -2,8 +2,9 @@
 
 ``tags.csv.partial`` grows beside ``tags.csv`` while a run lasts: a line with a fingerprint of how
 the rows are made, then one line per image, written when it is done. The process may be killed at
-any moment and loses nothing that is done; after a power cut, the last lines may be lost. A line
-that is cut off is dropped. An image that has changed since, or could not be read, is scored again.
+any moment and loses nothing that is done; after a power cut, the last lines may be lost. Each line
+carries a hash of itself: one that is cut off is dropped, and so is one with a changed byte, which
+is said. An image that has changed since, or could not be read, is scored again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import json
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -24,11 +25,13 @@ from imlgcn.files import sha256_file
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.progress import Progress
+from imlgcn.stopping import Stopped
 
 if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 SUFFIX = ".partial"
+HASH = 16  # hexadecimal digits before each line: 8 bytes of its BLAKE2
 
 
 def fingerprint(tagger: Tagger, *settings: object) -> str:
@@ -48,51 +51,65 @@ class Journal:
     """The images that are done; in memory only sixteen bytes for each that an earlier run did.
 
     Open it while holding the lock of the output: two on one path would overwrite each other.
+    ``count`` are the images that are done, ``damaged`` the lines that are not as they were written.
     """
 
     def __init__(self, path: Path, made_by: str, *, resume: bool) -> None:
-        self.path = path
-        header = json.dumps({"rows of": made_by, "version": 2}).encode() + b"\n"
-        if not (resume and _has_header(path)):
-            path.write_bytes(header)
-        self.count, end = self._read(header)
-        with path.open("rb+") as file:
-            file.truncate(end)
+        self.path, self.damaged = path, 0
+        header = {"rows of": made_by, "version": 3}
+        if not (resume and self._has_header(header)):
+            path.write_bytes(_line(header))
+        self.count = self._read()
         self._found: set[str] = set()  # and not added since
         self._reader: BinaryIO = path.open("rb")
         self._writer: BinaryIO = path.open("ab")
 
-    def _read(self, header: bytes) -> tuple[int, int]:
-        """Find the images of an earlier run; return how many, and where the last one ends."""
-        keys, offsets = array("q"), array("q")
+    def _has_header(self, header: dict[str, object]) -> bool:
+        """Return whether there is a journal whose first line can be used."""
+        if not self.path.is_file():
+            return False
         with self.path.open("rb") as file:
-            if file.readline() != header:
-                raise InputError(
-                    f"{self.path} was left by a run with other settings (tagger, engine, "
-                    "threshold=, top_k=, at_least=, at_most=, known=, known_from=, label_table= or "
-                    "all_labels=): repeat that "
-                    "run with resume=True, or leave resume= out to start anew"
-                )
-            end = file.tell()
+            line = file.readline()
+        if not line.endswith(b"\n"):  # killed while it was written
+            return False
+        if line == _line(header):
+            return True
+        if _content(line) is None and not line.startswith(b"{"):  # as those before version 3 do
+            self.damaged += 1
+            return False
+        raise InputError(
+            f"{self.path} was left by a run with other settings (tagger, engine, "
+            "threshold=, top_k=, at_least=, at_most=, known=, known_from=, label_table= or "
+            "all_labels=) or version: repeat that "
+            "run with resume=True, or leave resume= out to start anew"
+        )
+
+    def _read(self) -> int:
+        """Find the images of an earlier run and cut off what is half written; return how many."""
+        keys, offsets = array("q"), array("q")
+        with self.path.open("rb+") as file:
+            end = len(file.readline())
             for line in file:
-                with suppress(ValueError):
-                    if line.endswith(b"\n"):
-                        keys.append(hash(json.loads(line)[0]))
-                        offsets.append(end)
-                        end += len(line)
-                        continue
-                break
+                if not line.endswith(b"\n"):
+                    file.truncate(end)
+                    break
+                if content := _content(line):
+                    keys.append(hash(content[0]))
+                    offsets.append(end)
+                else:
+                    self.damaged += 1
+                end += len(line)
         order = np.argsort(np.array(keys, np.int64), kind="stable")
         self._keys = np.array(keys, np.int64)[order]
         self._offsets = np.array(offsets, np.int64)[order]
-        return len(keys), end
+        return len(keys)
 
     def find(self, name: str) -> list[Row] | None:
         """Return the rows that an earlier run made of the image; None if it made none."""
         index = int(np.searchsorted(self._keys, hash(name)))
         while index < len(self._keys) and self._keys[index] == hash(name):
             self._reader.seek(int(self._offsets[index]))
-            image, tags, state = json.loads(self._reader.readline())
+            image, tags, state = _content(self._reader.readline()) or (None, None, None)
             if image == name and state == _state(name):
                 self._found.add(name)
                 return [Row(name, *tag) for tag in tags] or [Row(name)]
@@ -107,7 +124,7 @@ class Journal:
         elif error is None:
             has_more = any(row.name or row.tag is not None for row in rows)
             tags = [row[1:] if has_more else row[1:4] for row in rows if row.label]
-            self._writer.write(json.dumps([name, tags, _state(name)]).encode() + b"\n")
+            self._writer.write(_line([name, tags, _state(name)]))
             self._writer.flush()
             self.count += 1
 
@@ -117,12 +134,21 @@ class Journal:
         self._writer.close()
 
 
-def _has_header(path: Path) -> bool:
-    """Return whether there is a journal that was not killed at its first line."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.readline().endswith(b"\n")
+def _line(content: object) -> bytes:
+    """Return a line with its hash: ``0123456789abcdef [...]``."""
+    text = json.dumps(content).encode()
+    return _hash(text) + b" " + text + b"\n"
+
+
+def _content(line: bytes) -> Any:
+    """Return what :func:`_line` was given; None if a byte has changed since."""
+    found, text = line[:HASH], line[HASH + 1 : -1]
+    is_whole = line[HASH : HASH + 1] == b" " and line.endswith(b"\n") and found == _hash(text)
+    return json.loads(text) if is_whole else None
+
+
+def _hash(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=HASH // 2).hexdigest().encode()
 
 
 def _state(name: str) -> list[int]:
@@ -148,15 +174,21 @@ def open_journal(out: Path, made_by: str, *, resume: bool, progress: Progress) -
             "to tag anew"
         )
     journal = Journal(path, made_by, resume=resume)
+    if journal.damaged:
+        lines = plural(journal.damaged, "damaged line")
+        progress.say(f"{path}: {lines} not used; what they were about is done again")
     if journal.count:
         progress.say(f"already done: {plural(journal.count, 'image')}")
     with closing(journal):
         try:
             yield journal
-        except BaseException:
-            if journal.count:
-                kept = f"{plural(journal.count, 'image')} kept in {path}"
-                progress.say(f"{kept}; repeat with resume=True to continue")
-            else:
+        except BaseException as error:
+            if not journal.count:
                 path.unlink()
+                raise
+            kept = f"{plural(journal.count, 'image')} kept in {path}"
+            how = f"{kept}; repeat with resume=True to continue"
+            if isinstance(error, Stopped):
+                raise Stopped(error.number, how) from None
+            progress.say(how)
             raise

@@ -19,6 +19,7 @@ from imlgcn.prediction.results import Predictions, PredictSummary, Total
 from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
 from imlgcn.prediction.stream import DIGITS, Item, RowMaker, stream_rows
 from imlgcn.progress import SILENT, Progress
+from imlgcn.stopping import Stopped, safe_points
 from imlgcn.tagger.choice import TagBounds
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def predict(
         items = ((*image, journal.find(image.name) if journal else None) for image in named)
         rows = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
         advance = stack.enter_context(progress.bar("Tagging", count_of(named)))
-        for done in stack.enter_context(closing(rows)):
+        for done in stack.enter_context(closing(_until_asked(rows))):
             if journal is not None:
                 journal.add(done)
             for write in writers:
@@ -206,6 +207,15 @@ def predict_rows(
     return chain.from_iterable(
         stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
     )
+
+
+def _until_asked(rows: Generator[list[Row]]) -> Generator[list[Row]]:
+    """Yield the rows until a signal asks to stop: each image is written as a whole."""
+    with safe_points() as asked, closing(rows):
+        for found in rows:
+            yield found
+            if (number := asked()) is not None:
+                raise Stopped(number)
 
 
 def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Generator[list[Row]]:

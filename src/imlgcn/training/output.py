@@ -77,6 +77,7 @@ def open_run_folder(
                 "to resume it, or another out="
             )
         return
+    _remove_half_written(out)
     if replace:
         _set_aside(out)
     if out.is_dir() and any(path.name != REPLACED for path in out.iterdir()):
@@ -97,12 +98,19 @@ def open_run_folder(
 
 def remove_run(out: Path) -> None:
     """Delete the files a run writes from ``out``, and nothing else."""
+    _remove_half_written(out)
     for name in FILES:
-        for path in (out / name, *out.glob(f".{name}.*.tmp")):  # a killed run's half-written ones
-            path.unlink(missing_ok=True)
+        (out / name).unlink(missing_ok=True)
     for folder in (CHECKPOINTS, HISTORY):
         if (out / folder).is_dir():
             shutil.rmtree(out / folder)
+
+
+def _remove_half_written(out: Path) -> None:
+    """Delete what a killed run was writing: before its settings are there, nothing resumes it."""
+    for name in FILES:
+        for path in out.glob(f".{name}.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def _set_aside(out: Path) -> None:

@@ -109,7 +109,7 @@ def test_damaged_files_are_read_or_refused(tmp_path, monkeypatch, sample):
             try:
                 load_dataset(data, reader=reader)
             except InputError as error:
-                assert str(error)
+                assert str(error)  # noqa: PT017
         shutil.rmtree(folder)
 
 
