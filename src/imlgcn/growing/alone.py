@@ -35,4 +35,4 @@ def alone(
                 f"another run is changing {path}: wait until it has ended, and try again"
             ) from None
 
-    return only
+    return only  # type: ignore[return-value]  # its first argument is called as that of `change`

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from imlgcn.config import InputError
 from imlgcn.files import write_atomic
-from imlgcn.parsing import parse_json
 from imlgcn.growing.alone import alone
+from imlgcn.parsing import parse_json
 from imlgcn.stopping import safe_points
 from imlgcn.tagger.folder import HISTORY, MODEL
 from imlgcn.tagger.info import read_info
