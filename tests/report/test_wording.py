@@ -59,3 +59,18 @@ def test_only_numbers_of_the_validation_split_get_a_caution():
     assert "no test split" in caution({"split": "val"})
     assert caution({"split": "test"}) is None
     assert caution({}) is None
+
+
+def test_a_test_of_few_images_says_so_and_names_the_number_that_rests_on_more():
+    found = {"split": "test", "num_images": 7, "out_of_fold": {"mAP": 71.9, "num_images": 65}}
+    assert caution(found) == (
+        "Only 7 test images: these numbers are uncertain. Out of fold, over 65 images, mAP is "
+        "71.9: the more reliable number."
+    )
+    assert caution({"split": "test", "num_images": 100}) is None
+    assert caution({"split": "test", "num_images": 3}).endswith("are uncertain.")
+
+
+def test_a_control_that_was_chosen_among_others_is_not_said_to_be_alone():
+    assert "What was tried" in verdict({"head": "linear", "tried": [{}]})
+    assert "No other head" in verdict({"head": "linear"})

@@ -13,6 +13,8 @@ from imlgcn.tagger.scores import OUT_OF_FOLD
 FOLDS = 5
 LEARNT_SPLITS = ("train", "val", "all")  # whose images a tagger may have learnt
 
+FEW_IMAGES = 100  # below, a single image moves mAP by points
+
 
 def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool = False) -> str:
     """Return what the comparison with the control shows, and what it does not.
@@ -31,6 +33,11 @@ def verdict(metrics: Mapping[str, Any], *, trained: bool = True, imported: bool 
             "report of the training compares the two."
         )
     if not control:
+        if metrics.get("head") == CONTROL and metrics.get("tried"):
+            return (
+                f"This tagger is the {CONTROL} head, the baseline that other heads are compared "
+                "with: it was chosen among those under “What was tried”."
+            )
         if metrics.get("head") == CONTROL:
             return (
                 f"This tagger is a {CONTROL} head: the baseline that other heads are compared "
@@ -98,8 +105,23 @@ def choice(attempts: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _few(metrics: Mapping[str, Any]) -> str | None:
+    """Return a caution where a test has few images; the out-of-fold number rests on more."""
+    images = int(metrics.get("num_images", FEW_IMAGES))
+    if images >= FEW_IMAGES:
+        return None
+    more = metrics.get("out_of_fold") or {}
+    beside = ""
+    if isinstance(more.get("mAP"), int | float) and more.get("num_images", 0) > images:
+        beside = (
+            f" Out of fold, over {plural(int(more['num_images']), 'image')}, mAP is "
+            f"{number(more['mAP'])}: the more reliable number."
+        )
+    return f"Only {plural(images, 'test image')}: these numbers are uncertain.{beside}"
+
+
 def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
-    """Return a caution where the images were used for thresholds and calibration."""
+    """Return a caution where images were used for thresholds and calibration, or are few."""
     split = metrics.get("split")
     learnt = metrics.get("out_of_fold_images", 0)
     if not trained and learnt:
@@ -126,7 +148,7 @@ def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
             "and calibration to be slightly worse on new images."
         )
     if split != "val":
-        return None
+        return _few(metrics)
     return (
         "The data has no test split. All numbers are from the validation images, on which "
         "calibration and thresholds were fitted (and, when fine-tuning, the epoch was chosen): "
