@@ -177,3 +177,11 @@ def test_the_refusal_says_what_was_seen_what_mends_it_and_how_to_go_on():
     with pytest.raises(MisreadError, match=r"delimiter='\+'.*\(.*\+.*\).*force=True") as caught:
         refuse_misread(written("+".join))
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("mark", [": ", "="])
+def test_a_yes_or_no_behind_a_name_and_hashtags_behind_a_sentence_are_asked_about(mark):
+    answers = [[f"{w}{mark}{'yes' if w in row else 'no'}" for w in WORDS] for row in WORDS]
+    assert [p.kind for p in misread(dataset(answers * 3))] == ["answers_in_names"]
+    texts = [[f"A fine day! #{word}"] for word in WORDS]
+    assert "hashtags_in_text" in [p.kind for p in misread(dataset(texts * 3))]

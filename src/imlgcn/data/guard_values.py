@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from imlgcn.data.guard_seen import Names, Question
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.problems import Problem, problem
+from imlgcn.labels.label_cells import NO, YES
 
 NUMBER = r"[-+]?(?:\d+(?:[.,]\d*)?|[.]\d+)(?:[eE][-+]?\d+)?"
 NUMBERS = re.compile(rf"{NUMBER}(?:[\s,;]+{NUMBER})+")
@@ -19,8 +20,10 @@ SCORE = re.compile(
 COUNTED = re.compile(r"(.*[^\W\d].*?)[\s:=x×(]+(\d{1,2})\)?")
 LEADING = re.compile(r"\(?(\d*[.]\d+|\d{1,3}(?:[.]\d+)?\s*%?)\)?\s*[x×:,)]?\s+(\D.*[^\W\d].*|\D)")
 LONGEST = 300  # characters of a name with a number; longer ones would take long to look through
+ANSWER = re.compile(r"(.*[^\W\d].*?)\s*[:=]\s*(\S+)")
+HASHTAG = re.compile(r"\S\s+#\w")
 VECTOR = re.compile(r"[01]{3,}")
-BOOLEANS = {"0", "1", "-1", "0.0", "1.0", "-1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
+BOOLEANS = {"-1", "-1.0", *YES, *NO} - {"-", "×"}
 
 
 def _boxes(names: Names) -> Iterator[Problem]:
@@ -86,6 +89,32 @@ def _scores(names: Names) -> Iterator[Problem]:
     )
 
 
+def _answers(names: Names) -> Iterator[Problem]:
+    """A yes or no behind each name, as in ``animal: yes``."""
+    found = [n for n in names.names if (p := ANSWER.fullmatch(n)) and p[2].lower() in BOOLEANS]
+    if 2 * len(found) >= len(names.names):
+        yield from problem(
+            "error",
+            "answers_in_names",
+            "[label has|labels have] a yes or no behind the name, so that 'no' is a label as well; "
+            "write the names that are present alone, or a column for each label",
+            found,
+        )
+
+
+def _hashtags(names: Names) -> Iterator[Problem]:
+    """Hashtags that end a sentence, as in ``a fine day #sea #sun``."""
+    found = [name for name in names.names if HASHTAG.search(name)]
+    if 2 * len(found) >= len(names.names):
+        yield from problem(
+            "error",
+            "hashtags_in_text",
+            "[label is|labels are] a text with hashtags in it; keep only the hashtags, as "
+            "'#sea #sun'",
+            found,
+        )
+
+
 def name_and_score(name: str) -> tuple[str, str] | None:
     """Return a name and the number behind it or before it; None if there is none.
 
@@ -101,4 +130,4 @@ def name_and_score(name: str) -> tuple[str, str] | None:
     return None
 
 
-VALUES: tuple[Question, ...] = (_boxes, _fractions, _booleans, _files, _scores)
+VALUES: tuple[Question, ...] = (_boxes, _fractions, _booleans, _files, _answers, _hashtags, _scores)

@@ -16,8 +16,14 @@ from imlgcn.spreadsheets import inert
 
 DELIMITERS = ";|,"  # between parents; the first is written
 MARKS = ("x", "✓", "✔")
-YES = ["yes", "y", "true", "1", "1.0", "on", "ja", "j", "wahr", "oui", "vrai", "si", "sí"]
-NO = ["no", "n", "false", "0", "0.0", "off", "nein", "falsch", "non", "faux", "-"]
+YES = [
+    *("yes", "y", "t", "true", "1", "1.0", "on", "ja", "j", "wahr", "oui", "o", "vrai", "si", "sí"),
+    *("s", "sì", "verdadero", "vero", "sim", "verdadeiro", "はい", "○", "〇", "◯", "是", "да"),
+]
+NO = [
+    *("no", "n", "f", "false", "0", "0.0", "off", "nein", "falsch", "non", "faux", "-", "falso"),
+    *("não", "nao", "いいえ", "×", "✗", "✘", "否", "нет"),
+]
 ANSWERS = {**dict.fromkeys((*YES, *MARKS), True), **dict.fromkeys(NO, False)}
 
 

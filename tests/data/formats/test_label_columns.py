@@ -113,3 +113,38 @@ def test_chexpert_is_read_wherever_its_folder_is(listed, tmp_path, folder):
     assert data.names == ("No Finding", "Edema", "Lung Opacity")
     np.testing.assert_array_equal(data.targets, [[1, 0, 0], [0, -1, 1]])
     assert [path.parent.name for path in data.paths if path.is_file()] == ["p1", "p2"]
+
+
+ANSWERS = [("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERO", "FALSO"), ("VERDADERO", "FALSO")]
+ANSWERS += [("J", "N"), ("はい", "いいえ"), ("○", "×"), ("○", ""), ("ja", "nein"), ("x", "")]
+
+
+@pytest.mark.parametrize(("yes", "no"), ANSWERS)
+@pytest.mark.parametrize("label_columns", [(), ("sea", "sand")])
+def test_a_yes_or_no_in_any_language_is_1_or_0(listed, yes, no, label_columns):
+    text = "image,sea,sand\n0.jpg,1,0\n1.jpg,0,1\n2.jpg,1,1\n"
+    words = text.replace(",1", f",{yes}").replace(",0", f",{no}")
+    data = listed(words, label_columns=label_columns)
+    assert data.names == ("sea", "sand")
+    np.testing.assert_array_equal(data.targets, [[1, 0], [0, 1], [1, 1]])
+
+
+def test_a_column_without_any_mark_is_a_label_beside_columns_of_marks(listed):
+    data = listed("image,sea,sand,sun\n0.jpg,x,,\n1.jpg,,,x\n2.jpg,x,,x\n")
+    assert data.names == ("sea", "sand", "sun")
+    assert data.targets[:, 1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["Rating", "Summe", "total", "favorite", "edited", "pick"])
+@pytest.mark.parametrize("yes", ["1", "x"])
+@pytest.mark.parametrize("options", [{}, {"present_above": 0}])
+def test_columns_about_a_photo_are_not_labels(listed, name, yes, options):
+    rows = f"image,sea,sand,{name}\n0.jpg,{yes},,1\n1.jpg,,{yes},0\n2.jpg,{yes},{yes},1\n"
+    data = listed(rows, **options)
+    assert data.names == ("sea", "sand")
+    np.testing.assert_array_equal(data.targets, [[1, 0], [0, 1], [1, 1]])
+
+
+def test_the_keywords_of_exiftool_are_labels_and_its_rating_is_not(listed, labels_of):
+    text = 'SourceFile,Subject,Rating\n0.jpg,"sea, boat",5\n1.jpg,sand,4\n2.jpg,sea,3\n'
+    assert labels_of(listed(text)) == [("boat", "sea"), ("sand",), ("sea",)]

@@ -1,8 +1,10 @@
 """Readers of a file beside every image: PASCAL XML, labelme, Takeout, gallery-dl; and posts."""
 
 import json
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
@@ -221,3 +223,16 @@ def test_a_list_of_posts_is_read_as_lines_are(tmp_path):
     first = labels(load_dataset(tmp_path / "posts.json"))
     put_text(tmp_path / "posts.json", f"[{','.join(lines)}]")
     assert labels(load_dataset(tmp_path / "posts.json")) == first == MEANT
+
+
+def test_a_takeout_is_read_alike_by_a_relative_path(tmp_path, monkeypatch):
+    folder = tmp_path / "takeout"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (4, 4)).save(folder / name)
+        content = {"title": name, "photoTakenTime": {}, "people": [{"name": "Ada"}]}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    reasons = [load_dataset(path).reason for path in (folder, Path("takeout"))]
+    assert reasons[0] == reasons[1]
+    assert "left out" not in reasons[0]

@@ -26,6 +26,7 @@ LABEL_COLUMNS = (
     *("classnames", "classname", "labelnames", "labelname", "findinglabels", "findings"),
     *("attributeids", "attributes", "keywords", "keyword", "genres", "genre", "targets", "target"),
     *("topics", "topic", "species", "objects", "annotations", "subjects", "hashtags", "concepts"),
+    *("subject", "hierarchicalsubject", "xpkeywords", "classid", "classids", "labelid", "labelids"),
 )
 SPLIT_COLUMNS = (
     *("split", "splitname", "datasplit", "set", "setname", "subset", "partition", "mluse"),
@@ -38,6 +39,8 @@ GROUP_COLUMN = "group"
 PROPERTIES = {
     *("sex", "gender", "patientsex", "patientgender", "fold", "folds", "index", "idx", "unnamed0"),
     *("kfold", "kfolds", "foldid", "foldindex", "cvfold"),
+    *("favorite", "favourite", "edited", "starred", "pick", "picked", "flag", "flagged"),  # photos
+    *("rating", "stars", "summe", "sum", "total", "gesamt", "somme"),
     *("istrain", "istraining", "iscrowd", "reviewed", "verified", "checked", *SPLIT_FLAGS),
 }
 # columns of numbers that are hardly ever meant as counts or shares of a label

@@ -15,6 +15,7 @@ from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.column_names import MEASURES, PROPERTIES, normal
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.tables import Table
+from imlgcn.labels.label_cells import NO, YES
 from imlgcn.numbers import plural
 
 NOT_KNOWN = ("nan", "na", "n/a", "<na>", "null", "none")  # as programs write an empty number
@@ -24,12 +25,13 @@ VALUES = {
     **dict.fromkeys(("-1", "-1.0", "?", *NOT_KNOWN), -1),
 }
 MARKS = {
-    **dict.fromkeys(("x", "✓", "✔", "☑", "+", "yes", "y", "t", "ja", "oui", "present"), 1),
-    **dict.fromkeys(("", "☐", "-", "no", "n", "f", "nein", "non", "absent"), 0),
-    **dict.fromkeys(("pos", "positive"), 1),
-    **dict.fromkeys(("neg", "negative"), 0),
+    **dict.fromkeys((*(word for word in YES if word not in VALUES), "x", "✓", "✔", "☑", "+"), 1),
+    **dict.fromkeys((*(word for word in NO if word not in VALUES), "", "☐"), 0),
+    **dict.fromkeys(("present", "pos", "positive"), 1),
+    **dict.fromkeys(("absent", "neg", "negative"), 0),
     **dict.fromkeys(("?", *NOT_KNOWN), -1),
 }
+BOTH = MARKS | VALUES  # where columns of marks stand beside columns of 1 and 0
 Meaning = Callable[[str], int | None]  # 1, 0, -1, or None for a cell that means none of them
 ABOVE = "present is what is above"  # said where the user's bound was for the columns
 SHOWN = 6  # names of columns in a message
@@ -108,6 +110,10 @@ def _choose(
     rest = {index: column for index, column in cells.items() if index not in properties}
     binary = [index for index, column in rest.items() if is_label(column)]
     numeric = [index for index, column in rest.items() if index not in binary and _numeric(column)]
+    marked = [index for index, column in rest.items() if is_marked(column)]
+    if marked and not any(any(rest[index]) for index in binary):  # empty ones show no mark
+        columns = sorted({*marked, *binary})
+        return list(rest) if named else columns, properties, BOTH.get
     aside = [index for index in properties if is_label(cells[index])]
     if options.present_above is not None:
         return sorted([*binary, *numeric]), aside, _above(options.present_above, options.minus_one)
@@ -118,8 +124,7 @@ def _choose(
         return list(rest), [], _values(table, binary, options)
     if binary and not named:
         return binary, aside, _values(table, binary, options)
-    marked = [index for index, column in rest.items() if _marked(column)]
-    return list(rest) if named else marked, aside, MARKS.get if marked else VALUES.get
+    return list(rest) if named else [], aside, BOTH.get if marked else VALUES.get
 
 
 def _is_property(name: str, cells: Sequence[str]) -> bool:
@@ -203,7 +208,8 @@ def _are_shares(cells: Sequence[str]) -> bool:
     return all(0 <= number <= 1 for number in numbers) and any(0 < n < 1 for n in numbers)
 
 
-def _marked(cells: Sequence[str]) -> bool:
+def is_marked(cells: Sequence[str]) -> bool:
+    """Return whether a column holds marks, or words for yes and no, and some is a yes."""
     kinds = {cell.lower() for cell in cells}
     return kinds <= set(MARKS) and any(MARKS[kind] == 1 for kind in kinds)
 

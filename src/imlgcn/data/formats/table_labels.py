@@ -24,12 +24,14 @@ from imlgcn.data.formats.label_columns import (
     NOT_KNOWN,
     VALUES,
     is_label,
+    is_marked,
     number_of,
     read_label_columns,
 )
 from imlgcn.data.formats.label_numbers import name_numbers
 from imlgcn.data.formats.tables import Table, refuse_beyond
 from imlgcn.data.formats.vector_cells import find_vectors, name_vectors
+from imlgcn.labels.label_cells import NO, YES
 
 BETWEEN = "\x1f"  # between cells that are labels whole: the sign that ASCII has for it
 
@@ -101,7 +103,11 @@ def _text_columns(
 
 
 def _named_texts(table: Table, named: list[int]) -> tuple[list[int], list[int]]:
-    text = [i for i in named if not is_label(table.column(i)) and not _numbers(table, i)]
+    text = [
+        i
+        for i in named
+        if not (is_label(table.column(i)) or _numbers(table, i) or _answers(table, i, len(named)))
+    ]
     if text and len(text) < len(named):
         other = next(i for i in named if i not in text)
         raise InputError(
@@ -112,6 +118,12 @@ def _named_texts(table: Table, named: list[int]) -> tuple[list[int], list[int]]:
         return [], text
     numbers = len(named) == 1 and _ids(table, named[0]) and not _is_binary(table, named[0])
     return named if numbers else text, []
+
+
+def _answers(table: Table, index: int, columns: int) -> bool:
+    """Return whether a column says yes and no; of several also x-marks, a label's name alone."""
+    kinds = {cell.lower() for cell in table.column(index)} - {""}
+    return is_marked(table.column(index)) and (columns > 1 or kinds <= {*YES, *NO})
 
 
 def _only_one(table: Table, known: list[int], free: Sequence[int]) -> list[int]:

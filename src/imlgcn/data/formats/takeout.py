@@ -64,7 +64,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     reason = f"{NAME}: {options.why}; the people of a photo are its labels"
     if nobody := sum(not labels for labels in names.values()):
         reason += f"; {plural(nobody, 'photo')} with nobody named: no label"
-    if without := len(images - set(where)):
+    if without := len({file.absolute() for file in images} - {file.absolute() for file in where}):
         reason += f"; left out: {plural(without, 'image')} without a JSON"
     return Source(sorted({n for p in names.values() for n in p}), records, NAME, reason)
 
