@@ -106,10 +106,8 @@ def test_damaged_files_are_read_or_refused(tmp_path, monkeypatch, sample):
         file = folder / source.choice(files).relative_to(good)
         file.write_bytes(damaged(file.read_bytes(), chance_of(source)))
         for data, reader in ((folder, None), (file, None), (folder, sample.reader)):
-            try:
+            with suppress(InputError):
                 load_dataset(data, reader=reader)
-            except InputError as error:
-                assert str(error)  # noqa: PT017
         shutil.rmtree(folder)
 
 

@@ -54,7 +54,7 @@ def recognise(source: Path | str) -> str | None:
         lines = [line.split() for line in islice(file, 3)]
     if lines and len(lines[0]) == 1 and lines[0][0].isdecimal():
         lines = lines[1:]
-    if len(lines) < 2 or not (lines[0] and lines[1]):
+    if len(lines) < 2 or not all(lines[:2]):
         return None
     header, (image, *values) = lines[:2]
     named = len(header) - len(values) in (0, 1) and not is_image(Path(header[0]))

@@ -126,11 +126,9 @@ def _entries(path: Path, by_key: dict[str, Path]) -> Iterator[Path]:
         entry = line.strip()
         if not entry:
             continue
-        key = (
-            (entry.lstrip("0") or "0")
-            if entry.isdecimal()
-            else Path(entry.replace("\\", "/")).name.casefold()
-        )
+        key = Path(entry.replace("\\", "/")).name.casefold()
+        if entry.isdecimal():
+            key = entry.lstrip("0") or "0"
         if key not in by_key:
             raise InputError(
                 f"{path}, line {line_number}: there is no image {entry!r}, or there are several; "
