@@ -41,6 +41,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.data.formats.label_numbers import NumberNames, name_numbers
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
@@ -140,6 +141,9 @@ def _read_tags(
     )
     if not cells.names:
         raise InputError(f"{folder}: all {plural(len(files), 'tag file')} are empty")
+    names, named = cells.names, name_numbers(cells.names, folder / "tags", options.label_names)
+    if named is not None:
+        names = [named.names[name] for name in sorted(cells.names, key=int)]
     inside = {image: image.relative_to(folder).as_posix() for image in tagged}
     splits = [_split_of(name) for name in inside.values()]
     by_folder = None not in splits and len(set(splits)) > 1
@@ -147,8 +151,8 @@ def _read_tags(
         Record(
             inside[image],
             image,
-            tuple(present),
-            tuple(unknown),
+            _named(present, named),
+            _named(unknown, named),
             split if by_folder else None,
         )
         for image, (present, unknown), split in zip(tagged, cells.rows, splits, strict=True)
@@ -158,7 +162,12 @@ def _read_tags(
         reason += f"; left out: {number(num_images - len(files), 0)} without one"
     if by_folder:
         reason += "; its folders are the splits"
-    return Source(cells.names, records, NAME, f"{reason}; {cells.how}")
+    how = cells.how if named is None else f"{cells.how}; {named.how}"
+    return Source(names, records, NAME, f"{reason}; {how}")
+
+
+def _named(labels: Sequence[str], named: NumberNames | None) -> tuple[str, ...]:
+    return tuple(labels if named is None else (named.names[label] for label in labels))
 
 
 def _split_of(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Names for labels that the data only number: from a file of names, or a table beside the data."""
+"""Names for labels that the data only number: from the user's file, or a file beside the data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.formats.text_files import read_text
 from imlgcn.numbers import plural
 
+# beside numbers of labels, these hold their names
+NAME_FILES = (
+    *("label_list.txt", "labels.txt", "label.txt", "label_names.txt"),
+    *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
+    *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
+)
 NUMBERED_LINE = re.compile(r"(-?\d+)\s*[,;:\t ]\s*(\S.*)")
 
 
@@ -31,7 +37,8 @@ def name_numbers(
 
     Args:
         labels: as the data write them.
-        path: the data; a table of numbers and names beside it is found.
+        path: the data; a table of numbers and names beside it is found, and a list of names,
+            counted from 0, in one of :data:`NAME_FILES`.
         label_names: the user's names, counted from 0; or their file, one name a line, or each with
             its number.
 
@@ -51,13 +58,27 @@ def name_numbers(
         return NumberNames(_all_named(labels, names, called), f"their names are from {called}")
     if not numbers:
         return None
+    keys = {str(int(label)) for label in labels}
     for file in sorted(path.absolute().parent.iterdir()):
-        if file.name != path.name and is_table(file) and (names := _names_of_table(file)):
-            keys = {str(int(label)) for label in labels}
-            if keys <= set(names):
-                named = {label: names[str(int(label))] for label in labels}
-                return NumberNames(named, f"their names are from {file.name}")
+        if file.name == path.name:
+            continue
+        names = _names_beside(file)
+        if keys <= set(names):
+            named = {label: names[str(int(label))] for label in labels}
+            return NumberNames(named, f"their names are from {file.name}")
     return None
+
+
+def _names_beside(file: Path) -> dict[str, str]:
+    """Return the names that a file beside the data gives to numbers; none if it is another file."""
+    if is_table(file):
+        return _names_of_table(file)
+    if file.name.lower() not in NAME_FILES or not file.is_file():
+        return {}
+    try:
+        return read_label_names(file)
+    except InputError:
+        return {}
 
 
 def names_by_number(label_names: Path | Sequence[str]) -> dict[str, str]:

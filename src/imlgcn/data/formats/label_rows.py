@@ -13,13 +13,9 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at, names_from
 from imlgcn.data.formats.delimiters import RowLabels
+from imlgcn.data.formats.label_numbers import NAME_FILES
 from imlgcn.numbers import plural
 
-NAME_FILES = (
-    *("label_list.txt", "labels.txt", "label.txt", "label_names.txt"),
-    *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
-    *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
-)
 ONE, ZERO, MINUS_ONE = (
     frozenset((code, *(f"{code}.{'0' * digits}" for digits in range(9))))
     for code in ("1", "0", "-1")
