@@ -109,7 +109,8 @@ class Journal:
         index = int(np.searchsorted(self._keys, hash(name)))
         while index < len(self._keys) and self._keys[index] == hash(name):
             self._reader.seek(int(self._offsets[index]))
-            image, tags, state = _content(self._reader.readline()) or ("", [], None)
+            content: Any = _content(self._reader.readline()) or (None, None, None)
+            image, tags, state = content
             if image == name and state == _state(name):
                 self._found.add(name)
                 return [Row(name, *tag) for tag in tags] or [Row(name)]

@@ -1,0 +1,80 @@
+"""A prediction that is killed again and again names each file exactly once in the end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+
+import pytest
+from pyarrow import parquet
+
+from kills import Command, run
+
+
+def images_in(path):
+    """Return the image of each row."""
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row["image"] for row in csv.DictReader(file)]
+    if path.suffix == ".jsonl":
+        return [json.loads(line)["image"] for line in path.read_text().splitlines()]
+    return parquet.read_table(path).column("image").to_pylist()
+
+
+@pytest.fixture
+def links(tmp_path, crosses):
+    """Return a function that makes a folder of so many files, all links to a few."""
+
+    def make(count):
+        folder = tmp_path / "links"
+        folder.mkdir()
+        for number in range(count):
+            os.link(crosses[number % len(crosses)], folder / f"{number:06}.png")
+        return folder
+
+    return make
+
+
+def killed_and_resumed(tmp_path, tagger, folder, suffix, kills):
+    """Kill a prediction so often while it tags, resume it to the end; return its rows' images."""
+    out = tmp_path / f"tags{suffix}"
+    words = ("predict", tagger.path, folder, "--out", out, "--all", "--resume")
+    journal = out.with_name(out.name + ".partial")
+    count = sum(1 for _ in folder.iterdir())
+    points = sorted(random.Random(suffix).sample(range(1, int(0.9 * count)), kills))
+    size = 0
+    for number, point in enumerate(points):
+        command = Command(tmp_path / f"{suffix} {number}", *words, cache=tmp_path / "cache")
+
+        def far(point=point, size=size):
+            return journal.exists() and journal.stat().st_size > point * max(size, 150)
+
+        assert command.when(far) == -signal.SIGKILL, command.text()
+        assert not out.exists()
+        lines = journal.read_bytes().count(b"\n")
+        size = journal.stat().st_size / lines
+    run(tmp_path / "last", *words, cache=tmp_path / "cache")
+    assert not journal.exists()
+    found = images_in(out)
+    each = len(found) // count
+    assert found[::each] == sorted(map(str, folder.iterdir()))
+    assert len(found) == each * count
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_each_of_300_files_is_there_once_after_two_kills(tmp_path, links, onnx_folder, suffix):
+    from imlgcn.tagger import Tagger
+
+    killed_and_resumed(tmp_path, Tagger.load(onnx_folder), links(300), suffix, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_each_of_20000_files_is_there_once_after_ten_kills(tmp_path, links, onnx_folder, suffix):
+    from imlgcn.tagger import Tagger
+
+    killed_and_resumed(tmp_path, Tagger.load(onnx_folder), links(20_000), suffix, 10)
