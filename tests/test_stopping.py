@@ -87,3 +87,16 @@ def test_a_folder_has_one_writer_and_a_dead_one_locks_nobody_out(tmp_path):
     with only_writer(tmp_path / "run"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_the_working_folder_and_a_folder_in_a_closed_one_can_be_locked(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    with only_writer("."):
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [".run.lock"]
+        with pytest.raises(BlockingIOError), only_writer(tmp_path / "run"):
+            pass
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with only_writer(tmp_path / "run"):
+        assert (tmp_path / "run" / ".lock").is_file()
+    assert not list((tmp_path / "run").iterdir())

@@ -18,6 +18,7 @@ if sys.platform != "win32":
 
 
 # full, over the quota or the file size limit, read-only, not allowed, or defective
+LOCK = ".lock"  # in a folder whose parent cannot be written
 DISK_ERRORS = (
     *(errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)),
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
@@ -140,12 +141,14 @@ def only_writer(path: Path | str) -> Iterator[None]:
     Raises:
         BlockingIOError: another process has it.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if sys.platform == "win32":
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
+    if path.is_dir() and not os.access(path.parent, os.W_OK):  # such as a mounted folder
+        lock = path / LOCK
     try:
         opened = lock.open("wb")
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from imlgcn.config import InputError, TrainSettings
-from imlgcn.files import only_writer, write_atomic
+from imlgcn.files import LOCK, only_writer, write_atomic
 from imlgcn.stopping import Stopped
 from imlgcn.tagger.folder import (
     CHECKPOINTS,
@@ -80,7 +80,7 @@ def open_run_folder(
     _remove_half_written(out)
     if replace:
         _set_aside(out)
-    if out.is_dir() and any(path.name != REPLACED for path in out.iterdir()):
+    if out.is_dir() and any(path.name not in (REPLACED, LOCK) for path in out.iterdir()):
         if replace:
             _restore(out)
             raise InputError(
