@@ -10,7 +10,7 @@ from colour_tagger import ColourTagger
 from imlgcn.auditing.answers import correct
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 from imlgcn.data.label_table_file import read_label_table, write_label_table
-from imlgcn.data.split import write_split_csv
+from imlgcn.data.written_split import write_split_csv
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.prediction import predict
 from imlgcn.prediction.tables import listed_images

@@ -25,7 +25,7 @@ class App:
 cli.commands = lambda wanted: App()
 cli.main()
 """
-ASK = "os.kill(os.getpid(), signal.{name})"
+ASK = "signal.raise_signal(signal.{name})"
 
 
 def run(body: str, name: str = "SIGTERM") -> subprocess.CompletedProcess[str]:

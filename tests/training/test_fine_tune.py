@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
 import signal
 from contextlib import contextmanager
 from dataclasses import replace
@@ -298,7 +297,7 @@ def test_a_run_stopped_by_a_signal_after_any_step_ends_with_the_same_weights(
 
     def ask(self, images):
         if next(steps) == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)  # os.kill may take its time
         parent(self, images)
 
     monkeypatch.setattr(tuning_state.Keeper, "__call__", ask)
@@ -321,7 +320,7 @@ def test_a_signal_during_validation_repeats_only_that(tune, classifier, tmp_path
 
     def ask(*arguments):
         if next(calls) == 2:  # after the second epoch
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return original(*arguments)
 
     monkeypatch.setattr(fine_tuning, "validation_map", ask)

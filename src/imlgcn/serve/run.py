@@ -140,8 +140,8 @@ def _check_token(listening: socket.socket, settings: ServeSettings) -> None:
     host = listening.getsockname()[0].partition("%")[0]
     if settings.token is None and not settings.no_token and not ip_address(host).is_loopback:
         raise InputError(
-            f"{settings.host} lets other machines in: give a token (--token-file FILE or "
-            f"${VARIABLE}; {HOW}), or --no-token if everyone may use it"
+            f"{settings.host} lets other machines in: give a token (token_file=FILE or "
+            f"${VARIABLE}; {HOW}), or no_token=True if everyone may use it"
         )
 
 
