@@ -91,7 +91,8 @@ def _scores(names: Names) -> Iterator[Problem]:
 
 def _answers(names: Names) -> Iterator[Problem]:
     """A yes or no behind each name, as in ``animal: yes``."""
-    found = [n for n in names.names if (p := ANSWER.fullmatch(n)) and p[2].lower() in BOOLEANS]
+    short = [name for name in names.names if len(name) <= LONGEST]
+    found = [n for n in short if (p := ANSWER.fullmatch(n)) and p[2].lower() in BOOLEANS]
     if 2 * len(found) >= len(names.names):
         yield from problem(
             "error",
