@@ -66,6 +66,14 @@ def test_how_to_go_on_is_said_as_flags():
     assert done.stderr == "imlgcn: stopped; --resume goes on\n"
 
 
+def test_ctrl_c_which_reaches_every_process_of_a_terminal_leaves_copies_to_the_one_that_listens():
+    body = "pid = os.fork()\nif not pid:\n    ASK\n    os._exit(7)\n"
+    assert (
+        run(body + "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))", "SIGINT").stdout
+        == "7\n"
+    )
+
+
 def test_a_copy_of_the_process_ends_as_processes_do():
     body = "pid = os.fork()\nif not pid:\n    ASK\nprint(os.WTERMSIG(os.waitpid(pid, 0)[1]))"
     assert run(body).stdout == "15\n"

@@ -31,7 +31,7 @@ class Stopped(BaseException):  # KeyboardInterrupt is taken by the command-line 
 
 
 class _State:
-    process = 0  # that listens: its copies and workers end as they always did
+    process = 0  # that listens; it ends its copies and workers
     waiting = 0  # how many `safe_points` are open
     asked: int | None = None  # the signal that waits for a safe point
 
@@ -44,10 +44,11 @@ def listen() -> None:
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
-    if os.getpid() != _State.process:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        return
+    if os.getpid() != _State.process:  # a copy, such as a worker that loads images
+        if number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        return  # Ctrl-C reaches all at once: the process that listens ends its copies
     if _State.waiting and _State.asked is None:
         _State.asked = number
         sys.stderr.write("imlgcn: stopping after this step\n")

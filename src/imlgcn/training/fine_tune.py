@@ -9,7 +9,8 @@ validation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,15 +130,16 @@ class _Tuning:
         if _keeps_statistics(self.settings, len(self.train)):
             freeze_batch_norm(self.model)
         bar = self.progress.bar(f"{self.stage}, epoch {state.epoch + 1}", len(self.train))
-        with bar as advance:
+        rest = augmented_batches(
+            *(self.train, self.image, self.settings, self.fabric),
+            seed=(self.seed, state.epoch),
+            skip=state.done.batches,
+            random=state.random,
+        )
+        averager = _Averager(state.average, state.classifier, state.scheduler)
+        # closed at once where a signal ends it: its workers would wait for the garbage collector
+        with closing(rest), bar as advance:
             advance(state.done.images)
-            rest = augmented_batches(
-                *(self.train, self.image, self.settings, self.fabric),
-                seed=(self.seed, state.epoch),
-                skip=state.done.batches,
-                random=state.random,
-            )
-            averager = _Averager(state.average, state.classifier, state.scheduler)
             return train_epoch(
                 *(self.model, rest, self.criterion, self.optimizer, state.scheduler),
                 fabric=self.fabric,
@@ -210,7 +212,7 @@ def augmented_batches(
     seed: tuple[int, int],
     skip: int = 0,
     random: dict[str, Tensor] | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch).
 
     An epoch that was interrupted after ``skip`` batches goes on with the others and with the states
