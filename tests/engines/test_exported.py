@@ -143,3 +143,21 @@ def test_a_file_whose_weights_are_in_another_file_is_refused(file, tmp_path):
     onnx.save(model, copy, save_as_external_data=True, location="elsewhere", size_threshold=0)
     with pytest.raises(InputError, match="keeps weights in another file, which is not opened"):
         open_file(copy, "onnxruntime")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signal stacks are Linux's")
+def test_a_signal_is_handled_after_engines_are_closed_in_the_order_they_were_opened(file):
+    """The stack for signals that OpenVINO leaves behind must not be one it has freed."""
+    program = f"""
+import signal
+from pathlib import Path
+from imlgcn.engines import open_file
+first = open_file(Path({str(file)!r}), "openvino")
+second = open_file(Path({str(file)!r}), "openvino", latency=True)
+del first
+del second
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGTERM)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "handled\n")

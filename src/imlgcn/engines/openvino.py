@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +35,8 @@ class OpenVinoEngine:
         self.streams = 1 if latency else threads
         try:
             network = read_network(path)
-            self._compiled = openvino.compile_model(
+            self._compiled = _compile(
                 network,
-                "CPU",
                 {
                     "NUM_STREAMS": self.streams,
                     "INFERENCE_NUM_THREADS": threads,
@@ -87,3 +88,16 @@ class OpenVinoEngine:
         request.infer(inputs)
         # copies: the next run of this thread overwrites them
         return [np.array(request.get_tensor(name).data, np.float32) for name in outputs]
+
+
+def _compile(network: Any, settings: dict[str, object]) -> Any:
+    """Compile for this processor, in a thread of its own.
+
+    The thread that compiles gets an alternate signal stack from OpenVINO. When the network is
+    deleted, that thread gets back the stack it had before, which may belong to a network that is
+    gone: the next signal, a Ctrl-C for one, then ends the process (OpenVINO 2026.4, Linux).
+    """
+    import openvino
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(openvino.compile_model, network, "CPU", settings).result()
