@@ -69,4 +69,4 @@ def classifier(backbone, context):
 
 @pytest.fixture(scope="session")
 def fabric():
-    return create_fabric()
+    return create_fabric("cpu")  # test_cuda.py trains on a GPU

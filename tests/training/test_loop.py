@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from imlgcn.losses import create_loss
 from imlgcn.models import create_head
-from imlgcn.training.loop import DivergedError, create_fabric, score_features, take, train_epoch
+from imlgcn.training.loop import DivergedError, score_features, take, train_epoch
 
 
 class Line(nn.Module):
@@ -160,10 +160,3 @@ def test_rows_are_taken_alike_from_every_level():
     assert b.tolist() == [[2], [0]]
     assert a.dtype == b.dtype == torch.float32
     assert take(levels[0], slice(1, 2), torch.device("cpu")).tolist() == [[2, 3]]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU precision is mixed")
-def test_without_a_gpu_training_is_on_the_cpu_in_float32():
-    fabric = create_fabric()
-    assert fabric.device.type == "cpu"
-    assert fabric._precision.precision == "32-true"

@@ -36,7 +36,7 @@ from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 from imlgcn.training.checkpoint import Checkpoints
-from imlgcn.training.loop import Done, train_epoch
+from imlgcn.training.loop import Done, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.stages import Log
 from imlgcn.training.tuning_state import Keeper, TrainingState, restore_generators
@@ -116,12 +116,13 @@ class _Tuning:
         self.criterion = create_loss(loss.name, **loss.options)
         steps = settings.epochs * math.ceil(len(train) / settings.batch_size)
         group = Group(classifier, settings.learning_rate, settings.weight_decay)
-        optimizer, scheduler = create_optimizer([group], steps)
+        optimizer, scheduler = create_optimizer([group], steps, fused=not scales_loss(fabric))
         self.model, self.optimizer = fabric.setup(classifier, optimizer)
         self.model.mark_forward_method("loss")
         average = ModelEmaV3(classifier, decay=settings.ema_decay, use_warmup=True)
         inner = self.optimizer.optimizer
-        self.state = TrainingState(classifier, average, inner, scheduler, {}, -1.0)
+        precision = fabric._precision
+        self.state = TrainingState(classifier, average, inner, scheduler, precision, {}, -1.0)
 
     def epoch(self, keeper: Keeper) -> float:
         """Train the rest of the epoch that has begun; return its mean loss per image."""

@@ -140,3 +140,8 @@ def create_fabric(device: str = "auto") -> Fabric:
     bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     precision: Literal["bf16-mixed", "16-mixed"] = "bf16-mixed" if bfloat16 else "16-mixed"
     return Fabric(accelerator="cuda", devices=[chosen.index or 0], precision=precision)
+
+
+def scales_loss(fabric: Fabric) -> bool:
+    """Return whether the loss is scaled, as float16 needs it (a GPU without bfloat16)."""
+    return getattr(fabric._precision, "scaler", None) is not None

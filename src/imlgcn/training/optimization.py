@@ -18,11 +18,15 @@ class Group(NamedTuple):
     weight_decay: float
 
 
-def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, OneCycleLR]:
+def create_optimizer(
+    groups: Sequence[Group], steps: int, *, fused: bool = True
+) -> tuple[Optimizer, OneCycleLR]:
     """Return AdamW and a OneCycle schedule of ``steps`` steps for the modules of ``groups``.
 
     Weight decay acts on matrices and kernels only: biases and norm parameters are not decayed
-    (ASL's recipe). The rate rises over the first fifth.
+    (ASL's recipe). The rate rises over the first fifth. ``fused`` is the fast form of AdamW,
+    which undoes the scale of a half-precision loss by itself: then gradients cannot be clipped
+    (see :func:`imlgcn.training.loop.scales_loss`).
     """
     parameters: list[dict[str, Any]] = []
     for module, rate, decay in groups:
@@ -34,7 +38,7 @@ def create_optimizer(groups: Sequence[Group], steps: int) -> tuple[Optimizer, On
             {"params": vectors, "lr": rate, "weight_decay": 0.0},
         ]
     parameters = [group for group in parameters if group["params"]]
-    optimizer = AdamW(parameters, fused=True)
+    optimizer = AdamW(parameters, fused=fused)
     rates = [group["lr"] for group in parameters]
     total = max(steps, 2)
     # a fifth of 5 steps would end at step 0, where torch divides by zero

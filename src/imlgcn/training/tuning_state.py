@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from timm.utils.model_ema import ModelEmaV3
@@ -24,6 +25,9 @@ from imlgcn.training.checkpoint import (
 )
 from imlgcn.training.loop import Done
 
+if TYPE_CHECKING:
+    from lightning.fabric.plugins import Precision
+
 
 @dataclass
 class TrainingState:
@@ -33,6 +37,7 @@ class TrainingState:
     average: ModelEmaV3
     optimizer: Optimizer
     scheduler: OneCycleLR
+    precision: Precision  # Fabric's; in half precision it holds the scale of the loss
     best: dict[str, Tensor]  # best weights on validation so far
     value: float  # their mAP, percent
     epoch: int = 0  # epochs done
@@ -54,6 +59,7 @@ class TrainingState:
             "value": self.value,
             "scheduler": self.scheduler.state_dict(),
             "groups": optimizer_groups(self.optimizer),
+            "precision": self.precision.state_dict(),
         }
         checkpoints.save(tensors, state, step=self.scheduler.last_epoch)
 
@@ -66,6 +72,8 @@ class TrainingState:
         self.average.module.load_state_dict(part("average", tensors))
         restore_optimizer(self.optimizer, part("optimizer", tensors), state["groups"])
         self.scheduler.load_state_dict(state["scheduler"])
+        if scaling := state.get("precision"):
+            self.precision.load_state_dict(scaling)
         self.best, self.value, self.epoch = part("best", tensors), state["value"], state["epoch"]
         self.done, self.random = Done(**state["done"]), part("random", tensors)
         return True
