@@ -142,8 +142,8 @@ def fresh(code: str) -> dict:
 
 def test_importing_the_package_costs_next_to_nothing():
     code = (
-        "import json, sys, time; before = set(sys.modules); t = time.perf_counter(); import imlgcn;"
-        "spent = time.perf_counter() - t;"
+        "import json, sys, time; before = set(sys.modules); t = time.process_time(); import imlgcn;"
+        "spent = time.process_time() - t;"
         "print(json.dumps([spent, sorted(set(sys.modules) - before)]))"
     )
     spent, modules = fresh(code)

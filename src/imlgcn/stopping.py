@@ -56,6 +56,19 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
+def leave_to_the_parent(number: int = 0) -> None:
+    """Let a process that loads images outlive the first SIGTERM; its parent ends it.
+
+    A terminal or a job's system signals the whole group: the parent could not finish its step
+    without its workers. The argument, the number of the worker, is not used.
+    """
+
+    def once(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, once)
+
+
 @contextmanager
 def safe_points() -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns the signal that has asked to stop, or None.

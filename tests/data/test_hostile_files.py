@@ -41,9 +41,9 @@ def test_a_table_that_cannot_be_read_rightly_is_refused_with_its_line(folder, te
 
 def test_a_label_of_100_000_letters_keeps_nobody_waiting(folder):
     (folder / "t.csv").write_text("image,labels\na.jpg," + "x" * 100_000 + "\nb.jpg,y\n")
-    start = time.perf_counter()
+    start = time.process_time()
     check_dataset(load_dataset(folder / "t.csv"))
-    assert time.perf_counter() - start < 5  # it took minutes
+    assert time.process_time() - start < 5  # it took minutes
 
 
 def tar(path, *members):

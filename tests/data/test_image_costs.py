@@ -57,10 +57,10 @@ def test_what_would_cost_much_is_refused_at_once(tmp_path, content, words):
     path = tmp_path / "costly.jpg"
     path.write_bytes(content)
     for given in (path, content):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(ImageError, match=words):
             as_image(given, size=32)
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
 
 def test_a_usual_file_is_within_all_limits():

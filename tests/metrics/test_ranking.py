@@ -156,9 +156,9 @@ def test_a_coco_sized_table_takes_under_a_second(protocol):
     targets = (generator.random(scores.shape) < 0.036).astype(np.int8)
     seconds = []
     for _ in range(3):  # the best of three: another process may hold the core
-        started = time.perf_counter()
+        started = time.process_time()
         average_precision(scores, targets, protocol)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     assert min(seconds) < 1
 
 

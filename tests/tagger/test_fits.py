@@ -70,10 +70,10 @@ HOSTILE = {
 @pytest.mark.parametrize(("edit", "words"), HOSTILE.values(), ids=HOSTILE)
 def test_a_network_that_the_file_does_not_hold_is_never_built(changed, edit, words):
     folder = changed(edit)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InputError, match=words):
         load_classifier(folder)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_the_tagger_as_it_was_written_fits(changed):

@@ -35,7 +35,7 @@ def counted(backbone):
 
 
 def test_features_are_mean_and_maximum_of_the_map(backbone, colours):
-    found = extract_features(backbone, colours)
+    found = extract_features(backbone, colours, device="cpu")
     pixels = np.stack([load_input(path, backbone.image_settings) for path in colours.paths])
     with torch.no_grad():
         images = torch.from_numpy(normalize(pixels, backbone.image_settings))
@@ -63,7 +63,7 @@ def staged(tmp_path):
 
 
 def test_the_means_of_the_blocks_before_come_in_the_same_pass(staged, colours):
-    found = extract_features(staged, colours)
+    found = extract_features(staged, colours, device="cpu")
     pixels = np.stack([load_input(path, staged.image_settings) for path in colours.paths])
     with torch.no_grad():
         images = torch.from_numpy(normalize(pixels, staged.image_settings))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+import multiprocessing
 import signal
+import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -300,7 +303,10 @@ def test_a_run_stopped_by_a_signal_after_any_step_ends_with_the_same_weights(
 
     def ask(self, images):
         if next(steps) == stop_at:
+            for worker in multiprocessing.active_children():  # as if the whole group were signalled
+                subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
             signal.raise_signal(signal.SIGTERM)  # os.kill may take its time
+            time.sleep(0.3 if workers else 0)  # so long that the loader would see a worker end
         parent(self, images)
 
     monkeypatch.setattr(tuning_state.Keeper, "__call__", ask)

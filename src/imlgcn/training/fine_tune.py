@@ -34,7 +34,7 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.stopping import Stopped, safe_points
+from imlgcn.stopping import Stopped, leave_to_the_parent, safe_points
 from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.loop import Done, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
@@ -226,6 +226,7 @@ def augmented_batches(
         _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
         batch_sampler=[order[start : start + settings.batch_size] for start in starts],
         num_workers=settings.workers,
+        worker_init_fn=leave_to_the_parent,
         generator=torch.Generator(),
         pin_memory=fabric.device.type == "cuda",
     )
