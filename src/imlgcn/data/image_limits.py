@@ -10,7 +10,7 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from PIL import Image
 
@@ -82,7 +82,7 @@ def check_jpeg(file: BinaryIO) -> None:
     junk = components = pixels = 0
     is_progressive = False
     for _ in range(MAX_SEGMENTS):
-        marker, skipped = _next_marker(file, MAX_JUNK - junk)
+        marker, skipped = next_marker(file, MAX_JUNK - junk)
         junk += skipped
         if marker in STANDALONE:
             continue
@@ -109,7 +109,7 @@ def check_jpeg(file: BinaryIO) -> None:
     raise InputError(f"is damaged: it has no image in its first {MAX_SEGMENTS:,} segments")
 
 
-def _next_marker(file: BinaryIO, allowed: int) -> tuple[int | None, int]:
+def next_marker(file: IO[bytes], allowed: int) -> tuple[int | None, int]:
     """Return the next marker, None at the end, and how many bytes before it belong to nothing."""
     start = file.tell()
     found = file.read(2)

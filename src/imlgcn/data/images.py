@@ -35,6 +35,7 @@ from imlgcn.data.image_limits import (
     open_image_file,
 )
 from imlgcn.data.image_modes import upright_rgb
+from imlgcn.data.jpeg_damage import check_jpeg_data
 
 ImageSource = Path | str | bytes | BinaryIO
 
@@ -145,6 +146,8 @@ def open_image(
             side = block_side(image.size, size, fit)
             image.draft(None, (max(1, width // side), max(1, height // side)))
         check_memory(image)
+        if by_decoder and image.fp is not None:
+            check_jpeg_data(image.fp)
         image.load()
         return upright_rgb(image)
 
