@@ -191,7 +191,7 @@ def test_each_f1_is_the_best_at_what_it_is_for():
 
 
 def best_rule_by_loops(probabilities, targets, folds, kind):
-    """Cross-validate every rule with loops over folds, candidates and labels."""
+    """Cross-validate every rule with loops over folds, candidates and rules."""
     strengths = (1e9, 160.0, 80.0, 40.0, 20.0, 10.0)
     rules = [(how, k) for k in strengths for how in ("together", "mean label")]
     hits, total = np.zeros((2, len(rules), targets.shape[1]))
@@ -201,8 +201,8 @@ def best_rule_by_loops(probabilities, targets, folds, kind):
         if not P.any():
             continue
         limits = sorted(set(p[t == 1]))
-        h = np.array([[((a >= c) & (b == 1)).sum() for a, b in zip(p.T, t.T)] for c in limits])
-        s = np.array([[((a >= c) & (b >= 0)).sum() for a, b in zip(p.T, t.T)] for c in limits])
+        h = np.array([((p >= limit) & (t == 1)).sum(0) for limit in limits])
+        s = np.array([((p >= limit) & (t >= 0)).sum(0) for limit in limits])
         s[:, P == 0] = 0  # false alarms of a label that is not there move nothing
         for index, (how, k) in enumerate(rules):
             if how == "together":
