@@ -36,7 +36,7 @@ def kinds(image: bytes) -> list[Hostile]:
     """Return every kind, made from a JPEG image; a server that is well answers none with 5xx."""
     nested = b'{"image": ' + b"[" * 100_000
     return [
-        _bytes("many scans", _many_scans(400), "image/jpeg", 422),
+        _bytes("many scans", _many_scans(400), "image/jpeg", 415, 422),
         _bytes("large, of one colour", _large(), "image/png", 200, 422),
         _bytes("no image", b"\0" * 50_000, "image/jpeg", 415, 422),
         _bytes("cut off", image[: len(image) // 2], "image/jpeg", 200, 422),

@@ -10,7 +10,7 @@ from imlgcn.metrics import (
     fit_platt,
     log_loss_per_image,
 )
-from imlgcn.metrics.calibration import sigmoid
+from imlgcn.metrics.calibration import label_calibration_errors, sigmoid
 from imlgcn.metrics.ranking import average_precision
 
 
@@ -211,6 +211,15 @@ def test_classwise_error_sees_what_pooling_hides():
     assert classwise_calibration_error(probabilities, targets) == 0.5
 
 
+def test_classwise_error_is_the_mean_of_each_labels_own():
+    generator = np.random.default_rng(0)
+    p, t = generator.random((50, 3)), generator.integers(-1, 2, (50, 3))
+    t[:, 1] = -1
+    own = [expected_calibration_error(p[:, [label]], t[:, [label]]) for label in (0, 2)]
+    np.testing.assert_allclose(label_calibration_errors(p, t), [own[0], np.nan, own[1]])
+    assert classwise_calibration_error(p, t) == pytest.approx(np.mean(own))
+
+
 def test_a_probability_of_one_belongs_to_the_last_bin():
     assert expected_calibration_error([[1.0], [0.97]], [[0], [1]]) == pytest.approx(0.97 / 2)
 
@@ -220,9 +229,11 @@ def test_log_loss_sums_over_known_labels_and_averages_over_images():
     targets = np.array([[1, 0], [0, -1]])
     expected = -(np.log(0.8) + np.log(0.7) + np.log(0.9)) / 2
     assert log_loss_per_image(probabilities, targets) == pytest.approx(expected)
-    assert np.isfinite(log_loss_per_image(np.float32([[1.0]]), [[0]]))
+    certain = [log_loss_per_image(np.float32([[p]]), [[t]]) for p, t in ((1, 0), (0, 1))]
+    assert certain == pytest.approx([-np.log(1e-7)] * 2)
 
 
+@pytest.mark.filterwarnings("error")
 def test_no_image_gives_no_number():
     empty = np.zeros((0, 2))
     assert np.isnan(expected_calibration_error(empty, empty))
