@@ -189,6 +189,7 @@ def test_scores_keep_their_precision_and_other_numbers_become_floats(dtype):
         ([[0.5]], [[2]], "default", "1 .present., 0 .absent. or -1"),
         ([[0.5]], [[0.5]], "default", "targets must be"),
         ([[0.5, 0.5]], [[-2, 0]], "default", "targets must be"),
+        ([[0.5, 0.5]], [[2, 0]], "default", "targets must be"),
         ([[0.5]], [[257]], "default", "targets must be"),  # 257 is 1 as int8
         ([[0.5]], [[np.nan]], "default", "targets must be"),
     ],

@@ -11,6 +11,7 @@ A folder is recognised by these names, in itself or in ``Anno``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -176,5 +177,5 @@ def _splits(path: Path, images: Sequence[str]) -> tuple[Sequence[str | None], st
 def _locate(images: Sequence[str], path: Path, options: ReadOptions) -> list[Path]:
     """Find the images, also where the archives of these data sets put them."""
     usual = [above / name for above in path.absolute().parents[:2] for name in IMAGES]
-    found = [folder for folder in usual if (folder / images[0]).is_file()]
+    found = [folder for folder in usual if os.path.isfile(folder / images[0])]
     return locate(images, path, options.images or found[:1])

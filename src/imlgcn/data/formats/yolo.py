@@ -16,6 +16,7 @@ Without names of the classes the data is refused: ``label_names=FILE`` gives the
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -150,7 +151,7 @@ def _label_file(image: Path) -> Path:
 
 def _labels(file: Path, names: Sequence[str]) -> tuple[str, ...] | None:
     """Return the classes in a label file; None if there is no file."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         return None
     classes = []
     for number, line in enumerate(read_text(file).splitlines(), start=1):

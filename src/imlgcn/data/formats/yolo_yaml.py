@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -114,13 +115,15 @@ def _resolve(entry: str, roots: list[Path]) -> Path | None:
     Roboflow writes ``..`` before folders beside the YAML, others the paths of their own machine.
     """
     written = Path(entry.replace("\\", "/"))
-    if written.is_absolute() and written.exists():
+    if written.is_absolute() and os.path.exists(written):
         return written
     bare = [part for part in written.parts if part not in ("..", ".", written.anchor)]
     ends = [Path(*bare[start:]) for start in range(len(bare) if written.is_absolute() else 1)]
     for end in [written, *ends]:
         for candidate in (root / end for root in roots):
-            if candidate.is_file() or (candidate.is_dir() and next(_images(candidate), None)):
+            if os.path.isfile(candidate) or (
+                os.path.isdir(candidate) and next(_images(candidate), None)
+            ):
                 return candidate
     return None
 
@@ -136,7 +139,7 @@ def _images(where: Path) -> Iterator[tuple[Path, str]]:
         written = Path(line.replace("\\", "/"))
         bare = Path(*(part for part in written.parts if part not in ("..", ".")))
         candidates = (where.parent / bare, where.parent.parent / bare, written)
-        image = next((file for file in candidates if file.is_file()), None)
+        image = next((file for file in candidates if os.path.isfile(file)), None)
         if image is None:
             raise InputError(f"{where}, line {number}: {line} is not there; correct the list")
         yield image, bare.as_posix()
