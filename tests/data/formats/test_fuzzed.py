@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -165,3 +166,13 @@ def test_a_name_that_is_too_long_for_a_file_is_missing_or_refused(tmp_path, samp
         records = load_dataset(tmp_path, reader=sample.reader).records
         missing = [scan for scan in find_images([r.path for r in records]) if scan.problem]
         assert len(missing) < len(records)
+
+
+@pytest.mark.parametrize("sample", [*SAMPLES, *FILE_SAMPLES], ids=lambda sample: sample.have)
+def test_numbers_of_5000_digits_are_read_or_refused(tmp_path, sample):
+    sample.write(tmp_path)
+    for file in tmp_path.rglob("*"):
+        if file.suffix.lower() in TEXTS:
+            file.write_bytes(re.sub(rb"(?<![\w.])\d+(?![\w.])", b"9" * 5_000, file.read_bytes()))
+    with suppress(InputError):
+        load_dataset(tmp_path, reader=sample.reader)

@@ -28,6 +28,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.class_names import given_names, names_from
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import plural
@@ -111,7 +112,7 @@ def _read_list(path: Path) -> tuple[list[str], list[tuple[str, list[str], str]]]
     lines = [(n, line.split()) for n, line in enumerate(read_text(path).splitlines(), 1)]
     lines = [(number, cells) for number, cells in lines if cells]
     count = None
-    if lines and len(lines[0][1]) == 1 and lines[0][1][0].isdecimal():
+    if lines and len(lines[0][1]) == 1 and is_number(lines[0][1][0]):
         count = int(lines.pop(0)[1][0])
     if len(lines) < 2:
         raise InputError(f"{path}: expected a header of names, and a line for each image")

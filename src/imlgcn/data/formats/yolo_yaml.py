@@ -10,6 +10,7 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_lines, read_text
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.parsing import ParseError, parse_yaml
@@ -83,10 +84,10 @@ def _names(path: Path, content: dict[str, Any]) -> list[str]:
     """Return the names of the classes, numbered from 0."""
     names = content.get("names")
     if isinstance(names, dict):
-        if not all(str(key).isdecimal() for key in names) or not names:
+        if not all(is_number(str(key)) for key in names) or not names:
             raise InputError(f"{path}: names must be a list, or numbers with their names")
         of_number = {int(key): name for key, name in names.items()}
-        if gaps := set(range(max(of_number) + 1)) - set(of_number):
+        if gaps := set(range(len(of_number))) - set(of_number):
             raise InputError(f"{path}: names lacks the class {min(gaps)}; add it")
         names = [of_number[number] for number in sorted(of_number)]
     if not isinstance(names, list) or not names:
