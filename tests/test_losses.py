@@ -1,5 +1,6 @@
 """Losses: golden numbers, hand-worked ones, plain loops, extremes, and unknown targets."""
 
+import inspect
 import math
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from imlgcn.losses import (
     LOSSES,
     AsymmetricLoss,
     BinaryCrossEntropy,
+    Criterion,
     FocalLoss,
     asymmetric_loss,
     create_loss,
+    focal_loss,
 )
 
 with np.load(Path(__file__).parent / "golden" / "asl.npz", allow_pickle=False) as file:
@@ -129,6 +132,8 @@ def test_no_entry_costs_more_than_the_bound_and_pulls_no_more():
     loss.sum().backward()
     torch.testing.assert_close(loss.detach(), torch.full((1, 2), -math.log(1e-8)))
     assert logits.grad.tolist() == [[0, 0]]
+    lower = AsymmetricLoss(gamma_neg=0, clip=0, eps=0.1)(logits, torch.tensor([[1, 0]]))
+    assert lower.item() == pytest.approx(-2 * math.log(0.1))
 
 
 def test_a_detached_weight_changes_the_gradient_alone():
@@ -206,6 +211,24 @@ def test_the_defaults_are_those_of_the_published_training(batch):
     assert AsymmetricLoss().detach_weight
 
 
+@pytest.mark.parametrize(
+    ("function", "module"), [(asymmetric_loss, AsymmetricLoss), (focal_loss, FocalLoss)]
+)
+def test_a_function_has_the_defaults_of_its_module(function, module):
+    of_module = inspect.signature(module).parameters
+    for name, option in inspect.signature(function).parameters.items():
+        if option.kind == option.KEYWORD_ONLY:
+            assert option.default == of_module[name].default
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["sum", "batch", "mean"])
+def test_of_one_known_entry_every_reduction_is_its_loss(name, reduction):
+    logits, targets = torch.tensor([[0.3, 2.0]]), torch.tensor([[1, -1]])
+    found = create_loss(name, reduction=reduction)(logits, targets)
+    assert found == create_loss(name, reduction="none")(logits, targets)[0, 0]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("reduction", ["sum", "batch", "mean"])
 def test_nothing_known_costs_nothing(name, reduction):
@@ -247,18 +270,30 @@ def test_the_pure_function_is_what_the_module_sums(batch):
         (lambda: create_loss("asymetric"), "did you mean 'asymmetric'"),
         (lambda: create_loss("bce", gamma=2), "unknown option of loss bce 'gamma'"),
         (lambda: create_loss("focal", reduction="avg"), "unknown reduction 'avg'"),
-        (lambda: AsymmetricLoss(gamma_neg=-1), "gamma_neg .* at least 0; got -1"),
-        (lambda: AsymmetricLoss(gamma_pos=-1), "gamma_pos .* at least 0; got -1"),
-        (lambda: AsymmetricLoss(clip=1), "clip .* below 1; got 1"),
-        (lambda: AsymmetricLoss(eps=0), "eps .* above 0"),
-        (lambda: FocalLoss(gamma=-2), "gamma .* at least 0; got -2"),
-        (lambda: FocalLoss(alpha=1.5), "alpha .* 0 to 1"),
+        (lambda: AsymmetricLoss(gamma_neg=-1), "^gamma_neg of .* at least 0; got -1$"),
+        (lambda: AsymmetricLoss(gamma_pos=-1), "^gamma_pos of .* at least 0; got -1$"),
+        (lambda: AsymmetricLoss(clip=1), "^clip of .* must be at least 0 and below 1; got 1$"),
+        (lambda: AsymmetricLoss(eps=0), "^eps of .* above 0 and below 1; got 0$"),
+        (lambda: AsymmetricLoss(eps=1), "^eps of .* above 0 and below 1; got 1$"),
+        (lambda: FocalLoss(gamma=-2), "^gamma of .* at least 0; got -2$"),
+        (lambda: FocalLoss(alpha=1.5), "^alpha of .* 0 to 1, or None; got 1.5$"),
         (lambda: FocalLoss()(torch.zeros(2, 3), torch.zeros(3)), r"got \(2, 3\) and \(3,\)"),
     ],
 )
 def test_input_that_makes_no_sense_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("alpha", "present", "absent"), [(0.0, 0, 1), (1.0, 1, 0)])
+def test_focal_may_weigh_one_side_only(alpha, present, absent):
+    each = FocalLoss(alpha=alpha, reduction="none")(torch.zeros(1, 2), torch.tensor([[1, 0]]))
+    assert (each > 0).tolist() == [[present, absent]]
+
+
+def test_a_loss_must_say_what_an_entry_costs():
+    with pytest.raises(NotImplementedError):
+        Criterion()(torch.zeros(1, 1), torch.zeros(1, 1))
 
 
 def test_binary_cross_entropy_equals_torch_when_all_is_known(batch):

@@ -117,6 +117,10 @@ def test_standardize_does_not_change_its_input():
     assert vectors.tolist() == [[1, 2], [5, 9]]
 
 
+def test_zeros_are_not_scaled():
+    assert standardize(np.zeros((2, 3))).tolist() == np.zeros((2, 3)).tolist()
+
+
 def test_a_single_label_keeps_its_vector():
     found = image_embeddings(FEATURES, TARGETS[:, :1])
     np.testing.assert_allclose(found[0] / found[0, 0], [1, (2 / 3) / 3], rtol=1e-6)
@@ -169,6 +173,20 @@ def test_pca_has_unit_rms_after_components_were_dropped(data):
     assert np.sqrt(np.mean(found**2)) == pytest.approx(1, abs=1e-6)
 
 
+def test_pca_may_keep_one_component(data):
+    f_i = image_embeddings(*data)
+    np.testing.assert_array_equal(
+        pca_embeddings(f_i, 1, unit_rms=False), pca_embeddings(f_i, unit_rms=False)[:, :1]
+    )
+
+
+@pytest.mark.parametrize(("second", "components"), [(1e-6, 1), (1.4e-6, 2)])
+def test_pca_takes_no_rounding_error_for_variance(second, components):
+    f_i = np.zeros((2, 100))  # float32 rounds 100 numbers to about 10 * 1.2e-7 of the largest
+    f_i[0, 0], f_i[1, 1] = 1, second
+    assert pca_embeddings(f_i, centred=False).shape == (2, components)
+
+
 def test_pca_of_labels_that_share_their_images_has_fewer_components(data):
     features, targets = data
     targets[:, 4] = targets[:, 0]
@@ -179,6 +197,7 @@ def test_one_hot_and_random_are_reproducible():
     assert one_hot(3).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     first = random_embeddings(50, 40, seed=1)
     np.testing.assert_array_equal(first, random_embeddings(50, 40, seed=1))
+    np.testing.assert_array_equal(random_embeddings(5, 4), random_embeddings(5, 4, seed=0))
     assert np.abs(first - random_embeddings(50, 40, seed=2)).max() > 1
     assert np.std(first) == pytest.approx(1, abs=0.1)
     assert one_hot(3).dtype == first.dtype == np.float32
@@ -190,6 +209,10 @@ def test_one_hot_and_random_are_reproducible():
         (lambda: image_embeddings(FEATURES[:3], TARGETS), r"got \(3, 2\) and \(4, 3\)"),
         (lambda: image_embeddings(FEATURES[:0], TARGETS[:0]), "at least one training image"),
         (lambda: image_embeddings(FEATURES * np.nan, TARGETS), "NaN or infinity"),
+        (
+            lambda: image_embeddings(np.where(FEATURES == 8, np.inf, FEATURES), TARGETS),
+            "NaN or infinity",
+        ),
         (lambda: image_embeddings(FEATURES, TARGETS, images="al"), "did you mean 'all'"),
         (
             lambda: pca_embeddings(np.eye(4, 9), 4),

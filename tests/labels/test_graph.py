@@ -216,6 +216,16 @@ def test_one_image_is_not_called_images():
 def test_a_label_with_an_edge_in_or_out_is_not_isolated():
     pairs = [[10, 1, 0, 0], [1, 2, 0, 0], [0, 0, 7, 1], [0, 0, 1, 9]]
     assert isolated_labels([*NAMES, "d"], pairs, [10, 2, 7, 9]) == ["c", "d"]
+    assert isolated_labels(NAMES[:2], [[5, 4], [4, 5]], [5, 5]) == []  # as many in as out
+
+
+def test_rules_and_isolated_labels_are_those_of_the_default_graph():
+    pairs, occurrences = [[10, 4], [4, 12]], [10, 12]  # P(b|a) is the threshold, P(a|b) below it
+    assert [str(rule) for rule in strongest_rules(NAMES[:2], pairs, occurrences)] == [
+        "a -> b 0.40, 4 images"
+    ]
+    assert isolated_labels(NAMES[:2], pairs, occurrences) == []
+    assert isolated_labels(NAMES[:2], [[100, 39], [39, 100]], [100, 100]) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +240,9 @@ def test_a_label_with_an_edge_in_or_out_is_not_isolated():
         (lambda: binarize(np.eye(2), 0.0), "above 0 and at most 1; got 0.0"),
         (lambda: binarize(np.eye(2), 1.01), "above 0 and at most 1; got 1.01"),
         (lambda: reweight(np.eye(2), 0.0), "above 0 and at most 1; got 0.0"),
+        (lambda: reweight(np.eye(2), 1.01), "above 0 and at most 1; got 1.01"),
         (lambda: normalize_adjacency(np.zeros((2, 2))), "call reweight first"),
+        (lambda: normalize_adjacency(np.array([[1.0, 1], [0, 0]])), "call reweight first"),
     ],
 )
 def test_input_that_makes_no_sense_is_refused(call, message):

@@ -10,7 +10,7 @@ from imlgcn.metrics import (
     fit_platt,
     log_loss_per_image,
 )
-from imlgcn.metrics.calibration import sigmoid
+from imlgcn.metrics.calibration import label_calibration_errors, sigmoid
 from imlgcn.metrics.ranking import average_precision
 
 
@@ -56,6 +56,48 @@ def test_the_shared_pair_is_where_platts_regularised_targets_balance():
     excess = fit_platt(logits, targets, strength=np.inf).apply(logits) - goal
     assert excess.sum() == pytest.approx(0, abs=1e-3)
     assert (excess * logits).sum() == pytest.approx(0, abs=1e-3)
+
+
+def shrunk_by_scipy(x, t, slope, intercept, strength):
+    """Minimise the penalised log-loss of one label, on logits centred and scaled by p(1 - p)."""
+    from scipy.optimize import minimize
+
+    weights = sigmoid(slope * x + intercept) * sigmoid(-slope * x - intercept)
+    centre = (weights * x).sum() / weights.sum()
+    scale = ((weights * (x - centre) ** 2).sum() / weights.sum()) ** 0.5
+
+    def loss(pair):
+        u = pair[0] * (x - centre) / scale + pair[1]
+        distance = (pair[0] - slope * scale) ** 2 + (pair[1] - intercept - slope * centre) ** 2
+        return (np.logaddexp(0, u) - t * u).sum() + strength / 2 * distance
+
+    a, b = minimize(loss, (1.0, 0.0), tol=1e-10).x
+    return a / scale, b - a * centre / scale
+
+
+@pytest.mark.parametrize("options", [{}, {"strength": 3.0}, {"strength": 200.0}])
+@pytest.mark.parametrize("factor", [2, 3e-4])
+def test_a_shrunk_label_is_the_minimum_that_scipy_finds(factor, options):
+    logits, targets = drawn(120, [0.4, 3.0, 1.0], [-1, 2, -3])
+    logits = factor * (logits + 3)
+    fit, shared = fit_platt(logits, targets, **options), fit_platt(logits, targets, strength=np.inf)
+    for label in range(3):
+        slope, intercept = shrunk_by_scipy(
+            logits[:, label],
+            targets[:, label],
+            shared.slope[label],
+            shared.intercept[label],
+            options.get("strength", 10.0),
+        )
+        assert fit.slope[label] == pytest.approx(slope, rel=1e-4)
+        assert fit.intercept[label] == pytest.approx(intercept, rel=1e-4, abs=1e-4)
+
+
+def test_scores_that_are_wrong_get_the_least_slope():
+    logits, targets = drawn(400, [-3.0, -3.0], [-1, -1])
+    for strength in (5, np.inf):
+        found = fit_platt(20 * logits, targets, strength=strength).slope
+        np.testing.assert_allclose(found, 0.001, rtol=1e-5)
 
 
 def test_a_label_moves_further_from_the_shared_pair_the_more_images_it_has():
@@ -169,6 +211,15 @@ def test_classwise_error_sees_what_pooling_hides():
     assert classwise_calibration_error(probabilities, targets) == 0.5
 
 
+def test_classwise_error_is_the_mean_of_each_labels_own():
+    generator = np.random.default_rng(0)
+    p, t = generator.random((50, 3)), generator.integers(-1, 2, (50, 3))
+    t[:, 1] = -1
+    own = [expected_calibration_error(p[:, [label]], t[:, [label]]) for label in (0, 2)]
+    np.testing.assert_allclose(label_calibration_errors(p, t), [own[0], np.nan, own[1]])
+    assert classwise_calibration_error(p, t) == pytest.approx(np.mean(own))
+
+
 def test_a_probability_of_one_belongs_to_the_last_bin():
     assert expected_calibration_error([[1.0], [0.97]], [[0], [1]]) == pytest.approx(0.97 / 2)
 
@@ -178,9 +229,11 @@ def test_log_loss_sums_over_known_labels_and_averages_over_images():
     targets = np.array([[1, 0], [0, -1]])
     expected = -(np.log(0.8) + np.log(0.7) + np.log(0.9)) / 2
     assert log_loss_per_image(probabilities, targets) == pytest.approx(expected)
-    assert np.isfinite(log_loss_per_image(np.float32([[1.0]]), [[0]]))
+    certain = [log_loss_per_image(np.float32([[p]]), [[t]]) for p, t in ((1, 0), (0, 1))]
+    assert certain == pytest.approx([-np.log(1e-7)] * 2)
 
 
+@pytest.mark.filterwarnings("error")
 def test_no_image_gives_no_number():
     empty = np.zeros((0, 2))
     assert np.isnan(expected_calibration_error(empty, empty))
@@ -190,4 +243,4 @@ def test_no_image_gives_no_number():
 
 def test_infinite_logits_are_refused():
     with pytest.raises(InputError, match="finite"):
-        fit_platt([[np.inf]], [[1]])
+        fit_platt([[np.inf], [0.5]], [[1], [0]])

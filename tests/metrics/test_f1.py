@@ -70,6 +70,15 @@ def test_counting_one_prediction_for_a_silent_label_lowers_op_only():
     assert (counted.OR, counted.CP, counted.CF1) == (plain.OR, plain.CP, plain.CF1)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("empty", "value"), [("zero", 0), ("one", 1)])
+def test_where_nothing_is_predicted_or_present_every_number_is_what_the_name_says(empty, value):
+    scores = precision_recall_f1(np.zeros((3, 2)), np.zeros((3, 2)), empty=empty)
+    numbers = (scores.OP, scores.OR, scores.OF1, scores.CP, scores.CR, scores.CF1_per_label)
+    assert numbers == (value,) * 6
+
+
+@pytest.mark.filterwarnings("error")
 def test_nothing_predicted_is_zero_and_nothing_present_is_undefined():
     silent = precision_recall_f1(np.zeros((2, 2)), [[1, 0], [0, 1]])
     assert (silent.OP, silent.OF1, silent.CF1) == (0, 0, 0)
@@ -84,6 +93,11 @@ def test_one_threshold_or_one_per_label_includes_equality_unless_strict():
     assert not predict_labels(scores, 0.5, strict=True).any()
 
 
+def test_the_threshold_is_a_half_also_of_whole_numbers():
+    assert predict_labels([[0.5, 0.49]]).tolist() == [[True, False]]
+    assert predict_labels([[0, 1]], 0.5).tolist() == [[False, True]]
+
+
 def test_a_float32_score_equal_to_its_threshold_is_at_it():
     for value in (0.1, 0.3, 0.7, 0.9):
         assert predict_labels(np.float32([[value]]), np.array([value])).all()
@@ -94,6 +108,14 @@ def test_top_k_keeps_the_highest_of_each_image_and_still_asks_for_the_threshold(
     expected = [[True, True, False, False], [False, True, False, False]]
     assert predict_labels(scores, 0.5, top_k=2).tolist() == expected
     assert predict_labels(scores, 0.5, top_k=9).tolist() == (scores >= 0.5).tolist()
+    assert predict_labels(scores, 0.1, top_k=1).argmax(axis=1).tolist() == [0, 1]
+    assert predict_labels(scores, 0.1, top_k=1).sum() == 2
+
+
+def test_of_many_tied_scores_the_first_are_taken_where_exactly_k_are():
+    tied = predict_labels(np.full((2, 100), 0.7), 0.5, top_k=3, ties="first")
+    assert tied[:, :3].all()
+    assert not tied[:, 3:].any()
 
 
 def test_all_scores_tied_with_the_kth_are_kept_so_label_order_does_not_matter():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from imlgcn.metrics import mean_average_precision, precision_recall_f1
-from imlgcn.metrics.intervals import f1_intervals, resample, resampled_map
+from imlgcn.metrics.intervals import (
+    f1_intervals,
+    interval,
+    number_of_samples,
+    resample,
+    resampled_map,
+)
 
 
 def case(seed=0, images=60, labels=4):
@@ -37,6 +43,46 @@ def test_a_group_is_drawn_as_a_whole():
     for weights in resample(groups, 10):
         for group in np.unique(groups):
             assert len(set(weights[groups == group])) == 1
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_interval_of_f1_equals_a_slow_loop_over_resamples(grouped):
+    _, targets, groups = case(images=40)
+    targets[:, 3] = np.minimum(targets[:, 3], 0)  # a label without a positive is left out
+    predicted = np.random.default_rng(2).random(targets.shape) < 0.4
+    groups = groups if grouped else None
+    drawn = resample(np.arange(40) if groups is None else groups, 1000).astype(int)
+    slow = {"OF1": [], "CF1_per_label": []}
+    for counts in drawn:
+        rows = np.repeat(np.arange(40), counts)
+        p, t = predicted[rows, :3], targets[rows, :3]
+        hits = 2 * (p & (t == 1)).sum(0)
+        total = (p & (t >= 0)).sum(0) + (t == 1).sum(0)
+        slow["OF1"].append(hits.sum() / max(total.sum(), 1))
+        slow["CF1_per_label"].append(np.mean(hits / np.maximum(total, 1)))
+    found = f1_intervals(predicted, targets, groups)
+    for key, values in slow.items():
+        assert found[key] == pytest.approx(100 * np.quantile(values, [0.025, 0.975]), rel=1e-5)
+
+
+def test_an_interval_leaves_out_what_is_not_a_number():
+    values = np.arange(41.0)
+    assert interval(values) == (1, 39)
+    assert interval(np.append(values, np.nan)) == (1, 39)
+    assert np.isnan(interval(np.full(3, np.nan))).all()
+
+
+@pytest.mark.parametrize(("images", "samples"), [(0, 1000), (500, 1000), (1000, 500), (5000, 100)])
+def test_the_more_images_the_fewer_resamples_of_at_least_a_hundred(images, samples):
+    assert number_of_samples(np.zeros((images, 100), np.int8)) == samples
+
+
+def test_resamples_repeat_with_their_seed_and_have_a_row_each():
+    groups = [0, 1, 1, 2]
+    np.testing.assert_array_equal(resample(groups, 20), resample(groups, 20, seed=0))
+    assert (resample(groups, 20) != resample(groups, 20, seed=1)).any()
+    assert resample(groups, 3).shape == (3, 4)
+    assert resample([], 3).shape == (3, 0)
 
 
 def test_the_interval_of_f1_holds_the_value_and_narrows_with_images():

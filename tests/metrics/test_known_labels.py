@@ -8,12 +8,14 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.known import BETA, KnownLabels, PairCounts
-from imlgcn.metrics.calibration import expected_calibration_error, sigmoid
+from imlgcn.metrics.calibration import expected_calibration_error, fit_platt, sigmoid
 from imlgcn.metrics.known_labels import (
     BETAS,
     KnownCalibration,
     Reveal,
+    fit_by_number,
     fit_known,
+    number_known,
     parse_reveal,
 )
 from imlgcn.metrics.ranking import mean_average_precision
@@ -114,6 +116,73 @@ def test_known_labels_help_where_labels_are_related_and_stay_calibrated():
     error = expected_calibration_error(probabilities[told], rest[told])
     assert error < 0.015
     assert error < expected_calibration_error(sigmoid(after[told]), rest[told]) / 2
+
+
+def fit_by_loops(logits, targets, counts, folds, seed):
+    """Fit as `fit_known` says, with an update for each beta."""
+    generator = np.random.default_rng(seed)
+    generator.permutation(len(targets))  # which images are fitted on: all of these few
+
+    def updated(known, beta):
+        found = np.empty_like(logits)
+        parts = [np.full(len(logits), True)] if folds is None else [folds == f for f in (0, 1, 2)]
+        for rows in parts:
+            others = counts if folds is None else counts_of(targets[~rows])
+            update = KnownLabels(others, beta=beta, surprise=0.3, smoothing=5.0)
+            found[rows] = update.update(logits[rows], known[rows])
+        return found
+
+    betas = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    quality = np.zeros(len(betas))
+    for _ in range(3):
+        known = Reveal(tags=1).draw(targets, generator)
+        hidden = np.where(known >= 0, -1, targets)
+        quality += [mean_average_precision(updated(known, b), hidden)[0] for b in betas]
+    beta = betas[int(quality.argmax())]
+    amounts = (Reveal(tags=1), Reveal(tags=2), Reveal(tags=3), Reveal(fraction=0.25))
+    draws = [amount.draw(targets, generator) for amount in amounts]
+    absent = Reveal(tags=1).draw(np.where(targets >= 0, 1 - targets, -1), generator)
+    draws.append(np.where(absent == 1, 0, -1))
+    x = np.concatenate([updated(known, beta) for known in draws])
+    t = np.concatenate([np.where(known >= 0, -1, targets) for known in draws])
+    number, told = number_known(np.concatenate(draws))
+    pairs, pair = [], (1.0, 0.0)
+    for n in range(4):
+        rows = told & (number == n)
+        if min((t[rows] == 1).sum(), (t[rows] == 0).sum()) >= 20:
+            fit = fit_platt(x[rows].reshape(-1, 1), t[rows].reshape(-1, 1), strength=np.inf)
+            pair = (fit.slope[0], fit.intercept[0])
+        pairs.append(pair)
+    return beta, *np.transpose(pairs)
+
+
+@pytest.mark.parametrize(("seed", "in_folds"), [(0, True), (0, False), (1, True), (2, False)])
+def test_the_fit_is_that_of_slow_loops(seed, in_folds):
+    logits, targets = related(N=90, seed=seed)
+    targets[::5, 2] = -1
+    folds = np.arange(90) % 3 if in_folds else None
+    options = {"seed": seed} if seed else {}
+    fit = fit_known(logits, targets, counts_of(targets), folds, **options)
+    beta, slope, offset = fit_by_loops(logits, targets, counts_of(targets), folds, seed)
+    assert (fit.beta, fit.surprise, fit.smoothing) == (beta, 0.3, 5.0)
+    np.testing.assert_allclose(fit.slope, slope, rtol=1e-6)
+    np.testing.assert_allclose(fit.offset, offset, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rare", [0, 1, 2])
+def test_a_number_that_is_too_rare_takes_the_pair_of_the_next_lower_one(rare):
+    generator = np.random.default_rng(0)
+    number = np.repeat([0, 1, 2, 3, 0], 100)
+    told = np.arange(500) < 400  # of the others nothing is known: they do not count
+    t = np.tile([1] * 20 + [0] * 60 + [-1] * 20, 5)
+    t[:400][number[:400] == rare] = [1] * 19 + [0] * 60 + [-1] * 21
+    x = generator.normal(size=500) + t * (1 + number) * told
+    slope, offset = fit_by_number(x[:, None], t[:, None], number, told)
+    lower = (slope[rare - 1], offset[rare - 1]) if rare else (1, 0)
+    assert (slope[rare], offset[rare]) == lower
+    assert len({*slope, 1.0}) == len({*offset, 0.0}) == 4
+    known = fit_by_number(x[:400, None], t[:400, None], number[:400], told[:400])
+    np.testing.assert_array_equal(known, (slope, offset))
 
 
 def test_the_pairs_of_an_image_do_not_count_for_itself():

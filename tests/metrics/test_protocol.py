@@ -1,6 +1,8 @@
 """The whole evaluation as plain numbers, and the paired bootstrap."""
 
 import json
+from collections import Counter
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,6 +18,25 @@ from imlgcn.metrics import (
     ranking,
 )
 from imlgcn.metrics.ranking import average_precision
+from imlgcn.progress import Progress
+
+
+class Seen(Progress):
+    """Counts what a bar is told."""
+
+    def __init__(self, counts):
+        self.counts = counts
+
+    @contextmanager
+    def bar(self, stage, total, unit="images"):
+        assert (stage, unit) == ("bootstrap", "samples")
+        self.counts["total"] = total
+        yield self.advance
+
+    def advance(self, count):
+        self.counts["done"] += count
+        self.counts["most"] = max(self.counts["most"], count)
+
 
 NAMES = ["cat", "dog", "eel", "fox", "owl"]
 
@@ -109,6 +130,27 @@ def test_bootstrap_equals_a_slow_loop_that_resamples_both_together():
         slow.append(100 * (pair[0] - pair[1]))
     _, low, high = paired_bootstrap(a, b, targets, protocol="rank", samples=30, seed=7)
     assert (low, high) == pytest.approx(np.quantile(slow, [0.025, 0.975]))
+
+
+@pytest.mark.parametrize("protocol", ["default", "rank"])
+def test_bootstrap_of_several_seeds_is_of_their_means(protocol):
+    (a, targets), (b, _), (c, _) = case(), case(1), case(2)
+    generator, slow = np.random.default_rng(0), []
+    drawn = [generator.integers(0, len(targets), len(targets)) for _ in range(60)]
+    for rows in (slice(None), *drawn):
+        means = [mean_average_precision(s[rows], targets[rows], protocol)[0] for s in (a, b, c)]
+        slow.append(100 * (np.mean(means[:2]) - means[2]))
+    two, one = np.stack([a, b]), np.stack([c])
+    found = paired_bootstrap(two, one, targets, protocol=protocol, samples=60)
+    assert found == pytest.approx((slow[0], *np.quantile(slow[1:], [0.025, 0.975])))
+
+
+def test_bootstrap_draws_a_thousand_samples_and_says_how_far_it_is():
+    (a, targets), (b, _) = case(images=9), case(1, images=9)
+    seen = Counter()
+    found = paired_bootstrap(a, b, targets, progress=Seen(seen))
+    assert found == paired_bootstrap(a, b, targets, samples=1000, seed=0)
+    assert (seen["total"], seen["done"], seen["most"]) == (1000, 1000, 50)
 
 
 def test_bootstrap_turns_its_sign_with_its_arguments_and_repeats_with_its_seed():

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from imlgcn.metrics import (
     mean_average_precision,
     micro_average_precision,
 )
+from imlgcn.metrics.inputs import check_inputs
 
 # by falling score: 1 0 1 1 0 1 -> precision at the positives 1, 2/3, 3/4, 4/6
 SCORES = np.array([0.2, 0.9, 0.4, 0.8, 0.6, 0.5])[:, None]
@@ -162,6 +164,21 @@ def test_a_coco_sized_table_takes_under_a_second(protocol):
     assert min(seconds) < 1
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_page_has_what_the_protocol_says_of_itself(protocol):
+    page = Path(__file__).parents[2] / "docs" / "protocols.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert f"- `{protocol}`: {PROTOCOLS[protocol].summary}" in lines
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, bool])
+def test_scores_keep_their_precision_and_other_numbers_become_floats(dtype):
+    scores, targets = check_inputs(np.ones((2, 1), dtype), [[True], [False]])
+    assert scores.dtype == (dtype if np.issubdtype(dtype, np.floating) else np.float64)
+    assert targets.dtype == np.int8
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("scores", "targets", "protocol", "message"),
     [
@@ -171,6 +188,8 @@ def test_a_coco_sized_table_takes_under_a_second(protocol):
         ([[np.nan]], [[1]], "default", "NaN"),
         ([[0.5]], [[2]], "default", "1 .present., 0 .absent. or -1"),
         ([[0.5]], [[0.5]], "default", "targets must be"),
+        ([[0.5, 0.5]], [[-2, 0]], "default", "targets must be"),
+        ([[0.5, 0.5]], [[2, 0]], "default", "targets must be"),
         ([[0.5]], [[257]], "default", "targets must be"),  # 257 is 1 as int8
         ([[0.5]], [[np.nan]], "default", "targets must be"),
     ],

@@ -11,7 +11,7 @@ from imlgcn.metrics import (
     precision_recall_f1,
     predict_labels,
 )
-from imlgcn.metrics.thresholds import RULES, ThresholdFit
+from imlgcn.metrics.thresholds import RULES, Rule, ThresholdFit
 
 
 def case(seed=0, images=400, rates=(0.4, 0.1, 0.03)):
@@ -134,6 +134,9 @@ def test_a_number_is_taken_as_it_is_and_no_positive_at_all_means_a_half():
     probabilities, targets = case()
     assert fit_thresholds(probabilities, targets, 0.35).tolist() == [0.35] * 3
     assert fit_thresholds(probabilities, targets, "0.35").tolist() == [0.35] * 3
+    point = OperatingPoint("fixed", 0.35)
+    assert ThresholdFit(probabilities, targets).thresholds(point).tolist() == [0.35] * 3
+    assert ThresholdFit(probabilities, 0 * targets).thresholds(point).tolist() == [0.35] * 3
     assert fit_thresholds(probabilities, 0 * targets).tolist() == [0.5] * 3
 
 
@@ -142,6 +145,9 @@ def test_a_number_is_taken_as_it_is_and_no_positive_at_all_means_a_half():
     [
         ("f1", OperatingPoint("f1", 0)),
         (" F1 ", OperatingPoint("f1", 0)),
+        ("f1-macro", OperatingPoint("f1-macro", 0)),
+        ("f1-micro", OperatingPoint("f1-micro", 0)),
+        ("recall=0", OperatingPoint("recall", 0)),
         ("recall=0.9", OperatingPoint("recall", 0.9)),
         ("precision=1", OperatingPoint("precision", 1)),
         ("0.5", OperatingPoint("fixed", 0.5)),
@@ -182,6 +188,67 @@ def test_each_f1_is_the_best_at_what_it_is_for():
     assert micro[0] > both[0] > macro[0] - 0.01
     assert macro[1] > both[1] - 0.01 > micro[1] - 0.02
     assert macro[1] > micro[1]
+
+
+def best_rule_by_loops(probabilities, targets, folds, kind):
+    """Cross-validate every rule with loops over folds, candidates and rules."""
+    strengths = (1e9, 160.0, 80.0, 40.0, 20.0, 10.0)
+    rules = [(how, k) for k in strengths for how in ("together", "mean label")]
+    hits, total = np.zeros((2, len(rules), targets.shape[1]))
+    for fold in set(folds.tolist()):
+        p, t = probabilities[folds != fold], targets[folds != fold]
+        P = (t == 1).sum(0)
+        if not P.any():
+            continue
+        limits = sorted(set(p[t == 1]))
+        h = np.array([((p >= limit) & (t == 1)).sum(0) for limit in limits])
+        s = np.array([((p >= limit) & (t >= 0)).sum(0) for limit in limits])
+        s[:, P == 0] = 0  # false alarms of a label that is not there move nothing
+        for index, (how, k) in enumerate(rules):
+            if how == "together":
+                H, S = h.sum(1) / P.sum(), s.sum(1) / P.sum()
+            else:
+                H, S = ((each[:, P > 0] / P[P > 0]).mean(1) for each in (h, s))
+            joined = 2 * (h + k * H[:, None]) / (s + k * S[:, None] + P + k)
+            said = probabilities[folds == fold] >= np.array(limits)[joined.argmax(0)]
+            truth = targets[folds == fold]
+            hits[index] += (said & (truth == 1)).sum(0)
+            total[index] += (said & (truth >= 0)).sum(0) + (truth == 1).sum(0)
+    shown = (targets == 1).any(0)
+    micro = 2 * hits[:, shown].sum(1) / total[:, shown].sum(1)
+    macro = np.mean(2 * hits[:, shown] / np.maximum(total[:, shown], 1), 1)
+    value = {"f1": micro * macro, "f1-micro": micro, "f1-macro": macro}[kind]
+    return Rule(*rules[int(value.argmax())])
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", ["f1", "f1-micro", "f1-macro"])
+def test_the_rule_is_the_one_that_is_best_on_held_out_folds(kind, seed):
+    probabilities, targets = posteriors(seed, 120, rates=(0.5, 0.2, 0.1, 0.05, 0.03, 0.2))
+    targets[:, 5] = 0  # scores as if it were there
+    targets[20:50, 1] = -1
+    targets[::7] = -1  # an image of which nothing is known is in no fold
+    targets[3::7, 2] = -1
+    folds = np.cumsum((targets >= 0).any(1)) % 5
+    expected = best_rule_by_loops(probabilities, targets, folds, kind)
+    assert ThresholdFit(probabilities, targets).rule(kind) == expected
+    thirds = np.arange(len(targets)) * 3 // len(targets)
+    expected = best_rule_by_loops(probabilities, targets, thirds, kind)
+    assert ThresholdFit(probabilities, targets, folds=thirds).rule(kind) == expected
+
+
+def test_a_fold_that_has_all_positives_is_not_scored():
+    probabilities, targets = case(1, images=60)
+    order = np.argsort(targets.max(1) == 0, kind="stable")
+    probabilities, targets = probabilities[order], targets[order]
+    folds = (targets.max(1) == 0) * (1 + np.arange(60) % 3)
+    expected = best_rule_by_loops(probabilities, targets, folds, "f1")
+    assert ThresholdFit(probabilities, targets, folds=folds).rule("f1") == expected
+
+
+@pytest.mark.parametrize("kind", ["precision", "recall"])
+def test_for_a_wanted_precision_or_recall_the_strength_is_forty(kind):
+    assert ThresholdFit(*case()).rule(kind) == Rule("together", 40.0)
 
 
 def test_images_of_one_fold_are_held_out_together():

@@ -80,6 +80,7 @@ def test_any_shape_of_xmp_takes_keywords(inside):
     [
         (b"", "not well-formed XML"),
         (b"<a><b></a>", "not well-formed XML"),
+        (b"<a xmlns:x='y'><z:b/></a>", "not well-formed XML .unbound prefix"),
         (b"<html/>", "contains no rdf:RDF"),
         (b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "document type declaration"),
         (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "document type declaration"),

@@ -79,7 +79,7 @@ def find_images(paths: Sequence[Path], *, progress: Progress = SILENT) -> list[S
             folder, name = os.path.split(path)
             if (names := folders.get(folder)) is None:
                 names = folders[folder] = _file_names(folder or ".")
-            found = name in names or path.is_file()  # the second where case does not matter
+            found = name in names or os.path.isfile(path)  # the second where case does not matter
             scans.append(Scan() if found else _missing(path))
             advance(1)
     return scans
@@ -111,7 +111,7 @@ def _kept(shards: FeatureShards) -> dict[bytes, NDArray[np.uint8]]:
 
 def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> Scan:
     """Scan one file; its thumbnail is taken from ``kept`` if its content is there."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return _missing(path)
     digest = ""
     try:

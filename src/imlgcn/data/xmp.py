@@ -104,7 +104,7 @@ def check_harmless(xmp: bytes) -> None:
     """Refuse entities, with which a small file fills the memory, and too deep nesting.
 
     Raises:
-        InputError: also if it is not well-formed XML.
+        InputError: also if it is not well-formed XML, or its namespaces are not.
     """
     depth = 0
 
@@ -121,7 +121,7 @@ def check_harmless(xmp: bytes) -> None:
         nonlocal depth
         depth -= 1
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(namespace_separator="}")  # as ElementTree: the same is refused
     parser.StartDoctypeDeclHandler = refuse_doctype
     parser.StartElementHandler, parser.EndElementHandler = enter, leave
     try:

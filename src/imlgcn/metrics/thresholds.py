@@ -31,7 +31,6 @@ from imlgcn.metrics.inputs import Floats, check_inputs
 CANDIDATES = 1000  # quantiles of the positives' probabilities; more change nothing measurable
 STRENGTH = 40.0  # for a wanted precision or recall
 FOLDS = 5  # of the cross-validation, where none are given
-KINDS = ("f1", "f1-macro", "f1-micro", "precision", "recall")
 
 
 class Rule(NamedTuple):

@@ -73,4 +73,4 @@ def _image_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int |
 def _file(folder: Path, name: str) -> str:
     """Return where the table means; beside it if there is no such file anywhere."""
     beside = [folder / name, folder / "images" / name, Path(name)]
-    return str(next((path for path in beside if path.is_file()), beside[0]))
+    return str(next((path for path in beside if os.path.isfile(path)), beside[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from file_samples import FILE_SAMPLES
 from imlgcn.config import InputError, parse_setting, train_settings
 from imlgcn.data.dataset import load_dataset
+from imlgcn.data.formats.layout import is_image
 from imlgcn.data.label_table_file import check_label_table
+from imlgcn.data.scan import find_images
 from imlgcn.tagger.folder import read_config
 from imlgcn.tagger.info import parse_info
 from tool_samples import SAMPLES
@@ -149,3 +152,27 @@ def test_the_sample_of_model_json_is_good():
     assert json.loads(MODEL.read_text())["labels"] == list(
         parse_info(MODEL.read_text(), MODEL).labels
     )
+
+
+@pytest.mark.parametrize("sample", [*SAMPLES, *FILE_SAMPLES], ids=lambda sample: sample.have)
+def test_a_name_that_is_too_long_for_a_file_is_missing_or_refused(tmp_path, sample):
+    sample.write(tmp_path)
+    name = next(file.stem for file in sorted(tmp_path.rglob("*")) if is_image(file))
+    for file in sorted(tmp_path.rglob("*")):
+        if file.suffix.lower() in TEXTS:
+            content = file.read_bytes()
+            file.write_bytes(content.replace(name.encode(), 300 * b"x" + name.encode()))
+    with suppress(InputError):
+        records = load_dataset(tmp_path, reader=sample.reader).records
+        missing = [scan for scan in find_images([r.path for r in records]) if scan.problem]
+        assert len(missing) < len(records)
+
+
+@pytest.mark.parametrize("sample", [*SAMPLES, *FILE_SAMPLES], ids=lambda sample: sample.have)
+def test_numbers_of_5000_digits_are_read_or_refused(tmp_path, sample):
+    sample.write(tmp_path)
+    for file in tmp_path.rglob("*"):
+        if file.suffix.lower() in TEXTS:
+            file.write_bytes(re.sub(rb"(?<![\w.])\d+(?![\w.])", b"9" * 5_000, file.read_bytes()))
+    with suppress(InputError):
+        load_dataset(tmp_path, reader=sample.reader)

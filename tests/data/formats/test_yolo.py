@@ -75,6 +75,7 @@ def test_an_image_in_two_splits_leaves_the_data_without_splits(detection):
     [
         ("names:", "nc: 5\nnames:", "nc is 5, and names has 4"),
         ("  2: boat", "  4: boat", "names lacks the class 2"),
+        ("  2: boat", "  400000000000: boat", "names lacks the class 2"),  # in no time
         ("2: boat", "2: sun", "names lists 'sun' twice"),
         ("path: .", "path: [", "is not valid YAML"),
         (

@@ -11,6 +11,7 @@ A folder is recognised by these names, in itself or in ``Anno``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.class_names import given_names, names_from
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import plural
@@ -110,7 +112,7 @@ def _read_list(path: Path) -> tuple[list[str], list[tuple[str, list[str], str]]]
     lines = [(n, line.split()) for n, line in enumerate(read_text(path).splitlines(), 1)]
     lines = [(number, cells) for number, cells in lines if cells]
     count = None
-    if lines and len(lines[0][1]) == 1 and lines[0][1][0].isdecimal():
+    if lines and len(lines[0][1]) == 1 and is_number(lines[0][1][0]):
         count = int(lines.pop(0)[1][0])
     if len(lines) < 2:
         raise InputError(f"{path}: expected a header of names, and a line for each image")
@@ -176,5 +178,5 @@ def _splits(path: Path, images: Sequence[str]) -> tuple[Sequence[str | None], st
 def _locate(images: Sequence[str], path: Path, options: ReadOptions) -> list[Path]:
     """Find the images, also where the archives of these data sets put them."""
     usual = [above / name for above in path.absolute().parents[:2] for name in IMAGES]
-    found = [folder for folder in usual if (folder / images[0]).is_file()]
+    found = [folder for folder in usual if os.path.isfile(folder / images[0])]
     return locate(images, path, options.images or found[:1])

@@ -13,6 +13,7 @@ list for each kind of tag (e621). Ratings and scores are no labels.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def _tags(start: Start | None) -> str | None:
 def _has_image(file: Path) -> bool:
     bare = file.with_suffix("")
     return bare.suffix.lower() in IMAGE_SUFFIXES or any(
-        bare.with_suffix(suffix).is_file() for suffix in IMAGE_SUFFIXES
+        os.path.isfile(bare.with_suffix(suffix)) for suffix in IMAGE_SUFFIXES
     )
 
 

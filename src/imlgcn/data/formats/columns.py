@@ -11,6 +11,7 @@ Columns ``split`` and ``group`` are no labels. A table with a column ``image`` i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,6 @@ def _named_by_file(record: Record, roots: Sequence[Path]) -> Record:
     if Path(record.name).suffix.lower() in IMAGE_SUFFIXES:
         return record
     for root in roots:
-        if record.path.is_relative_to(root) and record.path.is_file():
+        if record.path.is_relative_to(root) and os.path.isfile(record.path):
             return replace(record, name=record.path.relative_to(root).as_posix())
     return record

@@ -148,7 +148,7 @@ def find_root(
     """Return the first folder that holds any of the images ``names``: of ``images`` or usual."""
     roots = images or usual
     for root in roots:
-        if root.is_dir() and any((root / name).is_file() for name in names):
+        if root.is_dir() and any(os.path.isfile(root / name) for name in names):
             return root
     raise no_images(listed_in, names, roots)
 

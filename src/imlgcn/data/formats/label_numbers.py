@@ -19,7 +19,8 @@ NAME_FILES = (
     *("classes.txt", "class_names.txt", "class_list.txt", "classes.names", "obj.names"),
     *("names.txt", "categories.txt", "concepts.txt", "attributes.txt"),
 )
-NUMBERED_LINE = re.compile(r"(-?\d+)\s*[,;:\t ]\s*(\S.*)")
+MAX_DIGITS = 4_000  # of a number; Python refuses texts of more than 4,300
+NUMBERED_LINE = re.compile(rf"(-?\d{{1,{MAX_DIGITS}}})\s*[,;:\t ]\s*(\S.*)")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class NumberNames:
 
     names: dict[str, str]
     how: str
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a whole number that `int` reads; a longer one is a word.
+
+    >>> is_number("007"), is_number("-1"), is_number(5_000 * "9")
+    (True, False, False)
+    """
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def name_numbers(
@@ -45,10 +55,10 @@ def name_numbers(
     Raises:
         InputError: a number has no name in ``label_names``.
     """
-    numbers = bool(labels) and all(re.fullmatch(r"\d+", label) for label in labels)
+    numbers = bool(labels) and all(map(is_number, labels))
     if label_names is not None:
         if not numbers:
-            word = next((label for label in labels if not label.isdecimal()), "")
+            word = next((label for label in labels if not is_number(label)), "")
             raise InputError(
                 f"{path}: label_names= names labels that are numbers; {word!r} is none; leave out "
                 "label_names="
@@ -125,7 +135,7 @@ def _names_of_table(path: Path) -> dict[str, str]:
         return {}
     table = read_table(path)
     ids, names = (table.column(index) for index in columns)
-    if not all(re.fullmatch(r"\d+", number) for number in ids) or len(set(names)) < len(names):
+    if not all(map(is_number, ids)) or len(set(names)) < len(names):
         return {}
     return {str(int(number)): name for number, name in zip(ids, names, strict=True)}
 

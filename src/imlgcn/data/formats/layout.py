@@ -153,6 +153,6 @@ def locate_any(
     if not found:
         raise errors[-1]
     return [
-        next((file for file in files if file.is_file()), files[0])
+        next((file for file in files if os.path.isfile(file)), files[0])
         for files in zip(*found, strict=True)
     ]

@@ -22,6 +22,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "paddle_label"
@@ -102,11 +103,11 @@ def _labels(file: Path, number: int, line: str, names: Sequence[str]) -> tuple[s
     """Return the labels of a line; a number is a position in the names."""
     words = _words(line)[1:]
     place = f"{file}, line {number}: "
-    numbers = [int(word) for word in words if word.isdecimal() and word not in names]
+    numbers = [int(word) for word in words if is_number(word) and word not in names]
     if numbers and not names:
         raise InputError(
             f"{place}its labels are numbers; put the names, one a line, into {LABELS} beside the "
             "list, or give such a file (label_names=FILE)"
         )
-    texts = [word for word in words if not word.isdecimal() or word in names]
+    texts = [word for word in words if not is_number(word) or word in names]
     return tuple(dict.fromkeys([*labels_at(numbers, names, place), *texts]))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.parsing import ParseError, parse_json, parse_yaml
 
 FRONT_MATTER = re.compile(r"\A\ufeff?---\s*\n(.*?)\n---", re.DOTALL)
@@ -55,7 +56,7 @@ def _names(feature: Any) -> list[str]:
     if not isinstance(feature, dict):
         return []
     names: Any = feature.get("names")
-    if isinstance(names, dict) and all(str(key).isdecimal() for key in names):  # as YAML has them
+    if isinstance(names, dict) and all(is_number(str(key)) for key in names):  # as YAML has them
         return [str(names[key]) for key in sorted(names, key=int)]
     if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
         return list(names)

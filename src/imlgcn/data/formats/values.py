@@ -16,7 +16,7 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
-from imlgcn.data.formats.label_numbers import names_by_number
+from imlgcn.data.formats.label_numbers import is_number, names_by_number
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
 GIVE_NAMES = (
@@ -166,7 +166,7 @@ def _renamed(cells: SplitCells, names: Mapping[int, str] | None, where: Where) -
     """Return labels that are texts with the names given for them, where they are numbers."""
     if names is None:
         return cells
-    if not all(name.isdecimal() for name in cells.names):
+    if not all(map(is_number, cells.names)):
         rows = [[*present, *(f"?{name}" for name in unknown)] for present, unknown in cells.rows]
         return _named(rows, list(names.values()), where)
     numbered: list[RowLabels] = []

@@ -135,7 +135,7 @@ def _lists(folder: Path, *, keep_val: bool) -> list[tuple[str, str]]:
 def _is_labelled(folder: Path, name: str, images: Sequence[str]) -> bool:
     """Return whether the images of a list have labels; those of test sets after 2007 have none."""
     if (annotations := folder / "Annotations").is_dir():
-        return any((annotations / f"{image}.xml").is_file() for image in images)
+        return any(os.path.isfile(annotations / f"{image}.xml") for image in images)
     return any((folder / "ImageSets" / "Main").glob(f"*_{name}.txt"))
 
 
@@ -143,7 +143,7 @@ def _labels(folder: Path, name: str, images: Sequence[str]) -> dict[str, Labels]
     """Return the labels of a list's images."""
     if (folder / "Annotations").is_dir():
         files = {image: folder / "Annotations" / f"{image}.xml" for image in images}
-        missing = [file for file in files.values() if not file.is_file()]
+        missing = [file for file in files.values() if not os.path.isfile(file)]
         if missing:
             others = f" ({len(missing)} of {len(files)} are)" if len(missing) > 1 else ""
             raise InputError(

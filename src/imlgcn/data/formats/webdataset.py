@@ -19,6 +19,7 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, read_text
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
@@ -171,7 +172,7 @@ def _labels(path: Path, samples: Sequence[Sample]) -> tuple[str, list[Any]]:
 def _value(file: Path, kind: str, where: str) -> Any:
     text = read_text(file).strip()
     if kind == "cls":
-        numbers = [word for word in text.replace(",", " ").split() if word.isdecimal()]
+        numbers = [word for word in text.replace(",", " ").split() if is_number(word)]
         if text and len(numbers) == len(text.replace(",", " ").split()):
             return [int(word) for word in numbers]
         return [text] if text else []

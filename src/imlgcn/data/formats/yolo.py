@@ -16,6 +16,7 @@ Without names of the classes the data is refused: ``label_names=FILE`` gives the
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from imlgcn.numbers import plural
 
 NAME = "yolo"
 NAMES = ("classes.txt", "obj.names", "classes.names", "predefined_classes.txt", "_darknet.labels")
-OBJECT = re.compile(r"\d+(?:\.0*)?(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
+OBJECT = re.compile(r"\d{1,4000}(?:\.0*)?(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -150,7 +151,7 @@ def _label_file(image: Path) -> Path:
 
 def _labels(file: Path, names: Sequence[str]) -> tuple[str, ...] | None:
     """Return the classes in a label file; None if there is no file."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         return None
     classes = []
     for number, line in enumerate(read_text(file).splitlines(), start=1):
@@ -160,7 +161,7 @@ def _labels(file: Path, names: Sequence[str]) -> tuple[str, ...] | None:
             raise InputError(
                 f"{file}, line {number}: expected a class number and coordinates; got {line!r:.60}"
             )
-        classes.append((number, int(float(line.split()[0]))))
+        classes.append((number, int(line.split()[0].partition(".")[0])))
     return tuple(
         sorted(
             {n for number, c in classes for n in labels_at([c], names, f"{file}, line {number}: ")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_lines, read_text
+from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.parsing import ParseError, parse_yaml
@@ -82,10 +84,10 @@ def _names(path: Path, content: dict[str, Any]) -> list[str]:
     """Return the names of the classes, numbered from 0."""
     names = content.get("names")
     if isinstance(names, dict):
-        if not all(str(key).isdecimal() for key in names) or not names:
+        if not all(is_number(str(key)) for key in names) or not names:
             raise InputError(f"{path}: names must be a list, or numbers with their names")
         of_number = {int(key): name for key, name in names.items()}
-        if gaps := set(range(max(of_number) + 1)) - set(of_number):
+        if gaps := set(range(len(of_number))) - set(of_number):
             raise InputError(f"{path}: names lacks the class {min(gaps)}; add it")
         names = [of_number[number] for number in sorted(of_number)]
     if not isinstance(names, list) or not names:
@@ -114,13 +116,15 @@ def _resolve(entry: str, roots: list[Path]) -> Path | None:
     Roboflow writes ``..`` before folders beside the YAML, others the paths of their own machine.
     """
     written = Path(entry.replace("\\", "/"))
-    if written.is_absolute() and written.exists():
+    if written.is_absolute() and os.path.exists(written):
         return written
     bare = [part for part in written.parts if part not in ("..", ".", written.anchor)]
     ends = [Path(*bare[start:]) for start in range(len(bare) if written.is_absolute() else 1)]
     for end in [written, *ends]:
         for candidate in (root / end for root in roots):
-            if candidate.is_file() or (candidate.is_dir() and next(_images(candidate), None)):
+            if os.path.isfile(candidate) or (
+                os.path.isdir(candidate) and next(_images(candidate), None)
+            ):
                 return candidate
     return None
 
@@ -136,7 +140,7 @@ def _images(where: Path) -> Iterator[tuple[Path, str]]:
         written = Path(line.replace("\\", "/"))
         bare = Path(*(part for part in written.parts if part not in ("..", ".")))
         candidates = (where.parent / bare, where.parent.parent / bare, written)
-        image = next((file for file in candidates if file.is_file()), None)
+        image = next((file for file in candidates if os.path.isfile(file)), None)
         if image is None:
             raise InputError(f"{where}, line {number}: {line} is not there; correct the list")
         yield image, bare.as_posix()
