@@ -53,9 +53,11 @@ def test_the_shared_pair_is_where_platts_regularised_targets_balance():
     logits += 2.0 * targets  # nearly separable: the targets matter
     positives, total = targets.sum(), targets.size
     goal = np.where(targets == 1, (positives + 1) / (positives + 2), 1 / (total - positives + 2))
-    excess = fit_platt(logits, targets, strength=np.inf).apply(logits) - goal
-    assert excess.sum() == pytest.approx(0, abs=1e-3)
-    assert (excess * logits).sum() == pytest.approx(0, abs=1e-3)
+    fit = fit_platt(logits, targets, strength=np.inf)
+    excess = fit.apply(logits) - goal
+    # a millionth of a penalty holds the pair, which else is free where all scores are equal
+    assert excess.sum() == pytest.approx(-1e-6 * fit.intercept[0], rel=0.01)
+    assert (excess * logits).sum() == pytest.approx(-1e-6 * (fit.slope[0] - 1), rel=0.01)
 
 
 def shrunk_by_scipy(x, t, slope, intercept, strength):
@@ -91,6 +93,25 @@ def test_a_shrunk_label_is_the_minimum_that_scipy_finds(factor, options):
         )
         assert fit.slope[label] == pytest.approx(slope, rel=1e-4)
         assert fit.intercept[label] == pytest.approx(intercept, rel=1e-4, abs=1e-4)
+
+
+def test_the_intercept_of_a_label_with_wrong_scores_is_shrunk_as_any_other():
+    from scipy.optimize import minimize_scalar
+
+    logits, targets = drawn(300, [3.0, 2.0, -2.0], [-1, -1, 2])
+    shared, fit = fit_platt(logits, targets, strength=np.inf), fit_platt(logits, targets)
+    x, t = logits[:, 2], targets[:, 2]
+    p = sigmoid(shared.slope[2] * x + shared.intercept[2])
+    centre = np.average(x, weights=p * (1 - p))
+    prior = shared.intercept[2] + shared.slope[2] * centre
+
+    def loss(b):
+        u = 0.001 * (x - centre) + b
+        return (np.logaddexp(0, u) - t * u).sum() + 10 / 2 * (b - prior) ** 2
+
+    assert fit.slope[2] == pytest.approx(0.001, rel=1e-5)
+    best = minimize_scalar(loss, tol=1e-10).x
+    assert fit.intercept[2] + 0.001 * centre == pytest.approx(best, rel=1e-5)
 
 
 def test_scores_that_are_wrong_get_the_least_slope():

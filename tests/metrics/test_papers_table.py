@@ -41,6 +41,30 @@ def test_without_a_hit_the_f1_is_undefined_but_for_srn(said):
 
 
 @every_protocol
+def test_the_table_says_whose_rules_it_follows(protocol):
+    table = evaluate_scores(
+        [[0.9, 0.1], [0.2, 0.8]], [[1, 0], [0, 1]], NAMES[:2], protocol=protocol
+    )
+    rules = PUBLISHED[protocol]
+    assert (table["paper"], table["source"]) == (rules.paper, rules.source)
+    assert table["f1_in_code"] == (protocol not in ("ssgrl", "query2label"))
+    reached = {"asl": "> 0.8", "srn": "> 0.5"}.get(protocol, ">= 0.5")
+    assert table["threshold"] == f"raw probability {reached}"
+
+
+def test_a_sentence_says_which_numbers_are_undefined_and_why():
+    start = ": divided by zero in the paper's definition, "
+    empty = evaluate_scores([[0.9, 0.1, 0.2]], [[1, 0, 0]], NAMES[:3], protocol="ml_gcn")
+    numbers = "mAP, CR, CF1, top-3 CR, top-3 CF1"
+    assert empty["undefined"] == [f"{numbers}{start}no positive image for bee, cat"]
+    silent = evaluate_scores([[0.1, 0.1]] * 2, [[1, 0], [0, 1]], NAMES[:2], protocol="ml_gcn")
+    numbers = "OF1, CF1, top-3 OF1, top-3 CF1"
+    assert silent["undefined"] == [f"{numbers}{start}no label is predicted anywhere"]
+    defined = evaluate_scores([[0.9, 0.1, 0.2]], [[1, 0, 0]], NAMES[:3], protocol="asl")
+    assert defined["undefined"] == []
+
+
+@every_protocol
 def test_data_without_any_positive_gives_a_table_and_no_crash(protocol):
     table = evaluate_scores([[0.9, 0.1]], [[0, -1]], ["cat", "dog"], protocol=protocol)
     json.dumps(table, allow_nan=False)
