@@ -6,17 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
-RANDOM = frozenset(
-    (torch.Tensor.normal_, torch.Tensor.uniform_)
-    + tuple(getattr(torch.nn.init, f"{name}_") for name in ("normal", "uniform", "trunc_normal"))
-    + tuple(
-        getattr(torch.nn.init, f"{name}_{law}_")
-        for name in ("kaiming", "xavier")
-        for law in ("normal", "uniform")
-    )
-)
+NAMES = ["normal_", "uniform_", "trunc_normal_"]
+NAMES += [f"{name}_{law}_" for name in ("kaiming", "xavier") for law in ("normal", "uniform")]
+RANDOM = {torch.Tensor.normal_, torch.Tensor.uniform_, *(getattr(nn.init, n) for n in NAMES)}
 
 
 class Unfilled(TorchFunctionMode):
@@ -26,7 +21,7 @@ class Unfilled(TorchFunctionMode):
     time. Numbers that are not random are set as ever.
 
     >>> with Unfilled():
-    ...     norm = torch.nn.BatchNorm2d(2)
+    ...     norm = nn.BatchNorm2d(2)
     >>> norm.weight.tolist()
     [1.0, 1.0]
     """
