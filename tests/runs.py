@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -197,8 +198,8 @@ def own_tagger(tagger, tmp_path):
     return Path(shutil.copytree(tagger.path, tmp_path / "copy"))
 
 
-@pytest.fixture
-def untrained(tmp_path):
+@pytest.fixture(scope="session")
+def make_untrained():
     """Return a function that saves a tagger with any head on the tiny backbone, all at random."""
     import torch
 
@@ -206,7 +207,7 @@ def untrained(tmp_path):
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.tagger import LabelCalibration, Part, Tagger, TaggerInfo, save_tagger
 
-    def make(head: str, names=LABELS, backbone=BACKBONE, **options) -> Tagger:
+    def make(folder: Path, head: str, names=LABELS, backbone=BACKBONE, **options) -> Tagger:
         L, rng = len(names), np.random.default_rng(0)
         targets = (rng.random((40, L)) < 0.4).astype(np.int8)
         targets[:, 0] |= targets[:, 1]  # one edge at least
@@ -235,11 +236,17 @@ def untrained(tmp_path):
                 slope=ones, intercept=[0.0] * L, threshold=halves, positives=[1] * L
             ),
         )
-        path = tmp_path / f"untrained-{head}"
+        path = folder / f"untrained-{head}"
         path.mkdir()
         return save_tagger(path, MultiLabelClassifier(trunk, built), context, info)
 
     return make
+
+
+@pytest.fixture
+def untrained(make_untrained, tmp_path):
+    """Return the same, which saves it where the test may change it."""
+    return partial(make_untrained, tmp_path)
 
 
 # what a run left

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,11 @@ MODULES = {
     for p in FILES
 } | {"imlgcn"}
 HEAVY = ("torch", "torchvision", "timm", "lightning", "sklearn", "matplotlib")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def is_for_types_only(node: ast.AST) -> bool:
@@ -54,9 +60,9 @@ def part_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def wrong_imports(path: Path, text: str) -> list[str]:
+def wrong_imports(path: Path, tree: ast.Module) -> list[str]:
     own = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    used = {m for m in imports(ast.parse(text).body, deep=True) if m.split(".")[0] == "imlgcn"}
+    used = {m for m in imports(tree.body, deep=True) if m.split(".")[0] == "imlgcn"}
     wrong = [f"{own} -> {module}" for module in used if not part_of(module)]
     for module in used:
         other = part_of(module)
@@ -68,7 +74,7 @@ def wrong_imports(path: Path, text: str) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_imports_only_from_its_left(path):
     if path != ROOT / "__init__.py":
-        assert wrong_imports(path, path.read_text(encoding="utf-8")) == []
+        assert wrong_imports(path, tree_of(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -82,12 +88,12 @@ def test_a_module_imports_only_from_its_left(path):
     ],
 )
 def test_an_import_from_the_right_is_found_wherever_it_hides(text):
-    assert wrong_imports(ROOT / "data" / "images.py", text) != []
+    assert wrong_imports(ROOT / "data" / "images.py", ast.parse(text)) != []
 
 
 def test_a_name_for_type_checkers_may_come_from_anywhere():
     text = "if TYPE_CHECKING:\n    from imlgcn.tagger import Tagger"
-    assert wrong_imports(ROOT / "data" / "images.py", text) == []
+    assert wrong_imports(ROOT / "data" / "images.py", ast.parse(text)) == []
 
 
 def test_every_part_of_the_package_has_its_place():
@@ -104,7 +110,7 @@ def test_no_modules_import_each_other_not_even_inside_a_function():
     """A circle, of any length, would be found as a part of the graph that can reach itself."""
     arrows = {}
     for path in FILES:
-        found = set(imports(ast.parse(path.read_text(encoding="utf-8")).body, deep=True))
+        found = set(imports(tree_of(path).body, deep=True))
         arrows[module_of(path)] = {m for m in found if m in MODULES} - {module_of(path)}
     settled: set[str] = set()
     while ready := {m for m, used in arrows.items() if m not in settled and used <= settled}:
@@ -127,8 +133,9 @@ def test_no_module_shares_the_name_of_a_public_function(package):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_unpickles_or_evaluates_what_it_reads(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    calls = {
+        ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)
+    }
     assert not calls & {"pickle.load", "pickle.loads", "eval", "exec", "yaml.load", "torch.save"}
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -43,6 +44,13 @@ def names(requirements) -> set[str]:
     return {normal(re.match(r"[\w.-]+", requirement)[0]) for requirement in requirements}
 
 
+@cache
+def provided() -> dict[str, list[str]]:
+    """Return the distributions that each installed top-level module is of."""
+    return packages_distributions()
+
+
+@cache
 def imported() -> dict[str, str]:
     """Return the top-level modules that src imports, each with one file that does."""
     found = {}
@@ -100,7 +108,7 @@ def test_every_package_that_src_imports_is_declared():
     groups = PROJECT["optional-dependencies"].items()
     extras = [line for name, group in groups if name not in FOR_DEVELOPERS for line in group]
     declared = names([*PROJECT["dependencies"], *extras])
-    provides = packages_distributions()
+    provides = provided()
     inside = set(sys.stdlib_module_names) | {"imlgcn"}
     undeclared = {
         f"{module} ({file})"
@@ -113,6 +121,6 @@ def test_every_package_that_src_imports_is_declared():
 
 
 def test_every_dependency_is_one_that_src_imports():
-    provides = packages_distributions()
+    provides = provided()
     used = {normal(name) for module in imported() for name in provides.get(module, [])}
     assert names(PROJECT["dependencies"]) - used <= FOUND_BY_NAME

@@ -1,8 +1,9 @@
 """Every command and snippet of the documentation runs, in the order of its page.
 
-So that this takes seconds, four things are other than what a reader has, and nothing else is: the
+So that this takes seconds, five things are other than what a reader has, and nothing else is: the
 embedded data are 72 small drawings, a backbone that a command trains is tiny and at 64 pixels,
-every training lasts one epoch, and it is `quick`. A server answers in this process. A block with
+every training lasts one epoch, it is `quick`, and a change of labels does not write exported files
+anew. A server answers in this process. A block with
 ``title="needs ..."`` is for data or a machine that a test does not have: its commands must be ones
 that the command line knows.
 """
@@ -14,6 +15,7 @@ import shutil
 
 import pytest
 
+from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import LEARNT
 from page_blocks import OTHER, ROOT, RUN, blocks, pages
 
@@ -42,7 +44,7 @@ def drawings(shapes, tmp_path_factory):
     rows = shapes.read_text(encoding="utf-8")
     for name, other in TINY_LABELS.items():
         rows = rows.replace(name, other)
-    (folder / "openclipart.csv").write_text(rows, encoding="utf-8")
+    (folder / "labels.csv").write_text(rows, encoding="utf-8")  # as the embedded data have it
     lines = [line.rpartition(",")[0] for line in rows.splitlines()]
     for name in ("photos.csv", "half-tagged.csv"):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -52,7 +54,7 @@ def drawings(shapes, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(drawings, train_tiny, tmp_path_factory):
     """A tagger of these drawings; for a reader they are images it has not learnt. Read only."""
-    run = train_tiny(tmp_path_factory.mktemp("demo") / "run", drawings / "openclipart.csv").path
+    run = train_tiny(tmp_path_factory.mktemp("demo") / "run", drawings / "labels.csv").path
     (run / LEARNT).unlink()
     return run
 
@@ -74,31 +76,26 @@ def place(drawings, trained, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small(monkeypatch, weights, place, quick_runs):
+def small(monkeypatch, weights, drawings, place, quick_runs):
     """Make every training small: see the head of this file."""
-    import imlgcn.data.dataset
     from imlgcn import pipeline
 
-    whole, load = pipeline.train, pipeline.load_dataset
+    whole = pipeline.train
     tiny = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
     short = {stage: {"epochs": 1} for stage in ("linear", "graph", "tuning")}
-
-    def here(data):
-        return place / "openclipart.csv" if data == "openclipart" else data
 
     def train(data, out, *, start=None, **settings):
         changes = short if start else tiny | short
         for key, value in changes.items():
             settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
         settings["tuning"]["workers"] = 0
-        return whole(here(data), out, start=start, **settings)
+        return whole(data, out, start=start, **settings)
 
-    def load_dataset(data, **options):
-        return load(here(data), **options)
-
+    monkeypatch.setattr("imlgcn.data.openclipart.unpack", lambda **_: drawings)
     monkeypatch.setattr(pipeline, "train", train)
-    for module in (pipeline, imlgcn.data.dataset):
-        monkeypatch.setattr(module, "load_dataset", load_dataset)
+    for module in ("exports", "table"):
+        again = f"imlgcn.growing.{module}.export_again"
+        monkeypatch.setattr(again, lambda path, *_: Tagger.load(path))
     return ["--backbone", "test_efficientnet", "--weights", str(weights), "--size", "64"]
 
 

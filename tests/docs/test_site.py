@@ -17,6 +17,7 @@ pytest.importorskip("zensical")
 pytest.importorskip("latex2mathml")
 GENERATOR = ROOT / "docs" / "generator"
 pytestmark = pytest.mark.skipif(not GENERATOR.is_dir(), reason="the pages are not here")
+of_the_site = pytest.mark.site  # half a minute to build: make test-site
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,7 @@ class Asked(HTMLParser):
             self.text.append(data)
 
 
+@of_the_site
 def test_no_page_fetches_anything_from_elsewhere(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 30
@@ -90,6 +92,7 @@ def test_no_page_fetches_anything_from_elsewhere(site):
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", text), sheet
 
 
+@of_the_site
 def test_formulas_are_mathml_and_no_markup_of_the_sources_is_left(site):
     for page in site.rglob("*.html"):
         text = "".join(Asked(page).text)
@@ -99,6 +102,7 @@ def test_formulas_are_mathml_and_no_markup_of_the_sources_is_left(site):
         assert "math" in Asked(site / "heads" / f"{name}.html").tags
 
 
+@of_the_site
 @pytest.mark.parametrize("name", HEADS)
 def test_every_head_has_a_page_with_all_its_options(name, site):
     page = (site / "heads" / f"{name}.html").read_text(encoding="utf-8")

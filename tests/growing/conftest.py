@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,23 @@ from imlgcn.growing.examples import features_of
 from imlgcn.growing.state import read_state
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.support import Support, half_precision, write_support
+
+
+@pytest.fixture(scope="session")
+def kernel_onnx(once, kernel_tagger) -> Path:
+    """A copy of the kernel tagger's folder with its own `model.onnx`; read only."""
+    from imlgcn.exporting import export
+
+    def make(folder: Path) -> None:
+        export(shutil.copytree(kernel_tagger.path, folder, dirs_exist_ok=True), "onnx")
+
+    return once("kernel_onnx", make)
+
+
+@pytest.fixture
+def own_kernel_onnx(kernel_onnx, tmp_path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(kernel_onnx, tmp_path / "kernel_onnx"))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -69,14 +71,18 @@ def test_the_images_of_a_new_label_get_it(own_kernel, crosses, shapes):
     assert grown.probabilities(own)[:, -1].min() > grown.probabilities(other)[:, -1].max()
 
 
-@pytest.mark.parametrize("head", ["kernel", pytest.param("linear", marks=pytest.mark.slow)])
-def test_an_exported_file_is_written_anew_and_agrees(
-    head, own_kernel, linear_tagger, crosses, pixels, tmp_path
-):
-    import shutil
+def test_an_exported_file_is_written_anew_and_agrees(own_kernel_onnx, crosses, pixels):
+    assert_written_anew(own_kernel_onnx, crosses, pixels)
 
-    folder = own_kernel if head == "kernel" else shutil.copytree(linear_tagger.path, tmp_path / "l")
+
+@pytest.mark.slow
+def test_so_is_that_of_a_linear_head(linear_tagger, crosses, pixels, tmp_path):
+    folder = shutil.copytree(linear_tagger.path, tmp_path / "linear")
     export(folder, "onnx")
+    assert_written_anew(folder, crosses, pixels)
+
+
+def assert_written_anew(folder, crosses, pixels):
     old = Tagger.load(folder, engine="onnxruntime").engine.logits(pixels)
     grown, _ = add_labels(folder, [NewLabel("cross", tuple(crosses))])
     assert "model.onnx" in grown.info.sha256

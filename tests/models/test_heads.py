@@ -321,14 +321,26 @@ def exported(module, features) -> torch.export.ExportedProgram:
     return torch.export.export(module, (features,), dynamic_shapes={"features": shapes})
 
 
+def assert_exported_equals_eager(head: Head, module: Head) -> None:
+    program = exported(module, maps(head, 4)).module()
+    for size in (1, 7):
+        features = maps(head, size)
+        torch.testing.assert_close(program(features), module(features))
+
+
+@pytest.mark.parametrize("name", [n for n in PRESETS if "paper" in PRESETS[n]])
+def test_folded_and_exported_equals_eager_at_any_batch_size(name, labels):
+    """As an export has it; for the preset `small`, tests/exporting/test_every_head.py runs it."""
+    head = build(name, labels, "paper")
+    assert_exported_equals_eager(head, head.fold().eval())
+
+
+@pytest.mark.slow
 @over_all_heads
-def test_exported_equals_eager_at_any_batch_size_folded_or_not(name, preset, labels):
+def test_exported_equals_eager_folded_or_not(name, preset, labels):
     head = build(name, labels, preset)
     for module in {head, head.fold().eval()}:  # one for a head that folds to itself
-        program = exported(module, maps(head, 4)).module()
-        for size in (1, 7):
-            features = maps(head, size)
-            torch.testing.assert_close(program(features), module(features))
+        assert_exported_equals_eager(head, module)
 
 
 @pytest.mark.parametrize("name", AS_ONNX)

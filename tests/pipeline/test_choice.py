@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from imlgcn.tagger.scores import OUT_OF_FOLD
 from imlgcn.training.start import backbone_has_learnt
 from runs import TUNED, Said, config_of, metrics_of, scores_of
 
+TESTS = Path(__file__).parents[1]
 FINE_TUNED = {key: value for key, value in TUNED.items() if key != "head_options"}
 
 
@@ -124,8 +126,9 @@ def test_what_is_chosen_is_said_in_one_line(train_tiny, tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(auto, tmp_path, shapes, weights):
     code = (
-        "import sys, json; from imlgcn.pipeline import train;"
-        "train(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))"
+        f"import sys, json; sys.path.append({str(TESTS)!r}); from runs import quick;"
+        "from imlgcn.pipeline import train\n"
+        "with quick(): train(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))"
     )
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
     settings |= {

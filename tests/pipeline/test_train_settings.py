@@ -8,7 +8,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.pipeline import demo
 from imlgcn.tagger import Tagger
-from runs import Said, config_of, metrics_of
+from runs import LABELS, Said, config_of, metrics_of
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,10 @@ def test_every_stage_shows_its_progress(train_tiny, tmp_path):
 
 
 def test_the_demo_trains_and_shows_six_test_images(
-    tmp_path, monkeypatch, shapes, weights, quick_runs
+    tmp_path, monkeypatch, rewrite, weights, quick_runs
 ):
-    monkeypatch.setattr("imlgcn.pipeline.load_dataset", lambda *a, **k: load_dataset(shapes))
+    table = rewrite(lambda row: row, name="labels.csv")
+    monkeypatch.setattr("imlgcn.data.openclipart.unpack", lambda **_: table.parent)
     settings = {"backbone": "test_efficientnet", "weights": str(weights), "size": 64}
     settings |= {"linear_training": {"epochs": 1}, "head_training": {"epochs": 1}}
     monkeypatch.chdir(tmp_path)
@@ -105,8 +106,9 @@ def test_the_demo_trains_and_shows_six_test_images(
     with pytest.raises(InputError, match="is not empty"):
         demo(tmp_path / "mine", **settings)
     assert (tmp_path / "mine" / "model.json").is_file()
+    assert found.tagger.labels == LABELS, "the data are the shapes"
     assert len(found.examples) == 6
-    test = load_dataset(shapes).split("test")
+    test = load_dataset("openclipart").split("test")
     by_name = {record.name: list(record.labels) for record in test.records}
     for name, truth, tags in found.examples:
         assert sorted(by_name[name]) == truth

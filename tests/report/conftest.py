@@ -91,6 +91,20 @@ def tagger(make_tagger):
     return make_tagger()
 
 
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory):
+    """A tagger like `tagger`, with its report; read only."""
+    tagger = write_tagger(tmp_path_factory.mktemp("reported") / "my run")
+    write_report(tagger)
+    return tagger
+
+
+@pytest.fixture(scope="session")
+def page(reported):
+    """That report as a browser would read it."""
+    return Page((reported.path / "report.html").read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def read():
     """Write the report of a tagger and read it as a browser would."""

@@ -10,8 +10,8 @@ from imlgcn.models.heads import HEADS, create_head, head_options
 from imlgcn.tagger import Part
 
 
-def test_rules_read_from_the_first_label_to_the_second(tagger, read):
-    words = read(tagger).words
+def test_rules_read_from_the_first_label_to_the_second(page):
+    words = page.words
     assert "dessert → food1.00 · " in words
     assert "food → dessert1.00" not in words
 

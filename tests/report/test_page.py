@@ -40,15 +40,15 @@ def test_it_is_written_into_the_folder_and_says_what_the_files_say(tagger, read)
         assert fact in words
 
 
-def test_every_label_has_a_row_with_its_numbers(tagger, read):
-    metrics = json.loads((tagger.path / "metrics.json").read_text())
-    rows = {row[0]: row[2:] for row in read(tagger).rows if len(row) == 10 and row[0] in LABELS}
-    scored = Scores(tagger.path / "predictions.parquet", LABELS).split("test")
+def test_every_label_has_a_row_with_its_numbers(reported, page):
+    metrics = json.loads((reported.path / "metrics.json").read_text())
+    rows = {row[0]: row[2:] for row in page.rows if len(row) == 10 and row[0] in LABELS}
+    scored = Scores(reported.path / "predictions.parquet", LABELS).split("test")
     errors = label_calibration_errors(scored.probabilities, scored.targets)
     assert set(rows) == set(LABELS)
     for index, name in enumerate(LABELS[:-1]):
         own = metrics["per_label"][name]
-        calibration = tagger.info.calibration
+        calibration = reported.info.calibration
         expected = [
             f"{own['AP']:.1f}",
             str(own["positives"]),
@@ -63,9 +63,8 @@ def test_every_label_has_a_row_with_its_numbers(tagger, read):
     assert rows["never tested"][4] == "–"
 
 
-def test_it_is_one_file_that_asks_for_nothing(tagger, read):
-    page = read(tagger)
-    text = (tagger.path / "report.html").read_text(encoding="utf-8")
+def test_it_is_one_file_that_asks_for_nothing(reported, page):
+    text = (reported.path / "report.html").read_text(encoding="utf-8")
     assert not page.all("link")
     for _, attributes in page.elements:
         for key in ("src", "href", "action", "data"):
@@ -74,9 +73,9 @@ def test_it_is_one_file_that_asks_for_nothing(tagger, read):
     assert len(text) < 5e6
 
 
-def test_only_its_own_script_may_run(tagger, read):
-    policies = [meta["content"] for meta in read(tagger).all("meta") if "http-equiv" in meta]
-    text = (tagger.path / "report.html").read_text(encoding="utf-8")
+def test_only_its_own_script_may_run(reported, page):
+    policies = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    text = (reported.path / "report.html").read_text(encoding="utf-8")
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = policies
@@ -99,8 +98,7 @@ def test_names_from_others_stay_text(make_tagger, read):
     assert "1 image could not be read and was left out" in page.words
 
 
-def test_every_figure_has_words_and_every_id_is_its_own(tagger, read):
-    page = read(tagger)
+def test_every_figure_has_words_and_every_id_is_its_own(page):
     drawings = page.all("svg")
     # difference, curves, reliability, graph, heat map, training; no embeddings: no plane
     assert len(drawings) == 1 + 3 + 1 + 1 + 1 + 2
@@ -112,8 +110,8 @@ def test_every_figure_has_words_and_every_id_is_its_own(tagger, read):
     assert targets <= set(ids)
 
 
-def test_the_table_can_be_sorted_by_numbers_where_there_are_numbers(tagger, read):
-    values = [cell["data-value"] for cell in read(tagger).all("td") if "data-value" in cell]
+def test_the_table_can_be_sorted_by_numbers_where_there_are_numbers(page):
+    values = [cell["data-value"] for cell in page.all("td") if "data-value" in cell]
     assert len(values) == 8 * len(LABELS)
     assert "" in values  # undefined, sorted last by the script
     assert all(float(value) >= 0 for value in values if value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -114,29 +115,33 @@ def test_maps_show_the_image_whatever_is_known(tagger, pixels):
 
 @pytest.fixture(scope="module")
 def exported(tagger, tmp_path_factory):
-    """A tagger with constants unlike the defaults, as a folder and as files."""
+    """A tagger with constants unlike the defaults, and a function that exports it once a kind."""
     pytest.importorskip("onnxscript")
     folder = tmp_path_factory.mktemp("known") / "tagger"
     shutil.copytree(tagger.path, folder)
     info = tagger.info.model_copy(update={"known": SETTINGS})
     (folder / "model.json").write_text(info.model_dump_json())
-    files = {
-        kind: exporting.export(folder, kind, folder.with_name(f"a.{kind}")).path
-        for kind in ("onnx", "openvino")
-        if kind == "onnx" or exporting.installed("openvino")
-    }
-    return Tagger.load(folder, engine="torch"), files
+
+    @cache
+    def file(kind):
+        return exporting.export(folder, kind, folder.with_name(f"a.{kind}")).path
+
+    return Tagger.load(folder, engine="torch"), file
 
 
 @pytest.mark.parametrize(
     ("kind", "engine"),
-    [("onnx", "onnxruntime"), ("onnx", "openvino"), ("openvino", "openvino")],
+    [
+        ("onnx", "onnxruntime"),
+        ("onnx", "openvino"),
+        pytest.param("openvino", "openvino", marks=pytest.mark.slow),
+    ],
 )
 def test_an_exported_file_gives_the_numbers_of_the_folder(exported, pixels, kind, engine):
-    folder, files = exported
-    if kind not in files or not exporting.installed(engine):
+    folder, file = exported
+    if not exporting.installed(engine):
         pytest.skip(f"needs {engine}")
-    alone = Tagger.load(files[kind], engine=engine)
+    alone = Tagger.load(file(kind), engine=engine)
     row = alone.known_row(KNOWN)
     expected = folder.probabilities(pixels, row)
     np.testing.assert_allclose(alone.probabilities(pixels, row), expected, rtol=1e-4, atol=1e-6)
@@ -144,11 +149,11 @@ def test_an_exported_file_gives_the_numbers_of_the_folder(exported, pixels, kind
 
 
 def test_known_labels_of_an_exported_file_need_no_torch(exported):
-    _, files = exported
+    _, file = exported
     code = f"""
 import sys, numpy as np
 from imlgcn.tagger import Tagger
-tagger = Tagger.load({str(files["onnx"])!r}, engine="onnxruntime")
+tagger = Tagger.load({str(file("onnx"))!r}, engine="onnxruntime")
 pixels = np.zeros((1, 64, 64, 3), np.uint8)
 assert tagger.probabilities(pixels, tagger.known_row({KNOWN!r}))[0, tagger.labels.index("red")] == 1
 assert not {{"torch", "timm"}} & set(sys.modules), "torch was imported"
@@ -165,8 +170,8 @@ assert not {{"torch", "timm"}} & set(sys.modules), "torch was imported"
     ids=["old", "damaged"],
 )
 def test_a_file_without_counts_tags_and_says_what_is_missing(exported, pixels, counts, words):
-    _, files = exported
-    alone = Tagger.load(files["onnx"], engine="onnxruntime")
+    _, file = exported
+    alone = Tagger.load(file("onnx"), engine="onnxruntime")
     alone.engine.metadata = {"imlgcn": "{}"} | ({} if counts is None else {"pair_counts": counts})
     assert alone.probabilities(pixels).shape == (4, 5)
     with pytest.raises(InputError, match=words):

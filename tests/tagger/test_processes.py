@@ -34,40 +34,40 @@ def pool(way):
         return [[t.label for t in tags[:2]] for tags in workers.map(tagger, paths, timeout=90)]
 
 if __name__ == "__main__":
-    way, path, *paths = sys.argv[1:]
+    path, *paths = sys.argv[1:]
     torch.set_num_threads(2)  # whose pool a fork does not take along
     tagger = Tagger.load(path)
-    before = pool(way) if way == "fork" else None
+    before = pool("fork")
     x = torch.randn(300, 300)
     (x @ x).sum()
     expected = [[t.label for t in tags[:2]] for tags in map(tagger, paths)]
-    assert before in (None, expected), (before, expected)
-    assert pool(way) == expected
-    if way == "fork":
-        tagger = Tagger.load(path)
-        tagger(paths[0])
-        loader = DataLoader(Tags(tagger, paths), num_workers=1, batch_size=None,
-                            multiprocessing_context="fork")
-        assert [labels[:len(e)] for labels, e in zip(loader, expected)] == expected
-    print("the same in", way)
+    assert before == expected, (before, expected)
+    assert pool("fork") == expected
+    assert pool("spawn") == expected
+    tagger = Tagger.load(path)
+    tagger(paths[0])
+    loader = DataLoader(Tags(tagger, paths), num_workers=1, batch_size=None,
+                        multiprocessing_context="fork")
+    assert [labels[:len(e)] for labels, e in zip(loader, expected)] == expected
+    print("the same in all")
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
-@pytest.mark.parametrize("way", ["fork", "spawn"])
-def test_a_pool_tags_as_its_parent_before_and_after_its_first_image(way, tagger, shapes, tmp_path):
+def test_a_pool_tags_as_its_parent_before_and_after_its_first_image(tagger, shapes, tmp_path):
+    """Forked and spawned; and workers of a data loader do."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     photos = [str(shapes.parent / name) for name in ("00.png", "03.png")]
     done = subprocess.run(
-        [sys.executable, str(program), way, str(tagger.path), *photos],
+        [sys.executable, str(program), str(tagger.path), *photos],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "2"},
     )
-    assert done.stdout.strip() == f"the same in {way}", done.stderr[-2000:]
+    assert done.stdout.strip() == "the same in all", done.stderr[-2000:]
 
 
 def test_a_pickled_tagger_is_small_and_the_same(tagger, shapes):

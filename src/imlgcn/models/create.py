@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +42,7 @@ def create_backbone(
     side = size or int(config.input_size[-1])
     build = partial(_build, architecture, config, side)
 
-    def wrap(model: nn.Module, fixed_size: int | None, weights_id: str) -> Backbone:
-        backbone = Backbone(
-            name,
-            model,
-            image_settings=_image_settings(config, side),
-            weights_id=weights_id,
-            size_multiple=_size_multiple(model),
-            fixed_size=fixed_size,
-        )
-        backbone.check_size(side)
-        return backbone
-
-    with torch.device("meta"):  # a size it cannot take is refused before anything is fetched
-        wrap(*build(pretrained=False), "meta")
+    _check_size(name, side)
     if weights is not None:
         model, fixed_size = build(pretrained=False)
         weights_id = load_file(model, weights)
@@ -70,7 +57,33 @@ def create_backbone(
     else:
         model, fixed_size = load_from_hub(name, partial(build, pretrained=True))
         weights_id = f"hub:{config.architecture}.{config.tag}"
-    return wrap(model, fixed_size, weights_id)
+    return _wrap(name, model, config, side, fixed_size, weights_id)
+
+
+@lru_cache(maxsize=256)
+def _check_size(name: str, side: int) -> None:
+    """Refuse a size that the network cannot take, before anything is fetched."""
+    architecture = EMBEDDED.get(name, name.removeprefix("timm/"))
+    config = _pretrained_config(name, architecture)
+    with torch.device("meta"):
+        model, fixed_size = _build(architecture, config, side, pretrained=False)
+        _wrap(name, model, config, side, fixed_size, "meta")
+
+
+def _wrap(
+    name: str, model: nn.Module, config: Any, side: int, fixed_size: int | None, weights_id: str
+) -> Backbone:
+    """Return the model as a backbone; its size is checked."""
+    backbone = Backbone(
+        name,
+        model,
+        image_settings=_image_settings(config, side),
+        weights_id=weights_id,
+        size_multiple=_size_multiple(model),
+        fixed_size=fixed_size,
+    )
+    backbone.check_size(side)
+    return backbone
 
 
 def _create_joined(

@@ -160,6 +160,7 @@ def _backbone(
     data_names: str,
 ) -> Backbone:
     from imlgcn.models import create_backbone
+    from imlgcn.models.unfilled import Unfilled
     from imlgcn.models.weights import load_backbone
     from imlgcn.official.backbones import native_size, recognize
     from imlgcn.official.sources import UNIT
@@ -174,7 +175,8 @@ def _backbone(
             f"{some}); if timm has it, give backbone="
         )
     side = size or native_size(entries) or source.size
-    network = create_backbone(found, pretrained=False, size=side)
+    with Unfilled():
+        network = create_backbone(found, pretrained=False, size=side)
     load_backbone(network.model, entries, file)
     network.weights_id = f"file:{sha256_file(file)}"
     mean, std = UNIT if found.startswith("tresnet") else source.normalization

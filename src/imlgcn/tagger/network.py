@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ def load_classifier(
     from safetensors.torch import load_file
 
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.models.unfilled import Unfilled
 
     info = info or read_info(path)
     weights = path / WEIGHTS
@@ -47,7 +49,8 @@ def load_classifier(
     trained = context if info.growth is None else _trained_context(tensors, info.growth)
     refuse_misfit(info, trained, weights)
     with torch.random.fork_rng(devices=[]):
-        backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
+        with Unfilled() if info.backbone.weights else nullcontext():  # else its numbers name it
+            backbone = create_backbone(info.backbone.name, pretrained=False, size=info.image.size)
         channels = HEADS[info.head.name].channels_of(backbone, info.head.options)
         head = create_head(info.head.name, channels, trained, **info.head.options)
     backbone.weights_id = info.backbone.weights or backbone.weights_id
