@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -130,3 +133,32 @@ def counts(client) -> dict[str, float]:
         for family in families
         for item in family.samples
     }
+
+
+class Written:
+    """The files that this process opens for writing, while `is_on`."""
+
+    is_on = False
+    paths: ClassVar[list[Path]] = []
+
+    @classmethod
+    def note(cls, event: str, given: tuple) -> None:
+        if cls.is_on and event == "open":
+            path, mode, flags = given
+            if isinstance(path, (str, bytes)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                cls.paths.append(Path(os.fsdecode(path)))
+
+
+@pytest.fixture(scope="session")
+def _written():
+    sys.addaudithook(Written.note)  # for good: a hook cannot be taken away
+    return Written
+
+
+@pytest.fixture
+def written(_written):
+    """Return the paths of files opened for writing since, of this process's threads."""
+    Written.paths.clear()
+    Written.is_on = True
+    yield Written.paths
+    Written.is_on = False

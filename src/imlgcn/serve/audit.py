@@ -6,7 +6,6 @@ The data are audited once, before the server starts; each set of answers becomes
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from imlgcn.config import InputError
@@ -53,20 +52,17 @@ class Review:
         """
         from imlgcn.auditing import correct
 
-        with TemporaryDirectory(prefix="imlgcn-") as folder:
-            given = Path(folder) / "answers.csv"
-            given.write_bytes(answers)
-            out = _free(self._target)
-            try:
-                changed = correct(self._source, given, out)
-            except InputError as error:
-                message = str(error).replace(str(given), "answers").replace(str(out), out.name)
-                raise ApiError(422, "bad_answers", message) from None
-            except OSError as error:
-                LOG.error("the corrected data cannot be written", exc_info=error)
-                why = error.strerror or type(error).__name__
-                message = f"the corrected data cannot be written: {why}"
-                raise ApiError(500, "not_written", message) from None
+        out = _free(self._target)
+        try:
+            changed = correct(self._source, answers, out)
+        except InputError as error:
+            message = str(error).replace(str(out), out.name)
+            raise ApiError(422, "bad_answers", message) from None
+        except OSError as error:
+            LOG.error("the corrected data cannot be written", exc_info=error)
+            why = error.strerror or type(error).__name__
+            message = f"the corrected data cannot be written: {why}"
+            raise ApiError(500, "not_written", message) from None
         says = f"{plural(changed, 'label')} changed; saved as {out.name}, beside the data."
         return {"changed": changed, "file": out.name, "says": says}
 

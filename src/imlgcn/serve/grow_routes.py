@@ -6,8 +6,6 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -69,14 +67,13 @@ async def add(
 ) -> Response:
     """Learn a label from a few images that show it, and serve the tagger with it.
 
-    Only if the server was started with `--grow`: it writes into the tagger folder. The images are
-    deleted when the label is learnt; what the folder keeps are their names and features.
+    Only if the server was started with `--grow`: it writes into the tagger folder, of the images
+    their names and features.
     """
     service = _growing(request)
-    with TemporaryDirectory(prefix="imlgcn-") as folder:
-        async with accepted(request, service) as uploads:
-            images = await asyncio.to_thread(grow.store, uploads, Path(folder), service)
-        return await _changed(request, partial(grow.add, service, name, images))
+    async with accepted(request, service) as uploads:
+        images = await asyncio.to_thread(grow.examples, uploads, service)
+    return await _changed(request, partial(grow.add, service, name, images))
 
 
 @router.post(
