@@ -144,7 +144,7 @@ class Written:
     @classmethod
     def note(cls, event: str, given: tuple) -> None:
         if cls.is_on and event == "open":
-            path, mode, flags = given
+            path, _, flags = given
             if isinstance(path, (str, bytes)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 cls.paths.append(Path(os.fsdecode(path)))
 
