@@ -117,7 +117,8 @@ def assert_refused(answer, status: int, code: str, *words: str) -> None:
     assert answer.status_code == status, answer.text
     assert answer.json().keys() == {"error"}
     error = answer.json()["error"]
-    assert error.keys() == {"code", "message"}
+    assert error.keys() == {"code", "message", "request_id"}
+    assert error["request_id"] == answer.headers["x-request-id"]
     assert error["code"] == code
     assert "Traceback" not in error["message"]
     assert str(Path.home()) not in error["message"]

@@ -27,8 +27,17 @@ class Review:
         policy: what a browser may do for it.
     """
 
-    def __init__(self, data: str, *, device: str = "auto", progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        data: str,
+        *,
+        sends_to: str = ANSWERS,
+        device: str = "auto",
+        progress: Progress = SILENT,
+    ) -> None:
         """Audit the data: as for :func:`imlgcn.audit`, a tagger's folder included.
+
+        ``sends_to`` is the path to which the page sends the answers.
 
         Raises:
             InputError: they cannot be audited.
@@ -41,8 +50,8 @@ class Review:
         source = _trained_on(Path(data)) if own else DataSource.of(data)
         self._source, name = source, Path(source.path).stem
         self._target = _beside(Path(source.path))
-        self.page = render_page(found, name, sends_to=ANSWERS, progress=progress)
-        self.policy = f"{content_policy(ANSWERS)}; {POLICY}"
+        self.page = render_page(found, name, sends_to=sends_to, progress=progress)
+        self.policy = f"{content_policy(sends_to)}; {POLICY}"
 
     def save(self, answers: bytes) -> dict[str, Any]:
         """Write the data with answers, a CSV, to a new file beside them; return what was done.

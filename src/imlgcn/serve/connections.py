@@ -15,6 +15,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.request_log import HEADER, new_id
 from imlgcn.serve.settings import ServeSettings
 
 PATIENCE = 1.0  # seconds that a client has, at least, before its place may be taken
@@ -105,6 +106,11 @@ class LimitedProtocol(H11Protocol):
             self.transport.write(_answer(status, why))
         self.loop.call_later(LINGER, self.transport.abort)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the shape of every error."""
+        self.transport.write(_answer(400, "this is no request of HTTP/1.1"))
+        self.transport.close()
+
     def _has_asked(self) -> bool:
         cycle: object | None = self.cycle
         return cycle is not None
@@ -144,13 +150,16 @@ def allow_files(connections: int) -> int:
 
 def _answer(status: int, why: str) -> bytes:
     code, phrase = {
+        400: ("bad_request", "Bad Request"),
         408: ("too_slow", "Request Timeout"),
         503: ("busy", "Service Unavailable"),
     }[status]
-    body = ApiError(status, code, why).response().body
+    identity = new_id()
+    body = ApiError(status, code, why).response(identity).body
     lines = (
         f"HTTP/1.1 {status} {phrase}",
         "content-type: application/json",
+        f"{HEADER}: {identity}",
         f"content-length: {len(body)}",
         "retry-after: 1",
         "connection: close",
