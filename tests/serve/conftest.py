@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imlgcn.data.decode_pool import DecodePool
 from imlgcn.serve import ServeSettings, create_app
+from imlgcn.serve.run import make_server
 
 HOME = "http://127.0.0.1:8000"
 
@@ -110,6 +114,30 @@ def serving():
     yield serve
     for client in opened:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def listening(quick):
+    """Return a function that starts a real server in a thread and returns its port."""
+    opened = []
+
+    def start(**given) -> int:
+        settings = ServeSettings(port=0, **given)
+        own = socket.create_server(("127.0.0.1", 0))
+        server = make_server(create_app(quick, settings), settings)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        thread.start()
+        opened.append((server, thread, own))
+        while not server.started:
+            time.sleep(0.01)
+        return own.getsockname()[1]
+
+    yield start
+    for server, thread, own in opened:
+        server.should_exit = server.force_exit = True
+        thread.join(10)
+        own.close()
+        assert not thread.is_alive()
 
 
 def assert_refused(answer, status: int, code: str, *words: str) -> None:

@@ -13,6 +13,7 @@ from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.errors import LOG, ApiError
+from imlgcn.serve.limits import check_table
 from imlgcn.tagger.folder import MODEL, TaggerFolder
 
 ANSWERS = "/v1/audit/answers"  # where the page sends them
@@ -61,6 +62,7 @@ class Review:
         """
         from imlgcn.auditing import correct
 
+        check_table(answers, "the answers")
         out = _free(self._target)
         try:
             changed = correct(self._source, answers, out)

@@ -9,9 +9,11 @@ the new one is told to come again.
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
 from typing import Any, cast
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imlgcn.serve.errors import ApiError
@@ -125,6 +127,22 @@ class LimitedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class LimitedServer(uvicorn.Server):
+    """A server of these connections; over https, a client must agree on keys in time as well."""
+
+    def __init__(self, config: uvicorn.Config, header_seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = header_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen; uvicorn leaves the time of a handshake at a minute."""
+        if self.config.is_ssl:
+            loop = asyncio.get_running_loop()  # of this server alone
+            timed = partial(loop.create_server, ssl_handshake_timeout=self._seconds)
+            loop.create_server = timed  # type: ignore[method-assign]
+        await super().startup(sockets)
 
 
 def limited(settings: ServeSettings) -> type[H11Protocol]:

@@ -12,6 +12,7 @@ from imlgcn.numbers import plural
 from imlgcn.serve import knowledge
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.grow import refusal
+from imlgcn.serve.limits import check_table
 from imlgcn.serve.service import Service
 from imlgcn.tagger.folder import TaggerFolder
 
@@ -25,6 +26,7 @@ def read(service: Service, data: bytes) -> LabelTable:
     Raises:
         ApiError: 422, it is no table, or has wrong rows: their lines are named.
     """
+    check_table(data, NAME, len(service.tagger.labels))
     try:
         table, problems = check_label_table(NAME, service.tagger.labels, data)
     except InputError as error:

@@ -14,6 +14,8 @@ DEPTH = 8  # of JSON; nothing here needs more than 3
 VALUES = 50_000  # of JSON: 8,000 images to choose from are 24,000
 ESCAPES = 4_000_000  # backslashes in JSON: some programs write / in base64 as \/
 TEXT = 8_000_000  # bytes of a label table, or of answers
+HEADER = 10_000  # bytes of a table's first line
+SPARE_LINES = 200  # of a label table, besides one for each label
 LABEL = 200  # characters of a new label's name, as on the page
 FILE_NAME = 4096  # characters of a file's name in a form
 POINT = 64  # characters of an operating point
@@ -55,6 +57,23 @@ def checked_json(body: bytes, what: str = "the body", code: str = "bad_json") ->
         if depth > DEPTH:
             raise ApiError(422, code, f"{what} nests deeper than {DEPTH} lists and objects")
     return text
+
+
+def check_table(data: bytes, what: str, rows: int | None = None) -> None:
+    """Refuse a table with a header beyond all measure, or with more than so many ``rows``.
+
+    Raises:
+        ApiError: 422.
+    """
+    lines = data.count(b"\n") + data.count(b"\r")
+    if rows is not None and lines > 2 * rows + SPARE_LINES:  # a line may end in two signs
+        raise ApiError(
+            422, "too_long", f"{what} has {lines:,} lines, and there are {rows:,} labels"
+        )
+    header = len(re.split(rb"[\n\r]", data.lstrip(), maxsplit=1)[0])
+    if header > HEADER:
+        message = f"{what}: its first line has {header:,} bytes, and {HEADER:,} are taken at most"
+        raise ApiError(422, "too_long", message)
 
 
 def _too_many(what: str) -> ApiError:

@@ -50,7 +50,6 @@ def run_server(
         InputError: the address or the certificate cannot be used, or the tagger cannot be run.
         Stopped: a signal came before the server answered requests.
     """
-    import uvicorn
     from prometheus_client import disable_created_metrics
 
     # the times when each count began would be as many series again
@@ -61,7 +60,7 @@ def run_server(
     with logging_to_streams(settings.log), _listen(settings) as listening:
         _check_token(listening, settings)
         app = create_app(tagger, settings, reopen=reopen, progress=progress)
-        server = uvicorn.Server(configuration(app, settings))
+        server = make_server(app, settings)
         engine = tagger.engine.name
         asked = _stop_by_signals(server)
         address = _address(listening, settings)
@@ -99,13 +98,13 @@ def _stop_by_signals(server: uvicorn.Server) -> list[int]:
     return asked
 
 
-def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
-    """Return how uvicorn is to run the application, with the limits on connections."""
+def make_server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+    """Return uvicorn as it is to run the application, with the limits on connections."""
     import uvicorn
 
-    from imlgcn.serve.connections import limited
+    from imlgcn.serve.connections import LimitedServer, limited
 
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
@@ -115,8 +114,10 @@ def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         server_header=False,
         http=limited(settings),
         ws="none",
+        loop="asyncio" if settings.cert else "auto",
         timeout_graceful_shutdown=int(settings.timeout) + GRACE,
     )
+    return LimitedServer(config, settings.header_seconds)
 
 
 def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:

@@ -146,6 +146,9 @@ async def _read_form(
         if error.message.startswith("Too many files"):
             raise _too_many(settings) from None
         raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
+    except UnicodeError:  # some encodings that a client may name, such as punycode, raise it
+        message = "the form cannot be read: a name of a file is not in the encoding that it says"
+        raise ApiError(400, "bad_form", message) from None
     try:
         return [
             Upload(_checked_name(part.filename or ""), await part.read(), field)

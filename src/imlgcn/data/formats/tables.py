@@ -118,9 +118,9 @@ def read_cells(path: Path, sheet: str | None = None, content: bytes | None = Non
 def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
     """Return the cells of each line that is not empty, and its number."""
     stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=separator_of(text), strict=True)
     rows, line = [], 1
     try:
+        reader = csv.reader(stream, delimiter=separator_of(text), strict=True)
         for row in reader:
             row = [bare(cell.strip()) for cell in row]
             if any(row):
