@@ -135,6 +135,7 @@ class LimitedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, header_seconds: float) -> None:
         super().__init__(config)
         self._seconds = header_seconds
+        self.was_stopped_before = False  # it could answer a request
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen; uvicorn leaves the time of a handshake at a minute."""
@@ -143,6 +144,7 @@ class LimitedServer(uvicorn.Server):
             timed = partial(loop.create_server, ssl_handshake_timeout=self._seconds)
             loop.create_server = timed  # type: ignore[method-assign]
         await super().startup(sockets)
+        self.was_stopped_before = self.should_exit
 
 
 def limited(settings: ServeSettings) -> type[H11Protocol]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from imlgcn.serve.connections import LimitedServer
+
 GRACE = 5  # seconds beyond the time limit of a request
 
 
@@ -73,7 +75,7 @@ def run_server(
             webbrowser.open(address)
         _listen_for_hangups(server, app.state.current, progress)
         server.run(sockets=[listening])
-    if asked and not server.started:
+    if asked and server.was_stopped_before:
         raise Stopped(asked[0], "no request was taken")
     if server.force_exit:
         progress.say("stopped at once by a second signal; some images may not have been answered")
@@ -98,7 +100,7 @@ def _stop_by_signals(server: uvicorn.Server) -> list[int]:
     return asked
 
 
-def make_server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+def make_server(app: FastAPI, settings: ServeSettings) -> LimitedServer:
     """Return uvicorn as it is to run the application, with the limits on connections."""
     import uvicorn
 
