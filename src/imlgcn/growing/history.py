@@ -20,10 +20,8 @@ from imlgcn.files import write_atomic
 from imlgcn.growing.alone import alone
 from imlgcn.parsing import parse_json
 from imlgcn.stopping import safe_points
-from imlgcn.tagger.folder import HISTORY, MODEL
+from imlgcn.tagger.folder import CHANGE, HISTORY, MODEL, WEIGHTS
 from imlgcn.tagger.info import read_info
-
-CHANGE = "change.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,8 @@ def undo(tagger: str | Path) -> Change:
     kept = {file.name for file in folder.iterdir()} - {CHANGE}
     since = set(read_info(path).sha256) - kept  # exported after the change: with its labels
     with safe_points():  # they belong together
-        for name in sorted(kept - {MODEL}):
+        # the weights first: by them an undoing that was killed is known
+        for name in sorted(kept - {MODEL}, key=lambda name: (name != WEIGHTS, name)):
             _put_back(folder / name, path / name)
         _put_back(folder / MODEL, path / MODEL)  # last: it names the hashes of the others
         for name in since:
