@@ -57,11 +57,11 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def safe_points() -> Iterator[Callable[[], int | None]]:
+def safe_points(how_to_go_on: str = "") -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns the signal that has asked to stop, or None.
 
     Whoever sees one finishes what must be whole and raises :class:`Stopped` with it; what is asked
-    after the last look is raised on leaving.
+    after the last look is raised on leaving, with ``how_to_go_on``.
     """
     number = None
     _State.waiting += 1
@@ -72,4 +72,4 @@ def safe_points() -> Iterator[Callable[[], int | None]]:
         if not _State.waiting:
             number, _State.asked = _State.asked, None
     if number is not None:
-        raise Stopped(number)
+        raise Stopped(number, how_to_go_on)

@@ -76,7 +76,7 @@ def undo(tagger: str | Path) -> Change:
     folder = path / HISTORY / f"{last.number:04}"
     kept = {file.name for file in folder.iterdir()} - {CHANGE}
     since = set(read_info(path).sha256) - kept  # exported after the change: with its labels
-    with safe_points():  # they belong together
+    with safe_points(f"{last.what} is taken back"):  # they belong together
         # the weights first: by them an undoing that was killed is known
         for name in sorted(kept - {MODEL}, key=lambda name: (name != WEIGHTS, name)):
             _put_back(folder / name, path / name)
