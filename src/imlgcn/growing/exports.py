@@ -8,7 +8,7 @@ from pathlib import Path
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.growing.state import State, write_state
 from imlgcn.progress import SILENT, Progress
-from imlgcn.stopping import Stopped, safe_points
+from imlgcn.stopping import remember, safe_points
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import WEIGHTS, exported_name
 
@@ -22,12 +22,10 @@ def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
     missing = [name for name in state.info.sha256 if name != WEIGHTS]
     if missing:
         done += f"; `imlgcn export` writes {' and '.join(missing)} again"
-    try:
-        with safe_points():  # its files belong together
-            tagger = write_state(state, what)
-        return export_again(tagger.path, state.info.sha256, progress)
-    except Stopped as stopped:
-        raise Stopped(stopped.number, done) from None
+    with safe_points(done):  # its files belong together
+        tagger = write_state(state, what)
+        remember(done)
+    return export_again(tagger.path, state.info.sha256, progress)
 
 
 def export_again(path: Path, exported: Collection[str], progress: Progress = SILENT) -> Tagger:
