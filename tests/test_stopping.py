@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from imlgcn.cli import NOTHING_KEPT
 from imlgcn.files import only_writer
 
 SCRIPT = """
@@ -39,7 +40,7 @@ def test_outside_of_safe_points_a_signal_ends_at_once_with_its_code(name, code):
     done = run("ASK\nprint('never')", name)
     assert done.returncode == code
     assert done.stdout == ""
-    assert done.stderr == "imlgcn: stopped\n"
+    assert done.stderr == f"imlgcn: stopped; {NOTHING_KEPT}\n"
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])

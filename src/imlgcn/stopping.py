@@ -34,11 +34,12 @@ class _State:
     process = 0  # that listens; it ends its copies and workers
     waiting = 0  # how many `safe_points` are open
     asked: int | None = None  # the signal that waits for a safe point
+    done = ""  # how to go on, once something is done that a signal leaves as it is
 
 
 def listen() -> None:
     """End this process at a safe point on SIGTERM and Ctrl-C."""
-    _State.process = os.getpid()
+    _State.process, _State.done = os.getpid(), ""
     for number in SIGNALS:
         signal.signal(number, _on_signal)
 
@@ -53,7 +54,12 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         _State.asked = number
         sys.stderr.write("imlgcn: stopping after this step\n")
         return
-    raise Stopped(number)
+    raise Stopped(number, _State.done)
+
+
+def remember(done: str) -> None:
+    """Say ``done`` of a signal from now on: it is what the command was for."""
+    _State.done = done
 
 
 def leave_to_the_parent(number: int = 0) -> None:
@@ -70,11 +76,11 @@ def leave_to_the_parent(number: int = 0) -> None:
 
 
 @contextmanager
-def safe_points() -> Iterator[Callable[[], int | None]]:
+def safe_points(how_to_go_on: str = "") -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns the signal that has asked to stop, or None.
 
     Whoever sees one finishes what must be whole and raises :class:`Stopped` with it; what is asked
-    after the last look is raised on leaving.
+    after the last look is raised on leaving, with ``how_to_go_on``.
     """
     number = None
     _State.waiting += 1
@@ -85,4 +91,4 @@ def safe_points() -> Iterator[Callable[[], int | None]]:
         if not _State.waiting:
             number, _State.asked = _State.asked, None
     if number is not None:
-        raise Stopped(number)
+        raise Stopped(number, how_to_go_on)

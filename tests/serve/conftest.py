@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
+import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imlgcn.data.decode_pool import DecodePool
 from imlgcn.serve import ServeSettings, create_app
+from imlgcn.serve.run import make_server
 
 HOME = "http://127.0.0.1:8000"
 
@@ -109,12 +116,37 @@ def serving():
         client.__exit__(None, None, None)
 
 
+@pytest.fixture
+def listening(quick):
+    """Return a function that starts a real server in a thread and returns its port."""
+    opened = []
+
+    def start(**given) -> int:
+        settings = ServeSettings(port=0, **given)
+        own = socket.create_server(("127.0.0.1", 0))
+        server = make_server(create_app(quick, settings), settings)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        thread.start()
+        opened.append((server, thread, own))
+        while not server.started:
+            time.sleep(0.01)
+        return own.getsockname()[1]
+
+    yield start
+    for server, thread, own in opened:
+        server.should_exit = server.force_exit = True
+        thread.join(10)
+        own.close()
+        assert not thread.is_alive()
+
+
 def assert_refused(answer, status: int, code: str, *words: str) -> None:
     """The one shape of every error, a sentence with these words, no path and no trace."""
     assert answer.status_code == status, answer.text
     assert answer.json().keys() == {"error"}
     error = answer.json()["error"]
-    assert error.keys() == {"code", "message"}
+    assert error.keys() == {"code", "message", "request_id"}
+    assert error["request_id"] == answer.headers["x-request-id"]
     assert error["code"] == code
     assert "Traceback" not in error["message"]
     assert str(Path.home()) not in error["message"]
@@ -130,3 +162,32 @@ def counts(client) -> dict[str, float]:
         for family in families
         for item in family.samples
     }
+
+
+class Written:
+    """The files that this process opens for writing, while `is_on`."""
+
+    is_on = False
+    paths: ClassVar[list[Path]] = []
+
+    @classmethod
+    def note(cls, event: str, given: tuple) -> None:
+        if cls.is_on and event == "open":
+            path, _, flags = given
+            if isinstance(path, (str, bytes)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                cls.paths.append(Path(os.fsdecode(path)))
+
+
+@pytest.fixture(scope="session")
+def _written():
+    sys.addaudithook(Written.note)  # for good: a hook cannot be taken away
+    return Written
+
+
+@pytest.fixture
+def written(_written):
+    """Return the paths of files opened for writing since, of this process's threads."""
+    Written.paths.clear()
+    Written.is_on = True
+    yield Written.paths
+    Written.is_on = False

@@ -40,7 +40,7 @@ def test_an_image_is_fitted_as_the_tagger_does_it_whatever_its_size(quick, servi
     expected = quick.probabilities(quick.load_input(image)[None])[0]
     (found,) = answer.json()["images"]
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)
-    pixels = serving(quick).app.state.service._decode(image)
+    pixels = serving(quick).app.state.service.decode(image)
     np.testing.assert_array_equal(pixels, quick.load_input(image))
 
 
@@ -156,7 +156,8 @@ def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(quick, serving):
         ("threshold=precision%3D7", "bad_threshold", "from 0 to 1"),
         ("known=red", "bad_known", "JSON object"),
         ("known=%7B%22red%22%3A7%7D", "bad_known", "got 'red': 7"),
-        ("known=" + "%5B" * 20_000, "bad_known", "JSON object"),
+        ("known=" + "%5B" * 5_000, "bad_known", "known nests deeper than 8"),
+        ("known=" + "%5B" * 20_000, "too_long", "16,384"),
         ("all=perhaps", "bad_parameter", "all"),
     ],
 )

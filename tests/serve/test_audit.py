@@ -92,3 +92,8 @@ def test_data_that_cannot_be_audited_are_refused_before_the_server_starts(quick,
     with pytest.raises(ValueError, match=r"nowhere\.csv"):
         create_app(quick, ServeSettings(audit="nowhere.csv"))
     cli("serve", quick.path, "--audit", "nowhere.csv", "--port", "0").assert_refused("nowhere.csv")
+
+
+def test_answers_are_written_into_the_new_csv_only(client, own_data, written):
+    assert client.post("/v1/audit/answers", content=ANSWERS).status_code == 200
+    assert {path.parent for path in written} == {own_data.parent}

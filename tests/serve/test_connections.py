@@ -10,39 +10,11 @@ import time
 from contextlib import suppress
 
 import pytest
-import uvicorn
-
-from imlgcn.serve import ServeSettings, create_app
-from imlgcn.serve.run import configuration
 
 from .conftest import picture
 
 HEAD = b"POST /v1/tags HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9999\r\n\r\n"
 HALF = b"POST /v1/tags HTTP/1.1\r\nhost: 127.0."
-
-
-@pytest.fixture
-def listening(quick):
-    """Return a function that starts a real server in a thread and returns its port."""
-    opened = []
-
-    def start(**given) -> int:
-        settings = ServeSettings(port=0, **given)
-        own = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(configuration(create_app(quick, settings), settings))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
-        thread.start()
-        opened.append((server, thread, own))
-        while not server.started:
-            time.sleep(0.01)
-        return own.getsockname()[1]
-
-    yield start
-    for server, thread, own in opened:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
-        own.close()
-        assert not thread.is_alive()
 
 
 def connect(port: int, *parts: bytes) -> socket.socket:
@@ -151,3 +123,9 @@ def test_beyond_the_limit_a_connection_is_told_to_come_again(listening, quick):
         connection.close()
     time.sleep(0.6)
     assert tag(port) == 200
+
+
+def test_what_is_no_request_is_answered_in_the_shape_of_every_error(listening):
+    status, error = answer_of(connect(listening(), b"\x16\x03\x01 no http\r\n\r\n"))
+    assert (status, error["code"]) == (400, "bad_request")
+    assert len(error["request_id"]) == 24

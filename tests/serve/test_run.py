@@ -155,6 +155,60 @@ def test_a_terminal_that_is_closed_ends_it(script):
         started.kill()
 
 
+EARLY = """
+import signal, sys
+sys.path.insert(0, {tests!r})
+import imlgcn.serve.run, imlgcn.serve.service, imlgcn.tagger
+from imlgcn import cli
+from serve.conftest import MeanColour
+
+def ask(*_, **__):
+    signal.raise_signal({number})
+
+load = imlgcn.tagger.Tagger.load
+def quickly(path, **_):
+    tagger = load(path)
+    tagger.engine = MeanColour(num_labels=len(tagger.labels))
+    return tagger
+imlgcn.tagger.Tagger.load = quickly
+stop = imlgcn.serve.run._stop_by_signals
+def after_setting(server):
+    asked = stop(server)
+    ask()
+    return asked
+places = {{
+    "loading": (imlgcn.tagger.Tagger, "load", ask),
+    "between": (imlgcn.serve.run, "_stop_by_signals", after_setting),
+    "opening": (imlgcn.serve.service.Service, "open", ask),
+}}
+setattr(*places[{place!r}])
+sys.argv = ["imlgcn", "serve", {path!r}, "--port", "0", "--engine", "torch"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("loading", signal.SIGTERM),
+        ("between", signal.SIGTERM),
+        ("opening", signal.SIGINT),
+    ],
+)
+def test_a_signal_before_it_listens_ends_it_with_the_code_of_the_signal(
+    tagger, request, place, number
+):
+    tests = str(request.path.parents[1])
+    script = EARLY.format(tests=tests, place=place, number=int(number), path=str(tagger.path))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 128 + number, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("imlgcn: stopped; ")
+    assert "every accepted image" not in done.stderr
+
+
 def test_a_port_that_is_in_use_is_one_sentence(cli, tagger):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -46,7 +46,7 @@ Answers = dict[tuple[int, int], bool]  # (row, label) -> whether the image shows
 
 def correct(
     data: str | Path | DataSource,
-    answers: str | Path,
+    answers: str | Path | bytes,
     out: str | Path,
     *,
     progress: Progress = SILENT,
@@ -56,7 +56,8 @@ def correct(
     Args:
         data: what was audited.
         answers: a CSV with the columns ``image``, ``label`` and ``answer`` (yes, no, or empty):
-            what the page gives, or the table of findings with answers filled in.
+            what the page gives, or the table of findings with answers filled in. Bytes are its
+            content.
         out: a ``.csv`` file that does not exist.
         progress: told about the unpacking of an archive.
 
@@ -68,7 +69,10 @@ def correct(
     check_new_file(out, ".csv", "out")
     source = DataSource.of(data)
     dataset = source.load(progress)
-    given = read_answers(Path(answers), dataset)
+    if isinstance(answers, bytes):
+        given = read_answers(Path("answers"), dataset, answers)
+    else:
+        given = read_answers(Path(answers), dataset)
     changed = {
         (row, label): shown
         for (row, label), shown in given.items()
@@ -103,15 +107,17 @@ def _plain_table(source: DataSource, dataset: Dataset) -> Table | None:
     return table if plain and named and labels else None
 
 
-def read_answers(path: Path, dataset: Dataset) -> Answers:
+def read_answers(path: Path, dataset: Dataset, content: bytes | None = None) -> Answers:
     """Read the answers to the labels of ``dataset``; empty ones are left out.
+
+    ``content`` is what would be in the file, where there is none.
 
     Raises:
         InputError: with the file and the line that is wrong.
     """
-    if not path.is_file():
+    if content is None and not path.is_file():
         raise InputError(f"no file {path}; expected answers, a CSV with image, label and answer")
-    table = read_table(path)
+    table = read_table(path, content)
     image, label, answer = (table.index(name) for name in ("image", "label", "answer"))
     rows: dict[str, list[int]] = {}
     for row, record in enumerate(dataset.records):

@@ -33,6 +33,8 @@ MODULES = {
     "label": ("label",),
     "suggest": ("suggest", "similar"),
 }
+# of a command that a signal ends outside of `safe_points`; files are written whole or not at all
+NOTHING_KEPT = "nothing of what was under way is kept: give the same command again"
 SUBCOMMANDS = {"add", "remove", "rename", "merge", "undo"}  # of `imlgcn label`
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "audit", "split", "graph"),
@@ -128,10 +130,9 @@ def _run() -> None:
     except InputError as error:
         _end(in_flags(str(error)), error.exit_code)
     except Stopped as stopped:
-        how = in_flags(str(stopped))
-        _end(f"stopped{how and '; '}{how}", stopped.exit_code)
+        _end(f"stopped; {in_flags(str(stopped)) or NOTHING_KEPT}", stopped.exit_code)
     except KeyboardInterrupt:
-        _end("stopped", 130)
+        _end(f"stopped; {NOTHING_KEPT}", 130)
     except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         sys.stderr.close()
         sys.exit(141)

@@ -92,6 +92,37 @@ def serve(
             rich_help_panel=ADDRESS,
         ),
     ] = False,
+    cert: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Certificate (PEM) to answer over https with; needs --key (default: http).",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its key (PEM), without a passphrase (default: none).",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Path below which a proxy has the server, such as /tags (default: none).",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = "",
+    log: Annotated[
+        str,
+        typer.Option(
+            metavar="FORM",
+            help="Form of the line that each request gets on standard output: text or json.",
+        ),
+    ] = "text",
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,6 +140,7 @@ def serve(
     """
     try:
         from imlgcn.serve import ServeSettings, run_server
+        from imlgcn.serve.tls import check_pair
         from imlgcn.serve.token import read_token
     except ModuleNotFoundError as error:
         raise InputError(
@@ -127,6 +159,10 @@ def serve(
         "audit": audit,
         "token": None if no_token else read_token(token_file),
         "no_token": no_token,
+        "cert": cert,
+        "key": key,
+        "root_path": root_path,
+        "log": log,
     }
     try:
         settings = ServeSettings.model_validate(options)
@@ -135,6 +171,8 @@ def serve(
         name, message = first["loc"][0], first["msg"].replace("Input should be", "expected")
         option = f"--{str(name).replace('_', '-')}"
         raise InputError(f"{option}: {message}; got {first['input']!r}") from None
+
+    check_pair(cert, key)  # before anything is loaded
 
     def load() -> Tagger:
         opened = Tagger.load(tagger, engine=engine, device=device, label_table=label_table)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from imlgcn.config import ImageSettings
 from imlgcn.data.decode_worker import receive, send
 from imlgcn.data.images import ImageError, ImageInfo
+from imlgcn.data.thumbnails import SHAPE
 
 SECONDS = 10.0  # for one image; the largest that are accepted take about 3
 MEMORY = 2**30  # bytes for one image
@@ -41,10 +42,14 @@ Message = tuple[dict[str, Any], bytes]
 
 
 class DecodedImage(NamedTuple):
-    """The network input ``(S, S, 3)``, uint8, and the (width, height) of what was resized to it."""
+    """The network input ``(S, S, 3)``, uint8, and the (width, height) of what was resized to it.
+
+    ``thumbnail`` is that of :func:`imlgcn.data.thumbnails.thumbnail_of`, where it was asked for.
+    """
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 class RefusedError(ImageError):
@@ -101,7 +106,14 @@ class DecodePool:
         with self._lock:
             return tuple(worker.process.pid for worker in self._workers)
 
-    def __call__(self, data: bytes, settings: ImageSettings, *, max_pixels: int) -> DecodedImage:
+    def __call__(
+        self,
+        data: bytes,
+        settings: ImageSettings,
+        *,
+        max_pixels: int,
+        with_thumbnail: bool = False,
+    ) -> DecodedImage:
         """Return the network input of the image in ``data``.
 
         Raises:
@@ -109,7 +121,11 @@ class DecodePool:
             LimitError: it took too long or too much memory.
             ClosedPoolError: the pool was closed.
         """
-        asked = {"image": settings.model_dump(mode="json"), "max_pixels": max_pixels}
+        asked = {
+            "image": settings.model_dump(mode="json"),
+            "max_pixels": max_pixels,
+            "thumbnail": with_thumbnail,
+        }
         for _ in range(TRIES):
             if (found := self._ask(asked, data)) is not None:
                 return _decoded(*found, settings.size)
@@ -249,5 +265,6 @@ def _decoded(facts: dict[str, Any], pixels: bytes, side: int) -> DecodedImage:
     if "error" in facts:
         info = facts["info"] and ImageInfo(*facts["info"])
         raise RefusedError(facts["error"], info)
-    array = np.frombuffer(bytearray(pixels), np.uint8).reshape(side, side, 3)
-    return DecodedImage(array, tuple(facts["size"]))
+    array, rest = np.split(np.frombuffer(bytearray(pixels), np.uint8), [3 * side**2])
+    thumbnail = rest.reshape(SHAPE) if len(rest) else None
+    return DecodedImage(array.reshape(side, side, 3), tuple(facts["size"]), thumbnail)

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.image_input import as_image
 from imlgcn.data.images import ImageError, image_info
+from imlgcn.data.thumbnails import thumbnail_of
 from imlgcn.data.transforms import EvalTransform
 
 HEAD = struct.Struct("<IQ")  # the lengths of a message's JSON and of the bytes after it
@@ -43,7 +44,7 @@ def main(memory: int, seconds: float) -> None:
     while (message := receive(sys.stdin.buffer)) is not None:
         asked, data = message
         _alarm(seconds)
-        facts, pixels = _answer(data, json.dumps(asked["image"]), asked["max_pixels"])
+        facts, pixels = _answer(data, asked)
         _alarm(None)
         facts["last"] = "limit" in facts or _held("VmHWM") > GROWN
         send(answers, facts, pixels)
@@ -69,12 +70,13 @@ def receive(file: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     return (json.loads(text), data) if (len(text), len(data)) == lengths else None
 
 
-def _answer(data: bytes, settings: str, max_pixels: int) -> tuple[dict[str, Any], bytes]:
-    transform = _transform(settings)
+def _answer(data: bytes, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    transform = _transform(json.dumps(asked["image"]))
     wanted = transform.settings
     try:
-        image = as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=max_pixels)
-        return {"size": image.size}, transform(image).tobytes()
+        image = as_image(data, size=wanted.size, fit=wanted.fit, max_pixels=asked["max_pixels"])
+        small = thumbnail_of(data).tobytes() if asked["thumbnail"] else b""
+        return {"size": image.size}, transform(image).tobytes() + small
     except MemoryError:
         return {"limit": "memory"}, b""
     except InputError as error:

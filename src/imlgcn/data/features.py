@@ -33,6 +33,7 @@ from imlgcn.stopping import Stopped, safe_points
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
 VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
+KEPT = "what was read is kept in the cache: the same command goes on from there"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def features_for(
                 advance(1)
                 if (number := asked()) is not None:
                     extraction.finish()  # what is decoded is extracted and kept
-                    raise Stopped(number)
+                    raise Stopped(number, "" if folder is None else KEPT)
             extraction.finish()
         todo = extraction.read_cached()
     return extraction.table()

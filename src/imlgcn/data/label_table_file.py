@@ -44,17 +44,19 @@ def read_label_table(path: str | Path, labels: Sequence[str] | None) -> LabelTab
 
 
 def check_label_table(
-    path: str | Path, labels: Sequence[str] | None
+    path: str | Path, labels: Sequence[str] | None, content: bytes | None = None
 ) -> tuple[LabelTable | None, tuple[str, ...]]:
     """Return the table in a file, and no problems; or None, and a sentence for each problem.
+
+    ``content`` is what would be in the file, where there is none: ``path`` then only names it.
 
     Raises:
         InputError: it is no table at all: not there, not text, or without a column ``label``.
     """
     path = Path(path)
-    if not path.is_file():
+    if content is None and not path.is_file():
         raise InputError(f"no file {path}; label_table= takes a CSV with a column 'label'")
-    cells = read_table(path)
+    cells = read_table(path, content)
     _check_columns(cells)
     if labels is None:
         labels = list(dict.fromkeys(filter(None, cells.column(cells.index("label")))))

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.data.scan import THUMBNAIL, Scan
+from imlgcn.data.scan import Scan
+from imlgcn.data.thumbnails import THUMBNAIL
 from imlgcn.progress import SILENT, Progress
 
 MAX_DISTANCE = 40  # of 256 bits; unrelated images differ in about 128

@@ -14,17 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from imlgcn.data.images import MAX_PIXELS, ImageError, image_info, open_image
+from imlgcn.data.images import MAX_PIXELS, ImageError, image_info
 from imlgcn.data.shards import FeatureShards
+from imlgcn.data.thumbnails import thumbnail_of
 from imlgcn.files import sha256_file
 from imlgcn.progress import SILENT, Progress
 
 VERSION = 1  # of the thumbnails in the cache: increase it when they are made in another way
-THUMBNAIL = (17, 16)  # width, height: 16 x 16 differences between neighbours
 EMPTY: Mapping[bytes, NDArray[np.uint8]] = {}
-DECODE_SIZE = 46  # a JPEG is decoded at 64 pixels or more, enough for the thumbnail
 
 
 @dataclass(frozen=True)
@@ -128,14 +126,3 @@ def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> S
     except ImageError as error:
         problem = "truncated" if "truncated" in str(error) else "unreadable"
         return Scan(digest, problem=problem, message=str(error))
-
-
-def thumbnail_of(source: Path | bytes) -> NDArray[np.uint8]:
-    """Return the thumbnail (16, 17, 3) of an image file or its content.
-
-    Raises:
-        ImageError: it cannot be decoded.
-    """
-    image = open_image(source, size=DECODE_SIZE)
-    # the triangle filter makes the most similar thumbnails of two sizes of one image
-    return np.asarray(image.resize(THUMBNAIL, Image.Resampling.BILINEAR))

@@ -11,7 +11,7 @@ import numpy as np
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.growing.alone import alone
-from imlgcn.growing.examples import bare_ground, features_of, ground_of
+from imlgcn.growing.examples import NOTHING, DecodedFile, bare_ground, features_of, ground_of
 from imlgcn.growing.exports import finish
 from imlgcn.growing.learn import learn
 from imlgcn.growing.pool import NewLabel, check_labels, gather, was_added
@@ -56,6 +56,7 @@ def add_labels(
     known: Mapping[Path, Mapping[str, int]] | None = None,
     share: float | None = None,
     names: Mapping[Path, str] | None = None,
+    decoded: Mapping[Path, DecodedFile] = NOTHING,
     progress: Progress = SILENT,
 ) -> tuple[Tagger, list[Added]]:
     """Teach a tagger new labels; the scores of the others stay, to the last bit.
@@ -71,6 +72,7 @@ def add_labels(
         share: how frequent the labels are among the images to tag, 0 to 1. None: as the median of
             the tagger's labels.
         names: under which the tagger remembers images, by file. None: their paths.
+        decoded: all images, where they are no files: their paths only tell them apart.
         progress: told what is done.
 
     Returns:
@@ -85,7 +87,7 @@ def add_labels(
     state = read_state(tagger)
     labels = check_labels(state, labels)
     paths = list(dict.fromkeys(p for label in labels for p in (*label.images, *label.absent)))
-    features = features_of(state, paths, progress)
+    features = features_of(state, paths, progress, decoded)
     pool = gather(state, labels, paths, features, known or {}, names or {})
     found = ground_of(state)
     if found is None:
@@ -105,15 +107,19 @@ def add_labels(
             doubtful = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
         reports.append(Added(one.name, one.images, one.expectation, share, doubtful, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
-    wider = _with_learnt(widen(state, learnt, pool, found), paths)
+    wider = _with_learnt(widen(state, learnt, pool, found), paths, decoded)
     return finish(wider, f"add {what}", progress), reports
 
 
-def _with_learnt(state: State, paths: Sequence[Path]) -> State:
+def _with_learnt(state: State, paths: Sequence[Path], decoded: Mapping[Path, DecodedFile]) -> State:
     """Return the state with images ``paths`` among those that it has learnt, if it knows them."""
     if state.learnt is None:
         return state
-    return replace(state, learnt=state.learnt.joined(contents_of(paths)))
+    if decoded:
+        contents = np.array([decoded[path].content for path in paths], np.uint64)
+    else:
+        contents = contents_of(paths)
+    return replace(state, learnt=state.learnt.joined(contents))
 
 
 def _usual_share(state: State) -> float:

@@ -6,7 +6,7 @@ channels, V length of a kernel vector, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
 from imlgcn.growing.state import State
+from imlgcn.models import Backbone
 from imlgcn.models.grown import kernel_vectors
 from imlgcn.models.image_space import GAMMA
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
@@ -26,9 +27,29 @@ from imlgcn.models.kernel_scorer import KernelScorer
 from imlgcn.models.layers import POOLINGS
 from imlgcn.models.new_label.ground import Ground
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import extract_features
+from imlgcn.training.extract import (
+    ImageFeatures,
+    extract_features,
+    features_of_rows,
+    pooling_extractor,
+)
 
+AT_ONCE = 16  # decoded images in the network, which bounds the memory of its maps
 MOST = 4000  # images of the ground: a new label takes seconds, however many there are
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedFile:
+    """An image that was decoded elsewhere: network input ``(S, S, 3)``, and the file's number.
+
+    ``content`` is :func:`imlgcn.files.content_number` of the file.
+    """
+
+    pixels: NDArray[np.uint8]
+    content: int
+
+
+NOTHING: Mapping[Path, DecodedFile] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +66,15 @@ class Features:
         return unit_roots(torch.from_numpy(self.pooled).double())
 
 
-def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT) -> Features:
+def features_of(
+    state: State,
+    paths: Sequence[Path],
+    progress: Progress = SILENT,
+    decoded: Mapping[Path, DecodedFile] = NOTHING,
+) -> Features:
     """Return the features of images, from the cache where they are known.
+
+    Those that are ``decoded`` are no files: their paths only name them.
 
     Raises:
         InputError: one cannot be read.
@@ -56,13 +84,24 @@ def features_of(state: State, paths: Sequence[Path], progress: Progress = SILENT
     records = tuple(Record(str(path), path) for path in paths)
     dataset = Dataset((), records, np.zeros((len(paths), 0), np.int8), "", "")
     backbone = state.classifier.backbone
-    found = extract_features(backbone, dataset, strict=True, progress=progress)
+    if decoded:
+        found = _features_of_pixels(backbone, dataset, [decoded[path].pixels for path in paths])
+    else:
+        found = extract_features(backbone, dataset, strict=True, progress=progress)
     pooled = found.values[:, POOLINGS.index("avg")]
     stages = np.concatenate([pooled[:, :0], *found.stages], 1)
     head = state.head.cpu().eval()
     inputs = found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
     with torch.no_grad():
         return Features(pooled, stages, kernel_vectors(head, inputs).double())
+
+
+def _features_of_pixels(
+    backbone: Backbone, dataset: Dataset, pixels: Sequence[NDArray[np.uint8]]
+) -> ImageFeatures:
+    extract = pooling_extractor(backbone)
+    parts = [extract(np.stack(pixels[at : at + AT_ONCE])) for at in range(0, len(pixels), AT_ONCE)]
+    return features_of_rows(backbone, dataset, np.concatenate(parts))
 
 
 def _none(state: State) -> Features:

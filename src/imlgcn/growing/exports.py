@@ -8,9 +8,9 @@ from pathlib import Path
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.growing.state import State, write_state
 from imlgcn.progress import SILENT, Progress
-from imlgcn.stopping import safe_points
+from imlgcn.stopping import remember, safe_points
 from imlgcn.tagger import Tagger
-from imlgcn.tagger.folder import exported_name
+from imlgcn.tagger.folder import WEIGHTS, exported_name
 
 
 def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
@@ -18,8 +18,13 @@ def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
 
     One that disagrees with the network is left out, and that is said.
     """
-    with safe_points():  # its files belong together
+    done = f"the change ({what}) is made, and `imlgcn label undo` takes it back"
+    missing = [name for name in state.info.sha256 if name != WEIGHTS]
+    if missing:
+        done += f"; `imlgcn export` writes {' and '.join(missing)} again"
+    with safe_points(done):  # its files belong together
         tagger = write_state(state, what)
+        remember(done)
     return export_again(tagger.path, state.info.sha256, progress)
 
 

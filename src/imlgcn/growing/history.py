@@ -19,11 +19,9 @@ from imlgcn.config import InputError
 from imlgcn.files import write_atomic
 from imlgcn.growing.alone import alone
 from imlgcn.parsing import parse_json
-from imlgcn.stopping import safe_points
-from imlgcn.tagger.folder import HISTORY, MODEL
+from imlgcn.stopping import remember, safe_points
+from imlgcn.tagger.folder import CHANGE, HISTORY, MODEL, WEIGHTS
 from imlgcn.tagger.info import read_info
-
-CHANGE = "change.json"
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,10 @@ def undo(tagger: str | Path) -> Change:
     folder = path / HISTORY / f"{last.number:04}"
     kept = {file.name for file in folder.iterdir()} - {CHANGE}
     since = set(read_info(path).sha256) - kept  # exported after the change: with its labels
-    with safe_points():  # they belong together
-        for name in sorted(kept - {MODEL}):
+    done = f"{last.what} is taken back"
+    with safe_points(done):  # they belong together
+        # the weights first: by them an undoing that was killed is known
+        for name in sorted(kept - {MODEL}, key=lambda name: (name != WEIGHTS, name)):
             _put_back(folder / name, path / name)
         _put_back(folder / MODEL, path / MODEL)  # last: it names the hashes of the others
         for name in since:
@@ -87,6 +87,7 @@ def undo(tagger: str | Path) -> Change:
         shutil.rmtree(folder)
         if not any((path / HISTORY).iterdir()):
             (path / HISTORY).rmdir()
+        remember(done)
     return last
 
 

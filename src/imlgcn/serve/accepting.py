@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from imlgcn.config import unknown_name
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.limits import check_query
+from imlgcn.serve.request_log import count_images
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import Upload, read_uploads
 
@@ -33,6 +35,7 @@ def refuse_unknown(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute) or not route.path.startswith("/v1/"):
         return  # what watches a server may add its own
+    check_query(request.scope["query_string"])
     known = [parameter.alias for parameter in route.dependant.query_params]
     for name in request.query_params:
         if name not in known:
@@ -58,6 +61,7 @@ async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upl
             async with asyncio.timeout(settings.timeout):
                 take = room.enter_context(service.held.reserve())
                 uploads = await read_uploads(request, settings, take)
+                count_images(len(uploads))
                 if len(uploads) > settings.queue:
                     message = f"this server accepts {settings.queue} images at once; send fewer"
                     raise ApiError(422, "too_many_images", message)

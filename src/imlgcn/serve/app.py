@@ -9,26 +9,26 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from imlgcn.config import InputError
 from imlgcn.data.decode_pool import DecodePool
 from imlgcn.engines.base import cores
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.serve import errors
+from imlgcn.serve import audit_routes, errors, grow_routes, routes, suggest_routes
 from imlgcn.serve.assets import Asset, load_assets
-from imlgcn.serve.audit import Review
-from imlgcn.serve.audit_routes import router as audit_router
+from imlgcn.serve.audit import ANSWERS, Review
 from imlgcn.serve.current import Current, InUse
-from imlgcn.serve.grow_routes import router as grow_router
 from imlgcn.serve.guard import Guard
-from imlgcn.serve.routes import router
+from imlgcn.serve.prefix import Prefix, checked_prefix
+from imlgcn.serve.request_log import RequestLog
 from imlgcn.serve.service import Service
 from imlgcn.serve.settings import ServeSettings
-from imlgcn.serve.suggest_routes import router as suggest_router
 from imlgcn.serve.token import Access
 from imlgcn.tagger import Tagger
 
+ROUTERS = (routes.router, suggest_routes.router, audit_routes.router, grow_routes.router)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -46,8 +46,8 @@ def create_app(
     ``progress`` is told of the audit, where one is asked for.
 
     Raises:
-        InputError: ``settings.grow`` with an exported file, whose labels are fixed, or data that
-            cannot be audited.
+        InputError: ``settings.grow`` with an exported file, whose labels are fixed, data that
+            cannot be audited, or a ``settings.root_path`` that is no path for it.
     """
     settings = settings or ServeSettings()
     if settings.grow and tagger.path.is_file():
@@ -55,7 +55,11 @@ def create_app(
             f"grow=True changes a tagger folder, and {tagger.path} is an exported file: serve the "
             "folder it was exported from"
         )
-    review = None if settings.audit is None else Review(settings.audit, progress=progress)
+    prefix = checked_prefix(settings.root_path, _addresses())
+    send_to = prefix + ANSWERS
+    review = None
+    if settings.audit is not None:
+        review = Review(settings.audit, sends_to=send_to, progress=progress)
     decoders = DecodePool(cores(), seconds=settings.decode_seconds, memory=settings.decode_memory)
     service = Service(tagger, settings, decoders)
 
@@ -79,11 +83,9 @@ def create_app(
     )
     current = Current(app.state, service, reopen or (lambda: Tagger.load(tagger.path)))
     app.state.current, app.state.review = current, review
-    app.include_router(router)
-    app.include_router(suggest_router)
-    app.include_router(audit_router)
-    app.include_router(grow_router)
-    assets = load_assets()
+    for router in ROUTERS:
+        app.include_router(router)
+    assets = load_assets(prefix)
     for address, asset in assets.items():
         app.add_route(address, _serve(asset), include_in_schema=False)
     errors.install(app)
@@ -95,6 +97,9 @@ def create_app(
         access=Access(settings.token, assets),
         trusted=settings.allow_hosts,
     )
+    if prefix:
+        app.add_middleware(Prefix, root_path=prefix)
+    app.add_middleware(RequestLog, style=settings.log)
     return app
 
 
@@ -103,6 +108,11 @@ def _serve(asset: Asset) -> Callable[[Request], Awaitable[Response]]:
         return asset.response(request)
 
     return respond
+
+
+def _addresses() -> set[str]:
+    ours = {route.path for router in ROUTERS for route in router.routes if isinstance(route, Route)}
+    return {*ours, *load_assets(), "/openapi.json"}
 
 
 def _names(settings: ServeSettings) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ KINDS = {
     ".svg": "image/svg+xml",
 }
 PAGES = {"/": "index.html", "/docs": "docs.html"}
+OWN_LINK = re.compile(rb"(\b(?:href|src)=\")/")
 
 
 class Asset(NamedTuple):
@@ -35,8 +37,8 @@ class Asset(NamedTuple):
         return Response(self.content, headers=headers, media_type=self.kind)
 
 
-def load_assets() -> dict[str, Asset]:
-    """Return every file by its URL path."""
+def load_assets(prefix: str = "") -> dict[str, Asset]:
+    """Return every file by its URL path; the pages' own links get the ``prefix``."""
     folder = files("imlgcn.serve") / "static"
     content = {
         f"/static/{file.name}": file.read_bytes()
@@ -45,7 +47,8 @@ def load_assets() -> dict[str, Asset]:
     }
     content["/static/colours.css"] = _colours().encode()
     for address, name in PAGES.items():
-        content[address] = content.pop(f"/static/{name}")
+        page = content.pop(f"/static/{name}")
+        content[address] = OWN_LINK.sub(rf"\1{prefix}/".encode(), page)
     return {address: _asset(address, data) for address, data in content.items()}
 
 

@@ -6,7 +6,6 @@ The data are audited once, before the server starts; each set of answers becomes
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from imlgcn.config import InputError
@@ -14,6 +13,7 @@ from imlgcn.data.source import DataSource
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.errors import LOG, ApiError
+from imlgcn.serve.limits import check_table
 from imlgcn.tagger.folder import MODEL, TaggerFolder
 
 ANSWERS = "/v1/audit/answers"  # where the page sends them
@@ -28,8 +28,17 @@ class Review:
         policy: what a browser may do for it.
     """
 
-    def __init__(self, data: str, *, device: str = "auto", progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        data: str,
+        *,
+        sends_to: str = ANSWERS,
+        device: str = "auto",
+        progress: Progress = SILENT,
+    ) -> None:
         """Audit the data: as for :func:`imlgcn.audit`, a tagger's folder included.
+
+        ``sends_to`` is the path to which the page sends the answers.
 
         Raises:
             InputError: they cannot be audited.
@@ -42,8 +51,8 @@ class Review:
         source = _trained_on(Path(data)) if own else DataSource.of(data)
         self._source, name = source, Path(source.path).stem
         self._target = _beside(Path(source.path))
-        self.page = render_page(found, name, sends_to=ANSWERS, progress=progress)
-        self.policy = f"{content_policy(ANSWERS)}; {POLICY}"
+        self.page = render_page(found, name, sends_to=sends_to, progress=progress)
+        self.policy = f"{content_policy(sends_to)}; {POLICY}"
 
     def save(self, answers: bytes) -> dict[str, Any]:
         """Write the data with answers, a CSV, to a new file beside them; return what was done.
@@ -53,20 +62,18 @@ class Review:
         """
         from imlgcn.auditing import correct
 
-        with TemporaryDirectory(prefix="imlgcn-") as folder:
-            given = Path(folder) / "answers.csv"
-            given.write_bytes(answers)
-            out = _free(self._target)
-            try:
-                changed = correct(self._source, given, out)
-            except InputError as error:
-                message = str(error).replace(str(given), "answers").replace(str(out), out.name)
-                raise ApiError(422, "bad_answers", message) from None
-            except OSError as error:
-                LOG.error("the corrected data cannot be written", exc_info=error)
-                why = error.strerror or type(error).__name__
-                message = f"the corrected data cannot be written: {why}"
-                raise ApiError(500, "not_written", message) from None
+        check_table(answers, "the answers")
+        out = _free(self._target)
+        try:
+            changed = correct(self._source, answers, out)
+        except InputError as error:
+            message = str(error).replace(str(out), out.name)
+            raise ApiError(422, "bad_answers", message) from None
+        except OSError as error:
+            LOG.error("the corrected data cannot be written", exc_info=error)
+            why = error.strerror or type(error).__name__
+            message = f"the corrected data cannot be written: {why}"
+            raise ApiError(500, "not_written", message) from None
         says = f"{plural(changed, 'label')} changed; saved as {out.name}, beside the data."
         return {"changed": changed, "file": out.name, "says": says}
 

@@ -12,6 +12,7 @@ from imlgcn.serve.audit import ANSWERS, Review
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.change_schema import AuditAnswer
 from imlgcn.serve.errors import ApiError, json_response
+from imlgcn.serve.limits import TEXT
 from imlgcn.serve.schema import errors
 from imlgcn.serve.uploads import read_body
 
@@ -55,7 +56,7 @@ async def answers(request: Request) -> Response:
     review, service = _review(request), service_of(request)
     try:
         with service.held.reserve() as take:
-            given = await read_body(request, service.settings, take)
+            given = await read_body(request, service.settings, take, TEXT)
             return json_response(await asyncio.to_thread(review.save, given))
     except QueueFullError as full:
         message = f"{full}; try again in a second"

@@ -9,12 +9,15 @@ the new one is told to come again.
 from __future__ import annotations
 
 import asyncio
+import socket
 from functools import partial
 from typing import Any, cast
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.request_log import HEADER, new_id
 from imlgcn.serve.settings import ServeSettings
 
 PATIENCE = 1.0  # seconds that a client has, at least, before its place may be taken
@@ -105,6 +108,11 @@ class LimitedProtocol(H11Protocol):
             self.transport.write(_answer(status, why))
         self.loop.call_later(LINGER, self.transport.abort)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the shape of every error."""
+        self.transport.write(_answer(400, "this is no request of HTTP/1.1"))
+        self.transport.close()
+
     def _has_asked(self) -> bool:
         cycle: object | None = self.cycle
         return cycle is not None
@@ -119,6 +127,24 @@ class LimitedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class LimitedServer(uvicorn.Server):
+    """A server of these connections; over https, a client must agree on keys in time as well."""
+
+    def __init__(self, config: uvicorn.Config, header_seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = header_seconds
+        self.was_stopped_before = False  # it could answer a request
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen; uvicorn leaves the time of a handshake at a minute."""
+        if self.config.is_ssl:
+            loop = asyncio.get_running_loop()  # of this server alone
+            timed = partial(loop.create_server, ssl_handshake_timeout=self._seconds)
+            loop.create_server = timed  # type: ignore[method-assign]
+        await super().startup(sockets)
+        self.was_stopped_before = self.should_exit
 
 
 def limited(settings: ServeSettings) -> type[H11Protocol]:
@@ -144,13 +170,16 @@ def allow_files(connections: int) -> int:
 
 def _answer(status: int, why: str) -> bytes:
     code, phrase = {
+        400: ("bad_request", "Bad Request"),
         408: ("too_slow", "Request Timeout"),
         503: ("busy", "Service Unavailable"),
     }[status]
-    body = ApiError(status, code, why).response().body
+    identity = new_id()
+    body = ApiError(status, code, why).response(identity).body
     lines = (
         f"HTTP/1.1 {status} {phrase}",
         "content-type: application/json",
+        f"{HEADER}: {identity}",
         f"content-length: {len(body)}",
         "retry-after: 1",
         "connection: close",

@@ -18,7 +18,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from imlgcn.config import InputError
+from imlgcn.numbers import shortened
+from imlgcn.serve.request_log import METHOD_MOST, escaped, request_id
 
+MOST = 2000  # characters of a message, whatever it repeats of a request
 LOG = logging.getLogger("imlgcn.serve")
 
 
@@ -34,11 +37,12 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, str]:
         """Return the content of ``error``."""
-        return {"code": self.code, "message": self.message}
+        return {"code": self.code, "message": shortened(self.message, MOST)}
 
-    def response(self) -> Response:
-        """Return the whole response."""
-        return json_response({"error": self.body()}, self.status, self.headers)
+    def response(self, identity: str | None = None) -> Response:
+        """Return the whole response; ``identity`` is that of a request that is not under way."""
+        body = {**self.body(), "request_id": identity or request_id()}
+        return json_response({"error": body}, self.status, self.headers)
 
 
 def json_response(
@@ -51,7 +55,8 @@ def json_response(
 
 def internal(scope: Scope, error: Exception) -> ApiError:
     """Log a bug and return the response for it."""
-    LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+    what = f"{escaped(scope['method'], METHOD_MOST)} {escaped(scope['path'])}"
+    LOG.error("request %s: %s failed", request_id(), what, exc_info=error)
     return ApiError(500, "internal", "an internal error; the server's log has the details")
 
 
@@ -73,12 +78,13 @@ def install(app: FastAPI) -> None:
 
     async def of_routing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        path, method = request.url.path, request.method
+        path, method = escaped(request.scope["path"]), escaped(request.method, METHOD_MOST)
+        docs = f"{request.scope.get('root_path', '')}/docs"
         known = {
-            404: ("not_found", f"there is nothing at {path}; /docs lists the addresses"),
+            404: ("not_found", f"there is nothing at {path}; {docs} lists the addresses"),
             405: (
                 "method_not_allowed",
-                f"{path} does not support {method}; /docs lists what it does",
+                f"{path} does not support {method}; {docs} lists what it does",
             ),
         }
         code, message = known.get(error.status_code, ("bad_request", str(error.detail)))

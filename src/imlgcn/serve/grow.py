@@ -1,28 +1,33 @@
 """Labels of the served tagger added, changed and taken back: off unless asked for.
 
 The functions work for seconds and write into the tagger folder: they run in a thread, one at a
-time. The uploaded images are in a folder that the caller deletes.
+time. Uploaded images are decoded by the server's decode pool, and never are files.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imlgcn.config import InputError
+from imlgcn.files import content_number
 from imlgcn.serve.current import public
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import Upload, image_refusal
 
+if TYPE_CHECKING:
+    from imlgcn.growing.examples import DecodedFile
+
 ABSENT = "not"  # the name of a form's files that do not show the label
 
 
-class Stored(NamedTuple):
-    """An uploaded image as a file, what the client calls it, and whether it shows the label."""
+class Example(NamedTuple):
+    """An uploaded image, decoded, what the client calls it, and whether it shows the label."""
 
-    path: Path
+    image: DecodedFile
     name: str
     shows: bool
 
@@ -38,25 +43,27 @@ def check(service: Service) -> None:
         raise ApiError(403, "not_growing", message)
 
 
-def store(uploads: Sequence[Upload], folder: Path, service: Service) -> list[Stored]:
-    """Write uploaded images into a folder, each under a name of ours.
+def examples(uploads: Sequence[Upload], service: Service) -> list[Example]:
+    """Decode uploaded images.
 
     Raises:
         ApiError: one cannot be decoded.
     """
-    stored = []
-    for number, upload in enumerate(uploads):
+    from imlgcn.growing.examples import DecodedFile
+
+    found = []
+    for upload in uploads:
         try:
-            service.check(upload.data)
+            pixels = service.decode(upload.data)
         except InputError as error:
             raise image_refusal(error, upload, service.settings) from None
-        path = folder / f"{number:04}"
-        path.write_bytes(upload.data)
-        stored.append(Stored(path, upload.name or "image", upload.field != ABSENT))
-    return stored
+        content = content_number(hashlib.sha256(upload.data).digest())
+        image = DecodedFile(pixels, content)
+        found.append(Example(image, upload.name or "image", upload.field != ABSENT))
+    return found
 
 
-def add(service: Service, name: str, images: Sequence[Stored]) -> dict[str, Any]:
+def add(service: Service, name: str, images: Sequence[Example]) -> dict[str, Any]:
     """Teach the tagger a label and return what to expect of it, as JSON.
 
     Raises:
@@ -65,13 +72,16 @@ def add(service: Service, name: str, images: Sequence[Stored]) -> dict[str, Any]
     """
     from imlgcn.growing import NewLabel, add_labels, sentence
 
+    numbered = {Path(f"{number:04}"): image for number, image in enumerate(images)}
     shown, other = (
-        tuple(image.path for image in images if image.shows is wanted) for wanted in (True, False)
+        tuple(path for path, image in numbered.items() if image.shows is wanted)
+        for wanted in (True, False)
     )
-    names = {image.path: image.name for image in images}
+    names = {path: image.name for path, image in numbered.items()}
+    decoded = {path: image.image for path, image in numbered.items()}
     try:
         label = NewLabel(name, shown, other)
-        _, (added,) = add_labels(service.tagger.path, [label], names=names)
+        _, (added,) = add_labels(service.tagger.path, [label], names=names, decoded=decoded)
     except (InputError, OSError) as error:
         raise refusal(error, service, "not_added") from None
     return {

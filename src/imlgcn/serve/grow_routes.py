@@ -6,8 +6,6 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -27,6 +25,7 @@ from imlgcn.serve.change_schema import (
 )
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError, json_response
+from imlgcn.serve.limits import LABEL, TEXT
 from imlgcn.serve.schema import errors
 from imlgcn.serve.service import Service
 from imlgcn.serve.uploads import read_body
@@ -65,18 +64,17 @@ async def reload(request: Request) -> Response:
     openapi_extra=GROW_BODY,
 )
 async def add(
-    request: Request, name: Annotated[str, Query(description="of the new label")]
+    request: Request, name: Annotated[str, Query(description="of the new label", max_length=LABEL)]
 ) -> Response:
     """Learn a label from a few images that show it, and serve the tagger with it.
 
-    Only if the server was started with `--grow`: it writes into the tagger folder. The images are
-    deleted when the label is learnt; what the folder keeps are their names and features.
+    Only if the server was started with `--grow`: it writes into the tagger folder, of the images
+    their names and features.
     """
     service = _growing(request)
-    with TemporaryDirectory(prefix="imlgcn-") as folder:
-        async with accepted(request, service) as uploads:
-            images = await asyncio.to_thread(grow.store, uploads, Path(folder), service)
-        return await _changed(request, partial(grow.add, service, name, images))
+    async with accepted(request, service) as uploads:
+        images = await asyncio.to_thread(grow.examples, uploads, service)
+    return await _changed(request, partial(grow.add, service, name, images))
 
 
 @router.post(
@@ -105,7 +103,7 @@ async def remove(
 async def rename(
     request: Request,
     label: Annotated[str, Query(description="as it is called now")],
-    name: Annotated[str, Query(description="that it is to have")],
+    name: Annotated[str, Query(description="that it is to have", max_length=LABEL)],
 ) -> Response:
     """Rename a label; its scores stay. Only if the server was started with `--grow`."""
     return await _changed(request, partial(grow.rename, _growing(request), label, name))
@@ -120,7 +118,9 @@ async def rename(
 async def merge(
     request: Request,
     label: Annotated[list[str], Query(description="two or more; given several times")],
-    into: Annotated[str, Query(description="the name of the one; may be one of theirs")],
+    into: Annotated[
+        str, Query(description="the name of the one; may be one of theirs", max_length=LABEL)
+    ],
 ) -> Response:
     """Merge labels: the one is given where one of them would be, with a threshold of its own.
 
@@ -149,7 +149,7 @@ async def use_table(
     service = _growing(request) if keep else service_of(request)
     try:
         with service.held.reserve() as take:
-            data = await read_body(request, service.settings, take)
+            data = await read_body(request, service.settings, take, TEXT)
     except QueueFullError as full:
         message = f"{full}; try again in a second"
         raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.limits import checked_json
 
 DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 WHAT = 'send {"image": "<base64>"} or {"images": ["<base64>", ...]}; data: URLs are taken, too'
@@ -18,10 +19,11 @@ def images_in_json(body: bytes) -> list[bytes]:
     """Return the images of a JSON body, decoded from base64 or from ``data:`` URLs.
 
     Raises:
-        ApiError: 400 no JSON, 422 another content, or text that is no base64.
+        ApiError: 400 no JSON, 413 too many values, 422 another content, or text that is no base64.
     """
+    text = checked_json(body)
     try:
-        content = parse_json(body)
+        content = parse_json(text)
     except ParseError:
         raise ApiError(400, "bad_json", f"the body is no JSON; {WHAT}") from None
     return [_decoded(text, number) for number, text in enumerate(_texts(content), 1)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.limits import checked_json
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.info import KnownSettings
 from imlgcn.tagger.known import Way
@@ -35,10 +36,12 @@ def known_row(tagger: Tagger, text: str | None) -> NDArray[np.int8] | None:
     """Return known labels given as a JSON object as a row (L,), None without any.
 
     Raises:
-        ApiError: 422, no such object, unknown label, or a tagger that cannot use known labels.
+        ApiError: 413, too many values; 422, no such object, unknown label, or a tagger that cannot
+            use known labels.
     """
     try:
-        given = parse_json(text) if text else {}
+        safe = checked_json((text or "{}").encode(errors="replace"), "known", "bad_known")
+        given = parse_json(safe)
     except ParseError:
         given = None
     if not isinstance(given, dict):

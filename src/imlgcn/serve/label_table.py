@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from imlgcn.config import InputError
@@ -14,10 +12,12 @@ from imlgcn.numbers import plural
 from imlgcn.serve import knowledge
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.grow import refusal
+from imlgcn.serve.limits import check_table
 from imlgcn.serve.service import Service
-from imlgcn.tagger.folder import LABEL_TABLE, TaggerFolder
+from imlgcn.tagger.folder import TaggerFolder
 
 NAMED = 12  # problems in an answer
+NAME = "the label table"
 
 
 def read(service: Service, data: bytes) -> LabelTable:
@@ -26,14 +26,11 @@ def read(service: Service, data: bytes) -> LabelTable:
     Raises:
         ApiError: 422, it is no table, or has wrong rows: their lines are named.
     """
-    with TemporaryDirectory(prefix="imlgcn-") as folder:
-        path = Path(folder) / LABEL_TABLE
-        path.write_bytes(data)
-        try:
-            table, problems = check_label_table(path, service.tagger.labels)
-        except InputError as error:
-            message = str(error).replace(str(path), "the label table")
-            raise ApiError(422, "bad_label_table", message) from None
+    check_table(data, NAME, len(service.tagger.labels))
+    try:
+        table, problems = check_label_table(NAME, service.tagger.labels, data)
+    except InputError as error:
+        raise ApiError(422, "bad_label_table", str(error)) from None
     if table is None:
         count = f"{plural(len(problems), 'problem')}: " if len(problems) > 1 else ""
         left = len(problems) - NAMED

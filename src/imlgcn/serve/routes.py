@@ -13,6 +13,7 @@ from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, servic
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
 from imlgcn.serve.known import known_row
+from imlgcn.serve.limits import COUNT, POINT
 from imlgcn.serve.schema import (
     IMAGES_BODY,
     Facts,
@@ -38,17 +39,25 @@ router = APIRouter(dependencies=[Depends(refuse_unknown)])
 async def tags(
     request: Request,
     threshold: Annotated[
-        str | None, Query(description="f1, 0.5, precision=0.9 or recall=0.9", examples=["f1"])
+        str | None,
+        Query(
+            description="f1, 0.5, precision=0.9 or recall=0.9", examples=["f1"], max_length=POINT
+        ),
     ] = None,
     top_k: Annotated[
         int | None,
-        Query(description="the most probable labels, so many, whatever their thresholds", ge=1),
+        Query(
+            description="the most probable labels, so many, whatever their thresholds",
+            ge=1,
+            le=COUNT,
+        ),
     ] = None,
     at_least: Annotated[
-        int | None, Query(description="fill up with the most probable labels to so many tags", ge=0)
+        int | None,
+        Query(description="fill up with the most probable labels to so many tags", ge=0, le=COUNT),
     ] = None,
     at_most: Annotated[
-        int | None, Query(description="so many of the tags, the most probable", ge=1)
+        int | None, Query(description="so many of the tags, the most probable", ge=1, le=COUNT)
     ] = None,
     known: Annotated[
         str | None,

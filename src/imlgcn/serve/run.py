@@ -20,13 +20,18 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.app import create_app
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.logs import logging_to_streams
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.tls import check_pair
 from imlgcn.serve.token import HOW, VARIABLE
+from imlgcn.stopping import Stopped
 from imlgcn.tagger import Tagger
 
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+
+    from imlgcn.serve.connections import LimitedServer
 
 GRACE = 5  # seconds beyond the time limit of a request
 
@@ -44,23 +49,22 @@ def run_server(
     On SIGHUP the tagger is opened anew and takes over, as ``reopen`` in `create_app` says.
 
     Raises:
-        InputError: the address cannot be used, or the tagger cannot be run.
+        InputError: the address or the certificate cannot be used, or the tagger cannot be run.
+        Stopped: a signal came before the server answered requests.
     """
-    import uvicorn
     from prometheus_client import disable_created_metrics
 
     # the times when each count began would be as many series again
     disable_created_metrics()  # type: ignore[no-untyped-call]
 
     settings = settings or ServeSettings()
-    with _listen(settings) as listening:
+    check_pair(settings.cert, settings.key)
+    with logging_to_streams(settings.log), _listen(settings) as listening:
         _check_token(listening, settings)
         app = create_app(tagger, settings, reopen=reopen, progress=progress)
-        config = configuration(app, settings)
-        engine = tagger.engine.name  # opened while a signal still ends the process at once
-        # uvicorn handles the signals and raises them again when it is done: ignore them then
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
+        server = make_server(app, settings)
+        engine = tagger.engine.name
+        asked = _stop_by_signals(server)
         address = _address(listening, settings)
         name = tagger.path.resolve().name
         progress.say(
@@ -69,30 +73,53 @@ def run_server(
         )
         if open_page:  # a browser that connects before the server is up waits for it
             webbrowser.open(address)
-        server = uvicorn.Server(config)
         _listen_for_hangups(server, app.state.current, progress)
         server.run(sockets=[listening])
+    if asked and server.was_stopped_before:
+        raise Stopped(asked[0], "no request was taken")
     if server.force_exit:
         progress.say("stopped at once by a second signal; some images may not have been answered")
     else:
         progress.say("stopped; every accepted image was answered")
 
 
-def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
-    """Return how uvicorn is to run the application, with the limits on connections."""
+def _stop_by_signals(server: uvicorn.Server) -> list[int]:
+    """Let a signal stop the server; return the list of those that came.
+
+    Before this they end the process at once. uvicorn handles them while it runs, and raises them
+    again when it is done.
+    """
+    asked: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        asked.append(number)
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return asked
+
+
+def make_server(app: FastAPI, settings: ServeSettings) -> LimitedServer:
+    """Return uvicorn as it is to run the application, with the limits on connections."""
     import uvicorn
 
-    from imlgcn.serve.connections import limited
+    from imlgcn.serve.connections import LimitedServer, limited
 
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         access_log=False,
+        log_config=None,
         log_level="warning",
+        ssl_certfile=settings.cert,
+        ssl_keyfile=settings.key,
         server_header=False,
         http=limited(settings),
         ws="none",
+        loop="asyncio" if settings.cert else "auto",
         timeout_graceful_shutdown=int(settings.timeout) + GRACE,
     )
+    return LimitedServer(config, settings.header_seconds)
 
 
 def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:
@@ -151,4 +178,6 @@ def _address(listening: socket.socket, settings: ServeSettings) -> str:
         host = "localhost"
     elif settings.host == "localhost":
         host = settings.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    scheme = "https" if settings.cert else "http"
+    prefix = settings.root_path.rstrip("/")
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{prefix and prefix + '/'}"

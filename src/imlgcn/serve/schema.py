@@ -14,6 +14,12 @@ class ErrorBody(BaseModel):
     message: str = Field(description="a sentence for people")
 
 
+class WholeError(ErrorBody):
+    """What went wrong with a whole request."""
+
+    request_id: str = Field(description="as in the header X-Request-ID and the server's log")
+
+
 class ErrorAnswer(BaseModel):
     """The one shape of every error."""
 
@@ -23,11 +29,12 @@ class ErrorAnswer(BaseModel):
                 "error": {
                     "code": "not_an_image",
                     "message": "notes.txt: is not an image of a known format (JPEG, PNG, ...)",
+                    "request_id": "5f0c9d1e2b7a4c3d8e6f0a1b",
                 }
             }
         }
     )
-    error: ErrorBody
+    error: WholeError
 
 
 class TagItem(BaseModel):

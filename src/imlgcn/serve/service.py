@@ -68,7 +68,7 @@ class Service:
         self.tagger.probabilities(np.zeros((1, size, size, 3), np.uint8))
         options = self.settings
         self.batcher = Batcher(
-            self._decode,
+            self.decode,
             self._score,
             streams=streams,
             workers=cores(),
@@ -162,13 +162,13 @@ class Service:
             raise image_refusal(error, upload, self.settings) from None
 
     def _supported(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
-        return self.support(self._decode(data)[None], chosen)
+        return self.support(self.decode(data)[None], chosen)
 
     def _vector(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
-        return {"vector": self.suggester.vector(data, self._decode(data))}
+        return {"vector": self.suggester.vector(self._decoded(data, with_thumbnail=True))}
 
     def _maps(self, data: bytes, chosen: Sequence[int]) -> dict[str, Any]:
-        pixels, size = self._decoded(data)
+        pixels, size, _ = self._decoded(data)
         found = self.tagger.maps(pixels[None], [size])
         ((maps, region),) = found  # (L, h, w)
         rows, where = {}, {}
@@ -260,20 +260,17 @@ class Service:
         """The tagger, what it can do, and the limits of this server."""
         return about(self)
 
-    def check(self, data: bytes) -> None:
-        """Decode an image to see that it can be.
+    def decode(self, data: bytes) -> Pixels:
+        """Return an image as network input ``(S, S, 3)``.
 
         Raises:
-            InputError: it cannot.
+            InputError: it cannot be decoded.
         """
-        self._decode(data)
-
-    def _decode(self, data: bytes) -> Pixels:
         return self._decoded(data).pixels
 
-    def _decoded(self, data: bytes) -> DecodedImage:
-        most = self.settings.max_pixels
-        return self.decoders(data, self.tagger.info.image, max_pixels=most)
+    def _decoded(self, data: bytes, *, with_thumbnail: bool = False) -> DecodedImage:
+        most, wanted = self.settings.max_pixels, self.tagger.info.image
+        return self.decoders(data, wanted, max_pixels=most, with_thumbnail=with_thumbnail)
 
     def _score(self, pixels: Pixels, given: Sequence[Known]) -> Row:
         if all(row is None for row in given):

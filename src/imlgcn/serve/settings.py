@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from imlgcn.config import Settings
+from imlgcn.serve.request_log import Style
 
 
 class ServeSettings(Settings):
@@ -14,6 +17,10 @@ class ServeSettings(Settings):
     port: int = Field(8000, ge=0, le=65535)  # 0 = any that is free
     token: SecretStr | None = Field(None, min_length=16)  # that every request must bring
     no_token: bool = False  # whether other machines may use it without one
+    cert: Path | None = None  # PEM file of a certificate (and its chain): answers over https
+    key: Path | None = None  # PEM file of its key
+    root_path: str = ""  # the path below which a proxy has it, such as /tags
+    log: Style = "text"  # of the line that each request gets
     allow_hosts: tuple[str, ...] = ()  # host names, besides localhost and addresses
     max_batch: int = Field(4, ge=1, le=1024)  # images scored at once; a CPU gains nothing from more
     max_wait_ms: float = Field(2.0, ge=0, le=10_000)  # that a batch waits for images being decoded

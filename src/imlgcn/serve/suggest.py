@@ -13,10 +13,8 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from imlgcn.config import InputError
+from imlgcn.data.decode_pool import DecodedImage
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.suggest_schema import Wanted
 from imlgcn.tagger import Tagger
@@ -54,14 +52,14 @@ class Suggester:
         if self.refusal:
             raise ApiError(404, "no_suggestions", self.refusal)
 
-    def vector(self, data: bytes, pixels: NDArray[np.uint8]) -> str:
-        """Return the text of an image: its file's content, and the same as input ``(S, S, 3)``.
+    def vector(self, image: DecodedImage) -> str:
+        """Return the text of an image, decoded with its thumbnail.
 
         Raises:
             ApiError: 404, as in `check`.
-            ImageError: it cannot be decoded.
         """
-        return base64.b64encode(self._opened().read(data, pixels)).decode()
+        assert image.thumbnail is not None
+        return base64.b64encode(self._opened().read(image.pixels, image.thumbnail)).decode()
 
     def choose(self, wanted: Wanted) -> dict[str, Any]:
         """Return the choice as JSON, as ``imlgcn suggest --json`` prints it.

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
+from imlgcn.serve.limits import checked_json
 from imlgcn.serve.schema import IMAGES_BODY, errors
 from imlgcn.serve.service import Service
 from imlgcn.serve.suggest_schema import SuggestAnswer, VectorsAnswer, Wanted
@@ -49,7 +50,7 @@ async def vectors(request: Request) -> Response:
     "/v1/suggest",
     summary="Which images to label next",
     response_model=None,
-    responses={200: {"model": SuggestAnswer}, **errors(404, 408, 413, 422, 503)},
+    responses={200: {"model": SuggestAnswer}, **errors(400, 404, 408, 413, 422, 503)},
     openapi_extra=BODY,
 )
 async def suggest(request: Request) -> Response:
@@ -66,7 +67,8 @@ async def suggest(request: Request) -> Response:
 async def _wanted(request: Request, service: Service) -> Wanted:
     try:
         with service.held.reserve() as take:
-            return Wanted.model_validate_json(await read_body(request, service.settings, take))
+            body = await read_body(request, service.settings, take)
+            return await asyncio.to_thread(lambda: Wanted.model_validate_json(checked_json(body)))
     except QueueFullError as full:
         message = f"{full}; try again in a second"
         raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imlgcn.serve.limits import COUNT, FILE_NAME
 from imlgcn.serve.schema import ErrorBody
 
 BUDGET = 20
@@ -12,7 +13,7 @@ BUDGET = 20
 class ImageVector(BaseModel):
     """An image of the choice."""
 
-    name: str = Field(description="another for each image")
+    name: str = Field(max_length=FILE_NAME, description="another for each image")
     vector: str = Field(description="as /v1/vectors gives it")
 
 
@@ -20,7 +21,7 @@ class Wanted(BaseModel):
     """Images to choose from. Ordered by path, the choice is that of `imlgcn suggest`."""
 
     images: list[ImageVector]
-    budget: int = Field(BUDGET, description="how many to choose, 1 or more")
+    budget: int = Field(BUDGET, le=COUNT, description="how many to choose, 1 or more")
     rare: bool = Field(False, description="count an image more where rare labels are unsure")
 
 

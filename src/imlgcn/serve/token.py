@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from imlgcn.config import InputError
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.prefix import own_path
 
 VARIABLE = "IMLGCN_TOKEN"
 SHORTEST, LONGEST = 16, 1024  # characters
@@ -66,9 +67,10 @@ class Access:
 
     def refusal(self, headers: Headers, scope: Scope) -> ApiError | None:
         """Return why a request is not answered; None where it is."""
-        if self._token is None or scope["path"] in self._free or self._is_right(headers):
+        path = own_path(scope)
+        if self._token is None or path in self._free or self._is_right(headers):
             return None
-        scheme = "Basic" if scope["path"] in ASK_BROWSER else "Bearer"
+        scheme = "Basic" if path in ASK_BROWSER else "Bearer"
         asks = {"www-authenticate": f'{scheme} realm="imlgcn", charset="UTF-8"'}
         message = "this server needs its token: send it in a header, Authorization: Bearer TOKEN"
         return ApiError(401, "no_token", message, asks)

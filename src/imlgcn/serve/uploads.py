@@ -16,6 +16,7 @@ from imlgcn.data.decode_pool import LimitError, RefusedError
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.json_body import images_in_json
+from imlgcn.serve.limits import FILE_NAME
 from imlgcn.serve.settings import ServeSettings
 
 JSON = "application/json"
@@ -93,7 +94,7 @@ async def read_uploads(
         data = await read_body(request, settings, take)
         uploads = [Upload("", data)] if data else []
         if data and kind == JSON:
-            uploads = _of_json(data, settings, take)
+            uploads = await _of_json(data, settings, take)
     if not uploads:
         raise ApiError(
             422,
@@ -104,19 +105,24 @@ async def read_uploads(
 
 
 async def read_body(
-    request: Request, settings: ServeSettings, take: Callable[[int], bool]
+    request: Request,
+    settings: ServeSettings,
+    take: Callable[[int], bool],
+    most: int | None = None,
 ) -> bytes:
-    """Return a whole body; ``take`` as for `read_uploads`.
+    """Return a whole body; ``take`` as for `read_uploads`, at ``most`` so many bytes.
 
     Raises:
         ApiError: 408 too slow, 413 too many bytes.
         QueueFullError: there is no room.
     """
-    return b"".join([chunk async for chunk in _stream(request, settings, take)])
+    return b"".join([chunk async for chunk in _stream(request, settings, take, most)])
 
 
-def _of_json(body: bytes, settings: ServeSettings, take: Callable[[int], bool]) -> list[Upload]:
-    images = images_in_json(body)
+async def _of_json(
+    body: bytes, settings: ServeSettings, take: Callable[[int], bool]
+) -> list[Upload]:
+    images = await asyncio.to_thread(images_in_json, body)
     if len(images) > settings.max_files:
         raise _too_many(settings)
     if not take(sum(map(len, images))):
@@ -140,9 +146,12 @@ async def _read_form(
         if error.message.startswith("Too many files"):
             raise _too_many(settings) from None
         raise ApiError(400, "bad_form", f"the form cannot be read: {error.message}") from None
+    except UnicodeError:  # some encodings that a client may name, such as punycode, raise it
+        message = "the form cannot be read: a name of a file is not in the encoding that it says"
+        raise ApiError(400, "bad_form", message) from None
     try:
         return [
-            Upload(part.filename or "", await part.read(), field)
+            Upload(_checked_name(part.filename or ""), await part.read(), field)
             for field, part in form.multi_items()
             if isinstance(part, UploadFile)
         ]
@@ -150,10 +159,21 @@ async def _read_form(
         await form.close()
 
 
+def _checked_name(name: str) -> str:
+    """Return the name of a file as UTF-8 can write it: a client may choose how it is decoded."""
+    if len(name) > FILE_NAME:
+        message = f"the name of a file has {len(name):,} characters, and {FILE_NAME:,} are taken"
+        raise ApiError(422, "too_long", message)
+    return name.encode(errors="replace").decode()
+
+
 async def _stream(
-    request: Request, settings: ServeSettings, take: Callable[[int], bool]
+    request: Request,
+    settings: ServeSettings,
+    take: Callable[[int], bool],
+    most: int | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    most = settings.max_bytes
+    most = min(most or settings.max_bytes, settings.max_bytes)
     announced = request.headers.get("content-length", "0")
     size = int(announced) if announced.isdecimal() else 0
     fits = True
@@ -171,7 +191,7 @@ async def _stream(
         raise ApiError(
             413,
             "too_large",
-            f"a request takes {most / 1e6:g} MB at most; send a smaller image, or several requests",
+            f"this takes {most / 1e6:g} MB at most; send less, or several requests",
         )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
-from imlgcn.data.scan import THUMBNAIL, thumbnail_of
+from imlgcn.data.thumbnails import SHAPE
 from imlgcn.models import Backbone
 from imlgcn.numbers import number
 from imlgcn.suggestion.choice import Suggestions, choose, doubts_of
@@ -26,7 +26,6 @@ from imlgcn.tagger import Tagger, load_classifier
 from imlgcn.training.extract import features_of_rows, pooling_extractor
 
 OTHER = "the vectors are not of this tagger; read the images again"
-PICTURE = (THUMBNAIL[1], THUMBNAIL[0], 3)
 
 
 class ImageReader:
@@ -54,15 +53,12 @@ class ImageReader:
         self._extract = pooling_extractor(classifier.backbone, "cpu")
 
     @torch.inference_mode()
-    def read(self, data: bytes, pixels: NDArray[np.uint8]) -> bytes:
+    def read(self, pixels: NDArray[np.uint8], thumbnail: NDArray[np.uint8]) -> bytes:
         """Return what `suggest` needs of an image: vector, probabilities, thumbnail.
 
         Args:
-            data: the image file's content.
-            pixels: the same as network input ``(S, S, 3)``.
-
-        Raises:
-            ImageError: it cannot be decoded.
+            pixels: its network input ``(S, S, 3)``.
+            thumbnail: that of :func:`imlgcn.data.thumbnails.thumbnail_of` ``(16, 17, 3)``.
         """
         targets = np.zeros((1, 0), np.int8)
         dataset = Dataset((), (Record("", Path()),), targets, reader="", reason="")
@@ -72,7 +68,7 @@ class ImageReader:
             logits = self._tagger.engine.logits(pixels[None])
         vector = vectors_of(self._head, features)[0].numpy()
         probabilities = self._tagger.calibration.apply(logits)[0]
-        parts = (vector.astype("<f4"), probabilities.astype("<f8"), thumbnail_of(data))
+        parts = (vector.astype("<f4"), probabilities.astype("<f8"), thumbnail)
         return b"".join(part.tobytes() for part in parts)
 
     def suggest(
@@ -111,7 +107,7 @@ class ImageReader:
         self, seen: Sequence[bytes]
     ) -> tuple[torch.Tensor, NDArray[np.float64], NDArray[np.uint8]]:
         """Return vectors ``(n, D)``, probabilities ``(n, L)`` and thumbnails ``(n, 16, 17, 3)``."""
-        after = 8 * len(self._tagger.labels), int(np.prod(PICTURE))
+        after = 8 * len(self._tagger.labels), int(np.prod(SHAPE))
         start = len(seen[0]) - sum(after)
         if start <= 0 or start % 4 or any(len(each) != len(seen[0]) for each in seen):
             raise InputError(OTHER)
@@ -120,5 +116,5 @@ class ImageReader:
         probabilities = rows[:, start : start + after[0]].copy().view("<f8")
         if not (np.isfinite(vectors).all() and np.isfinite(probabilities).all()):
             raise InputError("the vectors are damaged; read the images again")
-        pictures = rows[:, start + after[0] :].reshape(-1, *PICTURE)
+        pictures = rows[:, start + after[0] :].reshape(-1, *SHAPE)
         return torch.from_numpy(vectors), probabilities, pictures

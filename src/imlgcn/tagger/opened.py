@@ -22,6 +22,7 @@ from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
 from imlgcn.tagger.learnt import KEY, LearntImages, learnt_from_text
 from imlgcn.tagger.runtime import TaggerRuntime
+from imlgcn.tagger.unfinished import refuse_unfinished
 
 if TYPE_CHECKING:
     pass
@@ -104,14 +105,15 @@ class OpenedTagger(TaggerRuntime):
                 table or its CSV file; None takes the tagger's own.
 
         Raises:
-            InputError: no such folder, an unfinished one, a ``model.json`` this version cannot
-                read, an engine that is not installed or has no file to run, or a label table with
-                wrong rows.
+            InputError: no such folder, an unfinished one or one with an unfinished change, a
+                ``model.json`` this version cannot read, an engine that is not installed or has no
+                file to run, or a label table with wrong rows.
         """
         check_device(device)
         path = Path(path)
         if not path.is_file():
             info = read_info(path)
+            refuse_unfinished(path, info)
             table = _table(label_table, info, None)
             tagger = cls(
                 *(path, info), engine=engine, latency=latency, device=device, label_table=table

@@ -95,15 +95,18 @@ def read_header(path: Path) -> list[str]:
     return read_start(path)[0]
 
 
-def read_cells(path: Path, sheet: str | None = None) -> Cells:
-    """Return the lines of a file that are not empty; ``sheet`` is for Excel only."""
-    if excel.is_excel(path):
+def read_cells(path: Path, sheet: str | None = None, content: bytes | None = None) -> Cells:
+    """Return the lines of a file that are not empty; ``sheet`` is for Excel only.
+
+    ``content`` is the text that would be in the file, where there is none.
+    """
+    if content is None and excel.is_excel(path):
         rows, note = excel.read_rows(path, sheet)
         filled = [(row, line) for line, row in enumerate(rows, start=1) if any(row)]
         return Cells(path, [row for row, _ in filled], [line for _, line in filled], note)
     if sheet is not None:
         raise InputError(f"{path}: has no sheets; leave out sheet=")
-    text, note = read_decoded(path)
+    text, note = read_decoded(path, content)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub(r"\Asep=.(?=\r?\n)", "", text)  # a line by which Excel reads it
     parsed = _parsed(text, path)
@@ -115,9 +118,9 @@ def read_cells(path: Path, sheet: str | None = None) -> Cells:
 def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
     """Return the cells of each line that is not empty, and its number."""
     stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=separator_of(text), strict=True)
     rows, line = [], 1
     try:
+        reader = csv.reader(stream, delimiter=separator_of(text), strict=True)
         for row in reader:
             row = [bare(cell.strip()) for cell in row]
             if any(row):
@@ -141,9 +144,9 @@ def _split(line: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator_of(line)), [])
 
 
-def read_table(path: Path) -> Table:
-    """Return the cells of a file with a header, without empty rows."""
-    cells = read_cells(path)
+def read_table(path: Path, content: bytes | None = None) -> Table:
+    """Return the cells of a file with a header, without empty rows; ``content`` as `read_cells`."""
+    cells = read_cells(path, content=content)
     if cells.note == WINDOWS_NOTE:  # nobody could be told
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8")
     table = with_header(cells)

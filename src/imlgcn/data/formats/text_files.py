@@ -44,10 +44,13 @@ def _refuse_nul(content: bytes, path: Path) -> None:
         )
 
 
-def read_decoded(path: Path) -> tuple[str, str]:
-    """Return a text file's content and a note for the reader's reason, empty for UTF-8."""
+def read_decoded(path: Path, content: bytes | None = None) -> tuple[str, str]:
+    """Return a text file's content and a note for the reader's reason, empty for UTF-8.
+
+    ``content`` is what would be in the file, where there is none.
+    """
     try:
-        text, encoding = decode(path.read_bytes(), path)
+        text, encoding = decode(path.read_bytes() if content is None else content, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return text, WINDOWS_NOTE if encoding == WINDOWS else ""

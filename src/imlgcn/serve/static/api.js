@@ -3,6 +3,9 @@
 
 import { renewed, token } from "./token.js";
 
+/** Return the address of a path of this server, which may be below another path of its name. */
+export const address = (path) => new URL(`..${path}`, import.meta.url);
+
 const ATTEMPTS = 30; // of an image while the queue is full
 const REFUSALS = [400, 413, 415, 422];
 
@@ -11,7 +14,7 @@ async function ask(path, options = {}) {
   try {
     do {
       used = token();
-      answer = await fetch(path, { ...options, headers: used === null ? {} : { authorization: `Bearer ${used}` } });
+      answer = await fetch(address(path), { ...options, headers: used === null ? {} : { authorization: `Bearer ${used}` } });
     } while (answer.status === 401 && (await renewed(used)));
   } catch {
     const readable = await options.body?.slice?.(0, 1).arrayBuffer().catch(() => null);

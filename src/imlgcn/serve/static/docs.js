@@ -1,10 +1,11 @@
 // The API's description for people, made from openapi.json.
 
+import { address } from "./api.js";
 import { byId, make } from "./dom.js";
 
-const description = await (await fetch("/openapi.json")).json();
+const description = await (await fetch(address("/openapi.json"))).json();
 byId("curl").textContent =
-  `curl --data-binary @photo.jpg -H 'content-type: image/jpeg' ${location.origin}/v1/tags`;
+  `curl --data-binary @photo.jpg -H 'content-type: image/jpeg' ${address("/v1/tags")}`;
 const operations = Object.entries(description.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => section(path, method, operation)),
 );
