@@ -50,6 +50,7 @@ from imlgcn.data.formats import (
     yolo,
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
+from imlgcn.data.formats.ignored_options import read_by
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
@@ -105,8 +106,8 @@ __all__ = [
     "ReadOptions",
     "Record",
     "Source",
-    "check_variant",
     "find_format",
+    "read_source",
     "split_name",
 ]
 
@@ -138,14 +139,14 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
     )
 
 
-def check_variant(variant: str | None, source: Source) -> None:
-    """Refuse a variant for data without variants; readers that have some check their own."""
-    if variant and not getattr(FORMATS[source.reader], "VARIANTS", {}):
-        readers = ", ".join(name for name, known in FORMATS.items() if hasattr(known, "VARIANTS"))
-        raise InputError(
-            f"variant={variant}: the data was read as {source.reader}, which has no variants; "
-            f"readers with variants are {readers}"
-        )
+def read_source(source: Path | str, options: ReadOptions, reader: str | None = None) -> Source:
+    """Read ``source`` by the reader called ``reader``, or by the first that recognises it.
+
+    Raises:
+        InputError: as for :func:`find_format`, an option does not apply, or what is read is wrong.
+    """
+    found, why = find_format(source, reader)
+    return read_by(found, source, options, why)
 
 
 def _no_such_path(path: Path) -> str:

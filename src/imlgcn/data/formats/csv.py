@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imlgcn.data.formats.base import ReadOptions, Record, Source
+from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Record, Source
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns, named_column
 from imlgcn.data.formats.headless import is_data, with_usual_header, without_title
 from imlgcn.data.formats.image_files import ImageFinder
@@ -52,6 +52,7 @@ from imlgcn.data.formats.tables import (
 __all__ = [
     "COLUMNS",
     "NAME",
+    "OPTIONS",
     "SUFFIXES",
     "VALUES",
     "Table",
@@ -70,6 +71,7 @@ __all__ = [
 ]
 
 NAME = "csv"
+OPTIONS = (*TABLE_OPTIONS, "sheet")
 COLUMNS = ("image", "labels", "split", "group")  # never labels themselves, in any case
 
 

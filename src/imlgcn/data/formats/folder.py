@@ -41,6 +41,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.data.formats.ignored_options import read_by, refuse_ignored
 from imlgcn.data.formats.label_numbers import NumberNames, name_numbers
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
@@ -49,6 +50,8 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
+OPTIONS = ("delimiter", "label_names")  # of the .txt files
+ASKS_OTHERS = True
 LISTS: tuple[Format, ...] = (
     *(asl, label_studio_min, columns, csv, intel, label_studio, mmpretrain, ground_truth, via),
     *(booru, cvat, json_list),
@@ -84,7 +87,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         )
     for reader in WITHOUT_LISTS:
         if why := reader.recognise(folder):
-            return reader.read(folder, replace(options, why=why))
+            return read_by(reader, folder, options, why)
     raise InputError(_nothing_found(folder, len(images)))
 
 
@@ -100,7 +103,7 @@ def _lists_labels(table: Path) -> bool:
 
 
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:
-    source = reader.read(file, replace(options, why=why))
+    source = read_by(reader, file, options, why)
     return replace(source, reason=f"{NAME}: it holds {file.name}; {source.reason}")
 
 
@@ -135,6 +138,7 @@ def _in_labels(image: Path) -> Path | None:
 def _read_tags(
     folder: Path, tagged: dict[Path, Path], num_images: int, options: ReadOptions
 ) -> Source:
+    refuse_ignored(folder, options, OPTIONS, "a folder with a .txt of tags for each image")
     files = list(tagged.values())
     cells = split_cells(
         [read_text(tags) for tags in files], options.delimiter, lambda row: f"{files[row]}: "

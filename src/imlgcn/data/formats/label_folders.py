@@ -31,6 +31,7 @@ from imlgcn.data.formats.layout import visible_images
 from imlgcn.numbers import first_of, plural
 
 NAME = "label_folders"
+OPTIONS = ("delimiter",)
 VARIANTS = {"nested": ("", "first", "last", "every")}
 MARKS = "+,&"
 # folders whose names say what they hold, or when or by what it was taken, not what it shows

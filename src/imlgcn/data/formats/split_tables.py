@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, split_of_name, unwrap
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    TABLE_OPTIONS,
+    ReadOptions,
+    Source,
+    split_of_name,
+    unwrap,
+)
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal, number_and_name
 from imlgcn.data.formats.csv import TableContent, content_of, read_any
 from imlgcn.data.formats.headless import is_data
@@ -20,6 +27,7 @@ from imlgcn.data.formats.table_rows import Splits, choose_image_column, choose_s
 from imlgcn.data.formats.tables import Table, is_table, read_start
 
 NAME = "tables"
+OPTIONS = (*TABLE_OPTIONS, "sheet")
 SAMPLE = "submission"  # in the name of a sample of what a competition wants
 NO_LABELS = {"id", "index", "unnamed0", "width", "height", ""}  # besides the images
 
