@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError, unknown_name
@@ -51,6 +52,8 @@ from imlgcn.data.formats import (
 )
 from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
 from imlgcn.data.formats.ignored_options import read_by
+from imlgcn.data.formats.text_files import windows_text
+from imlgcn.numbers import first_of
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
@@ -146,7 +149,12 @@ def read_source(source: Path | str, options: ReadOptions, reader: str | None = N
         InputError: as for :func:`find_format`, an option does not apply, or what is read is wrong.
     """
     found, why = find_format(source, reader)
-    return read_by(found, source, options, why)
+    with windows_text() as files:
+        read = read_by(found, source, options, why)
+    if not files:
+        return read
+    note = f"read as Windows text (cp1252), as not UTF-8: {first_of(files)}"
+    return replace(read, reason=f"{read.reason}; {note}")
 
 
 def _no_such_path(path: Path) -> str:

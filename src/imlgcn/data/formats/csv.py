@@ -114,7 +114,7 @@ def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:
     """Return the cells of a file with or without a header, and words about it."""
     cells, title = without_title(read_cells(path, options.sheet))
     if cells.rows and is_data(cells.rows[0]) and options.image_column is None:
-        return with_usual_header(cells), [cells.note, "it has no header"]
+        return with_usual_header(cells), [cells.note, title, "it has no header"]
     table = with_header(cells, repeated=_repeated(cells.rows[0] if cells.rows else []))
     return table, [cells.note, title]
 
