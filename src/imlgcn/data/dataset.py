@@ -24,6 +24,7 @@ from imlgcn.data.formats import (
     split_name,
 )
 from imlgcn.data.formats.ignored_options import applying, options_of
+from imlgcn.data.formats.image_files import other_suffixes
 from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import in_one_form, without_labels, without_scores
 from imlgcn.data.objects import read_object
@@ -199,6 +200,8 @@ def load_dataset(
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
     source = _read(data, options, reader)
+    if note := other_suffixes(source.records):
+        source = replace(source, reason=f"{source.reason}; {note}")
     if group_column is not None:
         source = replace(source, records=group_records(source.records, group_column))
     if present_above is not None and ABOVE not in source.reason:  # not for names of columns

@@ -314,3 +314,29 @@ def test_an_image_called_like_a_comment_is_an_image(listed, labels_of):
     names = ("#0.jpg", "#1.jpg", "#2.jpg")
     data = listed("#0.jpg,boat|sea\n#1.jpg,sand\n#2.jpg,sea\n", images=names)
     assert labels_of(data) == [*LABELS]
+
+
+TOTALS = ("total", "TOTAL 123", "Summe:", "Grand total", "Total images: 3", "合計")
+
+
+@pytest.mark.parametrize("total", TOTALS)
+def test_a_row_of_totals_is_no_image_and_is_said(listed, labels_of, total):
+    rows = ["image,boat,sand,sea", "0.jpg,1,0,1", "1.jpg,0,1,0", "2.jpg,0,0,1", f"{total},1,1,2"]
+    data = listed("\n".join(rows))
+    assert labels_of(data) == MEANT
+    assert f"left out: 1 row about no image ({total})" in data.reason
+
+
+def test_totals_and_comments_are_found_beside_a_column_of_numbers(listed, labels_of):
+    text = "no,image,labels\n# Monday,,\n1,0.jpg,boat;sea\n2,1.jpg,sand\n3,2.jpg,sea\nSum,,4\n"
+    data = listed(text)
+    assert labels_of(data) == MEANT
+    assert "left out: 2 rows about no image (Sum, # Monday)" in data.reason
+
+
+def test_an_image_or_a_label_called_total_is_one(listed, labels_of):
+    data = listed(
+        "id,labels\ntotal,boat;sea\n1,sand\n2,sea\n", images=("total.jpg", "1.jpg", "2.jpg")
+    )
+    assert labels_of(data) == MEANT
+    assert "total" in listed("image,labels\n0.jpg,total\n1.jpg,sand\n2.jpg,sea\n").names

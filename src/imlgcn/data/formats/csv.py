@@ -48,6 +48,7 @@ from imlgcn.data.formats.tables import (
     separator_of,
     with_header,
 )
+from imlgcn.data.formats.total_rows import without_other_rows
 
 __all__ = [
     "COLUMNS",
@@ -102,12 +103,13 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     """Return what a table says; its columns are those that the options name, or found."""
     table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
+    table, others = without_other_rows(table, finder)
     image = choose_image_column(table, options, finder)
     files = finder.locate(image_names(table, image))
     splits = choose_splits(table, options, [image])
     if splits.column is None and (by_folder := splits_of_folders(files, path)).rows:
         splits = by_folder
-    return content_of(table, image, files, splits, options, notes)
+    return content_of(table, image, files, splits, options, [*notes, others])
 
 
 def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:

@@ -44,6 +44,7 @@ from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.ignored_options import read_by, refuse_ignored
 from imlgcn.data.formats.label_numbers import NumberNames, name_numbers
 from imlgcn.data.formats.layout import visible_files
+from imlgcn.data.formats.raw_files import about_raw_files, raw_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
 from imlgcn.data.images import IMAGE_SUFFIXES
@@ -188,4 +189,6 @@ def _nothing_found(folder: Path, num_images: int) -> str:
             "each image, or a labels.csv with the columns image, labels, or keywords in your photo "
             "manager; if the folders are called as their labels, say so (reader=label_folders)"
         )
+    if raw := raw_files([folder]):
+        return f"{folder}: holds no images; {about_raw_files(raw)}"
     return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"

@@ -25,6 +25,7 @@ from imlgcn.data.formats.headless import is_data
 from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.table_rows import Splits, choose_image_column, choose_splits, image_names
 from imlgcn.data.formats.tables import Table, is_table, read_start
+from imlgcn.data.formats.total_rows import without_other_rows
 
 NAME = "tables"
 OPTIONS = (*TABLE_OPTIONS, "sheet")
@@ -115,8 +116,9 @@ def _split_of(file: Path, folder: Path) -> str | None:
 
 
 def _read(folder: Path, files: Sequence[Path], options: ReadOptions) -> TableContent:
-    tables, notes = zip(*(read_any(file, options) for file in files), strict=True)
+    read, notes = zip(*(read_any(file, options) for file in files), strict=True)
     finders = [ImageFinder(file, options.images) for file in files]
+    tables, others = zip(*map(without_other_rows, read, finders), strict=True)
     image = choose_image_column(tables[0], options, finders[0])
     header = tables[0].header
     rows, beyond, places, where, splits = [], [], [], [], []
@@ -135,7 +137,9 @@ def _read(folder: Path, files: Sequence[Path], options: ReadOptions) -> TableCon
         places += [table.at(row) for row in range(len(names))]
     joined = JoinedTable(folder, header, rows, [0] * len(rows), beyond, places=places)
     column = choose_splits(tables[0], options, [image]).column
-    said = [note for note in dict.fromkeys(note for some in notes for note in some) if note]
+    said = [
+        note for note in dict.fromkeys(note for some in (*notes, others) for note in some) if note
+    ]
     return content_of(joined, image, where, Splits(splits, column), options, said)
 
 
