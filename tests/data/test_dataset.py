@@ -105,7 +105,7 @@ def test_a_path_that_is_not_there_suggests_what_is(tmp_path):
         load_dataset(tmp_path / "label.csv")
     with pytest.raises(InputError, match="did you mean openclipart"):
         load_dataset("opencliparts")
-    with pytest.raises(InputError, match="no such file or folder; Data is a"):
+    with pytest.raises(InputError, match="no such file or folder; give a folder of images"):
         load_dataset(tmp_path / "not/there")
 
 

@@ -50,7 +50,7 @@ from imlgcn.data.formats import (
     webdataset,
     yolo,
 )
-from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
+from imlgcn.data.formats.base import DATA, Format, ReadOptions, Record, Source, split_name
 from imlgcn.data.formats.ignored_options import read_by
 from imlgcn.data.formats.text_files import windows_text
 from imlgcn.numbers import first_of
@@ -104,6 +104,7 @@ FORMATS: dict[str, Format] = {
 }
 
 __all__ = [
+    "DATA",
     "FORMATS",
     "Format",
     "ReadOptions",
@@ -136,9 +137,7 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         if why := candidate.recognise(source):
             return candidate, why
     raise InputError(
-        f"{path}: no reader knows this file; give a .csv, a .json of images and labels "
-        '({"a.jpg": ["sea"]}, or a list of objects with "image" and "labels"), an export of an '
-        "annotation tool, a folder, a .zip or openclipart, or name its format (reader=)"
+        f"{path}: no reader knows this file; give {DATA}, or name its format (reader=)"
     )
 
 
@@ -164,7 +163,4 @@ def _no_such_path(path: Path) -> str:
     if near:
         hint = near[0] if near[0] == openclipart.NAME else str(path.parent / near[0])
         hint = f"did you mean {hint}? "
-    return (
-        f"{path}: no such file or folder; {hint}Data is a .csv, a COCO instances .json, a folder "
-        "of images with a .txt of tags for each, a .zip of any of these, or openclipart"
-    )
+    return f"{path}: no such file or folder; {hint}give {DATA}"

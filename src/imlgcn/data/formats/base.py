@@ -19,6 +19,7 @@ from imlgcn.data.formats.text_files import read_json, read_lines, read_text
 from imlgcn.progress import SILENT, Progress
 
 __all__ = [
+    "DATA",
     "EVERY_OPTION",
     "SPLIT_SPELLINGS",
     "SPLIT_WORDS",
@@ -38,6 +39,11 @@ __all__ = [
     "unwrap",
 ]
 
+DATA = (  # what it may be, for help and messages
+    "a folder of images (with keywords, a .txt of tags for each, or a folder for each label), a "
+    "table (CSV, Excel), an annotation file (COCO and other JSON, XML, YOLO), a .zip of these, or "
+    "openclipart"
+)
 SPLIT_SPELLINGS = {
     "train": "train",
     "training": "train",

@@ -32,6 +32,7 @@ from imlgcn.data.formats import (
     via,
 )
 from imlgcn.data.formats.base import (
+    DATA,
     SPLIT_SPELLINGS,
     Format,
     ReadOptions,
@@ -191,4 +192,5 @@ def _nothing_found(folder: Path, num_images: int) -> str:
         )
     if raw := raw_files([folder]):
         return f"{folder}: holds no images; {about_raw_files(raw)}"
-    return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"
+    suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+    return f"{folder}: holds no images ({suffixes}) and no list that a reader knows; give {DATA}"
