@@ -85,3 +85,14 @@ def test_data_in_python_refuses_what_it_does_not_read(tmp_path):
     records = [Record("a.jpg", tmp_path / "a.jpg", ("sea",))]
     with pytest.raises(InputError, match="delimiter= does not apply to data that is a list"):
         load_dataset(records, delimiter=";")
+
+
+def test_scores_in_a_txt_are_judged_by_the_bound_and_where_there_are_none_it_is_refused(tmp_path):
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    for name, text in ("a", "sea 0.93\nsun 0.2"), ("b", "sun 0.8"):
+        (tmp_path / f"{name}.txt").write_text(text)
+    assert load_dataset(tmp_path, present_above=0.5).names == ("sea", "sun")
+    (tmp_path / "a.txt").write_text("sea")
+    (tmp_path / "b.txt").write_text("sun")
+    with pytest.raises(InputError, match="present_above= is for counts, shares and scores"):
+        load_dataset(tmp_path, present_above=0.5)

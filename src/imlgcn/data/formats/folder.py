@@ -42,7 +42,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import split_cells
-from imlgcn.data.formats.ignored_options import read_by, refuse_ignored
+from imlgcn.data.formats.ignored_options import ALWAYS, read_by, refuse_ignored
 from imlgcn.data.formats.label_numbers import NumberNames, name_numbers
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.formats.raw_files import about_raw_files, raw_files
@@ -140,7 +140,7 @@ def _in_labels(image: Path) -> Path | None:
 def _read_tags(
     folder: Path, tagged: dict[Path, Path], num_images: int, options: ReadOptions
 ) -> Source:
-    refuse_ignored(folder, options, OPTIONS, "a folder with a .txt of tags for each image")
+    refuse_ignored(folder, options, OPTIONS, "with a .txt of tags for each image", ALWAYS)
     files = list(tagged.values())
     cells = split_cells(
         [read_text(tags) for tags in files], options.delimiter, lambda row: f"{files[row]}: "

@@ -15,7 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats import excel
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
 from imlgcn.data.formats.text_files import MARKS, read_text
-from imlgcn.numbers import first_of, plural
+from imlgcn.numbers import plural
 from imlgcn.spreadsheets import bare
 
 SUFFIXES = (".csv", ".tsv", *excel.SUFFIXES)
@@ -197,10 +197,11 @@ def refuse_beyond(table: Table) -> None:
     width = len(table.header)
     for row, more in enumerate(table.beyond):
         if any(more):
+            mend = "put a cell that holds a separator in double quotes"
+            if width == 1:  # a title, as it seems
+                mend = f"remove what is above the header; {table.header[0]!r} was taken for it"
             raise InputError(
-                f"{table.at(row)}has {width + len(more)} cells, the header {width} "
-                f"({first_of(table.header)}); put a cell that holds a separator in double quotes, "
-                "and remove lines above the header"
+                f"{table.at(row)}has {width + len(more)} cells, the header {width}; {mend}"
             )
 
 
