@@ -158,11 +158,14 @@ def other_suffixes(records: Iterable[Record]) -> str:
     """Return how many images were found under another suffix than the list says; "" for none."""
     found = []
     for record in records:
-        listed = Path(parts_of(record.name)[-1]) if parts_of(record.name) else Path()
-        differs = listed.suffix.lower() != record.path.suffix.lower()
-        same = plain_form(listed.stem) == plain_form(record.path.stem)
-        if has_image_suffix(listed.name) and differs and same:
-            found.append(f"{record.path.name} for {listed.name}")
+        file = record.path.name
+        if record.name.endswith(file):
+            continue
+        listed = (parts_of(record.name) or ("",))[-1]
+        (stem, suffix), (own, other) = os.path.splitext(listed), os.path.splitext(file)
+        differs = has_image_suffix(listed) and suffix.lower() != other.lower()
+        if differs and plain_form(stem) == plain_form(own):
+            found.append(f"{file} for {listed}")
     more = plural(len(found), "image has", "images have")
     return f"{more} another suffix than listed, such as {found[0]}" if found else ""
 
