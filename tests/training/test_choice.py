@@ -88,12 +88,15 @@ def test_why_a_head_is_chosen_is_said_with_the_numbers_that_chose_it():
         f"{second.behind:.1f} above {second.head!r} (standard error {second.error:.1f})"
     )
     scores, lesson = case({"linear": 0.502, "mlp": 0.5, "kernel": 0.5})
-    near = choose(scores, COSTS, SECONDS, lesson)
-    if near[0].chosen:
-        assert why(near).endswith(": within the noise, and the cheaper one")
-    else:
-        assert f"below {near[0].head!r}, within the noise" in why(near)
-        assert why(near).endswith(": the cheaper one")
+    best = choose(scores, COSTS, SECONDS, lesson)[0].head
+    near = choose(scores, {**COSTS, best: 0}, SECONDS, lesson)
+    assert why(near).endswith("): within the noise, and the cheaper one")
+    dear = choose(scores, {**COSTS, best: 1000}, SECONDS, lesson)
+    (chosen,) = [each for each in dear if each.chosen]
+    behind, error = f"{chosen.behind:.1f}", f"{chosen.error:.1f}"
+    assert why(dear) == (
+        f"{behind} below {best!r}, within the noise (standard error {error}): the cheaper one"
+    )
     lesson.targets[:] = 0
     assert why(choose(scores, COSTS, SECONDS, lesson)).endswith("the cheapest")
 
