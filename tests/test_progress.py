@@ -53,6 +53,20 @@ def test_elsewhere_than_on_a_terminal_there_is_a_line_now_and_then(clock):
     ]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_slow_work_is_told_in_seconds_for_each_never_as_none_a_second(clock, terminal):
+    progress, stream = make(terminal=terminal)
+    with progress.bar("out of fold", 5, "fits") as advance:
+        for _ in range(5):
+            clock.now += 20
+            advance(1)
+    assert "0 fits/s" not in stream.getvalue()
+    if not terminal:
+        assert (
+            stream.getvalue().splitlines()[-1] == "out of fold: 5 fits in 100.0 s (20.0 s per fit)"
+        )
+
+
 def test_what_takes_under_a_second_leaves_no_line(clock):
     progress, stream = make(terminal=False)
     with progress.bar("features", 100) as advance:

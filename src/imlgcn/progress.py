@@ -96,8 +96,7 @@ class TerminalProgress(Progress):
                 last, rate = now, done / (now - started)
                 left = (total - done) / rate
                 self.say(
-                    f"{stage}: {number(done, 0)}/{number(total, 0)} {unit}, {number(rate, 0)} "
-                    f"{unit}/s, "
+                    f"{stage}: {number(done, 0)}/{number(total, 0)} {unit}, {speed(rate, unit)}, "
                     f"{number(left, 0)} s left"
                 )
 
@@ -106,8 +105,21 @@ class TerminalProgress(Progress):
         if seconds >= 1:
             self.say(
                 f"{stage}: {number(done, 0)} {unit} in {number(seconds)} s "
-                f"({number(done / seconds, 0)} {unit}/s)"
+                f"({speed(done / seconds, unit)})"
             )
+
+
+def speed(rate: float, unit: str) -> str:
+    """Return a number of units per second in words; a slow one in seconds per unit.
+
+    >>> speed(1234.5, "images"), speed(2.4, "fits"), speed(0.08, "fits"), speed(0.0, "fits")
+    ('1,235 images/s', '2.4 fits/s', '12.5 s per fit', '- fits/s')
+    """
+    if not rate > 0:
+        return f"- {unit}/s"
+    if rate < 1:
+        return f"{number(1 / rate)} s per {unit.removesuffix('s')}"
+    return f"{number(rate, 0 if rate >= 10 else 1)} {unit}/s"
 
 
 def _rate_column(unit: str) -> ProgressColumn:
@@ -116,8 +128,8 @@ def _rate_column(unit: str) -> ProgressColumn:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{number(speed, 0)} {unit}/s" if speed else f"- {unit}/s", style="dim")
+            rate = task.finished_speed or task.speed
+            return Text(speed(rate, unit) if rate else f"- {unit}/s", style="dim")
 
     return Rate()
 

@@ -75,6 +75,23 @@ def test_what_failed_is_tried_again_by_adding_it_again_or_by_the_button(page, pi
     assert page.evaluate("document.activeElement.classList.contains('card')")
 
 
+def test_an_image_that_cannot_be_tagged_says_why_beside_it(page, pictures, tmp_path):
+    broken, raw = tmp_path / "broken.png", tmp_path / "photo.png"
+    broken.write_bytes(b"no picture at all")
+    raw.write_bytes(Path(pictures[0]).read_bytes()[:300])
+    page.set_input_files("#files", [pictures[0], str(broken), str(raw)])
+    expect(page.locator(".card.failed")).to_have_count(2)
+    for path in (broken, raw):
+        card = page.locator(".card", has=page.get_by_text(path.name, exact=True))
+        octets = {"content-type": "application/octet-stream"}
+        answer = page.request.post(f"{page.url}v1/tags", data=path.read_bytes(), headers=octets)
+        said = answer.json()["error"]["message"]
+        expect(card.locator(".why")).to_have_text(said.removeprefix("image: "))
+        card.click()
+        expect(page.locator("#problem")).to_have_text(said.removeprefix("image: "))
+    expect(page.locator(".card.done .why")).to_have_count(0)
+
+
 def test_a_file_that_is_gone_is_not_blamed_on_the_server(page, pictures, tmp_path):
     held = hold(page, TAGS)
     path = tmp_path / "gone.png"

@@ -67,3 +67,14 @@ def test_every_option_says_what_it_takes_and_what_is_done_without_it(command, op
 def test_a_flag_has_an_opposite_only_where_leaving_it_out_means_something_else(command, option):
     if option.secondary_opts:
         assert option.default is None
+
+
+@pytest.mark.parametrize("command", ["check", "train", "split", "evaluate", "audit"])
+def test_help_and_refusals_name_what_people_have(cli, help_of, tmp_path, command):
+    (tmp_path / "notes.docx").touch()
+    (tmp_path / "empty").mkdir()
+    words = ("folder", "keywords", ".txt", "CSV", "Excel", "COCO", "JSON", "XML", "YOLO", ".zip")
+    shown = help_of(command)
+    assert all(word in shown for word in words)
+    for name in ("notes.docx", "nowhere.csv", "empty"):
+        cli("check", tmp_path / name).assert_refused(*words)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from imlgcn.data.check import LEVELS, check_dataset, count_labels
-from imlgcn.data.dataset import Dataset, Record, Source
+from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 
 
 def noise(path, seed):
@@ -220,3 +220,27 @@ def test_labels_that_look_misread_are_errors_unless_forced(build):
     data = build(*((index, name, None) for index, name in enumerate(["sea 0.9", "sea 0.8"])))
     assert problems(data)["scores_in_names"].level == "error"
     assert problems(data, force=True)["scores_in_names"].level == "warning"
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_images_beside_those_of_a_list_are_counted_in_one_line(tmp_path, images):
+    for number, name in enumerate(("a.png", "b.png", "deep/c.png", "more/d.png", ".hidden.png")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (40 * number, 0, 200)).save(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "photos.csv").write_text("image,labels\ndeep/c.png,sea\na.png,sun\n")
+    found = problems(tmp_path / "photos.csv", images=images)["not_listed"]
+    assert (found.level, found.count) == ("note", 1)
+    assert found.message == f"1 image in {tmp_path.name}/ is not in the list: it is not used"
+    (tmp_path / "photos.csv").write_text("image,labels\nmore/d.png,sun\ndeep/c.png,sea\n")
+    assert "not_listed" not in problems(tmp_path / "photos.csv", images=images)
+
+
+def test_images_that_the_reader_says_it_left_out_are_not_counted_again(tmp_path):
+    for number, name in enumerate("abc"):
+        Image.new("RGB", (8, 8), (40 * number, 0, 200)).save(tmp_path / f"{name}.png")
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("sea")
+    data = load_dataset(tmp_path)
+    assert "left out: 1 without one" in data.reason
+    assert "not_listed" not in problems(data)

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import typer
@@ -11,6 +13,8 @@ from file_samples import FILE_SAMPLES
 from imlgcn.cli import commands
 from imlgcn.cli.reading import OPTIONS
 from imlgcn.data.formats import FORMATS, find_format
+from imlgcn.data.formats.base import EVERY_OPTION, ReadOptions
+from imlgcn.data.formats.ignored_options import options_of
 from imlgcn.data.source import DataSource
 from tool_samples import SAMPLES as TOOL_SAMPLES
 
@@ -65,3 +69,32 @@ def test_an_export_is_also_read_by_its_folder(sample, tmp_path, monkeypatch):
     sample.write(tmp_path)
     assert DataSource.of(tmp_path).load().names
     assert DataSource.of(tmp_path).load().reader == sample.reader
+
+
+class Recorded(ReadOptions):
+    """Options that remember which of them a reader asked for."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name):
+        file = Path(sys._getframe(1).f_code.co_filename)
+        if name in EVERY_OPTION and file.parent.name == "formats" and file.stem not in NO_READERS:
+            Recorded.seen.add(name)
+        return super().__getattribute__(name)
+
+
+NO_READERS = ("ignored_options", "json_splits", "folder")  # pass the options on
+
+
+@pytest.mark.parametrize("reader", sorted({sample.reader for sample in SAMPLES} - {*NO_READERS}))
+def test_a_reader_reads_the_options_that_it_declares_and_no_others(reader, tmp_path, monkeypatch):
+    monkeypatch.setattr("imlgcn.data.dataset.ReadOptions", Recorded)
+    Recorded.seen.clear()
+    for number, sample in enumerate(each for each in SAMPLES if each.reader == reader):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        sample.write(folder)
+        monkeypatch.chdir(folder)
+        source_of(ROWS[sample.have]).load()
+    declared = {*options_of(FORMATS[reader])}
+    assert declared - {"fields"} <= Recorded.seen <= declared  # fields: where no column has labels

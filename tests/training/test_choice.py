@@ -9,7 +9,7 @@ import torch
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics import mean_average_precision
 from imlgcn.models import CANDIDATES, create_head
-from imlgcn.training.choice import choose, count_multiply_adds
+from imlgcn.training.choice import choose, count_multiply_adds, why
 
 
 def case(noises, images=400, labels=4, held=None):
@@ -77,6 +77,28 @@ def test_without_a_positive_the_first_is_as_good_as_any():
     found = choose(scores, COSTS, SECONDS, lesson)
     assert sum(each.chosen for each in found) == 1
     assert all(each.to_json()["mAP"] is None for each in found)
+
+
+def test_why_a_head_is_chosen_is_said_with_the_numbers_that_chose_it():
+    scores, lesson = case({"linear": 1.0, "mlp": 0.9, "kernel": 0.2})
+    found = choose(scores, COSTS, SECONDS, lesson)
+    second = found[1]
+    assert second.behind > second.error
+    assert why(found) == (
+        f"{second.behind:.1f} above {second.head!r} (standard error {second.error:.1f})"
+    )
+    scores, lesson = case({"linear": 0.502, "mlp": 0.5, "kernel": 0.5})
+    best = choose(scores, COSTS, SECONDS, lesson)[0].head
+    near = choose(scores, {**COSTS, best: 0}, SECONDS, lesson)
+    assert why(near).endswith("): within the noise, and the cheaper one")
+    dear = choose(scores, {**COSTS, best: 1000}, SECONDS, lesson)
+    (chosen,) = [each for each in dear if each.chosen]
+    behind, error = f"{chosen.behind:.1f}", f"{chosen.error:.1f}"
+    assert why(dear) == (
+        f"{behind} below {best!r}, within the noise (standard error {error}): the cheaper one"
+    )
+    lesson.targets[:] = 0
+    assert why(choose(scores, COSTS, SECONDS, lesson)).endswith("the cheapest")
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from imlgcn import views as figures
 from imlgcn.labels.context import LabelContext
@@ -51,6 +53,17 @@ DRAWINGS = {
         [Pair(name, NASTY[0], 0.5, Side(20, 9, 80, 75), Side(9, 5, 60, 65)) for name in NASTY]
     ),
 }
+
+
+@pytest.mark.parametrize("labels", [2, 8, 40])
+def test_no_word_of_the_heat_map_is_cut_at_its_edge(labels):
+    names = tuple(f"l{number}" for number in range(labels))
+    figure = figures.heat_map_figure(CoOccurrence(names, np.eye(labels) * 0.4))
+    FigureCanvasAgg(figure).draw()
+    whole = figure.bbox.padded(2)
+    for text in figure.findobj(Text):
+        corners = text.get_window_extent().corners()
+        assert not text.get_text() or all(whole.contains(*c) for c in corners), text.get_text()
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

@@ -14,6 +14,7 @@ import typer
 from imlgcn.cli.options import Device, Json, terminal
 from imlgcn.cli.reading import Reading, reads_data
 from imlgcn.config import InputError
+from imlgcn.data.formats import DATA
 from imlgcn.data.source import DataSource
 from imlgcn.numbers import number, percent, plural
 
@@ -39,8 +40,7 @@ def audit(
         str,
         typer.Argument(
             metavar="DATA",
-            help="CSV, COCO JSON, folder, zip, `openclipart`, or a tagger's folder: then its own "
-            "scores are used.",
+            help=f"A tagger's folder, whose own scores are used; or {DATA}.",
         ),
     ],
     out: Annotated[

@@ -9,13 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from imlgcn.data.formats import FORMATS
+from imlgcn.data.formats import DATA, FORMATS
 
 HOW = "How the data is read"
 Reading = dict[str, Any]  # what `reads_data` gives to a command: arguments of DataSource
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="CSV, COCO JSON, folder, zip, or `openclipart`.")
-]
+Data = Annotated[str, typer.Argument(metavar="DATA", help=f"{DATA[0].upper()}{DATA[1:]}.")]
 
 
 def _one(metavar: str, text: str, *flags: str) -> Any:

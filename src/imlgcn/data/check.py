@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.data import check_label_table
-from imlgcn.data.check_images import image_problems
+from imlgcn.data.check_images import image_problems, not_listed
 from imlgcn.data.check_labels import LabelCount, count_labels, label_problems
 from imlgcn.data.guard import misread
 from imlgcn.data.known_counts import compare
@@ -85,6 +85,7 @@ def check_dataset(
         ),
         *misread(dataset, labels, force=force),
         *image_problems(dataset, scans, progress),
+        *not_listed(dataset),
         *label_problems(dataset, labels, min_positives),
         *(found for rule in rules for found in problem(*rule, shown=len(rule.cases))),
     ]

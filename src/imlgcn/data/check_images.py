@@ -5,6 +5,8 @@ Letters used in shapes: N images, L labels.
 
 from __future__ import annotations
 
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import filterfalse
@@ -13,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.formats.name_forms import has_image_suffix
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
 from imlgcn.data.problems import Level, Problem, problem
 from imlgcn.data.scan import Scan
+from imlgcn.numbers import first_of
 from imlgcn.progress import Progress
 
+HELD_OR_CACHED = ("python", "openclipart", "parquet", "webdataset")  # their folders are the cache
 BAD_FILES = {
     "missing": "[image file is|image files are] missing; correct [its path|their paths] or remove "
     "[its row|their rows]",
@@ -26,6 +31,33 @@ BAD_FILES = {
     "too_large": "[image exceeds|images exceed] the limit of pixels; make [it|them] smaller or "
     "remove [it|them]",
 }
+
+
+LEFT_OUT = re.compile(r"left out: [\d,]+ (images?\b|without|not in)")  # said by the reader
+
+
+def not_listed(dataset: Dataset) -> Iterator[Problem]:
+    """Yield the image files beside those of a list that the list does not name."""
+    if dataset.reader in HELD_OR_CACHED or LEFT_OUT.search(dataset.reason):
+        return
+    paths = {os.path.abspath(path) for path in dataset.paths}
+    folders = sorted({os.path.dirname(path) for path in paths})
+    beside = [
+        entry.path
+        for folder in folders
+        if os.path.isdir(folder)
+        for entry in os.scandir(folder)
+        if has_image_suffix(entry.name) and not entry.name.startswith(".")
+    ]
+    found = sorted({*beside} - paths)
+    homes = first_of(sorted({f"{os.path.basename(os.path.dirname(path))}/" for path in found}))
+    yield from problem(
+        "note",
+        "not_listed",
+        f"[image|images] in {homes} [is|are] not in the list: [it is|they are] not used",
+        [os.path.relpath(path) for path in found],
+        shown=3,
+    )
 
 
 def image_problems(

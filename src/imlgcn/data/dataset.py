@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
+    FORMATS,
     ReadOptions,
     Record,
     Source,
-    check_variant,
-    find_format,
+    read_source,
     split_name,
 )
+from imlgcn.data.formats.ignored_options import applying, options_of
+from imlgcn.data.formats.image_files import other_suffixes
 from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import in_one_form, without_labels, without_scores
 from imlgcn.data.objects import read_object
@@ -188,35 +190,46 @@ def load_dataset(
         minus_one=minus_one,
         present_above=present_above,
         progress=progress,
-        find=find_format,
+        inside=read_source,
     )
     if minus_one not in (None, *MINUS_ONE):
         raise unknown_name("meaning of -1", minus_one, MINUS_ONE)
     if isinstance(data, Dataset):
-        plain = ReadOptions(progress=progress, find=find_format)
+        plain = ReadOptions(progress=progress, inside=read_source)
         if reader is not None or no_label or options != plain:
             raise InputError("a Dataset is read already: leave out the arguments that say how")
         return data
     source = _read(data, options, reader)
+    if note := other_suffixes(source.records):
+        source = replace(source, reason=f"{source.reason}; {note}")
     if group_column is not None:
         source = replace(source, records=group_records(source.records, group_column))
     if present_above is not None and ABOVE not in source.reason:  # not for names of columns
-        source = without_scores(source, present_above)
+        source = _above(source, present_above)
     source = without_labels(source, _several(no_label))
     return Dataset.from_source(source)
 
 
 def _read(data: Any, options: ReadOptions, reader: str | None) -> Source:
     if isinstance(data, str | Path):
-        format_, why = find_format(data, reader)
-        source = format_.read(data, replace(options, why=why))
-        check_variant(options.variant, source)
-        return source
+        return read_source(data, options, reader)
     given = {"reader": reader, "variant": options.variant, "sheet": options.sheet}
     for key, value in given.items():
         if value is not None:
             raise InputError(f"{key}= is for files; leave it out for data in Python")
     return read_object(data, options)
+
+
+def _above(source: Source, present_above: float) -> Source:
+    """Return the data without scores behind names; there must be some, or others to be judged."""
+    found = without_scores(source, present_above)
+    read = options_of(FORMATS[source.reader]) if source.reader in FORMATS else ("present_above",)
+    if found is source and "present_above" not in read:
+        raise InputError(
+            "present_above= is for counts, shares and scores; the data has none, as it is read by "
+            f"{source.reader}; {applying(read)}"
+        )
+    return found
 
 
 def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:

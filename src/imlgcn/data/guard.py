@@ -20,7 +20,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
 from imlgcn.data.guard_names import what_names_are
 from imlgcn.data.guard_seen import Names
-from imlgcn.data.guard_words import metadata, no_label_words
+from imlgcn.data.guard_words import holding_folders, metadata, no_label_words
 from imlgcn.data.problems import NUM_EXAMPLES, Problem, problem
 
 
@@ -35,7 +35,7 @@ def misread(
 ) -> Iterator[Problem]:
     """Yield what looks misread, as errors; as warnings where ``force`` says that it is right."""
     names = _names(dataset, count_labels(dataset) if labels is None else labels)
-    questions = [what_names_are, no_label_words, metadata]
+    questions = [what_names_are, no_label_words, metadata, holding_folders]
     if getattr(FORMATS.get(dataset.reader), "NAMES_ARE_PUBLISHED", False):
         questions.remove(no_label_words)
     found = [each for question in questions for each in question(names)]
@@ -64,6 +64,7 @@ def _names(dataset: Dataset, labels: Sequence[LabelCount]) -> Names:
         labelled,
         float((per_image == 1).sum() / labelled) if labelled else 0.0,
         columns=bool(re.search(r"labels are [\d,]+ columns?", dataset.reason)),
+        folders=dataset.reader == "label_folders",
     )
 
 

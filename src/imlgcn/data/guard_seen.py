@@ -18,6 +18,7 @@ class Names:
         images: images with any label.
         single: fraction of these that have one label only.
         columns: whether each label was a column of the data.
+        folders: whether each label was a folder.
     """
 
     names: Sequence[str]
@@ -25,6 +26,7 @@ class Names:
     images: int
     single: float
     columns: bool = False
+    folders: bool = False
 
     @property
     def shown(self) -> list[str]:

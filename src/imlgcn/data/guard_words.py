@@ -30,6 +30,20 @@ METADATA = PROPERTIES | {
 }
 SPLIT_COLUMNS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
+# folders as systems and people call them before they think of a name; and those of splits
+MADE_FOLDER = re.compile(
+    r"(new folder|untitled folder|neuer ordner|nouveau dossier|nueva carpeta|nuova cartella"
+    r"|nova pasta|nieuwe map|новая папка|新しいフォルダー?|新建文件夹|te?mp|temp(orary)?|copy|kopie"
+    r"|(train|training|val|valid|validation|test|testing)[\W_]*(set|data|images|photos)?)"
+    r"[\W_]*\d*[\W_]*",
+    re.IGNORECASE,
+)
+THE_REST = {
+    *("misc", "miscellaneous", "other", "others", "various", "rest", "mixed", "etc", "stuff"),
+    *("sonstiges", "sonstige", "verschiedenes", "diverses", "divers", "autre", "autres", "andere"),
+    *("otros", "otro", "varios", "altro", "varie", "overig", "その他", "其他"),
+}
+
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold() or name
@@ -74,4 +88,28 @@ def metadata(names: Names) -> Iterator[Problem]:
         f"[column was taken for a label and looks|columns were taken for labels and look] like "
         f"something else: {options} leaves [it|them] aside",
         found,
+    )
+
+
+def holding_folders(names: Names) -> Iterator[Problem]:
+    """Yield folders that were taken for labels and are called as if they held what is left."""
+    if not names.folders:
+        return
+    made = [name for name in names.names if MADE_FOLDER.fullmatch(name.strip())]
+    options = " ".join(f"no_label={name!r}" for name in made)
+    yield from problem(
+        "error",
+        "folder_as_label",
+        "[folder was taken for a label and is|folders were taken for labels and are] called like "
+        "no label: move [its|their] images into folders of labels, or elsewhere; if they show none "
+        f"of the labels, {options}",
+        made,
+    )
+    rest = [name for name in names.names if _plain(name) in THE_REST]
+    yield from problem(
+        "warning",
+        "rest_as_label",
+        "[folder of what is left is a label|folders of what is left are labels], which nothing in "
+        "an image shows; if that is not meant, move [it|them] elsewhere",
+        rest,
     )

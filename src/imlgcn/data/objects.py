@@ -14,6 +14,7 @@ from typing import Any
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source
 from imlgcn.data.formats.column_names import normal
+from imlgcn.data.formats.ignored_options import ALWAYS, refuse_ignored
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.value_table import (
     IMAGES,
@@ -78,6 +79,8 @@ def _is_list_of(data: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def _read_records(data: Sequence[Record], options: ReadOptions) -> Source:
+    read = ("label_names", *ALWAYS)
+    refuse_ignored(NAME, options, read, "that is a list of Records")
     named = {
         label
         for record in data

@@ -10,7 +10,7 @@ Shapes: N images, L labels, B resamples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from imlgcn.config import CONTROL
 from imlgcn.metrics.intervals import interval, number_of_samples, resample, resampled_map
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
+from imlgcn.numbers import number
 from imlgcn.training.extract import Inputs
 from imlgcn.training.held_out import Lesson
 
@@ -88,6 +89,28 @@ def choose(
         )
         for name in ranked
     )
+
+
+def why(attempts: Sequence[Attempt]) -> str:
+    """Return in a few words why the chosen head was, of those tried, best first.
+
+    >>> linear = Attempt("linear", 70.2, 0, 0, 0, 0.1, 0.3, 9, 1.0, chosen=True)
+    >>> why([Attempt("mlp", 70.3, 0.1, -0.5, 0.7, 0, 0, 90, 1.0), linear])
+    "0.1 below 'mlp', within the noise (standard error 0.3): the cheaper one"
+    """
+    best, *others = attempts
+    chosen = next(each for each in attempts if each.chosen)
+    if not others:
+        return "the only one tried"
+    if chosen.mAP != chosen.mAP:
+        return "and none of the heads can be told from another: the cheapest"
+    if chosen is not best:
+        below = f"{number(chosen.behind)} below {best.head!r}"
+        return f"{below}, within the noise (standard error {number(chosen.error)}): the cheaper one"
+    second = others[0]
+    above = f"{number(second.behind)} above {second.head!r} (standard error {number(second.error)})"
+    near = second.behind <= second.error
+    return f"{above}: within the noise, and the cheaper one" if near else above
 
 
 def _spread(differences: NDArray[np.float64]) -> float:

@@ -18,9 +18,9 @@ from imlgcn.config import AUTO, CONTROL, InputError
 from imlgcn.data.ready import unknown_as_absent
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier
-from imlgcn.numbers import number, plural, signed
+from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
-from imlgcn.training.choice import Attempt, choose, count_multiply_adds
+from imlgcn.training.choice import Attempt, choose, count_multiply_adds, why
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.held_out import (
     ALWAYS_LEARNT,
@@ -255,7 +255,6 @@ def _by_split(lesson: Lesson, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
 def _say_choice(attempts: tuple[Attempt, ...], progress: Progress) -> None:
     chosen = next(each for each in attempts if each.chosen)
     progress.say(
-        f"head {chosen.head!r}: out-of-fold mAP {number(chosen.mAP)}, {signed(chosen.difference)} "
-        f"to the {CONTROL} head ({signed(chosen.low)} to {signed(chosen.high)}); head= chooses "
-        "another"
+        f"head {chosen.head!r}: out-of-fold mAP {number(chosen.mAP)}, {why(attempts)}; "
+        "head= chooses another"
     )

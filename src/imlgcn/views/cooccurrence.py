@@ -86,6 +86,8 @@ CELL = 15.5  # points
 SMALLEST_CELL = 9.6
 LONGEST_NAME = 18  # letters
 LEGEND = 5  # shades
+LEGEND_WIDTH = 130.0  # points
+CAPTION = "P(column | row)"
 FULL = (0.2, 0.5, 1.0)  # the scale ends at the first that is not exceeded
 
 
@@ -99,7 +101,9 @@ def heat_map_figure(matrix: CoOccurrence) -> Figure:
     font = min(FONT, cell * 0.82)
     margin = 0.6 * font * max(map(len, names)) + 12
     side, below = cell * n, 42.0
-    width, height = margin + max(side, 150) + 14, margin + side + below
+    wide_caption = 0.65 * FONT * len(CAPTION)  # whatever font the page has
+    legend_end = LEGEND_WIDTH + 8 + wide_caption
+    width, height = margin + max(side, legend_end) + 14, margin + side + below
     figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((margin / width, below / height, side / width, side / height))
     full = next(top for top in FULL if top >= matrix.conditional.max() or top == FULL[-1])
@@ -110,14 +114,14 @@ def heat_map_figure(matrix: CoOccurrence) -> Figure:
     axes.tick_params(length=0, pad=3, labelsize=font, labelcolor=LIGHT["ink"])
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
-    legend = figure.add_axes((margin / width, 20 / height, 130 / width, 10 / height))
+    legend = figure.add_axes((margin / width, 20 / height, LEGEND_WIDTH / width, 10 / height))
     _shade(legend, np.linspace(0, 1, LEGEND)[None])
     legend.set_yticks([])
     shades = [f"{value:.3g}" for value in np.linspace(0, full, LEGEND)]
     legend.set_xticks(np.arange(LEGEND), shades)
     legend.tick_params(length=0, pad=2, labelsize=FONT - 1, labelcolor=LIGHT["muted"])
     style = {"fontsize": FONT, "color": LIGHT["muted"], "va": "center"}
-    legend.text(LEGEND - 0.2, 0, "P(column | row)", **style)  # type: ignore[arg-type]
+    legend.text(LEGEND - 0.2, 0, CAPTION, **style)  # type: ignore[arg-type]
     return figure
 
 

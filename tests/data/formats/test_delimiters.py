@@ -152,3 +152,18 @@ def test_a_list_of_something_else_is_refused_with_its_place(cell, message):
 def test_a_contradiction_names_its_place():
     with pytest.raises(InputError, match="line 7: 'dog' is listed as both"):
         split_cells(["dog;?dog"], where=lambda row: f"line {row + 7}: ")
+
+
+@pytest.mark.parametrize(
+    ("cells", "how"),
+    [
+        (["sea;sun", "sea"], "labels are separated by ';'"),
+        (["sea\nsun", "sea\n"], "labels are separated by line ends"),
+        (["sea\tsun", "sea"], "labels are separated by tabs"),
+        (["sea, sun\nsand", "sea"], "labels are separated by ',' and line ends"),
+        (["sea", "sun\n", ""], "every entry is one label"),
+        (["#sea #sun", "#sea"], "every label begins with '#'"),
+    ],
+)
+def test_what_is_said_of_the_delimiter_is_what_really_separates(cells, how):
+    assert split_cells(cells).how == how

@@ -125,3 +125,14 @@ def test_splits_may_be_folders_above_or_in_images(tmp_path, place):
         tags.mkdir(parents=True)
         (tags / f"{name}.txt").write_text("dog")
     assert load_dataset(tmp_path).splits == {"train": 1, "val": 1}
+
+
+@pytest.mark.parametrize("suffix", ["NEF", "cr2", "arw", "dng"])
+def test_a_folder_of_raw_files_says_what_they_are_and_what_to_do(tmp_path, suffix):
+    (tmp_path / "deep").mkdir()
+    for name in ("a", "deep/b"):
+        (tmp_path / f"{name}.{suffix}").touch()
+        (tmp_path / f"{name}.xmp").touch()
+    told = rf"2 RAW files of a camera \(\.{suffix.lower()}\).* as JPEG .*-ext {suffix} FOLDER"
+    with pytest.raises(InputError, match=told):
+        load_dataset(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imlgcn.config import InputError
+from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.image_files import locate
 
 
@@ -73,6 +74,7 @@ def test_the_folders_that_the_user_names_are_the_only_ones(tree):
         (["x/a.jpg", "y/a.jpg"], "a.jpg", []),
         (["x/a.jpg", "y/a.jpg"], "a.jpg", ["x", "y"]),
         (["a.jpg", "a.png"], "a", []),
+        (["a.jpeg", "a.png"], "a.jpg", []),
         (["x/p/a.jpg", "y/p/a.jpg"], "/data/p/a.jpg", []),
         (["A.jpg", "b/A.jpg"], "https://example.com/a.jpg", []),
     ],
@@ -81,7 +83,8 @@ def test_two_files_for_one_name_are_refused_with_both(tree, files, name, images)
     with pytest.raises(InputError) as refused:
         tree(*files)(name, images=images)
     assert all(file in str(refused.value) for file in files)
-    assert "images=" in str(refused.value) or "folder" in str(refused.value)
+    said = str(refused.value)
+    assert "images=" in said or "folder" in said or "its suffix" in said
 
 
 @pytest.mark.parametrize(
@@ -92,8 +95,9 @@ def test_two_files_for_one_name_are_refused_with_both(tree, files, name, images)
         (["dog/0.jpg", "a.jpg"], ["cat/0.jpg", "a.jpg"], [None, "a.jpg"]),
         (["test/0.jpg", "a.jpg"], ["/data/train/0.jpg", "/data/a.jpg"], [None, "a.jpg"]),
         (["test_images/0.jpg", "1.jpg"], ["D:/train/0.jpg", "D:/1.jpg"], [None, "1.jpg"]),
-        # another suffix may be another picture
-        (["0.png", "a.jpg"], ["0.jpg", "a.jpg"], [None, "a.jpg"]),
+        # a picture of another suffix that is listed itself, or is a mask
+        (["0.png", "a.jpg"], ["0.jpg", "0.png", "a.jpg"], [None, "0.png", "a.jpg"]),
+        (["masks/0.png", "a.jpg"], ["0.jpg", "a.jpg"], [None, "a.jpg"]),
         # folders that differ say something, if they are not here
         (["0.jpg", "1.jpg", "a.jpg"], ["cat/0.jpg", "dog/1.jpg", "a.jpg"], [None, None, "a.jpg"]),
         # a name that is written and there is not lost to one that is not
@@ -158,10 +162,10 @@ def test_hidden_folders_and_links_in_a_circle_are_no_trouble(tree, tmp_path):
     assert find("a") == ["x/a.jpg"]
 
 
-def test_thousands_of_names_are_found_in_seconds(monkeypatch, tmp_path):
+def test_a_hundred_thousand_names_are_found_in_seconds(monkeypatch, tmp_path):
     from imlgcn.data.formats import image_index
 
-    names = [f"{n:06d}" for n in range(30_000)]
+    names = [f"{n:06d}" for n in range(100_000)]
     walked = [(str(tmp_path), [], [f"{name}.jpg" for name in names])]
     monkeypatch.setattr(
         image_index.os, "walk", lambda folder, followlinks: walked if folder == tmp_path else []
@@ -170,3 +174,30 @@ def test_thousands_of_names_are_found_in_seconds(monkeypatch, tmp_path):
     found = locate(names, tmp_path / "photos.csv")
     assert found[-1] == Path(tmp_path / "029999.jpg")
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("file", ["a.jpeg", "a.JPG", "a.png", "deep/a.webp"])
+def test_a_file_of_another_suffix_is_found_where_there_is_none_of_the_listed_one(tree, file):
+    assert tree(file, "b.jpg")("a.jpg", "b.jpg") == [file, "b.jpg"]
+
+
+def test_two_names_for_one_file_of_another_suffix_are_refused(tree):
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png could only be the same file"):
+        tree("a.webp", "b.jpg")("a.jpg", "a.png", "b.jpg")
+
+
+def test_another_suffix_is_said_once(listed):
+    data = listed(
+        "image,labels\n0.jpg,sea\n1.png,sun\n2.jpg,sea\n", images=("0.jpeg", "1.PNG", "2.png")
+    )
+    assert data.reason.endswith(
+        "2 images have another suffix than listed, such as 0.jpeg for 0.jpg"
+    )
+    assert "suffix" not in listed("image,labels\n0,sea\n2.png,sun\n", images=("0.jpeg",)).reason
+
+
+def test_a_list_of_raw_files_says_what_they_are(tmp_path):
+    (tmp_path / "x.NEF").touch()
+    (tmp_path / "photos.csv").write_text("image,labels\nx.jpg,sea\n")
+    with pytest.raises(InputError, match=r"1 RAW file of a camera \(\.nef\).*export them as JPEG"):
+        load_dataset(tmp_path / "photos.csv")

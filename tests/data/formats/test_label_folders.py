@@ -104,3 +104,41 @@ def test_a_flat_folder_is_refused_with_what_to_do(tmp_path):
     photo(tmp_path / "a.jpg")
     with pytest.raises(InputError, match="put each image into a folder that is called as its"):
         load_dataset(tmp_path, reader="label_folders")
+
+
+@pytest.mark.parametrize(
+    "name", ["Unsorted", "_unsorted", "unsortiert", "to do", "non trié", "未分类"]
+)
+def test_a_folder_of_what_is_still_to_be_sorted_is_no_label_and_is_said(tmp_path, name):
+    data = load_dataset(put(tmp_path, sea="ab", sun="bc", **{name: "de"}))
+    assert data.names == ("sea", "sun")
+    assert f"left out: 2 images in no folder of a label ({name})" in data.reason
+    assert "its images are in 2 folders" in data.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["New folder", "Neuer Ordner (2)", "Nouveau dossier", "tmp", "train set", "Testing 2"]
+)
+def test_a_folder_that_is_called_like_none_of_labels_is_asked_about(cli, tmp_path, name):
+    put(tmp_path, sea="ab", sun="bc", **{name: "de"})
+    checked = cli("check", tmp_path)
+    assert checked.code == 1
+    assert "1 folder was taken for a label" in checked.out
+    assert (
+        f"--no-label '{name}'" in " ".join(checked.out.split())
+        or f"--no-label {name}" in checked.out
+    )
+    assert cli("check", tmp_path, "--no-label", name).code == 0
+    assert cli("check", tmp_path, "--force").code == 0
+
+
+@pytest.mark.parametrize("name", ["misc", "Other", "Sonstiges"])
+def test_a_folder_of_the_rest_is_a_label_with_a_warning(cli, tmp_path, name):
+    checked = cli("check", put(tmp_path, sea="ab", sun="bc", **{name: "de"}))
+    assert checked.code == 0
+    assert "folder of what is left is a label" in " ".join(checked.out.split())
+
+
+def test_labels_that_only_resemble_such_names_are_labels(cli, tmp_path):
+    checked = cli("check", put(tmp_path, trainers="ab", otter="bc", testament="de", sorted="f"))
+    assert "folder" not in checked.out

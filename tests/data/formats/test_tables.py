@@ -1,5 +1,7 @@
 """Tables as people have them: other names, no header, several columns of labels."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -265,3 +267,78 @@ def test_several_columns_named_for_labels_are_joined_or_one_for_each(listed, lab
     data = listed(text, label_columns=["n"])
     assert data.names == ("n",)
     np.testing.assert_array_equal(data.targets, [[1], [1], [0]])
+
+
+TITLES = {
+    "a title": "Photos of Corsica\n",
+    "a title with a comma": "Photos, tags and more\n",
+    "a title with commas to the width": "Photos of Corsica,\n2024,\n",
+    "empty lines": "\n\nPhotos\n\n",
+    "comments": "# Photos, made by me; 2024\n# and\tmore\n",
+    "other comments": "% Photos\n// more, and more\n",
+}
+HEADERS = {
+    "known": "image,labels\n0.jpg,boat|sea\n1.jpg,sand\n2.jpg,sea\n",
+    "of a person": "Datei,Motive\n0.jpg,boat|sea\n1.jpg,sand\n2.jpg,sea\n",
+    "a label each": "Datei,boat,sand,sea\n0.jpg,1,0,1\n1.jpg,0,1,0\n2.jpg,0,0,1\n",
+    "none": "0.jpg,boat|sea\n1.jpg,sand\n2.jpg,sea\n",
+}
+
+
+@pytest.mark.parametrize("semicolon", [False, True], ids=["comma", "semicolon"])
+@pytest.mark.parametrize("table", HEADERS)
+@pytest.mark.parametrize("title", TITLES)
+def test_lines_above_the_header_are_left_out_and_said(listed, labels_of, title, table, semicolon):
+    if (table, title) in UNCLEAR:
+        pytest.skip("nothing tells a title from a header")
+    text = HEADERS[table].replace(",", ";") if semicolon else HEADERS[table]
+    options = {"label_columns": "Motive"} if table == "of a person" else {}
+    data = listed(TITLES[title] + text, **options)
+    assert labels_of(data) == [*LABELS]
+    assert re.search(r"left out: \d lines? (of comments|above the)", data.reason)
+
+
+UNCLEAR = {
+    (table, title)
+    for table in ("of a person", "a label each", "none")
+    for title in ("a title with a comma", "a title with commas to the width")
+}
+
+
+def test_more_lines_above_the_header_than_a_title_has_are_refused_with_what_was_taken(listed):
+    with pytest.raises(
+        InputError, match=r"line 6: .* remove what is above the header; 'x' was taken"
+    ):
+        listed("x\n" * 5 + HEADERS["known"])
+
+
+def test_an_image_called_like_a_comment_is_an_image(listed, labels_of):
+    names = ("#0.jpg", "#1.jpg", "#2.jpg")
+    data = listed("#0.jpg,boat|sea\n#1.jpg,sand\n#2.jpg,sea\n", images=names)
+    assert labels_of(data) == [*LABELS]
+
+
+TOTALS = ("total", "TOTAL 123", "Summe:", "Grand total", "Total images: 3", "合計")
+
+
+@pytest.mark.parametrize("total", TOTALS)
+def test_a_row_of_totals_is_no_image_and_is_said(listed, labels_of, total):
+    rows = ["image,boat,sand,sea", "0.jpg,1,0,1", "1.jpg,0,1,0", "2.jpg,0,0,1", f"{total},1,1,2"]
+    data = listed("\n".join(rows))
+    assert labels_of(data) == MEANT
+    assert f"left out: 1 row about no image ({total})" in data.reason
+
+
+def test_totals_and_comments_are_found_beside_a_column_of_numbers(listed, labels_of):
+    text = "no,image,labels\n# Monday,,\n1,0.jpg,boat;sea\n2,1.jpg,sand\n3,2.jpg,sea\nSum,,4\n"
+    data = listed(text)
+    assert labels_of(data) == MEANT
+    assert "left out: 2 rows about no image (Sum, # Monday)" in data.reason
+
+
+def test_an_image_or_a_label_called_total_is_one(listed, labels_of):
+    data = listed(
+        "id,labels\ntotal,boat;sea\n1,sand\n2,sea\n", images=("total.jpg", "1.jpg", "2.jpg")
+    )
+    assert labels_of(data) == MEANT
+    assert "total" in listed("image,labels\n0.jpg,total\n1.jpg,sand\n2.jpg,sea\n").names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 
 from imlgcn.config import InputError, unknown_name
@@ -49,7 +50,10 @@ from imlgcn.data.formats import (
     webdataset,
     yolo,
 )
-from imlgcn.data.formats.base import Format, ReadOptions, Record, Source, split_name
+from imlgcn.data.formats.base import DATA, Format, ReadOptions, Record, Source, split_name
+from imlgcn.data.formats.ignored_options import read_by
+from imlgcn.data.formats.text_files import windows_text
+from imlgcn.numbers import first_of
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
@@ -100,13 +104,14 @@ FORMATS: dict[str, Format] = {
 }
 
 __all__ = [
+    "DATA",
     "FORMATS",
     "Format",
     "ReadOptions",
     "Record",
     "Source",
-    "check_variant",
     "find_format",
+    "read_source",
     "split_name",
 ]
 
@@ -132,20 +137,23 @@ def find_format(source: Path | str, reader: str | None = None) -> tuple[Format, 
         if why := candidate.recognise(source):
             return candidate, why
     raise InputError(
-        f"{path}: no reader knows this file; give a .csv, a .json of images and labels "
-        '({"a.jpg": ["sea"]}, or a list of objects with "image" and "labels"), an export of an '
-        "annotation tool, a folder, a .zip or openclipart, or name its format (reader=)"
+        f"{path}: no reader knows this file; give {DATA}, or name its format (reader=)"
     )
 
 
-def check_variant(variant: str | None, source: Source) -> None:
-    """Refuse a variant for data without variants; readers that have some check their own."""
-    if variant and not getattr(FORMATS[source.reader], "VARIANTS", {}):
-        readers = ", ".join(name for name, known in FORMATS.items() if hasattr(known, "VARIANTS"))
-        raise InputError(
-            f"variant={variant}: the data was read as {source.reader}, which has no variants; "
-            f"readers with variants are {readers}"
-        )
+def read_source(source: Path | str, options: ReadOptions, reader: str | None = None) -> Source:
+    """Read ``source`` by the reader called ``reader``, or by the first that recognises it.
+
+    Raises:
+        InputError: as for :func:`find_format`, an option does not apply, or what is read is wrong.
+    """
+    found, why = find_format(source, reader)
+    with windows_text() as files:
+        read = read_by(found, source, options, why)
+    if not files:
+        return read
+    note = f"read as Windows text (cp1252), as not UTF-8: {first_of(files)}"
+    return replace(read, reason=f"{read.reason}; {note}")
 
 
 def _no_such_path(path: Path) -> str:
@@ -155,7 +163,4 @@ def _no_such_path(path: Path) -> str:
     if near:
         hint = near[0] if near[0] == openclipart.NAME else str(path.parent / near[0])
         hint = f"did you mean {hint}? "
-    return (
-        f"{path}: no such file or folder; {hint}Data is a .csv, a COCO instances .json, a folder "
-        "of images with a .txt of tags for each, a .zip of any of these, or openclipart"
-    )
+    return f"{path}: no such file or folder; {hint}give {DATA}"

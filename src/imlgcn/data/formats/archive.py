@@ -12,6 +12,8 @@ from imlgcn.data.formats.base import ReadOptions, Record, Source
 from imlgcn.data.unpack import is_tar, unpack
 
 NAME = "zip"
+OPTIONS: tuple[str, ...] = ()
+ASKS_OTHERS = True
 
 
 def recognise(source: Path | str) -> str | None:

@@ -16,6 +16,7 @@ from imlgcn.data.formats.csv import is_table, read_header, read_splits, read_tab
 from imlgcn.data.formats.image_files import locate
 
 NAME = "asl"
+OPTIONS = ("images",)
 VARIANTS = {"val": ("val-as-test", "keep-val")}
 COLUMNS = ("filepath", "label", "split_name")
 NUM_CONCEPTS = 81

@@ -34,6 +34,7 @@ from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import plural
 
 NAME = "attribute_list"
+OPTIONS = ("images", "label_names", "minus_one")
 LISTS = ("list_attr_celeba.txt", "list_attr_img.txt", "CelebAMask-HQ-attribute-anno.txt")
 NUM_CELEBA = 40  # attributes
 FOLDERS = (".", "Anno", "Anno_fine", "Anno_coarse")

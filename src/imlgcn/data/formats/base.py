@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -19,8 +19,11 @@ from imlgcn.data.formats.text_files import read_json, read_lines, read_text
 from imlgcn.progress import SILENT, Progress
 
 __all__ = [
+    "DATA",
+    "EVERY_OPTION",
     "SPLIT_SPELLINGS",
     "SPLIT_WORDS",
+    "TABLE_OPTIONS",
     "Format",
     "ReadOptions",
     "Record",
@@ -36,6 +39,11 @@ __all__ = [
     "unwrap",
 ]
 
+DATA = (  # what it may be, for help and messages
+    "a folder of images (with keywords, a .txt of tags for each, or a folder for each label), a "
+    "table (CSV, Excel), an annotation file (COCO and other JSON, XML, YOLO), a .zip of these, or "
+    "openclipart"
+)
 SPLIT_SPELLINGS = {
     "train": "train",
     "training": "train",
@@ -107,20 +115,35 @@ class ReadOptions:
     present_above: float | None = None  # a number above it means present; None = only 1 does
     progress: Progress = SILENT
     why: str = "asked for"  # why this reader was chosen, as it said when it recognised the data
-    find: Callable[[Path], tuple[Format, str]] | None = None  # a reader for what is inside
+    inside: Callable[[Path, ReadOptions], Source] | None = None  # reads what a reader found inside
 
     def read_inside(self, path: Path) -> Source:
         """Read what a reader found inside its source, by the reader that recognises it."""
-        assert self.find is not None, "load_dataset gives find_format"
-        reader, why = self.find(path)
-        return reader.read(path, replace(self, why=why))
+        assert self.inside is not None, "load_dataset gives read_source"
+        return self.inside(path, self)
+
+
+EVERY_OPTION = (  # that a reader may read
+    *("variant", "delimiter", "images", "fields", "image_column", "label_columns", "split_column"),
+    *("group_column", "sheet", "label_names", "minus_one", "present_above"),
+)
+TABLE_OPTIONS = tuple(name for name in EVERY_OPTION if name not in ("variant", "sheet"))
 
 
 class Format(Protocol):
-    """One file format. A module with these two functions is one.
+    """One file format. A module with these names and functions is one.
 
-    A module for data with several published treatments lists them in ``VARIANTS``.
+    A module for data with several published treatments lists them in ``VARIANTS``. One that finds
+    out what is inside and asks other readers says ``ASKS_OTHERS = True``: these refuse options.
     """
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - a constant of the module
+        """What the format is called."""
+
+    @property
+    def OPTIONS(self) -> Sequence[str]:  # noqa: N802 - as NAME
+        """The options of :data:`EVERY_OPTION` that it reads, besides ``variant``."""
 
     def recognise(self, source: Path | str) -> str | None:
         """Return why this reader fits ``source``, or None; reads no more than necessary."""

@@ -28,6 +28,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "booru"
+OPTIONS = ("images", "delimiter")
 TAGS = ("tag_string", "tags", "labels", "keywords")
 
 

@@ -23,6 +23,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.numbers import number
 
 NAME = "chestxray14"
+OPTIONS = ("images",)
 VARIANTS = {"lists": ("official", "no-lists")}
 NEEDED = ("Image Index", "Finding Labels", "Patient ID")
 NO_FINDING = "No Finding"

@@ -28,6 +28,7 @@ from imlgcn.data.formats.csv import Table, is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
 
 NAME = "chexpert"
+OPTIONS = ("images", "fields")
 NAMES_ARE_PUBLISHED = True  # "No Finding" is an observation of its own
 VARIANTS = {
     "uncertain": ("u-ignore", "u-zeros", "u-ones"),

@@ -41,6 +41,7 @@ from imlgcn.data.formats.layout import files_ending, split_folders
 from imlgcn.numbers import plural
 
 NAME = "coco"
+OPTIONS = ("images",)
 KEYS = ("images", "annotations", "categories")
 VARIANTS = {
     "images": ("all", "labelled"),

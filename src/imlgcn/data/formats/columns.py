@@ -19,6 +19,7 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
+    TABLE_OPTIONS,
     ReadOptions,
     Record,
     Source,
@@ -33,6 +34,7 @@ from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "columns"
+OPTIONS = (*TABLE_OPTIONS, "sheet")
 ROBOFLOW = "_classes.csv"
 NUM_ROWS = 20  # read to recognise a table
 NO_LABELS = ("split", "group")

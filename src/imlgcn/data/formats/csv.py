@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imlgcn.data.formats.base import ReadOptions, Record, Source
+from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Record, Source
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns, named_column
 from imlgcn.data.formats.headless import is_data, with_usual_header, without_title
 from imlgcn.data.formats.image_files import ImageFinder
@@ -48,10 +48,12 @@ from imlgcn.data.formats.tables import (
     separator_of,
     with_header,
 )
+from imlgcn.data.formats.total_rows import without_other_rows
 
 __all__ = [
     "COLUMNS",
     "NAME",
+    "OPTIONS",
     "SUFFIXES",
     "VALUES",
     "Table",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 NAME = "csv"
+OPTIONS = (*TABLE_OPTIONS, "sheet")
 COLUMNS = ("image", "labels", "split", "group")  # never labels themselves, in any case
 
 
@@ -100,19 +103,20 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     """Return what a table says; its columns are those that the options name, or found."""
     table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
+    table, others = without_other_rows(table, finder)
     image = choose_image_column(table, options, finder)
     files = finder.locate(image_names(table, image))
     splits = choose_splits(table, options, [image])
     if splits.column is None and (by_folder := splits_of_folders(files, path)).rows:
         splits = by_folder
-    return content_of(table, image, files, splits, options, notes)
+    return content_of(table, image, files, splits, options, [*notes, others])
 
 
 def read_any(path: Path, options: ReadOptions) -> tuple[Table, list[str]]:
     """Return the cells of a file with or without a header, and words about it."""
     cells, title = without_title(read_cells(path, options.sheet))
     if cells.rows and is_data(cells.rows[0]) and options.image_column is None:
-        return with_usual_header(cells), [cells.note, "it has no header"]
+        return with_usual_header(cells), [cells.note, title, "it has no header"]
     table = with_header(cells, repeated=_repeated(cells.rows[0] if cells.rows else []))
     return table, [cells.note, title]
 

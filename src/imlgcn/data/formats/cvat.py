@@ -21,6 +21,7 @@ from imlgcn.data.formats.xml_file import read_xml, xml_start
 from imlgcn.numbers import plural
 
 NAME = "cvat"
+OPTIONS = ("images",)
 FILES = ("annotations.xml", "labels.xml")
 ROOT = re.compile(rb"<annotations>\s*(<version>|<meta>|<image |<track )")
 

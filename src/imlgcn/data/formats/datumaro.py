@@ -27,6 +27,7 @@ from imlgcn.data.formats.layout import files_ending, locate_any
 from imlgcn.numbers import plural
 
 NAME = "datumaro"
+OPTIONS = ("images",)
 
 
 def recognise(source: Path | str) -> str | None:

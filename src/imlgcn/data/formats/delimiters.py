@@ -15,6 +15,8 @@ from imlgcn.data.formats.which_delimiter import choose_delimiter, lines_of, spel
 
 CLOSING = ("]", "}", ")", ">", "'", '"')
 
+LINES = {"line ends": "\n\r\v\f", "tabs": "\t"}  # separate always
+
 RowLabels = tuple[Sequence[str], Sequence[str]]  # present and unknown labels of an image
 
 
@@ -64,12 +66,19 @@ def split_cells(
     ]
     if any(labels is not None for labels in lists):
         return SplitCells(names, judged, "labels are lists", None)
-    how = (
-        "every label begins with '#'"
-        if delimiter == "#"
-        else f"labels are separated by {delimiter!r}"
-    )
+    how = "every label begins with '#'" if delimiter == "#" else _separated(cells, delimiter or ";")
     return SplitCells(names, judged, how, delimiter)
+
+
+def _separated(cells: Sequence[str], delimiter: str) -> str:
+    """Return what separates labels in the cells, in words."""
+    found = [repr(delimiter)] if any(delimiter in cell.strip() for cell in cells) else []
+    found += [
+        word
+        for word, signs in LINES.items()
+        if any(set(signs) & set(cell.strip()) for cell in cells)
+    ]
+    return f"labels are separated by {' and '.join(found)}" if found else "every entry is one label"
 
 
 def parse_labels(

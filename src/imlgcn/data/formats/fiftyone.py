@@ -33,6 +33,7 @@ from imlgcn.data.formats.layout import locate_any, split_folders
 from imlgcn.numbers import plural
 
 NAME = "fiftyone"
+OPTIONS = ("images", "label_columns")
 FILES = ("samples.json", "labels.json")
 FIELD = "ground_truth"
 LISTS = ("classifications", "detections", "polylines", "keypoints")

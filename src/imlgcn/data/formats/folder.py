@@ -32,6 +32,7 @@ from imlgcn.data.formats import (
     via,
 )
 from imlgcn.data.formats.base import (
+    DATA,
     SPLIT_SPELLINGS,
     Format,
     ReadOptions,
@@ -41,14 +42,18 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.data.formats.ignored_options import ALWAYS, read_by, refuse_ignored
 from imlgcn.data.formats.label_numbers import NumberNames, name_numbers
 from imlgcn.data.formats.layout import visible_files
+from imlgcn.data.formats.raw_files import about_raw_files, raw_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import number, plural
 
 NAME = "folder"
+OPTIONS = ("delimiter", "label_names")  # of the .txt files
+ASKS_OTHERS = True
 LISTS: tuple[Format, ...] = (
     *(asl, label_studio_min, columns, csv, intel, label_studio, mmpretrain, ground_truth, via),
     *(booru, cvat, json_list),
@@ -84,7 +89,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         )
     for reader in WITHOUT_LISTS:
         if why := reader.recognise(folder):
-            return reader.read(folder, replace(options, why=why))
+            return read_by(reader, folder, options, why)
     raise InputError(_nothing_found(folder, len(images)))
 
 
@@ -100,7 +105,7 @@ def _lists_labels(table: Path) -> bool:
 
 
 def _read_list(file: Path, reader: Format, why: str, options: ReadOptions) -> Source:
-    source = reader.read(file, replace(options, why=why))
+    source = read_by(reader, file, options, why)
     return replace(source, reason=f"{NAME}: it holds {file.name}; {source.reason}")
 
 
@@ -135,6 +140,7 @@ def _in_labels(image: Path) -> Path | None:
 def _read_tags(
     folder: Path, tagged: dict[Path, Path], num_images: int, options: ReadOptions
 ) -> Source:
+    refuse_ignored(folder, options, OPTIONS, "with a .txt of tags for each image", ALWAYS)
     files = list(tagged.values())
     cells = split_cells(
         [read_text(tags) for tags in files], options.delimiter, lambda row: f"{files[row]}: "
@@ -184,4 +190,7 @@ def _nothing_found(folder: Path, num_images: int) -> str:
             "each image, or a labels.csv with the columns image, labels, or keywords in your photo "
             "manager; if the folders are called as their labels, say so (reader=label_folders)"
         )
-    return f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})"
+    if raw := raw_files([folder]):
+        return f"{folder}: holds no images; {about_raw_files(raw)}"
+    suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+    return f"{folder}: holds no images ({suffixes}) and no list that a reader knows; give {DATA}"

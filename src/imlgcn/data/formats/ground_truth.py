@@ -22,6 +22,7 @@ from imlgcn.data.formats.json_start import SUFFIXES, json_start, read_entries
 from imlgcn.numbers import plural
 
 NAME = "ground_truth"
+OPTIONS = ("images",)
 IMAGE = "source-ref"
 METADATA = "-metadata"
 

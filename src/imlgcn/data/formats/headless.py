@@ -37,17 +37,32 @@ def is_data(first: list[str]) -> bool:
 
 def without_title(cells: Cells) -> tuple[Cells, str]:
     """Return a table without lines above its header, as spreadsheets have, and a word about it."""
-    rows = cells.rows[: MOST_TITLES + 1]
-    for number, row in enumerate(rows):
-        if _is_header(row):
-            titles = number if all(_num_filled(r) < _num_filled(row) for r in rows[:number]) else 0
-            break
-    else:
-        titles = 0
+    titles = _num_titles(cells.rows[: MOST_TITLES + 1])
     if not titles:
         return cells, ""
     rest = replace(cells, rows=cells.rows[titles:], lines=cells.lines[titles:])
-    return rest, f"left out: {plural(titles, 'line')} above the header"
+    below = "first image" if is_data(rest.rows[0]) else "header"
+    return rest, f"left out: {plural(titles, 'line')} above the {below}"
+
+
+def _num_titles(rows: list[list[str]]) -> int:
+    """Return how many lines are above the one with names of columns."""
+    for number, row in enumerate(rows):
+        if _is_header(row):
+            narrower = all(_num_filled(before) < _num_filled(row) for before in rows[:number])
+            return number if narrower or _names_images_and_more(row, rows[:number]) else 0
+    # with names that nobody knows: a text alone, above lines of several cells
+    number = next((n for n, row in enumerate(rows) if _num_filled(row) > 1), 0)
+    alone = [cell for row in rows[:number] for cell in row if cell]
+    columns = any(normal(cell) in NAMES or is_image_name(cell) for cell in alone)
+    return 0 if columns else number
+
+
+def _names_images_and_more(row: list[str], before: list[list[str]]) -> bool:
+    """Return whether a line is a header in spite of lines as long above it, of no images."""
+    names = {normal(cell) for cell in row} - WEAK
+    images = names & {*IMAGE_COLUMNS} and names & {*LABEL_COLUMNS, *SPLIT_COLUMNS}
+    return bool(images) and not any(is_image_name(cell) for line in before for cell in line)
 
 
 def _is_header(row: list[str]) -> bool:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, read_text, unwrap
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    TABLE_OPTIONS,
+    ReadOptions,
+    Source,
+    read_text,
+    unwrap,
+)
 from imlgcn.data.formats.csv import is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.parquet import read_cells
@@ -27,6 +34,7 @@ from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 
 NAME = "hugging_face"
+OPTIONS = tuple(name for name in TABLE_OPTIONS if name != "image_column")
 FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 COLUMN = "file_name"
 

@@ -3,20 +3,21 @@
 A name is looked for, in this order: as written, in the folders that the user named, or else beside
 the list and in ``images`` beside it; there with another suffix in capitals, without its suffix or
 with another Unicode form; below these folders, by its last parts (:mod:`.image_index`). So bare
-names, absolute paths of another machine, Windows paths and addresses find their files. What could
+names, absolute paths of another machine, Windows paths and addresses find their files; last, a file
+of another suffix does. What could
 be two files is refused; a name without any file gets the path where it should be, for the check.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import split_of_name
+from imlgcn.data.formats.base import Record, split_of_name
 from imlgcn.data.formats.image_index import ImageIndex
-from imlgcn.data.formats.name_forms import is_address
+from imlgcn.data.formats.name_forms import has_image_suffix, is_address, parts_of, plain_form
 from imlgcn.numbers import plural, shortened
 
 LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}
@@ -151,6 +152,22 @@ def find_root(
         if root.is_dir() and any(os.path.isfile(root / name) for name in names):
             return root
     raise no_images(listed_in, names, roots)
+
+
+def other_suffixes(records: Iterable[Record]) -> str:
+    """Return how many images were found under another suffix than the list says; "" for none."""
+    found = []
+    for record in records:
+        file = record.path.name
+        if record.name.endswith(file):
+            continue
+        listed = (parts_of(record.name) or ("",))[-1]
+        (stem, suffix), (own, other) = os.path.splitext(listed), os.path.splitext(file)
+        differs = has_image_suffix(listed) and suffix.lower() != other.lower()
+        if differs and plain_form(stem) == plain_form(own):
+            found.append(f"{file} for {listed}")
+    more = plural(len(found), "image has", "images have")
+    return f"{more} another suffix than listed, such as {found[0]}" if found else ""
 
 
 def no_images(

@@ -4,14 +4,15 @@ A name stands for a file if one of them ends in the other: ``x/a.jpg`` is ``phot
 ``set/x/a.jpg`` is ``x/a.jpg`` below the folders, provided that ``set`` stands before all such names
 or the user named the folders. ``x/a.jpg`` is not ``y/a.jpg``, unless the name is an address or an
 absolute path, whose folders need not be those here. Names of the training images are never files of
-the test.
+the test. Last, ``x/a.jpg`` is ``x/a.jpeg`` or ``x/a.png`` where there is no ``x/a.jpg``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,10 @@ from imlgcn.data.formats.name_forms import (
     plain_form,
     stem_form,
 )
+from imlgcn.data.formats.raw_files import about_raw_files, raw_files
 from imlgcn.numbers import plural
+
+MASKS = re.compile(r"mask|segment|annotation|panoptic|label|depth|thumb|preview", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class ImageIndex:
     ) -> None:
         self.named = named
         self.split = split
+        self.folders = folders
         self.files = _walk(folders)
         self._by_name: dict[Callable[[str], str], dict[str, list[_File]]] = {}
 
@@ -87,12 +92,33 @@ class ImageIndex:
                 continue
             other = owners.setdefault(file.path, name)
             if other != name and not _same_image(name, other):
-                raise InputError(
-                    f"{listed_in}: {other} and {name} could only be the same file, {file.path}; "
-                    "say which folder holds the images (images=FOLDER)"
-                )
+                raise _one_file(other, name, file.path, listed_in)
             found[name] = Path(file.path)
-        return found
+        return found | self._with_other_suffix(found, listed_in, {*taken, *owners})
+
+    def _with_other_suffix(
+        self, found: Mapping[str, Path | None], listed_in: Path, taken: Collection[str]
+    ) -> dict[str, Path | None]:
+        """Return the files of names without one that differ in the suffix of an image only.
+
+        A file in a folder of masks is none: there ``a.png`` belongs to ``a.jpg``.
+        """
+        owners: dict[str, str] = {}
+        for name in (name for name, file in found.items() if file is None):
+            parts = parts_of(name)
+            if not parts or not has_image_suffix(parts[-1]):
+                continue
+            fits = self._fits(name, stem_form)
+            open_ = [
+                (file, fit)
+                for file, fit in fits
+                if not fit.dropped and file.path not in taken and not _of_masks(file)
+            ]
+            if open_:
+                path = _only_best(name, open_, listed_in)[0].path
+                if (other := owners.setdefault(path, name)) != name:
+                    raise _one_file(other, name, path, listed_in)
+        return {name: Path(path) for path, name in owners.items()}
 
     def _best(self, name: str, listed_in: Path) -> tuple[_File, _Fit] | None:
         parts = parts_of(name)
@@ -101,18 +127,15 @@ class ImageIndex:
         for fold in FOLDS:
             if fold is stem_form and has_image_suffix(parts[-1]):
                 continue
-            wanted = _folded(parts, fold)
-            fits = [
-                (file, self._fit(wanted, file, fold, name)) for file in self._named(wanted, fold)
-            ]
-            good = [(file, fit) for file, fit in fits if fit is not None]
-            if good:
-                best = max((fit.whole, fit.same) for _, fit in good)
-                good = [(file, fit) for file, fit in good if (fit.whole, fit.same) == best]
-                if len(good) > 1:
-                    raise _ambiguous(name, good[0][0].path, good[1][0].path, listed_in)
-                return good[0]
+            if good := self._fits(name, fold):
+                return _only_best(name, good, listed_in)
         return None
+
+    def _fits(self, name: str, fold: Callable[[str], str]) -> list[tuple[_File, _Fit]]:
+        """Return the files that a name may stand for in one form of names, and how."""
+        wanted = _folded(parts_of(name), fold)
+        fits = [(file, self._fit(wanted, file, fold, name)) for file in self._named(wanted, fold)]
+        return [(file, fit) for file, fit in fits if fit is not None]
 
     def _named(self, wanted: Parts, fold: Callable[[str], str]) -> list[_File]:
         """Return the files with the last part of ``wanted``."""
@@ -147,7 +170,8 @@ class ImageIndex:
     def describe(self, names: Sequence[str]) -> str:
         """Return what is there instead of ``names``, for a message."""
         if not self.files:
-            return "there are no images; "
+            raw = raw_files(folder for folder in self.folders if folder.is_dir())
+            return f"{about_raw_files(raw)}; " if raw else "there are no images; "
         stem = (parts_of(names[0]) or ("",))[-1]
         pieces = [f.parts[-1] for f in self.files if stem and f.parts[-1].startswith(f"{stem}_")]
         if len(pieces) > 1:
@@ -216,8 +240,33 @@ def _same_image(one: str, other: str) -> bool:
     return all(caseless_form(first) == caseless_form(second) for first, second in folders)
 
 
-def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
+def _only_best(
+    name: str, fits: Sequence[tuple[_File, _Fit]], listed_in: Path
+) -> tuple[_File, _Fit]:
+    """Return the file that fits best; several are refused."""
+    best = max((fit.whole, fit.same) for _, fit in fits)
+    good = [(file, fit) for file, fit in fits if (fit.whole, fit.same) == best]
+    if len(good) > 1:
+        raise _ambiguous(name, good[0][0].path, good[1][0].path, listed_in)
+    return good[0]
+
+
+def _of_masks(file: _File) -> bool:
+    return any(MASKS.search(folder) for folder in file.parts[:-1])
+
+
+def _one_file(one: str, other: str, path: str, listed_in: Path) -> InputError:
     return InputError(
-        f"{listed_in}: {name} could be {one} or {other}; say which folder holds the images "
-        "(images=FOLDER)"
+        f"{listed_in}: {one} and {other} could only be the same file, {path}; say which folder "
+        "holds the images (images=FOLDER)"
     )
+
+
+def _ambiguous(name: str, one: str, other: str, listed_in: Path) -> InputError:
+    beside = os.path.dirname(one) == os.path.dirname(other)
+    mend = (
+        "write the name of one as it is, with its suffix"
+        if beside
+        else "say which folder holds the images (images=FOLDER)"
+    )
+    return InputError(f"{listed_in}: {name} could be {one} or {other}; {mend}")

@@ -25,6 +25,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
 
 NAME = "intel"
+OPTIONS = ("images",)
 
 
 def recognise(source: Path | str) -> str | None:

@@ -24,7 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, split_name
+from imlgcn.data.formats.base import (
+    TABLE_OPTIONS,
+    ReadOptions,
+    Record,
+    Source,
+    read_json,
+    split_name,
+)
 from imlgcn.data.formats.class_names import given_names
 from imlgcn.data.formats.delimiters import RowLabels, expand_unknown, split_cells
 from imlgcn.data.formats.image_files import locate
@@ -33,6 +40,7 @@ from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
 
 NAME = "json_list"
+OPTIONS = TABLE_OPTIONS
 
 
 def recognise(source: Path | str) -> str | None:

@@ -26,10 +26,13 @@ from imlgcn.data.formats.base import (
     split_of_name,
     unwrap,
 )
+from imlgcn.data.formats.ignored_options import read_by
 from imlgcn.data.formats.json_start import SUFFIXES
 from imlgcn.data.formats.layout import files_ending, split_folders
 
 NAME = "json_splits"
+OPTIONS: tuple[str, ...] = ()
+ASKS_OTHERS = True
 READERS: tuple[Format, ...] = (
     *(label_studio_min, label_studio, mmpretrain, ground_truth, via),
     json_list,  # takes the rest
@@ -58,7 +61,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     labels: dict[str, None] = {}
     records, reasons = [], []
     for file, split in files.items():
-        part = reader.read(file, replace(options, why=reader.recognise(file) or options.why))
+        part = read_by(reader, file, options, reader.recognise(file) or options.why)
         start = f"{file.parent.name}/" if file.parent in split_folders(folder) else ""
         labels |= dict.fromkeys(part.labels)
         reasons.append(part.reason)

@@ -33,6 +33,7 @@ from imlgcn.data.xmp import KeywordPath, Keywords
 from imlgcn.numbers import first_of, plural
 
 NAME = "keywords"
+OPTIONS = ("delimiter",)
 VARIANTS = {"levels": ("keywords", "parents", "paths")}
 NUM_LOOKED_AT = 100  # images, to recognise a folder
 INTERNAL = frozenset(("darktable", "_digikam_internal_tags_"))  # first levels of a program's notes

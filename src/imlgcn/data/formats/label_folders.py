@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,7 @@ from imlgcn.data.formats.layout import visible_images
 from imlgcn.numbers import first_of, plural
 
 NAME = "label_folders"
+OPTIONS = ("delimiter",)
 VARIANTS = {"nested": ("", "first", "last", "every")}
 MARKS = "+,&"
 # folders whose names say what they hold, or when or by what it was taken, not what it shows
@@ -39,7 +41,23 @@ NO_LABELS = re.compile(
     r"|annotations?|masks?|thumb(nail)?s|cache|backup|[\W\d_]+|\d{3}[a-z0-9_]{5}",
     re.IGNORECASE,
 )
-UNLABELLED = frozenset(("unlabelled", "unlabeled", "unsorted", "untagged"))
+# folders of what is still to be sorted
+UNLABELLED = frozenset(
+    (
+        *("unlabelled", "unlabeled", "unsorted", "untagged", "uncategorized", "uncategorised"),
+        *(
+            "todo",
+            "tosort",
+            "inbox",
+            "unsortiert",
+            "unsortierte",
+            "ungeordnet",
+            "nontrie",
+            "atrier",
+        ),
+        *("sinclasificar", "sinordenar", "nonordinati", "ongesorteerd", "未分类", "未分類"),
+    )
+)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -50,7 +68,7 @@ def recognise(source: Path | str) -> str | None:
     folder = unwrap(path)
     names = [image.relative_to(folder).as_posix() for image in visible_images(folder)]
     levels = [place for _, place in _places(names)]
-    labels = {place[0] for place in levels if len(place) == 1}
+    labels = {place[0] for place in levels if len(place) == 1 and _is_label_folder(place)}
     inside = sum(len(place) == 1 for place in levels)
     if len(labels) < 2 or 2 * inside <= len(names) or any(len(place) > 1 for place in levels):
         return None
@@ -91,7 +109,9 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     ]
     notes = [options.why, *how, *_about(records, groups)]
     if left_out := len(images) - len(labelled):
-        notes.append(f"left out: {plural(left_out, 'image')} in no folder of a label")
+        unsorted = sorted({p[0] for _, p in places.values() if p and is_unsorted(p[0])})
+        called = f" ({', '.join(unsorted)})" if unsorted else ""
+        notes.append(f"left out: {plural(left_out, 'image')} in no folder of a label{called}")
     names = sorted({label for record in records for label in record.labels})
     return Source(names, records, NAME, f"{NAME}: {'; '.join(notes)}")
 
@@ -109,7 +129,17 @@ def _places(names: Sequence[str]) -> list[tuple[str | None, tuple[str, ...]]]:
 
 
 def _is_label_folder(place: tuple[str, ...]) -> bool:
-    return bool(place) and place[0].lower() not in UNLABELLED
+    return bool(place) and not is_unsorted(place[0])
+
+
+def is_unsorted(folder: str) -> bool:
+    """Return whether a folder is called as one of images that are still to be sorted.
+
+    >>> is_unsorted("_Unsorted"), is_unsorted("to-do"), is_unsorted("sea")
+    (True, True, False)
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", folder.lower()) if c.isalpha())
+    return plain in UNLABELLED
 
 
 def _chosen(place: tuple[str, ...], nested: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from imlgcn.data.formats.layout import is_image, visible_images
 from imlgcn.numbers import number, plural
 
 NAME = "label_lists"
+OPTIONS = ("images",)
 VARIANTS = {"images": ("all", "listed"), "lists": ("both", "potential")}
 FOLDERS = ("annotations", "mirflickr25k_annotations_v080", ".")
 NO_LISTS = re.compile(r"(readme|licen[sc]e)\b.*|classes|labels?|names|notes", re.IGNORECASE)

@@ -25,6 +25,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "label_studio"
+OPTIONS = ("images",)
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 TAXONOMY = "taxonomy"

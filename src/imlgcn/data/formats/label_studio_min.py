@@ -32,6 +32,7 @@ from imlgcn.data.formats.label_studio import (
 from imlgcn.parsing import ParseError, parse_json
 
 NAME = "label_studio_min"
+OPTIONS = ("images", "label_columns")
 KEYS = ("annotation_id", "annotator", "lead_time")  # of every entry
 NO_CONTROL = (*KEYS, "id", "created_at", "updated_at", "agreement", "history")
 USUAL = ("choice", "choices", "label", "labels", "tag", "tags", "class", "category", "taxonomy")

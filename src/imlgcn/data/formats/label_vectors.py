@@ -36,6 +36,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import first_of
 
 NAME = "label_vectors"
+OPTIONS = ("images", "label_names", "minus_one", "present_above")
 SUFFIXES = (".txt", ".list", ".lst")
 NO_LISTS = ("list_eval_partition.txt", "identity_CelebA.txt")  # of CelebA: splits, persons
 NUM_LINES = 20  # read to recognise a list

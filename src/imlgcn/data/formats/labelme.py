@@ -18,6 +18,7 @@ from imlgcn.data.formats.layout import find_sidecars, first_file, locate_any, sp
 from imlgcn.numbers import plural
 
 NAME = "labelme"
+OPTIONS = ("images",)
 IGNORE = "__ignore__"
 
 

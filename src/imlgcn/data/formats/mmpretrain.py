@@ -17,6 +17,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
 
 NAME = "mmpretrain"
+OPTIONS = ("images", "label_names")
 
 
 def recognise(source: Path | str) -> str | None:

@@ -26,6 +26,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.numbers import plural
 
 NAME = "nus_wide"
+OPTIONS = ("images",)
 VARIANTS = {"images": ("all", "labelled")}
 LABELS = Path("Groundtruth", "TrainTestLabels")
 ALL_LABELS = Path("Groundtruth", "AllLabels")

@@ -9,6 +9,7 @@ from imlgcn.data.formats import csv
 from imlgcn.data.formats.base import ReadOptions, Source
 
 NAME = "openclipart"
+OPTIONS: tuple[str, ...] = ()
 
 
 def recognise(source: Path | str) -> str | None:

@@ -33,6 +33,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "openimages"
+OPTIONS = ("images",)
 COLUMNS = ["ImageID", "Source", "LabelName", "Confidence"]
 
 Verified = dict[

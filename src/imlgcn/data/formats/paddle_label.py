@@ -26,6 +26,7 @@ from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "paddle_label"
+OPTIONS = ("images", "label_names")
 LABELS = "labels.txt"
 LISTS = ("train_list.txt", "val_list.txt", "test_list.txt")
 NUM_LINES = 50  # read to recognise a list

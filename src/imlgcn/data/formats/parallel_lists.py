@@ -31,6 +31,7 @@ from imlgcn.data.formats.layout import is_image
 from imlgcn.numbers import first_of, plural
 
 NAME = "parallel_lists"
+OPTIONS = ("images", "label_names", "minus_one", "present_above")
 NUM_LINES = 20  # read to recognise a list
 IMAGES = re.compile(r"im(?:a?ge?)s?(?:_?list)?", re.IGNORECASE)  # in the name of a list of images
 ENDINGS = ("_attr", "_attrs", "_label", "_labels", "_target", "_targets")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import ReadOptions, Source, unwrap
+from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Source, unwrap
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: the command line starts without it
 
 NAME = "parquet"
+OPTIONS = TABLE_OPTIONS
 SUFFIXES = (".parquet", ".arrow")
 INDEX = "index.json"  # the file of each row's image, in the folder of the unpacked ones
 BATCH = 64  # images held at a time

@@ -25,6 +25,7 @@ from imlgcn.data.formats.xml_file import read_xml, xml_start
 from imlgcn.numbers import plural
 
 NAME = "pascal_xml"
+OPTIONS = ("images",)
 ROOT = re.compile(rb"<annotation[\s/>]")
 
 

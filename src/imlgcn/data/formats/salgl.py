@@ -23,6 +23,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
 
 NAME = "salgl"
+OPTIONS = ("images", "delimiter")
 NUMBERS = re.compile(r"[-\d.,;\s]+")  # are not names; label_vectors reads them
 FILES = ("train.txt", "val.txt", "test.txt")
 

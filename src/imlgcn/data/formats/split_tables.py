@@ -11,15 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imlgcn.config import InputError
-from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Source, split_of_name, unwrap
+from imlgcn.data.formats.base import (
+    SPLIT_SPELLINGS,
+    TABLE_OPTIONS,
+    ReadOptions,
+    Source,
+    split_of_name,
+    unwrap,
+)
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal, number_and_name
 from imlgcn.data.formats.csv import TableContent, content_of, read_any
 from imlgcn.data.formats.headless import is_data
 from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.table_rows import Splits, choose_image_column, choose_splits, image_names
 from imlgcn.data.formats.tables import Table, is_table, read_start
+from imlgcn.data.formats.total_rows import without_other_rows
 
 NAME = "tables"
+OPTIONS = (*TABLE_OPTIONS, "sheet")
 SAMPLE = "submission"  # in the name of a sample of what a competition wants
 NO_LABELS = {"id", "index", "unnamed0", "width", "height", ""}  # besides the images
 
@@ -107,8 +116,9 @@ def _split_of(file: Path, folder: Path) -> str | None:
 
 
 def _read(folder: Path, files: Sequence[Path], options: ReadOptions) -> TableContent:
-    tables, notes = zip(*(read_any(file, options) for file in files), strict=True)
+    read, notes = zip(*(read_any(file, options) for file in files), strict=True)
     finders = [ImageFinder(file, options.images) for file in files]
+    tables, others = zip(*map(without_other_rows, read, finders), strict=True)
     image = choose_image_column(tables[0], options, finders[0])
     header = tables[0].header
     rows, beyond, places, where, splits = [], [], [], [], []
@@ -127,7 +137,9 @@ def _read(folder: Path, files: Sequence[Path], options: ReadOptions) -> TableCon
         places += [table.at(row) for row in range(len(names))]
     joined = JoinedTable(folder, header, rows, [0] * len(rows), beyond, places=places)
     column = choose_splits(tables[0], options, [image]).column
-    said = [note for note in dict.fromkeys(note for some in notes for note in some) if note]
+    said = [
+        note for note in dict.fromkeys(note for some in (*notes, others) for note in some) if note
+    ]
     return content_of(joined, image, where, Splits(splits, column), options, said)
 
 

@@ -56,6 +56,7 @@ def read_labels(table: Table, taken: Sequence[int], options: ReadOptions) -> Tab
         return _numbers_named(table, _unquoted(table, text[0], options), options)
     refuse_beyond(table)
     if numbered:
+        _refuse_unused(table, options, ("delimiter", "label_names"), "one label in each cell")
         return _whole_cells(table, numbered)
     if len(text) == 1 and (vectors := find_vectors(table.column(text[0]))) is not None:
         column = table.header[text[0]]
@@ -66,7 +67,17 @@ def read_labels(table: Table, taken: Sequence[int], options: ReadOptions) -> Tab
     if options.label_columns:
         free = _named(table, options)
     names, rows, how, columns = read_label_columns(table, free, options)
+    _refuse_unused(table, options, ("delimiter", "label_names"), "a column for each label")
     return TableLabels(names, rows, how, columns, cells=False)
+
+
+def _refuse_unused(table: Table, options: ReadOptions, unused: Sequence[str], what: str) -> None:
+    for name in unused:
+        if getattr(options, name) is not None:
+            raise InputError(
+                f"{table.path}: {name}= does not apply to a table with {what}; leave it out, or "
+                "name the column of labels (label_columns=COLUMN)"
+            )
 
 
 def _named(table: Table, options: ReadOptions) -> list[int]:

@@ -46,7 +46,9 @@ def image_names(table: Table, index: int) -> list[str]:
     """Return the images of all rows, with forward slashes."""
     names = [cell.replace("\\", "/") for cell in table.column(index)]
     if "" in names:
-        raise InputError(f"{table.at(names.index(''))}the image is missing")
+        raise InputError(
+            f"{table.at(names.index(''))}the image is missing; name it, or remove the row"
+        )
     return names
 
 

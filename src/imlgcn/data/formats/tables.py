@@ -14,10 +14,15 @@ from pathlib import Path
 from imlgcn.config import InputError
 from imlgcn.data.formats import excel
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
-from imlgcn.data.formats.text_files import MARKS, WINDOWS_NOTE, read_decoded
+from imlgcn.data.formats.text_files import MARKS, read_text
+from imlgcn.numbers import plural
 from imlgcn.spreadsheets import bare
 
 SUFFIXES = (".csv", ".tsv", *excel.SUFFIXES)
+SEPARATORS = ",;\t|"
+COMMENT = re.compile(r"\s*(#|%|//)")
+FIRST = 5  # lines, of which one may name the images
+LONG = 1_000_000  # signs, more than any such lines have
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Cells:
     path: Path
     rows: list[list[str]]
     lines: list[int]
-    note: str = ""  # about the encoding or the sheet, for the reader's reason
+    note: str = ""  # about the sheet, for the reader's reason
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,11 @@ def read_start(path: Path, rows: int = 0) -> list[list[str]]:
             encoding = MARKS.get(binary.read(2), "utf-8-sig")
         with path.open(encoding=encoding, errors="replace", newline="") as file:
             filled = (line.rstrip("\r\n") for line in file if line.strip())
-            lines = list(islice(filled, rows + 1))
-        if not lines:
+            start = without_comments("\n".join(islice(filled, rows + 1 + FIRST)))[0]
+        if not start.strip():
             return [[]]
-        cells = list(csv.reader(lines, delimiter=separator_of(lines[0])))
+        lines = list(filter(None, start.split("\n")))[: rows + 1]
+        cells = list(csv.reader(lines, delimiter=separator_of(start)))
     except (csv.Error, InputError):  # reading the whole file reports what is wrong
         return [[]]
     return [[bare(cell.strip()) for cell in row] for row in cells]
@@ -106,13 +112,36 @@ def read_cells(path: Path, sheet: str | None = None, content: bytes | None = Non
         return Cells(path, [row for row, _ in filled], [line for _, line in filled], note)
     if sheet is not None:
         raise InputError(f"{path}: has no sheets; leave out sheet=")
-    text, note = read_decoded(path, content)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = re.sub(r"\Asep=.(?=\r?\n)", "", text)  # a line by which Excel reads it
+    text = re.sub(r"\Asep=.(?=\n)", "", read_text(path, content))  # a line by which Excel reads it
+    text, note = without_comments(text)
     parsed = _parsed(text, path)
     if parsed and all(len(row) == 1 for row, _ in parsed) and len(_split(parsed[0][0][0])) > 1:
         parsed = _parsed("\n".join(row[0] for row, _ in parsed), path)  # whole lines in quotes
     return Cells(path, [row for row, _ in parsed], [line for _, line in parsed], note)
+
+
+def without_comments(text: str) -> tuple[str, str]:
+    """Return a table without comments in the lines above its header, and a word about them.
+
+    A line of columns, or of an image, is none. The lines stay, without content.
+    """
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines) and (not lines[number] or COMMENT.match(lines[number])):
+        if _names_columns(lines[number]):
+            break
+        number += 1
+    comments = sum(map(bool, lines[:number]))
+    if not comments:
+        return text, ""
+    rest = "\n".join([*[""] * number, *lines[number:]])
+    return rest, f"left out: {plural(comments, 'line')} of comments"
+
+
+def _names_columns(line: str) -> bool:
+    cells = [cell.strip() for cell in re.split(r"[,;\t|]", line)]
+    is_header = len(cells) > 1 and normal(cells[0]) in IMAGE_COLUMNS
+    return is_header or any(map(is_image_name, cells))
 
 
 def _parsed(text: str, path: Path) -> list[tuple[list[str], int]]:
@@ -147,8 +176,6 @@ def _split(line: str) -> list[str]:
 def read_table(path: Path, content: bytes | None = None) -> Table:
     """Return the cells of a file with a header, without empty rows; ``content`` as `read_cells`."""
     cells = read_cells(path, content=content)
-    if cells.note == WINDOWS_NOTE:  # nobody could be told
-        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8")
     table = with_header(cells)
     refuse_beyond(table)
     return table
@@ -173,22 +200,32 @@ def refuse_beyond(table: Table) -> None:
     width = len(table.header)
     for row, more in enumerate(table.beyond):
         if any(more):
+            mend = "put a cell that holds a separator in double quotes"
+            if width == 1:  # a title, as it seems
+                mend = f"remove what is above the header; {table.header[0]!r} was taken for it"
             raise InputError(
-                f"{table.at(row)}has {width + len(more)} cells, the header {width}; put a cell "
-                "that holds a separator in double quotes"
+                f"{table.at(row)}has {width + len(more)} cells, the header {width}; {mend}"
             )
 
 
 def separator_of(text: str) -> str:
-    """Return the separator of the columns: a comma, a tab, Excel's semicolon, or a bar."""
-    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    """Return the separator of the columns: a comma, a tab, Excel's semicolon, or a bar.
 
-    def fits(separator: str) -> tuple[int, int]:
-        cells = [cell.strip() for cell in next(csv.reader([first], delimiter=separator), [])]
+    The first of some lines that names the images or is about one tells; else the first line.
+    """
+    lines = [line for line in re.split(r"[\r\n]+", text[:LONG])[: FIRST + 1] if line.strip()]
+
+    def fits(separator: str, line: str) -> tuple[int, int]:
+        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
         exact = "image" in map(str.lower, cells)
         known = any(normal(cell) in IMAGE_COLUMNS or is_image_name(cell) for cell in cells)
         if separator == "|" and not known:
             return 0, 0
-        return 2 * exact or known, len(cells)
+        return (2 * exact + known) * (len(cells) > 1), len(cells)
 
-    return max(",;\t|", key=fits)
+    for line in lines:
+        best = max(SEPARATORS, key=lambda separator: fits(separator, line))
+        if fits(best, line)[0]:
+            return best
+    first = lines[0] if lines else ""
+    return max(SEPARATORS, key=lambda separator: fits(separator, first))

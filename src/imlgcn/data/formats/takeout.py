@@ -24,6 +24,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "takeout"
+OPTIONS = ("images",)
 KEYS = {"title", "photoTakenTime"}
 CUT = 40  # characters of a title that Takeout keeps in any case
 COPY = re.compile(r"(.*)\((\d+)\)")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,65 +14,74 @@ from imlgcn.config import InputError
 from imlgcn.parsing import ParseError, parse_json
 
 WINDOWS = "cp1252"
-WINDOWS_NOTE = "it is read as Windows text (cp1252), as it is not UTF-8"
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+LONG_RUN = 3  # signs beyond ASCII; a word of a western language has no more than two in a row
+RUN = re.compile(r"[^\x00-\x7f]+")
+
+_read_as_windows: ContextVar[list[str] | None] = ContextVar("read_as_windows", default=None)
 
 
-def decode(content: bytes, path: Path) -> tuple[str, str]:
-    """Return a text and its encoding: by its mark, else UTF-8, else Windows' cp1252.
+@contextmanager
+def windows_text() -> Iterator[list[str]]:
+    """Let text files that are not UTF-8 be read as cp1252; yield the names of those that were.
 
-    >>> decode("café".encode("cp1252"), Path("a.csv"))
-    ('café', 'cp1252')
+    Only who can say so to the user lets it: elsewhere such a file is refused.
+    """
+    files: list[str] = []
+    token = _read_as_windows.set(files)
+    try:
+        yield files
+    finally:
+        _read_as_windows.reset(token)
+
+
+def read_text(path: Path, content: bytes | None = None) -> str:
+    """Return a text file's content: UTF-8, with or without a byte order mark, UTF-16, or cp1252.
+
+    ``content`` is what would be in the file, where there is none.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is none of these, or cp1252 outside of :func:`windows_text`.
     """
-    _refuse_nul(content, path)
-    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8-sig")
     try:
-        return content.decode(encoding), encoding
-    except UnicodeDecodeError as error:
-        try:
-            return content.decode(WINDOWS), WINDOWS
-        except UnicodeDecodeError:
-            raise InputError(
-                f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
-            ) from None
+        text, is_windows = _decode(path.read_bytes() if content is None else content, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if is_windows:
+        files = _read_as_windows.get()
+        assert files is not None, "others are refused"
+        if path.name not in files:
+            files.append(path.name)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _refuse_nul(content: bytes, path: Path) -> None:
-    if b"\0" in content and not content.startswith(tuple(MARKS)):
+def _decode(content: bytes, path: Path) -> tuple[str, bool]:
+    """Return a text, and whether it was read as cp1252."""
+    mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
+    if mark is None and b"\0" in content:
         raise InputError(
             f"{path}: is not UTF-8 text (byte {content.index(0)} is zero); save it as UTF-8"
         )
-
-
-def read_decoded(path: Path, content: bytes | None = None) -> tuple[str, str]:
-    """Return a text file's content and a note for the reader's reason, empty for UTF-8.
-
-    ``content`` is what would be in the file, where there is none.
-    """
     try:
-        text, encoding = decode(path.read_bytes() if content is None else content, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return text, WINDOWS_NOTE if encoding == WINDOWS else ""
-
-
-def read_text(path: Path) -> str:
-    """Return a text file's content: UTF-8, with or without a byte order mark, or UTF-16."""
-    try:
-        content = path.read_bytes()
-        _refuse_nul(content, path)
-        mark = next((name for start, name in MARKS.items() if content.startswith(start)), None)
-        text = content.decode(mark or "utf-8-sig")
+        return content.decode(mark or "utf-8-sig"), False
     except UnicodeDecodeError as error:
+        if mark is None and _read_as_windows.get() is not None:
+            text = content.decode(WINDOWS, errors="replace")
+            if _is_western(text):
+                return text, True
         raise InputError(
             f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_western(text: str) -> bool:
+    """Return whether a text decoded from cp1252 is likely to be in it, not in another script's.
+
+    >>> _is_western("Bäume, Straße"), _is_western("море".encode("cp1251").decode("cp1252"))
+    (True, False)
+    """
+    runs = RUN.findall(text)
+    return "\ufffd" not in text and 2 * sum(len(run) >= LONG_RUN for run in runs) <= len(runs)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -25,6 +25,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.image_files import no_images
 
 NAME = "vg500"
+OPTIONS = ("images",)
 LABELS = "vg_category_500_labels_index.json"
 LISTS = {"train": "train_list_500.txt", "test": "test_list_500.txt"}
 FOLDERS = ("VG_100K", "VG_100K_2")

@@ -18,6 +18,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
 
 NAME = "via"
+OPTIONS = ("images", "label_columns")
 IMAGES = "_via_img_metadata"
 
 

@@ -40,6 +40,7 @@ from imlgcn.labels.known_names import VOC
 from imlgcn.numbers import plural
 
 NAME = "voc"
+OPTIONS = ("images",)
 VARIANTS = {
     "difficult": ("difficult-unknown", "difficult-present", "difficult-absent"),
     "val": ("trainval", "keep-val"),

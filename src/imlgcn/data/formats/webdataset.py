@@ -28,6 +28,7 @@ from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 
 NAME = "webdataset"
+OPTIONS = ("delimiter", "label_names", "minus_one", "present_above")
 KINDS = ("json", "cls", "txt")  # extensions that hold labels; the first that does counts
 PEEKED = 12  # members of a tar that are looked at to recognise it
 

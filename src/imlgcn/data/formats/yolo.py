@@ -30,6 +30,7 @@ from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.numbers import plural
 
 NAME = "yolo"
+OPTIONS = ("images", "label_names")
 NAMES = ("classes.txt", "obj.names", "classes.names", "predefined_classes.txt", "_darknet.labels")
 OBJECT = re.compile(r"\d{1,4000}(?:\.0*)?(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
 

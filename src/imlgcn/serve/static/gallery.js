@@ -64,7 +64,8 @@ function renew(item) {
 function words(item) {
   if (item.state === "waiting") return [make("span", { class: "tag none" }, "waiting…")];
   if (item.state === "failed") {
-    return [make("span", { class: "tag failed" }, item.refused ? "cannot be tagged" : "not tagged: try again")];
+    const what = item.refused ? "cannot be tagged" : "not tagged: try again";
+    return [make("span", { class: "tag failed" }, what), make("span", { class: "why" }, item.error)];
   }
   const labels = found(item);
   if (!labels.length) return [make("span", { class: "tag none" }, "no tag")];
