@@ -6,6 +6,7 @@ Shapes: N images, L labels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.formats.base import Record
 from imlgcn.data.source import DataSource
+from imlgcn.files import write_atomic
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.metrics.calibration import fit_platt, sigmoid
@@ -31,10 +33,12 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.revealed import evaluate_revealed
 from imlgcn.tagger import LabelCalibration, Tagger
 from imlgcn.tagger.folder import SPLIT
-from imlgcn.tagger.learnt import contents_of
+from imlgcn.tagger.given import given_tagger
+from imlgcn.tagger.learnt import LearntImagesError as LearntImagesError
+from imlgcn.tagger.learnt import contents_of, refuse_learnt
 from imlgcn.tagger.scores import ScoredSplit
 
-FEW_LEARNT = 0.01  # of the images: a stray copy moves no number that is printed
+ALL = "all"  # images, of whatever split
 
 
 def fit_label_calibration(
@@ -90,10 +94,6 @@ def evaluate_split(
     return metrics
 
 
-class LearntImagesError(InputError):
-    """The images to evaluate on are images that the tagger has learnt."""
-
-
 class Evaluation(dict[str, Any]):
     """The metrics of a tagger on data, as a dictionary ready for JSON, with the scores behind them.
 
@@ -118,6 +118,9 @@ def evaluate(
     threshold: str | None = None,
     reveal: str | None = None,
     anyway: bool = False,
+    device: str = "auto",
+    known_by: str | None = None,
+    json: str | Path | None = None,
     progress: Progress = SILENT,
     **how: Any,
 ) -> Evaluation:
@@ -137,7 +140,7 @@ def evaluate(
     Args:
         tagger: a tagger, or its folder.
         data: a data set, or what :func:`imlgcn.load_dataset` reads: files, or data in Python.
-        split: ``train``, ``val`` or ``test``; None takes all images.
+        split: ``train``, ``val`` or ``test``; None, or ``all``, takes all images.
         protocol: a definition of mAP (``default``, ``voc07``, ...), or a paper's scoring
             (``ml_gcn``, ``asl``, ...).
         threshold: ``f1``, ``f1-macro``, ``f1-micro``, ``precision=0.9``, ``recall=0.9`` or a
@@ -145,6 +148,9 @@ def evaluate(
         reveal: also measure what known labels are worth, under the key ``reveal``
             (`imlgcn.revealed`): ``1``, one true label of each image, or ``25%`` of all values.
         anyway: evaluate also images that the tagger has learnt.
+        device: as for :meth:`imlgcn.Tagger.load`, of a tagger that is given as its folder.
+        known_by: as for :meth:`imlgcn.Tagger.with_known_by`.
+        json: a file to write the metrics to as well.
         progress: told how many images are scored.
         how: how the data is read, as for :func:`imlgcn.load_dataset`, such as ``label_names``.
 
@@ -155,21 +161,17 @@ def evaluate(
     check_protocol(protocol)  # before any work
     if reveal is not None:
         parse_reveal(reveal)
-    tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    tagger = given_tagger(tagger, device=device, known_by=known_by)
     dataset = DataSource.of(data, **how).load(progress)
-    own = tagger.path / SPLIT
-    if split is not None and not dataset.splits and own.is_file():
-        raise InputError(
-            f"the data has no splits; training made the ones in {own}: evaluate that file"
-        )
-    part = dataset if split is None else dataset.split(split)
+    split = None if split == ALL else split
+    part = _part(dataset, split, own=tagger.path / SPLIT)
     calibration = tagger.at(threshold).info.calibration
     targets = _own_targets(tagger, part)
     stored = _out_of_fold(tagger, part.records, targets)
     known = tagger.learnt_images()
     learnt = None if known is None else known.include(contents_of(part.paths))
-    if learnt is not None and split != "train":
-        _refuse_learnt(learnt, stored, progress, anyway=anyway)
+    if split != "train":
+        refuse_learnt(learnt, stored, progress, anyway=anyway)
     with tagger.engine.streaming() as streams:
         table = features_for(
             part.paths,
@@ -195,7 +197,7 @@ def evaluate(
             "they keep the out-of-fold scores of the training"
         )
     metrics = evaluate_split(logits, targets, tagger.labels, calibration, protocol)
-    metrics["split"] = split or "all"
+    metrics["split"] = split or ALL
     metrics["out_of_fold_images"] = len(held)
     metrics["learnt_images"] = None if learnt is None else int(learnt[table.rows].sum())
     metrics["failed_images"] = {part.records[row].name: why for row, why in table.failed.items()}
@@ -210,27 +212,24 @@ def evaluate(
     images = {record.name: record.path for record in records}
     if reveal is not None:
         metrics["reveal"] = evaluate_revealed(tagger, scored, images, reveal, progress=progress)
+    _write(metrics, json)
     return Evaluation(metrics, scored, images)
 
 
-def _refuse_learnt(
-    learnt: NDArray[np.bool_],
-    stored: Mapping[int, NDArray[Any]],
-    progress: Progress,
-    *,
-    anyway: bool,
-) -> None:
-    """Refuse images that were learnt ``(N,)``, but for few, and those with ``stored`` scores."""
-    rows = [row for row in np.flatnonzero(learnt) if row not in stored]
-    if not rows:
-        return
-    found = f"{number(len(rows), 0)} of {plural(len(learnt), 'image')} were in the training data"
-    if len(rows) > FEW_LEARNT * len(learnt) and not anyway:
-        raise LearntImagesError(
-            f"{found} of this tagger, so this is no test: give images that it has not learnt, or "
-            "anyway=True for numbers that are too good"
+def _part(dataset: Dataset, split: str | None, *, own: Path) -> Dataset:
+    """Return a split; ``own`` is the file of those that the tagger's training has made."""
+    if split is None:
+        return dataset
+    if not dataset.splits and own.is_file():
+        raise InputError(
+            f"the data has no splits; training made the ones in {own}: evaluate that file"
         )
-    progress.say(f"{found} of this tagger: the numbers are better than on new images")
+    return dataset.split(split)
+
+
+def _write(metrics: Mapping[str, Any], file: str | Path | None) -> None:
+    if file is not None:
+        write_atomic(Path(file), dumps(metrics, indent=1) + "\n")
 
 
 def _out_of_fold(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.arguments import also_called
 from imlgcn.config import TrainSettings
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.guard import refuse_misread
@@ -57,6 +58,7 @@ FINE_TUNED_NOTE = (
 HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", "ECE", "log_loss")
 
 
+@also_called(overwrite="replace", **{"from": "start"})
 def train(
     data: Any,
     out: str | Path,
@@ -84,7 +86,7 @@ def train(
         start: an existing tagger to continue from; labels are matched by name, and those that the
             data does not teach are not in the new tagger.
         resume: continue an interrupted run in ``out``.
-        replace: replace an earlier run in ``out`` once this one is finished (also ``overwrite``).
+        replace: replace an earlier run in ``out`` once this one is done (also ``overwrite``).
         checkpoint_minutes: how often the state of tuning is saved, besides after every epoch.
         keep_checkpoints: keep the saved states of a finished run.
         force: train although the labels look misread.
@@ -92,12 +94,10 @@ def train(
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
         progress: receives bars and messages.
-        settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, or the short
-            names that the command line has as flags: ``graph``, ``embedding``, ``words``,
-            ``epochs`` (of every stage), ``preset`` (``small`` or ``paper``; by default chosen by
-            the number of training images), ``device`` (``auto``, ``cpu``, ``cuda``, ``cuda:1``,
-            ``mps``), and ``reader``, ``variant``, ``delimiter`` as for
-            :func:`imlgcn.data.dataset.load_dataset`.
+        settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, how the data
+            is read, as for :func:`imlgcn.data.dataset.load_dataset`, and any flag of the command
+            line by its name: ``graph``, ``embedding``, ``words``, ``epochs`` (of every stage),
+            ``preset`` (by default chosen by the number of training images), ``device``, ``freeze``.
 
     Raises:
         InputError: the data, a setting or the folder cannot be used; nothing is left half-written.
@@ -108,7 +108,7 @@ def train(
     from imlgcn.training.method import train_method
     from imlgcn.training.run import Run
 
-    out, replace = Path(out), bool(settings.pop("overwrite", replace))
+    out = Path(out)
     file = None if isinstance(label_table, LabelTable) else label_table
     plan = plan_run(data, settings, config=config, start=start, label_table=file)
     plan.settings()  # a wrong setting is refused before any work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -96,3 +97,78 @@ def test_the_terminal_reads_flags_and_python_reads_arguments(cli, tmp_path):
         open_run_folder(tmp_path / "file", train_settings(), {})
     found = cli("train", "openclipart", "--out", tmp_path, "--device", "gpu")
     found.assert_refused("--device takes auto, cpu")
+
+
+def takes(function, name: str) -> bool:
+    """Whether a function takes an argument, by its signature or by what its ``**`` is read as."""
+    from imlgcn.config import InputError
+    from imlgcn.data.source import FLAGS as READING
+    from imlgcn.data.source import HOW
+    from imlgcn.training.resolve import spell_out
+
+    parameters = inspect.signature(function).parameters
+    if name in parameters or name in getattr(function, "other_names", {}):
+        return True
+    if "how" in parameters:
+        return name in HOW or name in READING
+    try:
+        return "settings" in parameters and bool(spell_out({name: None}) or True)
+    except InputError:
+        return False
+
+
+# what the terminal prints or draws, a value in Python: report.to_dict(), propose_parents, ...
+SHOWN = {"check": {"json", "propose_parents", "save_table"}, "evaluate": {"report"}}
+IN_PYTHON = {
+    "train": imlgcn.train,
+    "predict": imlgcn.predict,
+    "evaluate": imlgcn.evaluate,
+    "check": imlgcn.check_dataset,
+    "split": imlgcn.split_dataset,
+    "export": imlgcn.export,
+}
+
+
+@pytest.mark.parametrize("command", IN_PYTHON)
+def test_every_flag_is_an_argument_of_the_same_name_in_python(command):
+    parameters = typer.main.get_command(commands()).commands[command].params
+    flags = {flag for p in parameters for flag in (*p.opts, *p.secondary_opts) if flag[:2] == "--"}
+    names = {flag.removeprefix("--").replace("-", "_") for flag in flags} - SHOWN.get(
+        command, set()
+    )
+    assert not {name for name in names if not takes(IN_PYTHON[command], name)}
+
+
+def test_a_flag_that_turns_something_off_does_so_in_python():
+    from imlgcn.training.resolve import spell_out
+
+    assert spell_out({"freeze": True}) == {"fine_tune": False}
+    assert spell_out({"no_refit": True, "label_column": "x"}) == {
+        "refit": False,
+        "label_columns": "x",
+    }
+    assert spell_out({"set": ["seed=3"]}) == spell_out({"set": {"seed": 3}}) == {"seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"freeze": True, "fine_tune": True}, "freeze= and fine_tune= are one argument"),
+        ({"no_refit": "yes"}, "no_refit= takes True or False; got 'yes'"),
+        ({"set": ["sede=3"]}, "unknown setting 'sede'; did you mean 'seed'"),
+    ],
+)
+def test_names_of_flags_that_contradict_are_refused(given, words):
+    from imlgcn.config import InputError
+    from imlgcn.training.resolve import spell_out
+
+    with pytest.raises(InputError, match=words):
+        spell_out(given)
+
+
+def test_an_argument_that_nothing_takes_is_answered_with_the_nearest():
+    from imlgcn.config import InputError
+    from imlgcn.data.source import DataSource
+
+    with pytest.raises(InputError, match="unknown argument 'label_colum'; did you mean 'label_col"):
+        DataSource.of("photos.csv", label_colum="tags")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imlgcn.config import InputError
 from imlgcn.data.check import LEVELS, check_dataset, count_labels
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 
@@ -214,6 +215,20 @@ def test_without_images_files_need_only_be_there(build):
     assert found["missing"].count == 1
     assert "1.png: no such file" in found["missing"].examples[0]
     assert not found.keys() & {"unreadable", "duplicate"}
+
+
+def test_folders_of_images_and_no_images_are_arguments_as_they_are_flags(tmp_path):
+    folder = tmp_path / "elsewhere" / "photos"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_text("no image")
+    table = tmp_path / "tables" / "table.csv"
+    table.parent.mkdir()
+    table.write_text("image,labels\na.png,dog\n")
+    with pytest.raises(InputError, match="images=FOLDER"):
+        problems(table, no_images=True)
+    found = problems(table, images=folder, no_images=True)
+    assert not found.keys() & {"missing", "unreadable"}
+    assert "unreadable" in problems(table, images=folder)
 
 
 def test_labels_that_look_misread_are_errors_unless_forced(build):

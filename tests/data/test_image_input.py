@@ -119,6 +119,20 @@ def test_sixteen_bits_become_the_nearest_of_eight_and_floats_are_fractions_of_wh
     assert np.asarray(as_image(floats, size=4))[0, :, 0].tolist() == [0, 128, 64, 255]
 
 
+def test_truth_values_are_black_and_white_and_the_order_of_bytes_does_not_matter():
+    black_and_white = picture(64, 48).convert("1")
+    expected = np.asarray(as_image(black_and_white, size=64))
+    assert set(np.unique(expected)) == {0, 255}
+    values = np.asarray(black_and_white)  # bool
+    for form in (values, torch.from_numpy(values.copy())):
+        np.testing.assert_array_equal(np.asarray(as_image(form, size=64)), expected)
+    grey = np.asarray(GREY)
+    for form in (grey.astype("<u2"), grey.astype(">u2")):
+        np.testing.assert_array_equal(
+            np.asarray(as_image(form, size=64)), np.asarray(as_image(GREY, size=64))
+        )
+
+
 def test_a_turned_image_is_turned_once_and_the_callers_image_stays(tmp_path):
     opened = Image.open(io.BytesIO(rotated()))
     upright = as_image(opened, size=32, fit="pad")
@@ -155,7 +169,7 @@ class Picture:
         np.zeros((3, 48, 64), np.uint8),  # channels first
         np.zeros((0, 4, 3), np.uint8),
         np.zeros((4, 4, 3), np.int64),
-        np.zeros((4, 4), bool),
+        np.zeros((4, 4), complex),
         torch.zeros(48, 64, 3, dtype=torch.uint8),  # channels last
     ],
     ids=lambda given: f"{type(given).__name__}{getattr(given, 'shape', '')}",

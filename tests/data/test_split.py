@@ -1,3 +1,4 @@
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,15 @@ def test_around_a_test_split_only_the_others_are_dealt_out():
     assert (splits.count("val"), splits.count("train")) == (6, 24)
     assert table.images.got == {"train": 24, "val": 6}
     assert splits == split_around_test(data, val=0.2, group_by="scene")[0]
+
+
+def test_one_function_keeps_a_test_split_and_writes_the_file(tmp_path):
+    data, file = with_test(10), tmp_path / "split.csv"
+    groups = np.arange(40)
+    splits, _ = split_dataset(data, val=0.2, keep_test=True, groups=groups, out=file)
+    assert splits == split_around_test(data, val=0.2, groups=groups)[0]
+    rows = csv.DictReader(file.read_text().splitlines())
+    assert [row["split"] for row in rows] == splits
 
 
 @pytest.mark.parametrize("splits", [None, "train", "test"])

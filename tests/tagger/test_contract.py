@@ -10,6 +10,7 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageTypeError
+from imlgcn.prediction import predict
 from imlgcn.tagger import Tag
 from imlgcn.tagger.choice import TagBounds
 
@@ -110,3 +111,35 @@ def test_its_text_names_the_labels_and_the_quality(tagger):
     assert str(tagger.path) in text
     assert f"5 labels ({', '.join(tagger.labels[:3])}, ...)" in text
     assert f"mAP {tagger.info.metrics['mAP']:.1f}" in text
+
+
+def test_a_column_of_a_table_is_many_images(tagger, photos):
+    expected = [names(tags) for tags in tagger(photos[:2], threshold=0.1)]
+    for kind in (object, str):
+        column = np.array([str(photo) for photo in photos[:2]], kind)
+        assert [names(tags) for tags in tagger(column, threshold=0.1)] == expected
+
+
+def test_a_list_within_a_list_is_refused_with_a_word(tagger, photos):
+    with pytest.raises(ImageTypeError, match=r"image 1: list is not .* but no list within a list"):
+        tagger([photos[:2]])
+
+
+def test_predict_opens_a_tagger_as_it_is_told_and_an_opened_one_stays(tagger, photos, tmp_path):
+    table = tmp_path / "names.csv"
+    table.write_text(f"label,show\n{tagger.labels[0]},no\n")
+    for given in (tagger.path, tagger):
+        (found,) = predict(given, photos[0], top_k=9, label_table=table, known_by="counts")
+        assert set(names(found)) == set(tagger.labels[1:])
+    assert tagger.label_table.shown.all()
+    assert names(next(predict(tagger.path, photos[0], engine="torch", topk=2, device="cpu")))
+    with pytest.raises(InputError, match="engine= and device= can be chosen when"):
+        predict(tagger, photos[0], engine="torch", device="cpu")
+
+
+def test_predict_counts_pictures_of_formats_that_are_not_read(tagger, photos, tmp_path):
+    (tmp_path / "a.png").write_bytes(photos[0].read_bytes())
+    for name in ("b.CR2", "c.nef"):
+        (tmp_path / name).write_bytes(b"x")
+    assert predict(tagger, tmp_path).not_read == 2
+    assert predict(tagger, [photos[0], tmp_path], out=tmp_path / "a.csv").not_read == 2

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
@@ -88,8 +91,20 @@ def test_learnt_images_are_no_test_under_any_name(tagger, shapes, tmp_path, cli)
     assert "In the tagger's training data: 18 of 30 images." in found.out
 
 
+@pytest.mark.parametrize("form", [Path.read_bytes, lambda path: path.open("rb"), Image.open])
+def test_learnt_images_are_known_when_python_holds_their_files(form, tagger, shapes, tmp_path):
+    part = load_dataset(shapes).split("val")
+    held = [(form(record.path), list(record.labels)) for record in part.records]
+    with pytest.raises(LearntImagesError, match="18 of 18 images were in the training data"):
+        evaluate(tagger, held, split=None)
+    file = tmp_path / "metrics.json"
+    found = evaluate(tagger.path, held, split="all", anyway=True, device="cpu", json=file)
+    assert (found["learnt_images"], found["split"]) == (18, "all")
+    assert json.loads(file.read_text())["mAP"] == found["mAP"]
+
+
 def test_a_stray_copy_is_said_and_is_no_reason_to_refuse(tagger, shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr("imlgcn.evaluation.FEW_LEARNT", 0.6)
+    monkeypatch.setattr("imlgcn.tagger.learnt.FEW_LEARNT", 0.6)
     said = Said()
     found = evaluate(tagger, renamed(shapes, tmp_path, ("val", "test")), progress=said)
     assert found["learnt_images"] == 18

@@ -81,7 +81,7 @@ def check(
     progress = terminal()
     dataset = load(DataSource.of(data, **reading), progress)
     report = check_dataset(
-        dataset, label_table=label_table, images=not no_images, force=force, progress=progress
+        dataset, label_table=label_table, no_images=no_images, force=force, progress=progress
     )
     proposed = _proposed(dataset) if propose_parents else []
     if as_json:

@@ -77,8 +77,7 @@ def split(
 
     Example: imlgcn split photos.csv --out photos-split.csv --train 0.8 --val 0.1 --test 0.1
     """
-    from imlgcn.data.split import split_around_test, split_dataset
-    from imlgcn.data.written_split import write_split_csv
+    from imlgcn.data.split import split_dataset
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--out takes the name of a .csv file; got {out}")
@@ -86,18 +85,16 @@ def split(
         raise InputError(f"--out {out} is the data itself; give another name")
     progress = terminal()
     dataset = load(DataSource.of(data, **reading), progress)
-    if keep_test:
-        splits, table = split_around_test(dataset, val=val, seed=seed, progress=progress)
-    else:
-        splits, table = split_dataset(
-            dataset,
-            train=train,
-            val=val,
-            test=test,
-            seed=seed,
-            progress=progress,
-        )
-    write_split_csv(dataset, splits, out)
+    _, table = split_dataset(
+        dataset,
+        train=train,
+        val=val,
+        test=test,
+        seed=seed,
+        keep_test=keep_test,
+        out=out,
+        progress=progress,
+    )
     show.split(table)
     typer.echo(f"Written to {out}")
 

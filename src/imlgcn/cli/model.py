@@ -15,7 +15,6 @@ from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, t
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
-from imlgcn.files import write_atomic
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 
 
@@ -83,23 +82,21 @@ def evaluate(
     # before the data: a wrong path is the likelier mistake
     opened = Tagger.load(tagger, device=device).with_known_by(known_by)
     dataset = DataSource.of(data, **reading).load(progress)
-    chosen = None if split == "all" else split
     try:
         found = evaluation.evaluate(
             opened,
             dataset,
-            split=chosen,
+            split=split,
             protocol=protocol,
             threshold=threshold,
             reveal=reveal,
             anyway=anyway,
+            json=json_file,
             progress=progress,
         )
     except evaluation.LearntImagesError as error:
         typer.echo(f"imlgcn: {in_flags(str(error))}", err=True)
         raise typer.Exit(1) from None
-    if json_file is not None:
-        write_atomic(json_file, json.dumps(found, indent=1) + "\n")
     if report_file is not None:
         write_evaluation_report(opened, found, report_file, data=data, progress=progress)
     show.metrics(found)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from imlgcn.cli import show, show_choice
 from imlgcn.cli.options import Device, Force, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
-from imlgcn.config import merge_settings, parse_setting
 
 Out = Annotated[
     Path,
@@ -283,15 +282,8 @@ def train(
         force=force,
         label_table=label_table,
         progress=terminal(),
-        **merge_settings(named, *(_parse(text) for text in set_ or [])),
+        set=set_,
+        **named,
     )
     show.metrics(tagger.folder.metrics)
     show.next_steps(tagger.path, own_data=data != "openclipart")
-
-
-def _parse(text: str) -> dict[str, Any]:
-    from imlgcn.training.resolve import spell_out
-
-    setting = parse_setting(text)
-    spell_out(setting)  # refuses a name that is no setting, such as one of an argument
-    return setting

@@ -7,6 +7,7 @@ Letters used in shapes: N images, L labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def check_dataset(
     *,
     min_positives: int = MIN_POSITIVES,
     label_table: str | Path | None = None,
-    images: bool = True,
+    images: bool | str | Path | Sequence[str | Path] = True,
+    no_images: bool = False,
     force: bool = False,
     progress: Progress = SILENT,
     **how: Any,
@@ -64,14 +66,18 @@ def check_dataset(
         dataset: what :func:`imlgcn.data.dataset.load_dataset` returned.
         min_positives: labels with fewer training images are listed as a warning.
         label_table: the file of a label table, checked as well.
-        images: False = image files need only exist; they are not read, so that nothing is said of
+        images: the folders of the images, as for `load_dataset`; or False, as ``no_images``.
+        no_images: image files need only exist; they are not read, so that nothing is said of
             damaged, blank and equal ones.
         force: labels that look misread are a warning, not an error.
         progress: receives the progress of reading.
     """
+    if not isinstance(images, bool):
+        how["images"] = images
+    are_read = not no_images and images is not False
     dataset = DataSource.of(dataset, **how).load(progress)
     rules = [] if label_table is None else list(check_label_table.find(dataset, label_table))
-    scans = (scan_images if images else find_images)(dataset.paths, progress=progress)
+    scans = (scan_images if are_read else find_images)(dataset.paths, progress=progress)
     published = compare(dataset)
     labels = count_labels(dataset)
     problems = [

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.arguments import also_called
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     FORMATS,
@@ -121,6 +122,7 @@ class Dataset:
         return replace(self, names=tuple(names), targets=targets)
 
 
+@also_called(label_column="label_columns")
 def load_dataset(
     data: Any,
     *,

@@ -45,8 +45,8 @@ else:
 
 ACCEPTED = (
     "a path, bytes, an open binary file, a PIL image, a numpy array (H, W, 3), (H, W, 4) or (H, W) "
-    "of uint8, uint16 or floats from 0 to 1, a torch tensor (3, H, W) of uint8 or floats from 0 to "
-    "1; or a list, tuple or generator of these"
+    "of uint8, uint16, bool or floats from 0 to 1, a torch tensor (3, H, W) of these; or a list, "
+    "tuple, generator or array of these"
 )
 ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(//|[a-z]+/[a-z]+[;,])")  # https://, data:image/png;
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
@@ -60,13 +60,15 @@ class ImageTypeError(InputError, TypeError):
 def is_image(given: object) -> TypeGuard[ImageLike]:
     """Return whether something is one image; False for a collection of images.
 
-    An array or tensor of four dimensions is a collection: ``(N, H, W, C)``, ``(N, C, H, W)``.
+    An array or tensor of four dimensions is a collection: ``(N, H, W, C)``, ``(N, C, H, W)``, and
+    so is an array ``(N,)`` of paths or objects, a column of a table.
 
     Raises:
         ImageTypeError: it is neither.
     """
     if isinstance(given, np.ndarray) or _is_tensor(given):
-        return bool(cast(Any, given).ndim != 4)
+        is_column = isinstance(given, np.ndarray) and given.dtype.kind in "OU" and given.ndim == 1
+        return not is_column and bool(cast(Any, given).ndim != 4)
     known = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
     if isinstance(given, known) or hasattr(given, "read"):
         return True
@@ -87,7 +89,7 @@ def each_image(given: object) -> Iterator[ImageLike]:
     for number, image in enumerate(cast(Iterable[object], given), 1):
         try:
             if not is_image(image):
-                raise _unknown(image)
+                raise ImageTypeError(f"{_unknown(image)}, but no list within a list")
         except ImageTypeError as error:
             raise ImageTypeError(f"image {number}: {error}") from None
         yield image
@@ -107,8 +109,8 @@ def as_image(
     """Return one image as upright 8-bit RGB, averaged to what a network input of ``size`` needs.
 
     Arrays are RGB (turn OpenCV's with ``[..., ::-1]``), RGBA (then on white) or grey. ``uint16`` is
-    divided by 257. Floats are fractions of white: ``x`` becomes the nearest of ``255 x``; an array
-    with a value outside of 0 to 1 is refused.
+    divided by 257, and of ``bool`` True is white. Floats are fractions of white: ``x`` becomes the
+    nearest of ``255 x``; an array with a value outside of 0 to 1 is refused.
 
     Args:
         given: an image in one of the forms that :data:`ACCEPTED` lists.
@@ -149,7 +151,8 @@ def _file(given: object) -> Path | bytes | BinaryIO:
     if isinstance(given, ImageFile.ImageFile):
         return _content(given)
     if isinstance(given, TextIOBase):
-        raise ImageTypeError(f"{name_of(given)} is open as text; open it with open(..., 'rb')")
+        name = name_of(given) or type(given).__name__
+        raise ImageTypeError(f"{name} is open as text; open it with open(..., 'rb')")
     if hasattr(given, "read"):
         return cast(BinaryIO, given)
     raise _unknown(given)
@@ -200,7 +203,7 @@ def _channels_last(given: Any) -> tuple[NDArray[Any], str]:
     """Return an array ``(H, W, C)``, and what came for a message."""
     dtype = str(given.dtype).removeprefix("torch.")
     kind = "tensor" if _is_tensor(given) else "array"
-    form = f"an {dtype} {kind} of shape {tuple(given.shape)}"
+    form = f"{'an' if dtype[0] in 'aeio' else 'a'} {dtype} {kind} of shape {tuple(given.shape)}"
     if given.ndim not in (2, 3):
         raise ImageTypeError(f"{form} is no image; expected {ACCEPTED}")
     if kind == "array":
@@ -217,11 +220,13 @@ def _bytes_of(values: NDArray[Any], form: str) -> NDArray[np.uint8]:
     """Return values as 8 bits by the rule for their type."""
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
-    if values.dtype == np.uint16:
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # in either order of bytes
         return eight_bits(values)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind != "f":
         raise ImageTypeError(
-            f"{form} is no image: expected uint8, uint16 or floats from 0 to 1; "
+            f"{form} is no image: expected uint8, uint16, bool or floats from 0 to 1; "
             "image.astype('uint8') converts values from 0 to 255"
         )
     low, high = values.min(), values.max()

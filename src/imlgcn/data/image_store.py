@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import ImageFile
 
@@ -39,9 +39,11 @@ def image_file(image: Any, where: str = "") -> Path:
         return Path(image)
     if image is None or (isinstance(image, str | bytes) and not image):
         raise InputError(f"{where}the image is missing")
-    if isinstance(image, ImageFile.ImageFile) and image.tile and image.fp and image.tell() == 0:
-        image.fp.seek(0)
-        image = image.fp.read()
+    file = image
+    if isinstance(image, ImageFile.ImageFile):
+        file = image.fp if image.tile and image.tell() == 0 else None
+    if hasattr(file, "read") and not isinstance(file, TextIOBase):
+        image = _content(file)
     if isinstance(image, bytes | bytearray | memoryview):
         return _keep(bytes(image), image_suffix(bytes(image)))
     try:
@@ -51,6 +53,12 @@ def image_file(image: Any, where: str = "") -> Path:
     content = BytesIO()
     pixels.save(content, "PNG", compress_level=1)
     return _keep(content.getvalue(), ".png")
+
+
+def _content(file: BinaryIO) -> bytes:
+    if file.seekable():
+        file.seek(0)
+    return file.read()
 
 
 def image_suffix(content: bytes, otherwise: str = ".jpg") -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
+from imlgcn.arguments import own_names
+from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.objects import described
 from imlgcn.progress import SILENT, Progress
@@ -52,6 +53,9 @@ class DataSource:
     def of(cls, data: Any, **how: Any) -> DataSource:
         """Return ``data`` itself, or the source at that path or in Python, read as ``how`` says."""
         given = {key: value for key, value in how.items() if value is not None}
+        given = own_names(given, FLAGS)
+        if unknown := [key for key in given if key not in HOW]:
+            raise unknown_name("argument", unknown[0], HOW)
         if isinstance(data, DataSource):
             if given:
                 raise InputError(f"a DataSource says how it is read: leave out {', '.join(given)}")
@@ -93,6 +97,7 @@ class DataSource:
 
 
 IN_PYTHON = "data_in_python"  # the key of config.yaml that says in words what was held in Python
+FLAGS = {"label_column": "label_columns"}  # a flag that is called otherwise than its argument
 SEVERAL = ("images", "fields", "label_columns", "no_label")
 HOW = (
     *("reader", "variant", "delimiter", "images", "fields", "image_column", "label_columns"),

@@ -14,6 +14,7 @@ Letters used in shapes: N images, G groups, L labels, P splits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
 from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
+from imlgcn.data.written_split import write_split_csv
 from imlgcn.progress import SILENT, Progress
 
 
@@ -52,6 +54,8 @@ def split_dataset(
     val: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
+    keep_test: bool = False,
+    out: str | Path | None = None,
     group_by: str | None = None,
     groups: NDArray[np.int64] | None = None,
     progress: Progress = SILENT,
@@ -63,9 +67,32 @@ def split_dataset(
     ``train``, ``val`` and ``test`` are fractions with the sum 1. Near duplicates, images of one
     group and those with the same value in the column ``group_by`` stay together; every image file
     is read to find the near duplicates, unless ``groups`` (N,) are given, as
-    :func:`imlgcn.data.groups.find_groups` returns them. Existing splits of the data are ignored.
+    :func:`imlgcn.data.groups.find_groups` returns them. Existing splits of the data are ignored,
+    but for the test split with ``keep_test``: then ``val`` is a fraction of the other images.
+    ``out`` is a CSV to write as well, which `load_dataset` reads.
     """
     dataset = DataSource.of(dataset, **how).load(progress)
+    by: Any = {"seed": seed, "group_by": group_by, "groups": groups, "progress": progress}
+    if keep_test:
+        splits, table = split_around_test(dataset, val=val, **by)
+    else:
+        splits, table = _split(dataset, train=train, val=val, test=test, **by)
+    if out is not None:
+        write_split_csv(dataset, splits, out)
+    return splits, table
+
+
+def _split(
+    dataset: Dataset,
+    *,
+    train: float,
+    val: float,
+    test: float,
+    seed: int,
+    group_by: str | None,
+    groups: NDArray[np.int64] | None,
+    progress: Progress,
+) -> tuple[list[str], SplitTable]:
     parts, fractions = _fractions(train, val, test)
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)
@@ -101,7 +128,7 @@ def split_around_test(
         raise InputError(
             f"expected a test split to keep and other images to split; the data has {existing}"
         )
-    parts, table = split_dataset(
+    parts, table = _split(
         dataset.select(others),
         train=1 - val,
         val=val,

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from imlgcn.activation_maps import MapKind
+from imlgcn.arguments import also_called
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.engines import check_engine, installed
@@ -48,6 +49,7 @@ class Exported(NamedTuple):
     int8: Int8Report | None = None
 
 
+@also_called(no_maps="not maps")
 def export(
     tagger: Tagger | str | Path,
     format: str = "onnx",

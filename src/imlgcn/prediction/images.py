@@ -19,11 +19,14 @@ class NamedImage(NamedTuple):
     image: ImageLike
 
 
-def named_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[NamedImage]:
+def named_images(
+    images: ImageLike | Iterable[ImageLike], skipped: Counter[str] | None = None
+) -> Iterable[NamedImage]:
     """Return the images with their names: a list of them, or an iterator where a generator came.
 
     A path stands for what :func:`expand_paths` makes of it; in a collection, a path that stands for
-    nothing stays, and becomes an error of that image.
+    nothing stays, and becomes an error of that image. ``skipped`` counts, by suffix, the files of
+    folders and patterns whose formats are not read: of a generator, those so far.
 
     Raises:
         ImageTypeError: something is no image in a form that is accepted; of a generator, when it
@@ -32,7 +35,12 @@ def named_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[NamedImage
     """
     if isinstance(images, str | os.PathLike):
         images = expand_paths([os.fspath(images)])
-    expanded = images if isinstance(images, ExpandedPaths) else _expanded(each_image(images))
+    skipped = Counter() if skipped is None else skipped
+    if isinstance(images, ExpandedPaths):
+        skipped.update(images.skipped)
+        expanded: Iterable[ImageLike] = images
+    else:
+        expanded = _expanded(each_image(images), skipped)
     named = (
         NamedImage(name_of(image) or f"image {number}", image)
         for number, image in enumerate(expanded, 1)
@@ -45,8 +53,7 @@ def count_of(images: Iterable[object]) -> int:
     return len(cast(list[object], images)) if hasattr(images, "__len__") else 0
 
 
-def _expanded(images: Iterator[ImageLike]) -> Iterator[ImageLike]:
-    skipped: Counter[str] = Counter()
+def _expanded(images: Iterator[ImageLike], skipped: Counter[str]) -> Iterator[ImageLike]:
     for image in images:
         if isinstance(image, str | os.PathLike) and _stands_for_others(os.fspath(image)):
             yield from expand(os.fspath(image), skipped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ class PredictSummary(NamedTuple):
     errors: tuple[str, ...]  # the first few, each with the name of its file
     sidecars: int = 0  # created or changed
     sidecars_failed: int = 0
+    not_read: int = 0  # files of folders and patterns, of formats that are not read, such as .CR2
 
 
 class ImageTags(list[Tag]):
@@ -50,12 +52,12 @@ class ImageTags(list[Tag]):
 class Predictions(Iterator[ImageTags]):
     """The tags of many images: an iterator that tags them as it is read.
 
-    Its counts, ``images``, ``failed``, ``tags``, ``untagged`` and ``errors``, are those of
-    `summary`.
+    Its counts, ``images``, ``failed``, ``tags``, ``untagged``, ``errors`` and ``not_read``, are
+    those of `summary`.
     """
 
-    def __init__(self, rows: Generator[list[Row]]) -> None:
-        self._rows, self._total = rows, Total(xmp=False)
+    def __init__(self, rows: Generator[list[Row]], skipped: Counter[str] | None = None) -> None:
+        self._rows, self._total = rows, Total(False, skipped)
 
     def __iter__(self) -> Predictions:
         """Return itself."""
@@ -90,10 +92,13 @@ class Predictions(Iterator[ImageTags]):
 
 
 class Total:
-    """Counts images and tags, and writes the sidecars where they are wanted."""
+    """Counts images and tags, and writes the sidecars where they are wanted.
 
-    def __init__(self, xmp: bool) -> None:
-        self._xmp = xmp
+    ``skipped`` is counted elsewhere: files of formats that are not read.
+    """
+
+    def __init__(self, xmp: bool, skipped: Counter[str] | None = None) -> None:
+        self._xmp, self._skipped = xmp, skipped
         self._images = self._failed = self._tags = self._untagged = 0
         self._written = self._not_written = 0
         self._errors: list[str] = []
@@ -129,4 +134,5 @@ class Total:
             tuple(self._errors),
             self._written,
             self._not_written,
+            self._skipped.total() if self._skipped else 0,
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, TextIO, Unpack, overload
 
+from imlgcn.arguments import also_called
 from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.files import sha256_file
@@ -23,38 +25,18 @@ from imlgcn.stopping import Stopped, safe_points
 from imlgcn.tagger.choice import TagBounds
 
 if TYPE_CHECKING:
+    from imlgcn.labels.label_table import LabelTable
     from imlgcn.prediction.known import KnownTable
+    from imlgcn.prediction.options import FileOptions, PredictOptions
     from imlgcn.tagger import Tagger
     from imlgcn.tagger.thresholds import Threshold
-
-
-class _Options(TypedDict, total=False):
-    threshold: Threshold | None
-    top_k: int | None
-    at_least: int | None
-    at_most: int | None
-    known: Mapping[str, int] | None
-    known_from: str | Path | None
-    all_labels: bool
-    batch_size: int | None
-    workers: int | None
-    progress: Progress
-
-
-class _Files(_Options, total=False):
-    out: str | Path | TextIO | None
-    overwrite: bool
-    bare: bool
-    resume: bool
-    xmp: bool
-    label_studio: str | Path | None
 
 
 @overload
 def predict(  # without a file among the options
     tagger: Tagger | str | Path,
     images: ImageLike | Iterable[ImageLike],
-    **options: Unpack[_Options],
+    **options: Unpack[PredictOptions],
 ) -> Predictions: ...
 
 
@@ -62,10 +44,11 @@ def predict(  # without a file among the options
 def predict(
     tagger: Tagger | str | Path,
     images: ImageLike | Iterable[ImageLike],
-    **options: Unpack[_Files],
+    **options: Unpack[FileOptions],
 ) -> PredictSummary: ...
 
 
+@also_called(topk="top_k", all="all_labels")  # type: ignore[misc]  # it takes these as well
 def predict(
     tagger: Tagger | str | Path,
     images: ImageLike | Iterable[ImageLike],
@@ -79,7 +62,12 @@ def predict(
     at_most: int | None = None,
     known: Mapping[str, int] | None = None,
     known_from: str | Path | None = None,
+    known_by: str | None = None,
     all_labels: bool = False,
+    label_table: LabelTable | str | Path | None = None,
+    engine: str | None = None,
+    device: str = "auto",
+    latency: bool = False,
     resume: bool = False,
     xmp: bool = False,
     label_studio: str | Path | None = None,
@@ -100,11 +88,14 @@ def predict(
         bare: write cells of a ``.csv`` as they are; else an apostrophe goes before one that a
             spreadsheet would take for a formula (:mod:`imlgcn.spreadsheets`).
         threshold: as for :meth:`imlgcn.Tagger.thresholds_for`.
-        top_k, at_least, at_most: as for :class:`imlgcn.tagger.choice.TagBounds`.
+        top_k, at_least, at_most: as for :class:`imlgcn.tagger.choice.TagBounds` (also ``topk``).
         known: labels that are known of all images: 1 present, 0 absent.
         known_from: a table of known labels of each image (`imlgcn.prediction.known`); what it says
             of an image goes before ``known``, which is of all.
-        all_labels: every label that is shown, not only tags.
+        known_by: as for :meth:`imlgcn.Tagger.with_known_by`.
+        all_labels: every label that is shown, not only tags (also ``all``).
+        label_table: as for :meth:`imlgcn.Tagger.load`.
+        engine, device, latency: as for :meth:`imlgcn.Tagger.load`, of a tagger that is a path.
         resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
             the finished file is the one that run would have written.
         xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
@@ -121,10 +112,20 @@ def predict(
             another run that is writing it; before any work is done.
         ImageTypeError: something among ``images`` is no image in a form that is accepted.
     """
-    tagger = _loaded(tagger)
+    from imlgcn.tagger.given import given_tagger
+
+    tagger = given_tagger(
+        tagger,
+        engine=engine,
+        latency=latency,
+        device=device,
+        label_table=label_table,
+        known_by=known_by,
+    )
     file = Path(out) if isinstance(out, str | Path) else None
     _check_files(file, label_studio, resume=resume, overwrite=overwrite)
-    named = named_images(images)
+    skipped: Counter[str] = Counter()  # files of formats that are not read
+    named = named_images(images, skipped)
     table: KnownTable | None = None
     if known_from is not None:
         from imlgcn.prediction.known import KnownTable  # it loads every reader
@@ -145,8 +146,8 @@ def predict(
     if is_iterated:
         items: Iterator[Item] = ((name, image, None) for name, image in named)
         found = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
-        return Predictions(_watched(found, count_of(named), progress))
-    total = Total(xmp)
+        return Predictions(_watched(found, count_of(named), progress), skipped)
+    total = Total(xmp, skipped)
     journal: Journal | None = None
     with ExitStack() as stack:
         are_bounded = maker.bounds.are_set
@@ -223,14 +224,6 @@ def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Gene
         for found in rows:
             yield found
             advance(1)
-
-
-def _loaded(tagger: Tagger | str | Path) -> Tagger:
-    if not isinstance(tagger, str | Path):
-        return tagger
-    from imlgcn.tagger import Tagger
-
-    return Tagger.load(tagger)
 
 
 def _told(

@@ -9,20 +9,28 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
 from imlgcn.files import content_number, write_atomic
+from imlgcn.numbers import number, plural
+from imlgcn.progress import Progress
 
 KEY = "learnt_images"  # in the metadata of an exported file
 STORED = np.dtype("<u8")
+FEW_LEARNT = 0.01  # of the images: a stray copy moves no number that is printed
 THREADS = 4  # that hash: reading waits for the disk
+
+
+class LearntImagesError(InputError):
+    """The images to evaluate on are images that the tagger has learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +67,31 @@ class LearntImages:
     def to_text(self) -> str:
         """Return them as text, for metadata: base64 of the file's bytes."""
         return base64.b64encode(self.contents.astype(STORED).tobytes()).decode()
+
+
+def refuse_learnt(
+    learnt: NDArray[np.bool_] | None,
+    stored: Mapping[int, NDArray[Any]],
+    progress: Progress,
+    *,
+    anyway: bool,
+) -> None:
+    """Refuse images that were learnt ``(N,)``, but for few, and those with ``stored`` scores.
+
+    None: it is not known which were.
+    """
+    if learnt is None:
+        return
+    rows = [row for row in np.flatnonzero(learnt) if row not in stored]
+    if not rows:
+        return
+    found = f"{number(len(rows), 0)} of {plural(len(learnt), 'image')} were in the training data"
+    if len(rows) > FEW_LEARNT * len(learnt) and not anyway:
+        raise LearntImagesError(
+            f"{found} of this tagger, so this is no test: give images that it has not learnt, or "
+            "anyway=True for numbers that are too good"
+        )
+    progress.say(f"{found} of this tagger: the numbers are better than on new images")
 
 
 def learnt_from_text(text: str, origin: Path) -> LearntImages:

@@ -114,7 +114,7 @@ class OpenedTagger(TaggerRuntime):
         if not path.is_file():
             info = read_info(path)
             refuse_unfinished(path, info)
-            table = _table(label_table, info, None)
+            table = table_of(label_table, info, None)
             tagger = cls(
                 *(path, info), engine=engine, latency=latency, device=device, label_table=table
             )
@@ -122,7 +122,7 @@ class OpenedTagger(TaggerRuntime):
             return tagger
         opened = open_file(path, engine, latency=latency)
         info = parse_info(opened.metadata.get("imlgcn", ""), path)
-        table = _table(label_table, info, opened.metadata.get(LABEL_TABLE_KEY))
+        table = table_of(label_table, info, opened.metadata.get(LABEL_TABLE_KEY))
         tagger = cls(
             *(path, info), engine=engine, latency=latency, device=device, label_table=table
         )
@@ -202,7 +202,7 @@ class OpenedTagger(TaggerRuntime):
         return make_update(self)
 
 
-def _table(
+def table_of(
     given: LabelTable | str | Path | None, info: TaggerInfo, exported: str | None
 ) -> LabelTable | None:
     """Return the table that was given, or that of an exported file; None: that of the folder."""

@@ -7,11 +7,12 @@ same names through here, so the same names give the same run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imlgcn.arguments import own_names
 from imlgcn.config import (
     AUTO,
     CONTROL,
@@ -19,10 +20,12 @@ from imlgcn.config import (
     InputError,
     TrainSettings,
     merge_settings,
+    parse_setting,
     train_settings,
     unknown_name,
 )
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.source import FLAGS as READING_FLAGS
 from imlgcn.data.source import HOW, IN_PYTHON, DataSource
 from imlgcn.engines.device import check_device, choose_device
 from imlgcn.numbers import plural
@@ -35,6 +38,12 @@ SHORT = {
     "graph": ("head_options", "graph"),
     "embedding": ("head_options", "embedding"),
     "words": ("label_embeddings", "words"),
+}
+# flags that are called otherwise than their setting
+FLAGS = {
+    "freeze": "not fine_tune",
+    "no_refit": "not refit",
+    "no_support": "not keep_support",
 }
 STAGES = ("linear_training", "head_training", "fine_tuning")  # what `epochs` sets at once
 OF_A_HEAD = ("head_options", "head_training")  # not taken over from another head
@@ -175,7 +184,7 @@ def plan_run(
 
 
 def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer of version-2 names with the short names spelled out; long names win.
+    """Return a layer of version-2 names with short names and flags spelled out; long names win.
 
     >>> spell_out({"graph": "identity", "epochs": 3})["head_training"]
     {'epochs': 3}
@@ -183,7 +192,8 @@ def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: a name that is no setting.
     """
-    layer = dict(upgrade_settings(layer))
+    layer = own_names(upgrade_settings(layer), FLAGS | READING_FLAGS)
+    layer = merge_settings(layer, *_single_settings(layer.pop("set", None)))
     short: dict[str, Any] = {}
     if (epochs := layer.pop("epochs", None)) is not None:
         short = {stage: {"epochs": epochs} for stage in STAGES}
@@ -191,6 +201,15 @@ def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
         if (value := layer.pop(key, None)) is not None:
             short = merge_settings(short, {parent: {name: value}})
     return _known(merge_settings(short, layer))
+
+
+def _single_settings(given: Mapping[str, Any] | str | Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return what ``--set`` takes, or a dictionary, as layers; each has to hold settings."""
+    texts = [given] if isinstance(given, str) else given or []
+    found = [dict(texts)] if isinstance(texts, Mapping) else [parse_setting(x) for x in texts]
+    for setting in found:
+        spell_out(setting)  # refuses a name that is no setting, such as one of an argument
+    return found
 
 
 def _old_settings(start: Path) -> dict[str, Any]:
