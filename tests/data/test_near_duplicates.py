@@ -137,7 +137,7 @@ def test_what_is_in_the_cache_is_not_decoded_again(tmp_path, monkeypatch):
     def refuse(*given, **more):
         raise ImageError("decoded")
 
-    monkeypatch.setattr("imlgcn.data.scan.open_image", refuse)
+    monkeypatch.setattr("imlgcn.data.thumbnails.open_image", refuse)
     again = scan_images(paths, cache=tmp_path / "cache")
     for one, other in zip(first[:5], again[:5], strict=True):
         assert one.digest == other.digest

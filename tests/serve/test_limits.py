@@ -44,7 +44,7 @@ BODIES = (
     b'label,name\n"red' + b"\n" * 1000,
     b"label," + b",".join(b"c%d" % n for n in range(20_000)) + b"\nred\n",
 )
-SECONDS = 1.0
+SECONDS = 1.0  # of processor time: other programs may be busy
 OF_EACH_KIND = ("/v1/tags", "/v1/suggest", "/v1/label-table")  # others read a body alike
 QUERY = 8000  # characters: the client of these tests sends no more, and uvicorn takes 16 KB
 
@@ -68,7 +68,7 @@ def client(kernel_tagger, tmp_path_factory):
 
 
 def checked(answer, started: float, what: object) -> None:
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     assert answer.status_code < 500 or answer.status_code == 503, (what, answer.text[:500])
     assert seconds < SECONDS, (what, seconds)
     if answer.status_code >= 400:
@@ -96,7 +96,7 @@ def test_no_parameter_of_any_address_makes_it_fail_or_hang(client):
             step = 30 if "/labels/" in path else 1  # these open the tagger each time
             for text in {text[:QUERY] for text in TEXTS[::step]}:
                 query = {**needed, parameter["name"]: text}
-                started = time.monotonic()
+                started = time.process_time()
                 answer = client.request(method, path, params=query, content=b"no image")
                 checked(answer, started, (path, parameter["name"], text[:40]))
                 tried += 1
@@ -116,7 +116,7 @@ def test_no_body_of_any_address_makes_it_fail_or_hang(client):
                 continue
             step = 1 if path in OF_EACH_KIND else 25
             for body in BODIES[::step]:
-                headers, started = {"content-type": kind}, time.monotonic()
+                headers, started = {"content-type": kind}, time.process_time()
                 answer = client.request(method, path, params=needed, content=body, headers=headers)
                 checked(answer, started, (path, kind, body[:60]))
                 tried += 1
@@ -130,7 +130,7 @@ def test_no_name_of_a_file_in_any_encoding_makes_it_fail(client, charset, name):
     body = part.encode() + picture() + b"\r\n--x--\r\n"
     headers = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
     for path in ("/v1/tags", "/v1/vectors"):
-        started = time.monotonic()
+        started = time.process_time()
         checked(client.post(path, content=body, headers=headers), started, (charset, name))
 
 
@@ -158,7 +158,7 @@ def test_depth_and_values_are_counted_outside_of_strings(text, status):
 
 @pytest.mark.parametrize("text", ['"' + '\\"' * LONG, '"' * LONG, "[" * LONG, '"\\' * LONG])
 def test_counting_takes_no_longer_for_any_text(text):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ApiError):
         checked_json(b"[" * 20 + text.encode())
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
