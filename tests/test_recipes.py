@@ -27,6 +27,7 @@ from imlgcn.tagger.folder import read_config
 from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric
+from thorough import thorough_but
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -215,7 +216,7 @@ def tiny(shapes, weights):
     return train, val, context, backbone
 
 
-@over_all_recipes
+@pytest.mark.parametrize("path", thorough_but(FILES[::6], FILES), ids=lambda path: path.stem)
 def test_one_step_of_the_recipe_on_a_small_backbone_moves_the_head_and_the_backbone(
     path, tiny, tmp_path
 ):
