@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-site coverage test-oldest test-browser check format bench docs lock sbom audit clean
+.PHONY: help install dev demo test test-slow test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,8 +32,8 @@ test: dev  ## the test suite (under five minutes on two cores)
 	$(BIN)/python $(PYTEST)
 test-slow: dev  ## the tests marked slow
 	$(BIN)/python $(PYTEST) -m slow
-test-site: dev  ## the tests of the built documentation
-	$(BIN)/python -m pytest -m site tests/docs
+test-thorough: dev  ## the same over every head, recipe and page of the documentation
+	$(BIN)/python $(PYTEST) -m thorough
 coverage: dev  ## the test suite, and which lines and branches it does not reach
 	$(BIN)/python $(PYTEST) --cov --cov-report term:skip-covered
 test-oldest: $(OLDEST)/.installed  ## the test suite with every dependency at its lowest version, in .venv-oldest

@@ -18,6 +18,7 @@ import pytest
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import LEARNT
 from page_blocks import OTHER, ROOT, RUN, blocks, pages
+from thorough import thorough_but
 
 from .reader import Reader, known_commands
 
@@ -31,6 +32,9 @@ TINY_LABELS = {
 # their code is run by the test named here, with more around it than a page can have
 ELSEWHERE = {"docs/adding-a-head.md": "tests/models/test_adding_a_head.py"}
 PAGES = [str(page.relative_to(ROOT)) for page in pages()]
+TYPED = [page for page in PAGES if any(b.language in RUN for b in blocks(ROOT / page))]
+# what a new reader types: the default run types these, make test-thorough all
+FIRST = ("README.md", "docs/quick-start.md", "docs/five-minutes.md", "docs/predict.md")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the pages are not here")
 
@@ -136,9 +140,7 @@ def test_every_block_says_what_it_is(page):
     assert len(fences) % 2 == 0
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if any(b.language in RUN for b in blocks(ROOT / p))]
-)
+@pytest.mark.parametrize("page", thorough_but(FIRST, TYPED))
 def test_every_command_and_snippet_of_the_page_runs(page, cli, small, request):
     reader = Reader(cli, small)
     request.addfinalizer(reader.open.close)

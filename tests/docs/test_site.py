@@ -17,7 +17,7 @@ pytest.importorskip("zensical")
 pytest.importorskip("latex2mathml")
 GENERATOR = ROOT / "docs" / "generator"
 pytestmark = pytest.mark.skipif(not GENERATOR.is_dir(), reason="the pages are not here")
-of_the_site = pytest.mark.site  # half a minute to build: make test-site
+of_the_site = pytest.mark.thorough  # half a minute to build
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration, sigmoid
 from imlgcn.models import HEADS, Backbone, MultiLabelClassifier, create_head
 from imlgcn.models.folding import fold_classifier, scale_logits
+from thorough import thorough_but
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("openvino")
@@ -135,7 +136,7 @@ def test_calibration_in_the_last_layer_gives_the_calibrated_probabilities(name, 
     np.testing.assert_allclose(sigmoid(scaled_logits), probabilities, atol=1e-6)
 
 
-@over_all_heads
+@pytest.mark.parametrize("name", thorough_but(("linear", "iml_gcn", "c_tran", "kernel"), HEADS))
 def test_exported_files_score_alike_in_every_runtime_at_any_batch(name, build, pixels, tmp_path):
     network = ExportedNetwork(fold_classifier(build(name)), CALIBRATION, size=SIDE)
     trained = ExportedNetwork(build(name), CALIBRATION, size=SIDE)

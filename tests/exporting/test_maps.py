@@ -26,7 +26,7 @@ pytest.importorskip("openvino")
 
 LARGE = [n for n, h in HEADS.items() if h.neighbour_effect == "edges" or n in ("srn", "csra")]
 CASES = [
-    ("c_tran", {}),
+    pytest.param("c_tran", {}, marks=pytest.mark.thorough),
     pytest.param("linear", {"pooling": "max"}, marks=pytest.mark.slow),
     *(pytest.param(name, {}, marks=pytest.mark.slow) for name in (*LARGE, "mlp", "ml_decoder")),
     pytest.param("query2label", {"dec_layers": 2}, marks=pytest.mark.slow),

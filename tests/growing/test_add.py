@@ -18,13 +18,14 @@ from imlgcn.models import HEADS
 from imlgcn.models.grown import GrownHead, kernel_vectors
 from imlgcn.models.image_space import deepest_roots
 from imlgcn.tagger import Tagger
+from thorough import thorough_but
 
 
 def logits(tagger, pixels):
     return TorchEngine(tagger.classifier(), tagger.info.image, latency=True).logits(pixels)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", thorough_but(("linear", "iml_gcn", "c_tran", "kernel"), HEADS))
 def test_whatever_the_head_its_own_scores_stay_to_the_last_bit(
     head, untrained, with_support, crosses, pixels
 ):

@@ -328,6 +328,7 @@ def assert_exported_equals_eager(head: Head, module: Head) -> None:
         torch.testing.assert_close(program(features), module(features))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [n for n in PRESETS if "paper" in PRESETS[n]])
 def test_folded_and_exported_equals_eager_at_any_batch_size(name, labels):
     """As an export has it; for the preset `small`, tests/exporting/test_every_head.py runs it."""

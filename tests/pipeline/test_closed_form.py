@@ -91,6 +91,7 @@ def test_beyond_the_exact_solution_it_is_calibrated_on_scores_without_the_fold(
     assert metrics_of(found)["mAP"] == pytest.approx(metrics_of(kernel)["mAP"], abs=0.01)
 
 
+@pytest.mark.thorough
 def test_it_reports_evaluates_and_exports_like_any_other(kernel, shapes):
     pytest.importorskip("onnxscript")
     write_report(kernel)

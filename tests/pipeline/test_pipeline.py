@@ -15,6 +15,7 @@ from imlgcn.data.dataset import load_dataset
 from imlgcn.models import HEADS, head_options
 from imlgcn.tagger import Tagger
 from runs import config_of, log_of, metrics_of, scores_of
+from thorough import thorough_but
 
 
 def test_a_frozen_run_trains_a_linear_head_then_a_graph_head(tagger):
@@ -58,7 +59,10 @@ def test_metrics_are_those_of_the_test_split_and_say_so(tagger):
         assert value == found[key], key
 
 
-@pytest.mark.parametrize("head", [name for name in HEADS if name not in ("linear", "iml_gcn")])
+OTHERS = [name for name in HEADS if name not in ("linear", "iml_gcn")]
+
+
+@pytest.mark.parametrize("head", thorough_but(("csra", "c_tran", "ml_gcn", "mlp"), OTHERS))
 def test_every_other_head_runs_through_the_same_stages_and_loads_back(
     train_tiny, tmp_path, shapes, head
 ):
