@@ -12,9 +12,11 @@ import argparse
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import statistics
+import sys
 import threading
 import time
 from collections import Counter
@@ -236,7 +238,7 @@ def table(given: argparse.Namespace, found: Found) -> str:
         (
             "# The server under load, attacked",
             "",
-            describe(f"python -m benchmarks.soak {given.tagger} --out benchmarks/results/soak.md"),
+            describe(f"python -m benchmarks.soak {shlex.join(sys.argv[1:])}"),
             "",
             f"{given.clients} clients for {given.minutes:g} minutes on the machine the server runs "
             f"on; {100 * HOSTILE:g} % of the requests are hostile, and a decoding process is "

@@ -38,6 +38,15 @@ def test_a_label_without_a_positive_is_left_out_and_no_label_is_nan():
     assert np.isnan(resampled_map(scores, 0 * targets, once)).all()
 
 
+def test_one_positive_is_enough_for_a_label_and_one_label_for_a_mean():
+    scores, targets, _ = case()
+    once, targets = np.ones((1, len(targets)), np.float32), 0 * targets
+    for row, label in ((7, 0), (3, 2), (9, 2)):
+        targets[row, label] = 1
+        found = resampled_map(scores, targets, once)[0]
+        assert found == pytest.approx(mean_average_precision(scores, targets)[0])
+
+
 def test_a_group_is_drawn_as_a_whole():
     _, _, groups = case()
     for weights in resample(groups, 10):

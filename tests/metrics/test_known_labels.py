@@ -85,6 +85,7 @@ def test_a_fraction_reveals_present_and_absent_values_and_no_unknown_one():
         (" 3 ", Reveal(tags=3)),
         ("50%", Reveal(fraction=0.5)),
         ("2.5 %", Reveal(fraction=0.025)),
+        ("99.5%", Reveal(fraction=0.995)),
     ],
 )
 def test_amounts_are_tags_or_percentages(text, expected):
