@@ -205,7 +205,7 @@ def parse_setting(text: str) -> dict[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InputError(f"a setting is key=value, such as linear_training.epochs=20; got {text!r}")
+        raise InputError(f"a setting is KEY=VALUE, such as linear_training.epochs=20; got {text!r}")
     try:
         nested: Any = parse_yaml(value)
     except ParseError as error:

@@ -164,7 +164,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--seed", -1), "setting 'seed'"),
         (("--set", "linear_training.epoch=3"), "did you mean 'epochs'"),
         (("--set", "sede=3"), "did you mean 'seed'"),
-        (("--set", "seed"), "a setting is key=value"),
+        (("--set", "seed"), "a setting is KEY=VALUE"),
         (("--set", "seed=abc"), "setting 'seed'"),
         (("--set", "linear_training.epochs=["), "is not YAML"),
         (("--set", "loss=null"), "setting 'loss'"),

@@ -162,10 +162,10 @@ def test_hidden_folders_and_links_in_a_circle_are_no_trouble(tree, tmp_path):
     assert find("a") == ["x/a.jpg"]
 
 
-def test_a_hundred_thousand_names_are_found_in_seconds(monkeypatch, tmp_path):
+def test_thousands_of_names_are_found_in_seconds(monkeypatch, tmp_path):
     from imlgcn.data.formats import image_index
 
-    names = [f"{n:06d}" for n in range(100_000)]
+    names = [f"{n:06d}" for n in range(30_000)]
     walked = [(str(tmp_path), [], [f"{name}.jpg" for name in names])]
     monkeypatch.setattr(
         image_index.os, "walk", lambda folder, followlinks: walked if folder == tmp_path else []
