@@ -35,9 +35,9 @@ test-slow: dev  ## the tests marked slow
 test-thorough: dev  ## the same over every head, recipe and page of the documentation
 	$(BIN)/python $(PYTEST) -m thorough
 coverage: dev  ## the test suite, and which lines and branches it does not reach
-	$(BIN)/python $(PYTEST) --cov --cov-report term:skip-covered
+	$(BIN)/python $(PYTEST) -m 'not slow' --cov --cov-report term:skip-covered
 test-oldest: $(OLDEST)/.installed  ## the test suite with every dependency at its lowest version, in .venv-oldest
-	$(OLDEST)/bin/python $(PYTEST)
+	$(OLDEST)/bin/python $(PYTEST) -m 'not slow'
 test-browser: dev  ## the page in a real Chromium, and its screenshots in docs/images
 	$(PIP) install --quiet $(PINS) --editable '.[dev,browser]'
 	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || \
