@@ -155,7 +155,7 @@ def test_entries_are_written_as_they_are_read():
         ("lienar", "did you mean 'linear'"),
         ("mlp:hiden=3", "did you mean 'hidden'"),
         ("mlp,mlp", "mlp is named twice"),
-        ("mlp:hidden", "key=value"),
+        ("mlp:hidden", "KEY=VALUE"),
         ("", "unknown head ''"),
     ],
 )

@@ -20,17 +20,17 @@ done = raise_thresholds()
 def work():
     torch.ones(9 * 2**20)  # 36 MiB, above the largest threshold glibc takes
 
-for _ in range(3):
+for _ in range(10):
     work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
+for _ in range(10):
     work()
 print(json.dumps([done, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before]))
 """
 
 
 def faults(**environment: str) -> tuple[bool, int]:
-    """Return whether a new process set the allocator up, and the page faults of three tensors."""
+    """Return whether a new process set the allocator up, and its page faults of ten allocations."""
     command = [sys.executable, "-c", FAULTS]
     settings = {**os.environ, **environment}
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
@@ -42,7 +42,7 @@ def faults(**environment: str) -> tuple[bool, int]:
 def test_memory_of_a_freed_tensor_is_used_again_without_a_page_fault():
     raised, count = faults()
     assert raised
-    assert count < 9_000  # 36 MiB are 9,216 pages
+    assert count < 20_000  # 36 MiB are 9,216 pages
 
 
 @glibc
@@ -53,7 +53,7 @@ def test_memory_of_a_freed_tensor_is_used_again_without_a_page_fault():
 def test_what_the_environment_says_of_the_allocator_stands(environment):
     raised, count = faults(**environment)
     assert not raised
-    assert count > 27_000
+    assert count > 90_000
 
 
 def test_tunables_of_other_parts_of_glibc_do_not_matter():

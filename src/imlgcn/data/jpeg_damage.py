@@ -60,12 +60,12 @@ def check_jpeg_data(file: IO[bytes]) -> None:
 
 def _check_closely(content: bytes, frame: _Frame) -> None:
     end = content.find(bytes([0xFF, EOI]))  # a film or more may follow
-    size = len(content) if end < 0 else end
-    # a block takes two codes or more, of a bit each
-    if frame.marker in SEQUENTIAL and 8 * size < 2 * frame.blocks:
+    # a block takes two codes or more, of a bit each; what has no end is truncated, says the decoder
+    if frame.marker in SEQUENTIAL and 0 <= 8 * end < 2 * frame.blocks:
         raise InputError(
             "is damaged: it has far too little data for its size; copy it again or remove it"
         )
+    size = len(content) if end < 0 else end
     if content.find(bytes(frame.longest_zeros), 0, size) >= 0:
         raise InputError(
             "is damaged: zeros stand where a part of the picture was; copy it again or remove it"
