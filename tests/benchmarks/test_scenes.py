@@ -19,6 +19,7 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import create_backbone
 from imlgcn.progress import SILENT
 
+pytestmark = pytest.mark.thorough  # hundreds of pictures are drawn
 COUNTS = {"train": 60, "val": 40, "test": 30}
 
 

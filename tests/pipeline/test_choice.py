@@ -124,6 +124,7 @@ def test_what_is_chosen_is_said_in_one_line(train_tiny, tmp_path):
     assert said.about(f"head '{found.info.head.name}': out-of-fold mAP")
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_bytes_in_another_process(auto, tmp_path, shapes, weights):
     code = (
         f"import sys, json; sys.path.append({str(TESTS)!r}); from runs import quick;"

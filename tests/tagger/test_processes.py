@@ -53,6 +53,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 def test_a_pool_tags_as_its_parent_before_and_after_its_first_image(tagger, shapes, tmp_path):
     """Forked and spawned; and workers of a data loader do."""
