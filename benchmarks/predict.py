@@ -87,11 +87,8 @@ def out(name: str) -> str:
 
 def ours(tagger: Path, folder: Path, engine: str) -> list[str]:
     """Return our command."""
-    written = Path(out("ours.csv"))
-    written.unlink(missing_ok=True)
-    return [
-        *IMLGCN, "predict", str(tagger), str(folder), "--engine", engine, "--out", str(written),
-    ]  # fmt: skip
+    command = [*IMLGCN, "predict", str(tagger), str(folder), "--engine", engine]
+    return [*command, "--out", out("ours.csv"), "--overwrite"]
 
 
 def rival(module: str, folder: Path, *arguments: str) -> list[str]:
