@@ -57,7 +57,7 @@ def label_problems(
     yield from problem(
         "warning",
         "label_always_present",
-        "[label is|labels are] absent from no image, so that a tagger will predict [it|them] "
+        "[label is|labels are] never absent, so that a tagger will predict [it|them] "
         "nearly everywhere; add images that do not show [it|them]",
         [x.name for x in labels if len(dataset) > 1 and 0 < x.present == len(dataset) - x.unknown],
     )
