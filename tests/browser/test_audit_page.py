@@ -66,6 +66,7 @@ def test_keys_answer_and_the_answers_correct_the_data(page, shapes, tmp_path):
 
 
 def test_an_answer_survives_a_reload_and_is_taken_back_by_the_same_key(page):
+    expect(page.locator("#asked")).to_contain_text("1.")
     page.keyboard.press("n")
     page.reload()
     expect(page.locator("#asked")).to_contain_text("2.")
@@ -115,6 +116,7 @@ def test_a_served_tagger_has_it_one_click_away_and_saves_corrected_data(
         assert faults(opened) == []
     opened.get_by_role("link", name="Tag images").click()
     expect(opened.locator("#drop")).to_be_visible()
+    opened.wait_for_load_state("networkidle")  # before its server ends
 
 
 def test_without_an_audit_there_is_no_link(open_page):
