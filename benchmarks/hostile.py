@@ -40,7 +40,7 @@ def kinds(image: bytes) -> list[Hostile]:
         _bytes("large, of one colour", _large(), "image/png", 200, 422),
         _bytes("no image", b"\0" * 50_000, "image/jpeg", 415, 422),
         _bytes("cut off", image[: len(image) // 2], "image/jpeg", 200, 422),
-        _bytes("nested JSON", nested, "application/json", 400, 422),
+        _bytes("nested JSON", nested, "application/json", 400, 413),
         _bytes("JSON cut off", b'{"images": ["', "application/json", 400, 422),
         _bytes("numbers for images", b'{"images": [1e999, -1]}', "application/json", 400, 422),
         Hostile("slow body", _slow, frozenset({408})),
