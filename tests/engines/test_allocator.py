@@ -45,6 +45,7 @@ def test_memory_of_a_freed_tensor_is_used_again_without_a_page_fault():
     assert count < 20_000  # 36 MiB are 9,216 pages
 
 
+@pytest.mark.thorough
 @glibc
 @pytest.mark.parametrize(
     "environment",
