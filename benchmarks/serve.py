@@ -34,9 +34,9 @@ from imlgcn.prediction import predict
 from imlgcn.tagger import Tagger
 tagger = Tagger.load(sys.argv[1], engine=sys.argv[2])
 paths = [Path(line) for line in sys.stdin.read().splitlines()]
-predict(tagger, paths[:50])
+predict(tagger, paths[:50]).summary()
 started = time.perf_counter()
-predict(tagger, paths)
+predict(tagger, paths).summary()
 print(len(paths) / (time.perf_counter() - started))
 """
 PAGE = ("/", "/static/colours.css", "/static/style.css", "/static/page.js", "/static/api.js")
