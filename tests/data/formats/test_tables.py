@@ -336,6 +336,18 @@ def test_totals_and_comments_are_found_beside_a_column_of_numbers(listed, labels
     assert "left out: 2 rows about no image (Sum, # Monday)" in data.reason
 
 
+@pytest.mark.parametrize("ids", [("0.jpg", "1.jpg", "2.jpg"), ("0", "1", "2")])
+def test_a_label_called_as_a_total_is_one_in_whatever_column_it_stands(listed, ids):
+    a, b, c = ids
+    data = listed(f"labels,image\ncount,{a}\nmedia;sea,{b}\nsum,{c}\ncount,{c}\n")
+    assert data.names == ("count", "media", "sea", "sum")
+    assert [record.labels for record in data.records] == [
+        ("count",),
+        ("media", "sea"),
+        ("count", "sum"),
+    ]
+
+
 def test_an_image_or_a_label_called_total_is_one(listed, labels_of):
     data = listed(
         "id,labels\ntotal,boat;sea\n1,sand\n2,sea\n", images=("total.jpg", "1.jpg", "2.jpg")

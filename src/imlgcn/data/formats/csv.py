@@ -103,7 +103,7 @@ def read_content(path: Path, options: ReadOptions) -> TableContent:
     """Return what a table says; its columns are those that the options name, or found."""
     table, notes = read_any(path, options)
     finder = ImageFinder(path, options.images)
-    table, others = without_other_rows(table, finder)
+    table, others = without_other_rows(table, finder, options)
     image = choose_image_column(table, options, finder)
     files = finder.locate(image_names(table, image))
     splits = choose_splits(table, options, [image])

@@ -118,7 +118,8 @@ def _split_of(file: Path, folder: Path) -> str | None:
 def _read(folder: Path, files: Sequence[Path], options: ReadOptions) -> TableContent:
     read, notes = zip(*(read_any(file, options) for file in files), strict=True)
     finders = [ImageFinder(file, options.images) for file in files]
-    tables, others = zip(*map(without_other_rows, read, finders), strict=True)
+    pairs = zip(read, finders, strict=True)
+    tables, others = zip(*(without_other_rows(*pair, options) for pair in pairs), strict=True)
     image = choose_image_column(tables[0], options, finders[0])
     header = tables[0].header
     rows, beyond, places, where, splits = [], [], [], [], []
