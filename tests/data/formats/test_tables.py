@@ -344,7 +344,7 @@ def test_a_label_called_as_a_total_is_one_in_whatever_column_it_stands(listed, i
     assert [record.labels for record in data.records] == [
         ("count",),
         ("media", "sea"),
-        ("count", "sum"),
+        ("sum", "count"),
     ]
 
 
