@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -60,7 +61,7 @@ def test_slow_work_is_told_in_seconds_for_each_never_as_none_a_second(clock, ter
         for _ in range(5):
             clock.now += 20
             advance(1)
-    assert "0 fits/s" not in stream.getvalue()
+    assert not re.search(r"(?<![\d,.])0 fits/s", stream.getvalue())
     if not terminal:
         assert (
             stream.getvalue().splitlines()[-1] == "out of fold: 5 fits in 100.0 s (20.0 s per fit)"
