@@ -88,7 +88,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@echo 'Installing imlgcn and PyTorch into $(VENV): several GB, a few minutes.'
-	$(PIP) install --quiet $(PINS) --editable '.[words,onnx,serve]'
+	$(PIP) install --quiet $(PINS) --editable '.[train,words,onnx,serve]'
 	@touch $@
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet $(PINS) --editable '.[dev]'

@@ -45,6 +45,14 @@ def _own_cache(tmp_path_factory):
         os.environ["IMLGCN_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_export():
+    """No training in the tests writes an exported file: it would take longer than the training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imlgcn.pipeline._export", lambda tagger, progress: None)
+        yield
+
+
 def draw(generator) -> tuple[Image.Image, list[str]]:
     """Return a picture of one to three shapes on a plain ground, and its labels."""
     dark = generator.random() < 0.3

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imlgcn.data.dataset import Dataset, load_dataset
     from imlgcn.data.source import DataSource
     from imlgcn.data.split import split_dataset
+    from imlgcn.demonstration import demo
     from imlgcn.evaluation import evaluate
     from imlgcn.explanation import explain
     from imlgcn.exporting import export
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.official.checkpoint import import_checkpoint
-    from imlgcn.pipeline import demo, train
+    from imlgcn.pipeline import train
     from imlgcn.prediction import predict
     from imlgcn.progress import TerminalProgress
     from imlgcn.suggestion import similar, suggest
@@ -56,7 +57,7 @@ _HOMES = {
     "check_dataset": "data.check",
     "create_backbone": "models",
     "create_head": "models",
-    "demo": "pipeline",
+    "demo": "demonstration",
     "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
     "similar": "suggestion",
@@ -114,7 +115,12 @@ for _own in ("evaluate", "export", "explain", "predict"):
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'imlgcn' has no attribute {name!r}")
-    value = getattr(import_module(f"imlgcn.{_HOMES[name]}"), name)
+    try:
+        value = getattr(import_module(f"imlgcn.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from imlgcn.extras import missing
+
+        raise missing(error.name or "") or error from None
     globals()[name] = value
     return value
 

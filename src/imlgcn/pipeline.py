@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from imlgcn.arguments import also_called
 from imlgcn.config import TrainSettings
-from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.data.dataset import Dataset
 from imlgcn.data.guard import refuse_misread
 from imlgcn.data.ready import (
     in_old_order,
@@ -24,11 +21,12 @@ from imlgcn.data.ready import (
     with_splits,
 )
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.extras import require
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.tagger import Tag, Tagger, save_tagger
+from imlgcn.tagger import Tagger, save_tagger
 from imlgcn.tagger.folder import CHECKPOINTS, LEARNT, METRICS, SCORES, SPLIT, SUPPORT
 from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.learnt import write_learnt
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from imlgcn.training.run import Trained
     from imlgcn.training.start import Start
 
-DEMO_FOLDER = Path("runs/demo")
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
 FINE_TUNED_NOTE = (
     "linear head of stage 1 with the backbone as tuned in that stage, half of all epochs; "
@@ -58,7 +55,7 @@ FINE_TUNED_NOTE = (
 HEADLINE = ("protocol", "split", "num_images", "mAP", "micro_AP", "CF1", "OF1", "ECE", "log_loss")
 
 
-@also_called(overwrite="replace", **{"from": "start"})
+@also_called(overwrite="replace", no_export="not export", **{"from": "start"})
 def train(
     data: Any,
     out: str | Path,
@@ -69,6 +66,7 @@ def train(
     replace: bool = False,
     checkpoint_minutes: float = 5.0,
     keep_checkpoints: bool = False,
+    export: bool = True,
     force: bool = False,
     label_table: LabelTable | str | Path | None = None,
     progress: Progress = SILENT,
@@ -89,6 +87,8 @@ def train(
         replace: replace an earlier run in ``out`` once this one is done (also ``overwrite``).
         checkpoint_minutes: how often the state of tuning is saved, besides after every epoch.
         keep_checkpoints: keep the saved states of a finished run.
+        export: also write the ``model.onnx`` that tags faster, where onnx and onnxscript are
+            installed (also ``no_export=True`` for False).
         force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
@@ -102,6 +102,7 @@ def train(
     Raises:
         InputError: the data, a setting or the folder cannot be used; nothing is left half-written.
     """
+    require("torch", "training")
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.loop import create_fabric
@@ -156,6 +157,8 @@ def train(
         saved = _save(out, trained, backbone, options, plan.start, progress)
         tagger = _keep_labels(saved, plan.start, begin, progress)
         close_run_folder(out, keep_checkpoints=keep_checkpoints)
+        if export:
+            _export(tagger, progress)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
 
@@ -171,38 +174,6 @@ def _load(plan: Plan, progress: Progress, *, force: bool) -> Dataset:
     if not force:
         refuse_misread(dataset)
     return dataset
-
-
-class Demo(NamedTuple):
-    """The tagger of the demo, and test images of several labels with their true and found tags."""
-
-    tagger: Tagger
-    examples: list[tuple[str, list[str], list[Tag]]]
-
-
-def demo(out: str | Path = DEMO_FOLDER, *, progress: Progress = SILENT, **settings: Any) -> Demo:
-    """Train on the embedded Open Clip Art and tag six images of its test split.
-
-    They are those with two labels or more, evenly spaced.
-
-    An earlier demo in ``runs/demo`` is replaced; any other folder must be empty or new.
-    """
-    replace = Path(out) == DEMO_FOLDER
-    tagger = train("openclipart", out, replace=replace, progress=progress, **settings)
-    test = load_dataset("openclipart").split("test")
-    names = np.array(test.names)
-    several = np.flatnonzero((test.targets == 1).sum(axis=1) > 1)
-    rows = several if len(several) < 6 else several[_spread(len(several), 6)]
-    examples = []
-    for row in rows:
-        truth = names[test.targets[row] == 1].tolist()
-        examples.append((test.records[row].name, truth, tagger(test.paths[row])))
-    return Demo(tagger, examples)
-
-
-def _spread(images: int, count: int) -> NDArray[np.int64]:
-    """Return so many positions in 0 .. images - 1, evenly spaced, without the ends."""
-    return np.linspace(0, images - 1, count + 2).astype(np.int64)[1:-1]
 
 
 def _make_ready(
@@ -259,6 +230,13 @@ def _save(
         versions=library_versions(),
     )
     return save_tagger(out, trained.classifier, trained.context, info)
+
+
+def _export(tagger: Tagger, progress: Progress) -> None:
+    """Write the file that tags faster, if that is possible here."""
+    from imlgcn.exporting.after_training import export_trained
+
+    export_trained(tagger, progress)
 
 
 def _keep_labels(

@@ -163,14 +163,14 @@ def test_a_damaged_tagger_is_refused_by_every_command_that_opens_one(cli, own_ta
 
 def test_demo_shows_metrics_examples_and_what_to_type_next(cli, tagger, monkeypatch, shapes):
     from imlgcn.data.dataset import load_dataset
-    from imlgcn.pipeline import Demo
+    from imlgcn.demonstration import Demo
 
     test = load_dataset(shapes).split("test")
     examples = [
         (record.name, list(record.labels), tagger(path))
         for record, path in zip(test.records, test.paths, strict=True)
     ][:6]
-    monkeypatch.setattr("imlgcn.pipeline.demo", lambda out, **options: Demo(tagger, examples))
+    monkeypatch.setattr("imlgcn.demonstration.demo", lambda out, **options: Demo(tagger, examples))
     found = cli("demo", "--out", tagger.path)
     assert found.code == 0
     assert "Test images with two labels or more" in found.out

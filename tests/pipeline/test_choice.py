@@ -135,6 +135,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(auto, tmp_path, s
     settings |= {
         "linear_training": {"epochs": 4},
         "head_training": {"epochs": 4, "learning_rate": 0.01},
+        "export": False,
     }
     arguments = [str(shapes), str(tmp_path / "again"), json.dumps(settings)]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, timeout=120)

@@ -120,6 +120,7 @@ def test_the_same_seed_gives_the_same_metrics_and_weights_in_another_process(
         "backbone": "test_efficientnet",
         "weights": str(weights),
         "size": 64,
+        "export": False,
     }
     settings |= {
         "linear_training": {"epochs": 4},

@@ -6,7 +6,7 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.pipeline import demo
+from imlgcn.demonstration import demo
 from imlgcn.tagger import Tagger
 from runs import LABELS, Said, config_of, metrics_of
 

@@ -33,7 +33,7 @@ class Trials:
 
     def __init__(self, folder, kind, data, weights):
         base = ["--backbone", BACKBONE, "--weights", weights, "--size", 64, "--force"]
-        self.folder, self.arguments = folder, ["train", data, *KINDS[kind], *base]
+        self.folder, self.arguments = folder, ["train", data, "--no-export", *KINDS[kind], *base]
         self.random = random.Random(kind)
         first = self.run("whole")  # the fork server starts with it
         self.expected = self.weights("whole")

@@ -15,6 +15,7 @@ from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.config import InputError
+from imlgcn.extras import missing
 from imlgcn.numbers import shortened
 from imlgcn.stopping import Stopped, listen
 
@@ -107,6 +108,8 @@ def main() -> None:
     except MemoryError:
         _end("the memory is full; take smaller images, batches or parts of the data", 2)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (lacking := missing(error.name or "")):
+            _end(str(lacking), lacking.exit_code)
         from imlgcn.cli.internal_error import EXIT_CODE, internal_error
 
         known = {name for names in MODULES.values() for name in names} | SUBCOMMANDS

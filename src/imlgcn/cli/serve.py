@@ -138,14 +138,9 @@ def serve(
 
     Example: imlgcn serve runs/demo --open
     """
-    try:
-        from imlgcn.serve import ServeSettings, run_server
-        from imlgcn.serve.tls import check_pair
-        from imlgcn.serve.token import read_token
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"serving needs {error.name}, which is not installed; pip install 'imlgcn[serve]'"
-        ) from None
+    from imlgcn.serve import ServeSettings, run_server
+    from imlgcn.serve.tls import check_pair
+    from imlgcn.serve.token import read_token
     from imlgcn.tagger import Tagger
 
     options = {

@@ -32,7 +32,7 @@ def demo(
 
     Example: imlgcn demo
     """
-    from imlgcn.pipeline import demo as run
+    from imlgcn.demonstration import demo as run
 
     result = run(out, seed=seed, progress=terminal())
     show.metrics(result.tagger.folder.metrics)
@@ -211,6 +211,14 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
+    export: Annotated[
+        bool,
+        typer.Option(
+            "--export/--no-export",
+            help="Also write the model.onnx that tags faster, where onnx is installed.",
+            rich_help_panel=RUN,
+        ),
+    ] = True,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse an unreadable image.", rich_help_panel=RUN),
@@ -279,6 +287,7 @@ def train(
         replace=overwrite,
         checkpoint_minutes=checkpoint_minutes,
         keep_checkpoints=keep_checkpoints,
+        export=export,
         force=force,
         label_table=label_table,
         progress=terminal(),

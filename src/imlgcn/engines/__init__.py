@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.engines.base import Engine
+from imlgcn.extras import installed, require
 from imlgcn.files import sha256_file
 
 # engine -> the exported files it can run, best first; torch runs the tagger folder itself
@@ -17,23 +17,13 @@ SUFFIXES = {
     "openvino": (".openvino", ".onnx"),
     "torch": (),
 }
-EXTRAS = {"torch": "torch", "onnxruntime": "onnx", "openvino": "openvino"}
-
-
-def installed(name: str) -> bool:
-    """Return whether the engine's runtime can be imported, without importing it."""
-    return find_spec(name) is not None
 
 
 def check_engine(name: str) -> None:
     """Raise `InputError` for an engine that is unknown or not installed."""
     if name not in SUFFIXES:
         raise unknown_name("engine", name, ("auto", *SUFFIXES))
-    if not installed(name):
-        raise InputError(
-            f"the engine {name!r} is not installed; pip install 'imlgcn[{EXTRAS[name]}]', or "
-            "leave engine= out"
-        )
+    require(name, f"the engine {name!r}")
 
 
 def openers_for(

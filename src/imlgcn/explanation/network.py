@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from imlgcn.explanation.explanation import GraphEffect, Neighbour
 from imlgcn.explanation.support import SupportEffect, SupportNames, support_effect
+from imlgcn.extras import installed
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.tagger import Tagger, load_classifier
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from imlgcn.models import Head, MultiLabelClassifier
     from imlgcn.models.scorer import Features
 
+NO_PYTORCH = (
+    "what other labels or training images contribute is computed by PyTorch, which is not "
+    "installed: pip install 'imlgcn[train]'"
+)
 NO_EFFECT = 1e-6  # of the strongest one: below, there is no edge
 
 
@@ -47,7 +52,12 @@ class Insight:
 
 
 def look_inside(tagger: Tagger, pixels: NDArray[np.uint8], labels: Sequence[int]) -> Insight:
-    """Run one image ``(1, S, S, 3)`` through the trained network, not folded."""
+    """Run one image ``(1, S, S, 3)`` through the trained network, not folded.
+
+    Without PyTorch nothing is found, and the note says so.
+    """
+    if not installed("torch"):
+        return Insight(note=NO_PYTORCH)
     import torch
 
     from imlgcn.models import HEADS, PixelInput

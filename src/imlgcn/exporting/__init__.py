@@ -11,7 +11,7 @@ from imlgcn.activation_maps import MapKind
 from imlgcn.arguments import also_called
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.engines import check_engine, installed
+from imlgcn.engines import check_engine
 from imlgcn.exporting.agreement import (
     Agreement,
     ExportRefused,
@@ -23,6 +23,7 @@ from imlgcn.exporting.agreement import (
 from imlgcn.exporting.formats import FORMATS, Format, Quantize
 from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
 from imlgcn.exporting.network import ExportedNetwork
+from imlgcn.extras import installed
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.labels.known import PairCounts
 from imlgcn.numbers import number, plural

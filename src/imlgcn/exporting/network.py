@@ -66,7 +66,10 @@ class ExportedNetwork(nn.Module):
 
 
 def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:
-    """Return the network as a program for batches of any length."""
+    """Return the network as a program for batches of any length; no layer works in place then."""
+    for module in network.modules():  # else each is taken apart: a fifth of the time
+        if hasattr(module, "inplace"):
+            module.inplace = False
     side, labels = network.size, len(network.slope)
     # the example is a batch of 2: torch treats sizes 0 and 1 as constants
     example = [torch.zeros(2, side, side, 3, dtype=torch.uint8)]

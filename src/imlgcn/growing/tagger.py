@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imlgcn.extras import require
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger.info import read_info
 from imlgcn.tagger.tagger import Tagger as FixedTagger
@@ -55,6 +56,7 @@ class Tagger(FixedTagger):
         Raises:
             InputError: as for `add_labels`; nothing is changed.
         """
+        require("torch", "changing labels")
         from imlgcn.growing.add import add_labels
         from imlgcn.growing.pool import NewLabel
 
@@ -81,6 +83,7 @@ class Tagger(FixedTagger):
 
     def remove_label(self, *names: str) -> None:
         """Take labels out; as :func:`imlgcn.growing.remove_labels`."""
+        require("torch", "changing labels")
         from imlgcn.growing.edit import remove_labels
 
         remove_labels(self.path, names)
@@ -88,6 +91,7 @@ class Tagger(FixedTagger):
 
     def rename_label(self, old: str, new: str) -> None:
         """Give a label another name; as :func:`imlgcn.growing.rename_label`."""
+        require("torch", "changing labels")
         from imlgcn.growing.edit import rename_label
 
         rename_label(self.path, old, new)
@@ -95,6 +99,7 @@ class Tagger(FixedTagger):
 
     def merge_labels(self, names: Sequence[str], into: str) -> None:
         """Make one label of several; as :func:`imlgcn.growing.merge_labels`."""
+        require("torch", "changing labels")
         from imlgcn.growing.edit import merge_labels
 
         merge_labels(self.path, names, into)
@@ -102,6 +107,7 @@ class Tagger(FixedTagger):
 
     def undo(self) -> Change:
         """Take the last change of labels back and return what it was."""
+        require("torch", "changing labels")
         from imlgcn.growing.history import undo
 
         change = undo(self.path)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from imlgcn.config import InputError
 from imlgcn.data.decode_pool import DecodedImage
+from imlgcn.extras import installed
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.suggest_schema import Wanted
 from imlgcn.tagger import Tagger
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from imlgcn.suggestion.parts import ImageReader
 
 IN_A_FILE = "an exported file has no features of images: serve the tagger's folder for suggestions"
-NO_TORCH = "suggestions need torch, which is not installed where the server runs"
+NO_TORCH = (
+    "suggestions need PyTorch, which is not installed where the server runs: "
+    "pip install 'imlgcn[train]'"
+)
 NO_NETWORK = "this tagger's folder lacks its network: copy the whole folder again"
 
 
@@ -40,7 +43,7 @@ class Suggester:
         self.refusal = ""
         if tagger.path.is_file():
             self.refusal = IN_A_FILE
-        elif find_spec("torch") is None:
+        elif not installed("torch"):
             self.refusal = NO_TORCH
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
+from imlgcn.extras import require
 from imlgcn.files import atomic_path, sha256_file
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.fits import refuse_misfit
@@ -31,6 +32,7 @@ def load_classifier(
     Raises:
         InputError: the weights are missing or are not those that ``model.json`` was written with.
     """
+    require("torch", f"the network of {path}")
     import torch
     from safetensors.torch import load_file
 

@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.shared import keep_forever, shared_engine
+from imlgcn.extras import require
 from imlgcn.files import sha256_file
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import TaggerFolder
@@ -99,6 +100,7 @@ class TaggerRuntime:
         return found | {"torch": self._open_torch}
 
     def _open_torch(self) -> Engine:
+        require("torch", f"without an exported file (`imlgcn export` writes one), {self.path}")
         import torch
 
         from imlgcn.engines.torch import TorchEngine
@@ -139,4 +141,5 @@ class TaggerRuntime:
 
     @cached_property
     def _torch_engine(self) -> Engine:
+        require("torch", f"an activation map of {self.path}")
         return self._open_torch()
