@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit clean
+.PHONY: help install dev demo test test-slow test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit measure-install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -70,6 +70,8 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.audit --out benchmarks/results/audit.md
 	$(BIN)/python -m benchmarks.missing_labels --out benchmarks/results/missing-labels.md
 	$(BIN)/python -m benchmarks.serve runs/demo --out benchmarks/results/serve.md
+measure-install: dev  ## what an installation without PyTorch costs: MB of each library, start time
+	$(BIN)/python tools/measure_install.py
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
 lock: dev  ## requirements.lock: the files of constraints.txt with their hashes

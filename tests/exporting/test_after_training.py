@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from runs import Said
 
 import imlgcn.exporting.after_training as module
 from imlgcn import Tagger
 from imlgcn.exporting import ExportRefused
 from imlgcn.exporting.after_training import export_trained
+from runs import Said
 
 
 @pytest.fixture

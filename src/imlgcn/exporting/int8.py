@@ -16,10 +16,10 @@ from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.images import ImageError
 from imlgcn.data.transforms import load_input
-from imlgcn.extras import installed
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting.agreement import ExportRefused
 from imlgcn.exporting.quantize import Pixels
+from imlgcn.extras import installed
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger

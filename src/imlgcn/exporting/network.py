@@ -69,7 +69,7 @@ def trace(network: ExportedNetwork) -> torch.export.ExportedProgram:
     """Return the network as a program for batches of any length; no layer works in place then."""
     for module in network.modules():  # else each is taken apart: a fifth of the time
         if hasattr(module, "inplace"):
-            module.inplace = False
+            module.inplace = False  # type: ignore[assignment]
     side, labels = network.size, len(network.slope)
     # the example is a batch of 2: torch treats sizes 0 and 1 as constants
     example = [torch.zeros(2, side, side, 3, dtype=torch.uint8)]
