@@ -110,7 +110,7 @@ def test_a_damaged_memory_is_made_anew(content):
 
 
 def test_an_engine_is_offered_only_for_a_file_that_it_reads(tmp_path, monkeypatch):
-    monkeypatch.setattr("imlgcn.engines.installed", lambda name: True)
+    monkeypatch.setattr("imlgcn.extras.installed", lambda name: True)
     assert list(openers_for({tmp_path / "model.safetensors": ""})) == []
     assert list(openers_for({tmp_path / "model.onnx": ""})) == ["onnxruntime", "openvino"]
     assert list(openers_for({tmp_path / "model.openvino": ""})) == ["openvino"]
@@ -122,5 +122,5 @@ def test_an_engine_that_is_unknown_or_not_installed_is_refused(monkeypatch):
     with pytest.raises(InputError, match="unknown engine 'onnxruntim'; did you mean 'onnxruntime'"):
         check_engine("onnxruntim")
     monkeypatch.setattr("imlgcn.engines.installed", lambda name: False)
-    with pytest.raises(InputError, match=r"not installed; pip install 'imlgcn\[openvino\]'"):
+    with pytest.raises(InputError, match=r"not installed: pip install 'imlgcn\[openvino\]'"):
         check_engine("openvino")

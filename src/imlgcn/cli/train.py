@@ -211,14 +211,14 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
-    export: Annotated[
+    no_export: Annotated[
         bool,
         typer.Option(
-            "--export/--no-export",
-            help="Also write the model.onnx that tags faster, where onnx is installed.",
+            "--no-export",
+            help="Leave out the model.onnx, which tags faster (written where onnx is installed).",
             rich_help_panel=RUN,
         ),
-    ] = True,
+    ] = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse an unreadable image.", rich_help_panel=RUN),
@@ -287,7 +287,7 @@ def train(
         replace=overwrite,
         checkpoint_minutes=checkpoint_minutes,
         keep_checkpoints=keep_checkpoints,
-        export=export,
+        export=not no_export,
         force=force,
         label_table=label_table,
         progress=terminal(),
