@@ -121,6 +121,6 @@ def test_an_engine_is_offered_only_for_a_file_that_it_reads(tmp_path, monkeypatc
 def test_an_engine_that_is_unknown_or_not_installed_is_refused(monkeypatch):
     with pytest.raises(InputError, match="unknown engine 'onnxruntim'; did you mean 'onnxruntime'"):
         check_engine("onnxruntim")
-    monkeypatch.setattr("imlgcn.engines.installed", lambda name: False)
+    monkeypatch.setattr("imlgcn.extras.installed", lambda name: False)
     with pytest.raises(InputError, match=r"not installed: pip install 'imlgcn\[openvino\]'"):
         check_engine("openvino")
