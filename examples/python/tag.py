@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # from 1.29 on it reports to its maker
 import onnxruntime
 from PIL import Image, ImageOps
 

@@ -13,6 +13,8 @@ from sys import modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from imlgcn.privacy import send_nothing
+
 if TYPE_CHECKING:
     from imlgcn.auditing import audit
     from imlgcn.comparison import compare
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from imlgcn.progress import TerminalProgress
     from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
+
+send_nothing()
 
 __version__ = "0.2.0"
 
