@@ -1,4 +1,4 @@
-"""The container's recipe, built without a container engine: its layers, its user, its read-only root."""
+"""The container's recipe without a container engine: its layers, user and read-only root."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ mkdir -p {base} && mount --bind /media {base} && mount -o remount,ro,bind {base}
 RUN = """
 mount --make-rprivate / && {reach} mount --bind {folder} /mnt && mount -o remount,ro,bind /mnt &&
 mount -o remount,ro,bind / && mount -t tmpfs tmpfs /tmp && cd /tmp &&
-exec setpriv --reuid {user} --regid {user} --clear-groups --no-new-privs --bounding-set=-all {command}
+exec setpriv --reuid {user} --regid {user} --clear-groups --no-new-privs --bounding-set=-all \\
+{command}
 """
 
 
