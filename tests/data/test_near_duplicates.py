@@ -144,3 +144,15 @@ def test_what_is_in_the_cache_is_not_decoded_again(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
     assert [scan.problem for scan in again[5:]] == [scan.problem for scan in first[5:]]
     assert scan_images(paths[:1])[0].problem == "unreadable", "without a cache it is decoded"
+
+
+def test_of_many_images_the_same_pairs_are_found(tmp_path, monkeypatch):
+    seeds = [0, 1, 2, 3, 0, 4, 5, 1, 0]
+    images = [picture(seed) for seed in seeds] + [Image.new("RGB", (9, 9), "grey")] * 3
+    images += [CHANGES[change](picture(2)) for change in CHANGES]
+    thumbnails = np.stack([scan(tmp_path, image).thumbnail for image in images])
+    expected = near_pairs(thumbnails)
+    monkeypatch.setattr("imlgcn.data.near_duplicates.EXACT", 5)
+    assert near_pairs(thumbnails) == expected
+    assert (2, 12) in expected
+    assert near_pairs(thumbnails[9:12].repeat(2, axis=0)) == []  # nothing to compare

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +97,12 @@ def _split(
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)
     assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
+    present = dataset.targets == 1
+    got = np.array([present[assigned == part].sum(0) for part in range(len(parts))])  # (P, L)
+    images = np.bincount(assigned, minlength=len(parts))
     table = SplitTable(
-        _row("images", np.ones(len(dataset), dtype=bool), assigned, parts, fractions),
-        [
-            _row(name, column == 1, assigned, parts, fractions)
-            for name, column in zip(dataset.names, dataset.targets.T, strict=True)
-        ],
+        _row("images", images, parts, fractions),
+        [_row(name, own, parts, fractions) for name, own in zip(dataset.names, got.T, strict=True)],
         len(np.unique(groups)),
         grouped_by(dataset, group_by),
     )
@@ -166,22 +166,57 @@ def stratify(
     """
     _, member = np.unique(groups, return_inverse=True)  # (N,) 0..G-1
     sizes = np.bincount(member)  # (G,)
-    counts = np.zeros((len(sizes), present.shape[1] + 1), dtype=np.int64)  # (G, L + 1)
-    np.add.at(counts, member, np.pad(present, ((0, 0), (0, 1)), constant_values=True))
-    # the last column counts images: a label that all have, distributed after the others
-    wanted = np.outer(fractions, counts.sum(axis=0))  # (P, L + 1)
+    counts = _Counts.of(present, member)
     random = np.random.default_rng(seed)
     order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
     part = np.full(len(sizes), -1, dtype=np.int64)
-    left = counts.sum(axis=0)  # (L + 1,)
-    while (part < 0).any():
-        open_labels = np.flatnonzero(left[:-1])
-        label = int(open_labels[np.argmin(left[open_labels])]) if len(open_labels) else -1
-        for group in order[(counts[order, label] > 0) & (part[order] < 0)]:
+    left = np.bincount(counts.label, counts.images, present.shape[1]).astype(np.int64)  # (L,)
+    wanted = np.outer(fractions, [*left, len(present)])  # (P, L + 1)
+    # the last column counts images: a label that all have, distributed after the others
+    with_label = counts.groups_of_labels(order)
+    while (open_labels := np.flatnonzero(left)).size:
+        label = int(open_labels[np.argmin(left[open_labels])])
+        for group in with_label[label][part[with_label[label]] < 0]:
+            labels, images = counts.of_group(group)
             part[group] = _neediest(wanted, label, random)
-            wanted[part[group]] -= counts[group]
-            left -= counts[group]
+            wanted[part[group], labels] -= images
+            wanted[part[group], -1] -= sizes[group]
+            left[labels] -= images
+    for group in order[part[order] < 0]:
+        part[group] = _neediest(wanted, -1, random)
+        wanted[part[group], -1] -= sizes[group]
     return part[member]
+
+
+class _Counts(NamedTuple):
+    """How many images of a group show a label, E numbers above 0, by group and then by label."""
+
+    label: NDArray[np.int64]  # (E,)
+    images: NDArray[np.int64]  # (E,)
+    starts: NDArray[np.int64]  # (G + 1,) of each group
+
+    @classmethod
+    def of(cls, present: NDArray[np.bool_], member: NDArray[np.int64]) -> _Counts:
+        """Count labels ``(N, L)`` of images that are in the groups ``member`` ``(N,)``."""
+        image, label = np.nonzero(present)
+        L = max(present.shape[1], 1)
+        key, images = np.unique(member[image] * L + label, return_counts=True)
+        groups = np.arange(member.max(initial=-1) + 2)
+        return cls(key % L, images, np.searchsorted(key, groups * L))
+
+    def of_group(self, group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the labels of a group, and of how many of its images each is."""
+        own = slice(self.starts[group], self.starts[group + 1])
+        return self.label[own], self.images[own]
+
+    def groups_of_labels(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return for each label up to the last that is shown its groups, in ``order`` ``(G,)``."""
+        group = np.repeat(np.arange(len(order)), np.diff(self.starts))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        by_label = np.lexsort((place[group], self.label))
+        ends = np.cumsum(np.bincount(self.label))[:-1]
+        return np.split(group[by_label], ends)
 
 
 def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generator) -> int:
@@ -205,14 +240,9 @@ def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArra
 
 
 def _row(
-    name: str,
-    counted: NDArray[np.bool_],
-    assigned: NDArray[np.int64],
-    parts: list[str],
-    fractions: NDArray[np.float64],
+    name: str, got: NDArray[np.int64], parts: list[str], fractions: NDArray[np.float64]
 ) -> SplitRow:
-    got = np.bincount(assigned[counted], minlength=len(parts))
-    wanted = fractions * counted.sum()
+    wanted = fractions * got.sum()
     return SplitRow(
         name,
         {part: round(float(value), 1) for part, value in zip(parts, wanted, strict=True)},
