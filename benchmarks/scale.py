@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this one")
     parser.add_argument("--seconds", type=int, default=300, help="of a core, for a cell")
+    parser.add_argument("--least", type=int, default=IMAGES[0], help="images, for now")
     parser.add_argument("--most", type=int, default=IMAGES[-1], help="images, for now")
     parser.add_argument("--cache", type=Path, default=cache_dir() / "benchmarks" / "scale.json")
     parser.add_argument("--again", action="store_true")
@@ -76,7 +77,7 @@ def main() -> None:
         found = {key: value for key, value in found.items() if key.split()[0] not in stages}
     given.cache.parent.mkdir(parents=True, exist_ok=True)
     for cell in (cell for stage in stages for row in rows(stage) for cell in row):
-        if given.most >= cell.N and cell.key not in found:
+        if given.least <= cell.N <= given.most and cell.key not in found:
             found[cell.key] = measure(cell, found, given.seconds)
             print(cell.key, found[cell.key], file=sys.stderr, flush=True)
             given.cache.write_text(json.dumps(found, indent=1))

@@ -27,6 +27,8 @@ from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import write_split_csv
 from imlgcn.progress import SILENT, Progress
 
+BLOCK = 8192  # images whose targets are looked at at once
+
 
 @dataclass(frozen=True)
 class SplitRow:
@@ -97,12 +99,13 @@ def _split(
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)
     assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
-    present = dataset.targets == 1
-    got = np.array([present[assigned == part].sum(0) for part in range(len(parts))])  # (P, L)
     images = np.bincount(assigned, minlength=len(parts))
+    image, label = _present(dataset.targets)
+    each = [label[assigned[image] == part] for part in range(len(parts))]
+    got = np.stack([np.bincount(own, minlength=len(dataset.names)) for own in each], 1)  # (L, P)
     table = SplitTable(
         _row("images", images, parts, fractions),
-        [_row(name, own, parts, fractions) for name, own in zip(dataset.names, got.T, strict=True)],
+        [_row(name, own, parts, fractions) for name, own in zip(dataset.names, got, strict=True)],
         len(np.unique(groups)),
         grouped_by(dataset, group_by),
     )
@@ -148,8 +151,9 @@ def stratify_by_name(
     dataset: Dataset, groups: NDArray[np.int64], fractions: NDArray[np.float64], *, seed: int = 0
 ) -> NDArray[np.int64]:
     """Return :func:`stratify` of the present labels, whatever their order in the data."""
-    order = sorted(range(len(dataset.names)), key=lambda index: dataset.names[index])
-    return stratify(dataset.targets[:, order] == 1, groups, fractions, seed=seed)
+    place = np.argsort(sorted(range(len(dataset.names)), key=dataset.names.__getitem__))
+    image, label = _present(dataset.targets)
+    return _stratify(image, place[label], len(place), groups, fractions, seed)
 
 
 def stratify(
@@ -164,21 +168,41 @@ def stratify(
     Shape:
         - present ``(N, L)``, groups ``(N,)`` of any integers, fractions ``(P,)`` with the sum 1
     """
+    return _stratify(*_present(present), present.shape[1], groups, fractions, seed)
+
+
+def _present(targets: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return image and label of each present entry of targets ``(N, L)``, by blocks of images."""
+    starts = range(0, max(len(targets), 1), BLOCK)
+    found = [np.nonzero(targets[start : start + BLOCK] == 1) for start in starts]
+    images = [image + start for start, (image, _) in zip(starts, found, strict=True)]
+    return np.concatenate(images), np.concatenate([label for _, label in found])
+
+
+def _stratify(
+    image: NDArray[np.int64],
+    label: NDArray[np.int64],
+    num_labels: int,
+    groups: NDArray[np.int64],
+    fractions: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return the index of each image's split, (N,), by image and label of each present entry."""
     _, member = np.unique(groups, return_inverse=True)  # (N,) 0..G-1
     sizes = np.bincount(member)  # (G,)
-    counts = _Counts.of(present, member)
+    counts = _Counts.of(member[image], label, len(sizes), num_labels)
     random = np.random.default_rng(seed)
     order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
     part = np.full(len(sizes), -1, dtype=np.int64)
-    left = np.bincount(counts.label, counts.images, present.shape[1]).astype(np.int64)  # (L,)
-    wanted = np.outer(fractions, [*left, len(present)])  # (P, L + 1)
+    left = np.bincount(counts.label, counts.images, num_labels).astype(np.int64)  # (L,)
+    wanted = np.outer(fractions, [*left, len(member)])  # (P, L + 1)
     # the last column counts images: a label that all have, distributed after the others
     with_label = counts.groups_of_labels(order)
     while (open_labels := np.flatnonzero(left)).size:
-        label = int(open_labels[np.argmin(left[open_labels])])
-        for group in with_label[label][part[with_label[label]] < 0]:
+        rarest = int(open_labels[np.argmin(left[open_labels])])
+        for group in with_label[rarest][part[with_label[rarest]] < 0]:
             labels, images = counts.of_group(group)
-            part[group] = _neediest(wanted, label, random)
+            part[group] = _neediest(wanted, rarest, random)
             wanted[part[group], labels] -= images
             wanted[part[group], -1] -= sizes[group]
             left[labels] -= images
@@ -196,13 +220,13 @@ class _Counts(NamedTuple):
     starts: NDArray[np.int64]  # (G + 1,) of each group
 
     @classmethod
-    def of(cls, present: NDArray[np.bool_], member: NDArray[np.int64]) -> _Counts:
-        """Count labels ``(N, L)`` of images that are in the groups ``member`` ``(N,)``."""
-        image, label = np.nonzero(present)
-        L = max(present.shape[1], 1)
-        key, images = np.unique(member[image] * L + label, return_counts=True)
-        groups = np.arange(member.max(initial=-1) + 2)
-        return cls(key % L, images, np.searchsorted(key, groups * L))
+    def of(
+        cls, group: NDArray[np.int64], label: NDArray[np.int64], num_groups: int, num_labels: int
+    ) -> _Counts:
+        """Count the present entries of each group and label."""
+        key, images = np.unique(group * num_labels + label, return_counts=True)
+        starts = np.searchsorted(key, np.arange(num_groups + 1) * num_labels)
+        return cls(key % max(num_labels, 1), images, starts)
 
     def of_group(self, group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the labels of a group, and of how many of its images each is."""
