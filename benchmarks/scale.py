@@ -108,7 +108,7 @@ def measure(cell: Cell, found: Mapping[str, Any], seconds: int) -> dict[str, Any
         text=True,
         check=False,
     )
-    if done.returncode in (EXIT_MEMORY, -9):
+    if done.returncode in (EXIT_MEMORY, -6, -9):  # aborted, or killed
         return {"cut": "over 8 GiB"}
     if done.returncode in (EXIT_TIME, -24):
         return {"cut": f"over {seconds} s"}

@@ -79,7 +79,7 @@ def near_pairs(
 def _pairs_of_many(thumbnails: NDArray[np.uint8], progress: Progress) -> list[tuple[int, int]]:
     shown = [_patterns(thumbnails[part]).any(axis=1) for part in _tiles(len(thumbnails))]
     rows = np.flatnonzero(np.concatenate(shown))
-    axes = _axes(thumbnails[rows], AXES)  # (816, A)
+    axes = _axes(thumbnails[rows[:: max(len(rows) // SAMPLE, 1)]], AXES)  # (816, A)
     positions = [_patterns(thumbnails[rows[part]]) @ axes for part in _tiles(len(rows))]
     with progress.bar("Comparing images", len(thumbnails)) as advance:
         done = [0]
