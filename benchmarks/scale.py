@@ -200,6 +200,7 @@ def table(
     found: Mapping[str, Any], index: int, letter: str, sizes: tuple[int, ...], key: str
 ) -> list[str]:
     """Return a table with a row for each stage, and its exponent."""
+    digits = 2 if key == "seconds" else 0
     lines = [
         f"| stage | {' | '.join(f'{size:,}' for size in sizes)} | exponent |",
         f"|---|{'--:|' * (len(sizes) + 1)}",
@@ -210,7 +211,7 @@ def table(
         results = [found.get(cell.key, {}) for cell in rows(stage)[index]]
         values = [each.get(key) for each in results]
         cells = [
-            f"{value:,.{2 if key == 'seconds' else 0}f}" if value else each.get("cut", "")
+            f"{value:,.{digits}f}" if value else each.get("cut", "not measured")
             for value, each in zip(values, results, strict=True)
         ]
         power = exponent(sizes, values, BEYOND[letter])
