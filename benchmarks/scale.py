@@ -35,7 +35,7 @@ LABELS = (100, 1_000, 10_000)
 FEW_LABELS, SOME_IMAGES = LABELS[0], 10_000  # of what is not varied
 BEYOND = {"N": 20_000, "L": 1_000}
 MEMORY = 8 << 30
-MODULES = ("benchmarks.scale_stages", "benchmarks.scale_folder")
+MODULES = ("benchmarks.scale_stages", "benchmarks.scale_scores", "benchmarks.scale_folder")
 STAGES = (
     *("check", "split", "duplicates", "count", "embed", "linear", "iml_gcn", "stratify", "kernel"),
     *("held_out", "choose", "calibrate", "known", "evaluate", "difference", "support", "save"),
