@@ -53,14 +53,18 @@ def test_different_pictures_are_not_taken_for_one(tmp_path):
     assert near_pairs(thumbnails) == []
 
 
-def test_the_same_layout_in_other_colours_is_another_picture(tmp_path):
-    def flag(*colours):
-        image = Image.new("RGB", (90, 60))
-        for index, colour in enumerate(colours):
-            image.paste(colour, (30 * index, 0, 30 * index + 30, 60))
-        return scan(tmp_path, image)
+def flag(*colours: str) -> Image.Image:
+    image = Image.new("RGB", (90, 60))
+    for index, colour in enumerate(colours):
+        image.paste(colour, (30 * index, 0, 30 * index + 30, 60))
+    return image
 
-    scans = [flag("#ff0000", "white", "#0000aa"), flag("#008800", "white", "#0000aa")]
+
+FLAGS = flag("#ff0000", "white", "#0000aa"), flag("#008800", "white", "#0000aa")
+
+
+def test_the_same_layout_in_other_colours_is_another_picture(tmp_path):
+    scans = [scan(tmp_path, image) for image in FLAGS]
     bits = difference_hash(np.stack([scan.thumbnail for scan in scans]))
     assert (bits[0] == bits[1]).all()  # the hash alone cannot tell
     assert duplicate_pairs(scans) == ([], [])
@@ -144,3 +148,17 @@ def test_what_is_in_the_cache_is_not_decoded_again(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
     assert [scan.problem for scan in again[5:]] == [scan.problem for scan in first[5:]]
     assert scan_images(paths[:1])[0].problem == "unreadable", "without a cache it is decoded"
+
+
+def test_of_many_images_the_same_pairs_are_found(tmp_path, monkeypatch):
+    seeds = [0, 1, 2, 3, 0, 4, 5, 1, 0]
+    images = [picture(seed) for seed in seeds] + [Image.new("RGB", (9, 9), "grey")] * 3
+    images += [CHANGES[change](picture(2)) for change in CHANGES] + [*FLAGS]
+    thumbnails = np.stack([scan(tmp_path, image).thumbnail for image in images])
+    expected = near_pairs(thumbnails)
+    monkeypatch.setattr("imlgcn.data.near_duplicates.EXACT", 5)
+    assert near_pairs(thumbnails) == expected
+    monkeypatch.setattr("imlgcn.data.near_duplicates.REACH", 2.0)  # hash and correlation decide
+    assert near_pairs(thumbnails) == expected
+    assert (2, 12) in expected
+    assert near_pairs(thumbnails[9:12].repeat(2, axis=0)) == []  # nothing to compare

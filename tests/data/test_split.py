@@ -8,6 +8,7 @@ import pytest
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.split import (
+    _neediest,
     split_around_test,
     split_dataset,
     stratify,
@@ -230,3 +231,34 @@ def test_images_of_a_group_follow_those_that_keep_an_old_split(tmp_path):
     assert kept == 3
     mixed, _ = keep_splits(data, tmp_path / "old.csv", np.array([0, 0, 0, 0, 4, 5]))
     assert mixed.records[3].split == "train", "of those the old run learnt from"
+
+
+def slowly(present, groups, fractions, seed):
+    """Stratify with a table of all groups and labels, as in the first version."""
+    _, member = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(member)
+    counts = np.zeros((len(sizes), present.shape[1] + 1), np.int64)
+    np.add.at(counts, member, np.pad(present, ((0, 0), (0, 1)), constant_values=True))
+    wanted, left = np.outer(fractions, counts.sum(0)), counts.sum(0)
+    random = np.random.default_rng(seed)
+    order = np.lexsort((random.permutation(len(sizes)), -sizes))
+    part = np.full(len(sizes), -1)
+    while (part < 0).any():
+        shown = np.flatnonzero(left[:-1])
+        label = int(shown[np.argmin(left[shown])]) if len(shown) else -1
+        for group in order[(counts[order, label] > 0) & (part[order] < 0)]:
+            part[group] = _neediest(wanted, label, random)
+            wanted[part[group]] -= counts[group]
+            left -= counts[group]
+    return part[member]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_counts_of_what_occurs_split_as_a_table_of_everything_does(seed):
+    random = np.random.default_rng(seed)
+    images, labels = random.integers(1, 60), random.integers(0, 9)
+    present = random.random((images, labels)) < random.random(labels) / 2
+    groups = random.integers(0, random.integers(1, images + 1), images)
+    fractions = random.dirichlet(np.ones(random.integers(1, 5)))
+    found = stratify(present, groups, fractions, seed=seed)
+    assert found.tolist() == slowly(present, groups, fractions, seed).tolist()

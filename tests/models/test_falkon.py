@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import falkon, kernel_fit
+from imlgcn.models import falkon, kernel_fit, kernel_regression
 from imlgcn.models.falkon import Falkon, conjugate_gradients, gram_, landmarks
 from imlgcn.models.heads import create_head
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel
@@ -124,6 +124,21 @@ def test_blocks_made_anew_change_nothing(units, targets, beyond, monkeypatch):
     monkeypatch.setattr(falkon, "KEPT", 3 * 4 * 16 * N)
     assert len(Falkon(units, GAMMA, RIDGE).kernel._kept) == 3
     assert torch.equal(fit_kernel(units, targets, GAMMA, RIDGE).weights, kept.weights)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_labels_solved_block_by_block_get_the_same_scores(units, targets, exact, monkeypatch):
+    monkeypatch.setattr(kernel_fit, "EXACT_IMAGES", N if exact else 0)
+    targets, folds = hide(targets, 0.1), torch.arange(N) % 5
+    fitted = fit_kernel(units, targets, GAMMA, RIDGE)
+    held = hold_out_kernel(units, targets, GAMMA, RIDGE, folds)[0]
+    monkeypatch.setattr(kernel_fit, "ENTRIES", 2 * N)  # two labels, and one with its folds
+    monkeypatch.setattr(kernel_regression, "ENTRIES", N)
+    again = fit_kernel(units, targets, GAMMA, RIDGE)
+    for whole, in_blocks in zip(fitted, again, strict=True):
+        torch.testing.assert_close(in_blocks, whole, atol=2e-5, rtol=0)
+    found = hold_out_kernel(units, targets, GAMMA, RIDGE, folds)[0]
+    torch.testing.assert_close(found, held, atol=2e-3, rtol=0, equal_nan=True)
 
 
 def test_the_same_images_give_the_same_bytes(units, targets, beyond, monkeypatch):

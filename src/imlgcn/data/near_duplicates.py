@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.data.close_pairs import close_pairs
 from imlgcn.data.scan import Scan
 from imlgcn.data.thumbnails import THUMBNAIL
 from imlgcn.progress import SILENT, Progress
@@ -28,13 +29,16 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 PIXELS = THUMBNAIL[0] * THUMBNAIL[1] * 3
 BLOCK, TILE = 256, 4096  # images compared at once, with so many
 SAMPLE = 2000  # images whose axis of largest variance orders all
+EXACT = 20_000  # images of which all pairs within reach are compared; time grows as their square
+AXES = 48  # of largest variance, where there are more: most of the distance of unlike images
+REACH = (2 - 2 * MIN_CORRELATION) ** 0.5 + 1e-3  # between patterns, and what float32 rounds
 
 
 def difference_hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the hashes (N, 256) of thumbnails (N, 16, 17, 3), their bits written as -1 and 1."""
     grey = thumbnails.astype(np.float32) @ LUMINANCE  # (N, 16, 17)
     brighter = grey[:, :, 1:] > grey[:, :, :-1]  # (N, 16, 16)
-    return np.where(brighter, np.float32(1), np.float32(-1)).reshape(len(thumbnails), -1)
+    return np.where(brighter, np.float32(1), np.float32(-1)).reshape(len(thumbnails), 256)
 
 
 def near_pairs(
@@ -46,13 +50,16 @@ def near_pairs(
 
     Patterns of unit norm with a correlation of c are at a distance of sqrt(2 - 2 c), and so are, at
     most, their positions along any axis: images are compared along the one on which they differ
-    most, within that distance only, which leaves out no pair.
+    most, within that distance only, which leaves out no pair. Of more than 20,000 images those are
+    compared that share a cell of random grids (:mod:`imlgcn.data.close_pairs`): a pair just as
+    alike as it must be is missed with a probability of one in a million, a closer one more rarely.
     """
+    if len(thumbnails) > EXACT:
+        return _pairs_of_many(thumbnails, progress)
     position = _positions(thumbnails)  # (N,)
     order = np.argsort(position, kind="stable")
     hashes, position = difference_hash(thumbnails)[order], position[order]  # (N, 256), (N,)
-    reach = (2 - 2 * MIN_CORRELATION) ** 0.5 + 1e-3  # and what float32 rounds
-    ends = np.searchsorted(position, position + reach, side="right")
+    ends = np.searchsorted(position, position + REACH, side="right")
     limit = hashes.shape[1] - 2 * MAX_DISTANCE
     pairs: list[tuple[int, int]] = []
     with progress.bar("Comparing images", len(hashes)) as advance:
@@ -69,6 +76,36 @@ def near_pairs(
     return sorted((min(pair), max(pair)) for pair in pairs)
 
 
+def _pairs_of_many(thumbnails: NDArray[np.uint8], progress: Progress) -> list[tuple[int, int]]:
+    shown = [_patterns(thumbnails[part]).any(axis=1) for part in _tiles(len(thumbnails))]
+    rows = np.flatnonzero(np.concatenate(shown))
+    axes = _axes(thumbnails[rows[:: max(len(rows) // SAMPLE, 1)]], AXES)  # (816, A)
+    positions = [_patterns(thumbnails[rows[part]]) @ axes for part in _tiles(len(rows))]
+    with progress.bar("Comparing images", len(thumbnails)) as advance:
+        done = [0]
+
+        def after_grid(grid: int, grids: int) -> None:
+            done.append(grid * len(thumbnails) // grids)
+            advance(done[-1] - done[-2])
+
+        pairs = rows[close_pairs(np.concatenate(positions), REACH, after_grid=after_grid)]
+    alike = [_same_image(thumbnails, *pairs[part].T) for part in _tiles(len(pairs))]
+    return [(int(i), int(j)) for i, j in pairs[np.concatenate(alike)]]
+
+
+def _tiles(count: int) -> list[slice]:
+    return [slice(start, start + TILE) for start in range(0, max(count, 1), TILE)]
+
+
+def _same_image(
+    thumbnails: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which pairs show the same image, by hash and correlation."""
+    bits = difference_hash(thumbnails[first]) * difference_hash(thumbnails[second])
+    near = bits.sum(axis=1) >= bits.shape[1] - 2 * MAX_DISTANCE
+    return np.asarray(near & (_correlation(thumbnails, first, second) >= MIN_CORRELATION))
+
+
 def _positions(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return where patterns are along the axis (N,) on which those of a sample differ most.
 
@@ -76,10 +113,15 @@ def _positions(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     if len(thumbnails) <= SAMPLE:
         return np.zeros(len(thumbnails), dtype=np.float32)
-    sample = _patterns(thumbnails[:: len(thumbnails) // SAMPLE])
-    axis = np.linalg.eigh(sample.T @ sample)[1][:, -1]  # (816,)
-    parts = (slice(start, start + TILE) for start in range(0, len(thumbnails), TILE))
-    return np.concatenate([_patterns(thumbnails[part]) @ axis for part in parts])
+    axis = _axes(thumbnails, 1)[:, -1]  # (816,)
+    return np.concatenate([_patterns(thumbnails[t]) @ axis for t in _tiles(len(thumbnails))])
+
+
+def _axes(thumbnails: NDArray[np.uint8], count: int) -> NDArray[np.float32]:
+    """Return the axes (816, count) on which the patterns of a sample differ most, that one last."""
+    sample = _patterns(thumbnails[:: max(len(thumbnails) // SAMPLE, 1)])
+    axes: NDArray[np.float32] = np.linalg.eigh(sample.T @ sample)[1][:, -count:]
+    return axes
 
 
 def _correlation(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import write_split_csv
 from imlgcn.progress import SILENT, Progress
+
+BLOCK = 8192  # images whose targets are looked at at once
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ def _split(
     if groups is None:
         groups = find_groups(dataset, group_by, progress=progress)
     assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
+    images = np.bincount(assigned, minlength=len(parts))
+    image, label = _present(dataset.targets)
+    each = [label[assigned[image] == part] for part in range(len(parts))]
+    got = np.stack([np.bincount(own, minlength=len(dataset.names)) for own in each], 1)  # (L, P)
     table = SplitTable(
-        _row("images", np.ones(len(dataset), dtype=bool), assigned, parts, fractions),
-        [
-            _row(name, column == 1, assigned, parts, fractions)
-            for name, column in zip(dataset.names, dataset.targets.T, strict=True)
-        ],
+        _row("images", images, parts, fractions),
+        [_row(name, own, parts, fractions) for name, own in zip(dataset.names, got, strict=True)],
         len(np.unique(groups)),
         grouped_by(dataset, group_by),
     )
@@ -148,8 +151,9 @@ def stratify_by_name(
     dataset: Dataset, groups: NDArray[np.int64], fractions: NDArray[np.float64], *, seed: int = 0
 ) -> NDArray[np.int64]:
     """Return :func:`stratify` of the present labels, whatever their order in the data."""
-    order = sorted(range(len(dataset.names)), key=lambda index: dataset.names[index])
-    return stratify(dataset.targets[:, order] == 1, groups, fractions, seed=seed)
+    place = np.argsort(sorted(range(len(dataset.names)), key=dataset.names.__getitem__))
+    image, label = _present(dataset.targets)
+    return _stratify(image, place[label], len(place), groups, fractions, seed)
 
 
 def stratify(
@@ -164,24 +168,79 @@ def stratify(
     Shape:
         - present ``(N, L)``, groups ``(N,)`` of any integers, fractions ``(P,)`` with the sum 1
     """
+    return _stratify(*_present(present), present.shape[1], groups, fractions, seed)
+
+
+def _present(targets: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return image and label of each present entry of targets ``(N, L)``, by blocks of images."""
+    starts = range(0, max(len(targets), 1), BLOCK)
+    found = [np.nonzero(targets[start : start + BLOCK] == 1) for start in starts]
+    images = [image + start for start, (image, _) in zip(starts, found, strict=True)]
+    return np.concatenate(images), np.concatenate([label for _, label in found])
+
+
+def _stratify(
+    image: NDArray[np.int64],
+    label: NDArray[np.int64],
+    num_labels: int,
+    groups: NDArray[np.int64],
+    fractions: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return the index of each image's split, (N,), by image and label of each present entry."""
     _, member = np.unique(groups, return_inverse=True)  # (N,) 0..G-1
     sizes = np.bincount(member)  # (G,)
-    counts = np.zeros((len(sizes), present.shape[1] + 1), dtype=np.int64)  # (G, L + 1)
-    np.add.at(counts, member, np.pad(present, ((0, 0), (0, 1)), constant_values=True))
-    # the last column counts images: a label that all have, distributed after the others
-    wanted = np.outer(fractions, counts.sum(axis=0))  # (P, L + 1)
+    counts = _Counts.of(member[image], label, len(sizes), num_labels)
     random = np.random.default_rng(seed)
     order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
     part = np.full(len(sizes), -1, dtype=np.int64)
-    left = counts.sum(axis=0)  # (L + 1,)
-    while (part < 0).any():
-        open_labels = np.flatnonzero(left[:-1])
-        label = int(open_labels[np.argmin(left[open_labels])]) if len(open_labels) else -1
-        for group in order[(counts[order, label] > 0) & (part[order] < 0)]:
-            part[group] = _neediest(wanted, label, random)
-            wanted[part[group]] -= counts[group]
-            left -= counts[group]
+    left = np.bincount(counts.label, counts.images, num_labels).astype(np.int64)  # (L,)
+    wanted = np.outer(fractions, [*left, len(member)])  # (P, L + 1)
+    # the last column counts images: a label that all have, distributed after the others
+    with_label = counts.groups_of_labels(order)
+    while (open_labels := np.flatnonzero(left)).size:
+        rarest = int(open_labels[np.argmin(left[open_labels])])
+        for group in with_label[rarest][part[with_label[rarest]] < 0]:
+            labels, images = counts.of_group(group)
+            part[group] = _neediest(wanted, rarest, random)
+            wanted[part[group], labels] -= images
+            wanted[part[group], -1] -= sizes[group]
+            left[labels] -= images
+    for group in order[part[order] < 0]:
+        part[group] = _neediest(wanted, -1, random)
+        wanted[part[group], -1] -= sizes[group]
     return part[member]
+
+
+class _Counts(NamedTuple):
+    """How many images of a group show a label, E numbers above 0, by group and then by label."""
+
+    label: NDArray[np.int64]  # (E,)
+    images: NDArray[np.int64]  # (E,)
+    starts: NDArray[np.int64]  # (G + 1,) of each group
+
+    @classmethod
+    def of(
+        cls, group: NDArray[np.int64], label: NDArray[np.int64], num_groups: int, num_labels: int
+    ) -> _Counts:
+        """Count the present entries of each group and label."""
+        key, images = np.unique(group * num_labels + label, return_counts=True)
+        starts = np.searchsorted(key, np.arange(num_groups + 1) * num_labels)
+        return cls(key % max(num_labels, 1), images, starts)
+
+    def of_group(self, group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the labels of a group, and of how many of its images each is."""
+        own = slice(self.starts[group], self.starts[group + 1])
+        return self.label[own], self.images[own]
+
+    def groups_of_labels(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return for each label up to the last that is shown its groups, in ``order`` ``(G,)``."""
+        group = np.repeat(np.arange(len(order)), np.diff(self.starts))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        by_label = np.lexsort((place[group], self.label))
+        ends = np.cumsum(np.bincount(self.label))[:-1]
+        return np.split(group[by_label], ends)
 
 
 def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generator) -> int:
@@ -205,14 +264,9 @@ def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArra
 
 
 def _row(
-    name: str,
-    counted: NDArray[np.bool_],
-    assigned: NDArray[np.int64],
-    parts: list[str],
-    fractions: NDArray[np.float64],
+    name: str, got: NDArray[np.int64], parts: list[str], fractions: NDArray[np.float64]
 ) -> SplitRow:
-    got = np.bincount(assigned[counted], minlength=len(parts))
-    wanted = fractions * counted.sum()
+    wanted = fractions * got.sum()
     return SplitRow(
         name,
         {part: round(float(value), 1) for part, value in zip(parts, wanted, strict=True)},

@@ -22,6 +22,7 @@ from imlgcn.models.kernel_regression import (
 
 EXACT_IMAGES = 20_000  # beyond, N x N numbers take more than 8 GiB to work on
 EXACT_WORK = 8 * 2 / 3 * EXACT_IMAGES**3  # multiply-adds: eight factors of so many images
+ENTRIES = 1 << 29  # images x labels x folds of systems that are solved at once, at most: 2 GiB each
 FOLDS = 10  # groups that landmarks hold out at once, at most
 FOLD_TOLERANCE = 1e-3  # of their systems: mAP is that of 1e-5 to 0.02, for two thirds of the work
 
@@ -45,9 +46,9 @@ def fit_kernel(units: Tensor, targets: Tensor, gamma: float, ridge: float) -> Fi
         found, scale = _exact(units, targets, gamma, ridge)
         return Fitted(torch.arange(len(units)), found.weights, found.mean, scale)
     falkon = Falkon(units, gamma, ridge)
-    known, mean = targets >= 0, _mean(targets)
-    weights = falkon.solve(_residual(targets, known, mean), known)
-    return Fitted(falkon.rows, weights, mean, falkon.scale)
+    parts = [_fit_all(falkon, targets[:, labels]) for labels in _blocks(targets, 1)]
+    weights, means = (torch.cat(each, -1) for each in zip(*parts, strict=True))
+    return Fitted(falkon.rows, weights, means, falkon.scale)
 
 
 def hold_out_kernel(
@@ -64,7 +65,11 @@ def hold_out_kernel(
     if any(len(torch.unique(numbers)) > FOLDS for numbers in groups):
         return None
     falkon = Falkon(units, gamma, ridge)
-    return tuple(_without_folds(falkon, targets, numbers) for numbers in groups)
+    blocks = [targets[:, labels] for labels in _blocks(targets, FOLDS)]
+    return tuple(
+        torch.cat([_without_folds(falkon, block, numbers) for block in blocks], 1)
+        for numbers in groups
+    )
 
 
 def is_exact(targets: Tensor) -> bool:
@@ -79,6 +84,18 @@ def _exact(
     distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
     scale = kernel_scale(distances)
     return solve(gaussian_(distances, gamma, scale), targets, ridge, *groups), scale
+
+
+def _blocks(targets: Tensor, folds: int) -> list[slice]:
+    """Return blocks of the labels of targets ``(N, L)`` whose systems are solved at once."""
+    size = max(ENTRIES // (max(len(targets), 1) * folds), 1)
+    return [slice(start, start + size) for start in range(0, targets.shape[1], size)]
+
+
+def _fit_all(falkon: Falkon, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weights ``(M, L)`` of all images, and the mean of the targets ``(L,)``."""
+    known, mean = targets >= 0, _mean(targets)
+    return falkon.solve(_residual(targets, known, mean), known), mean
 
 
 def _without_folds(falkon: Falkon, targets: Tensor, numbers: Tensor) -> Tensor:

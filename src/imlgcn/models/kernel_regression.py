@@ -23,6 +23,7 @@ from imlgcn.models.kernel_inverse import FactorInverse, Inverse, PartInverse, ch
 
 BLOCK = 1 << 22  # values looked at at once, for their median
 DIGIT = 21  # bits of a float64 that one pass finds; three passes find all but the sign
+ENTRIES = 1 << 25  # rows x labels that are solved at once: 256 MB each of a few matrices
 AT_ONCE = 1024  # rows of groups that are held out at once
 COINCIDENT = 1e-9  # a median below this is rounding: most pairs are copies of one image
 
@@ -128,13 +129,14 @@ def solve(kernel: Tensor, targets: Tensor, ridge: float, *groups: Tensor) -> Sol
     weights = kernel.new_zeros(targets.shape)
     mean = kernel.new_zeros(targets.shape[1])
     held_out = tuple(torch.full_like(weights, torch.nan) for _ in groups)
-    for labels, rows, inverse in _inverses(kernel, targets, ridge):
-        T = targets[rows][:, labels].to(kernel.dtype)  # (K, labels)
-        mean[labels] = T.mean(0)
-        A = inverse.solve(T - T.mean(0))
-        weights[rows[:, None], labels] = A
-        for scores, numbers in zip(held_out, groups, strict=True):
-            scores[rows[:, None], labels] = T - _held_out(inverse, A, numbers[rows])
+    for same, rows, inverse in _inverses(kernel, targets, ridge):
+        for labels in torch.split(same, max(ENTRIES // max(len(rows), 1), 1)):
+            T = targets[rows[:, None], labels].to(kernel.dtype)  # (K, labels)
+            mean[labels] = T.mean(0)
+            A = inverse.solve(T - T.mean(0))
+            weights[rows[:, None], labels] = A
+            for scores, numbers in zip(held_out, groups, strict=True):
+                scores[rows[:, None], labels] = T - _held_out(inverse, A, numbers[rows])
     return Solution(weights, mean, held_out)
 
 
