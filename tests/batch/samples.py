@@ -24,7 +24,7 @@ def pack(path, files):
     return path
 
 
-def table(path, group=3, **columns):
+def table(path, /, group=3, **columns):
     """Write a Parquet table with so many rows in a row group."""
     pq.write_table(pa.table(columns), path, row_group_size=group)
     return path

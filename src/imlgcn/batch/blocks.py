@@ -62,7 +62,7 @@ def images_of(block: Block, folder: str) -> Iterator[Found]:
     elif block.groups:
         found = images_in_table(block.pack, folder, block.groups, block.first)
     else:
-        found = images_in_tar(block.pack, folder)
+        return images_in_tar(block.pack, folder)
     return _read(found, folder)
 
 
@@ -80,5 +80,15 @@ def _read(images: Iterable[Found], folder: str) -> Iterator[Found]:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             return found._replace(image=None, error=reason.removeprefix(f"{found.name}: "))
 
-    with closing(in_order(read, images, READERS)) as done:
+    errors: list[Exception] = []
+
+    def until_an_error() -> Iterator[Found]:  # it comes after the images before it
+        try:
+            yield from images
+        except Exception as error:  # raised again below
+            errors.append(error)
+
+    with closing(in_order(read, until_an_error(), READERS)) as done:
         yield from done
+    if errors:
+        raise errors[0]

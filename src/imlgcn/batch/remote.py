@@ -5,17 +5,18 @@ Nothing is fetched but the addresses that the user gives, and those in a table t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
 from imlgcn.config import InputError
-from imlgcn.data.image_input import ADDRESS
 from imlgcn.data.image_limits import MAX_FILE, check_size
 
 INSTALL = "pip install 'imlgcn[scale]'"
 TRIES = 3  # of a read that the network may have failed
 PAUSE = 0.5  # seconds before the second, twice as many before the third
+CHAINED_OR_ONE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(//|:)")  # of one letter is a drive
 Result = TypeVar("Result")
 
 
@@ -25,7 +26,7 @@ def is_address(name: str) -> bool:
     >>> is_address("s3://bucket/a.jpg"), is_address("photos/a.jpg"), is_address("C:/a.jpg")
     (True, False, False)
     """
-    return "://" in name and ADDRESS.match(name) is not None
+    return CHAINED_OR_ONE.match(name) is not None
 
 
 def file_system(address: str) -> Any:

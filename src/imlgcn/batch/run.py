@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +15,6 @@ from imlgcn.batch.blocks import Block
 from imlgcn.batch.inputs import cut, find_inputs
 from imlgcn.batch.output import OutputFolder
 from imlgcn.batch.ray_workers import check_ray, ray_workers
-from imlgcn.batch.remote import is_address
 from imlgcn.batch.shard import Report
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.config import InputError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TRIES = 5  # of a block: workers are lost, networks fail, and a file may kill whoever reads it
 WAIT = 1.0  # seconds between two looks at whether a signal has come
+ADDRESS_AS_PATH = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")  # a Path has one slash of two
 Outcome = tuple[Block, Report | Exception]
 
 
@@ -102,7 +103,7 @@ def predict_on_ray(
     for name, value in (("workers", workers), ("block_size", block_size)):
         if value is not None and value < 1:
             raise InputError(f"{name}= must be at least 1; got {value}")
-    if is_address(str(out)):
+    if ADDRESS_AS_PATH.match(str(out)):
         raise InputError(f"out={out!s} is an address; give a folder that all machines share")
     check_ray()
     given = [str(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
