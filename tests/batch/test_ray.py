@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -115,7 +114,7 @@ def test_each_image_counts_once_though_a_worker_and_the_driver_are_killed(
         two = wait_for(lambda: len(set(asked)) > 2 and actors(driver.pid))
         assert len(two) == 2  # each waits for an image of its first block
         os.kill(two[0], signal.SIGKILL)
-        assert re.match(r"block \d+ is tagged again", wait_for(driver.stdout.readline))
+        assert any("is tagged again" in line for line in driver.stdout)  # up to that line
         new = wait_for(lambda: [pid for pid in actors(driver.pid) if pid not in two])
         for _ in range(IMAGES):  # a killed worker's requests take some
             allowed.release()
@@ -125,7 +124,7 @@ def test_each_image_counts_once_though_a_worker_and_the_driver_are_killed(
         driver.kill()
         driver.wait()
     assert len(done("out")) < IMAGES / BLOCK
-    wait_for(lambda: not actors(1) or not [p for p in two[1:] + new if Path(f"/proc/{p}").exists()])
+    wait_for(lambda: not any(Path(f"/proc/{p}").exists() for p in two + new))
     for _ in range(1_000):
         allowed.release()
     summary = predict_on_ray(
