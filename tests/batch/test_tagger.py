@@ -180,7 +180,7 @@ def test_torch_gets_as_many_threads_as_the_tagger_has_and_keeps_its_own_after(
 def test_what_is_wrong_with_all_images_is_said_at_once(onnx, pictures):
     with pytest.raises(InputError, match="no column 'image'; it has path"):
         BatchTagger(onnx)({"path": pictures})
-    with pytest.raises(InputError, match=r"have no names.*name="):
+    with pytest.raises(InputError, match="have no names"):
         BatchTagger(onnx)({"image": [b"content"]})
     with pytest.raises(InputError, match="list is no batch"):
         BatchTagger(onnx)(pictures)

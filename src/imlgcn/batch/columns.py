@@ -112,7 +112,7 @@ def _column(batch: Any, name: str) -> list[Any]:
     if name not in names:
         raise InputError(
             f"the batch has no column {name!r}; it has {', '.join(names) or 'none'}: say which "
-            "holds the images (BatchTagger(..., image=...)) and which their names (name=...)"
+            "holds the images, and which their names, with the arguments image and name"
         )
     found = batch.column(name).to_pylist() if is_arrow else batch[name]
     return list(found)
@@ -127,8 +127,8 @@ def _cell(value: Any, called: Any, column: str) -> Cell:
         called = given
     if _is_missing(called):
         raise InputError(
-            f"the images in the column {column!r} have no names: say which column holds them "
-            "(BatchTagger(..., name=...))"
+            f"the images in the column {column!r} have no names: say which column holds them with "
+            "the argument name"
         )
     if _is_missing(given):
         return Cell(str(called), None, NOTHING)

@@ -77,7 +77,7 @@ class BatchTagger:
         device: str = "auto",
     ) -> None:
         if threads < 1:
-            raise InputError(f"threads= must be at least 1; got {threads}")
+            raise InputError(f"the threads of a BatchTagger must be at least 1; got {threads}")
         self.tagger = given_tagger(
             tagger, engine=engine, device=device, label_table=label_table, known_by=known_by
         )
