@@ -167,6 +167,7 @@ def test_what_a_kill_or_a_disk_leaves_half_is_done_again(tag, expected):
     rows = manifest("out")[1:]
     path = Path("out/manifest.jsonl")
     path.write_bytes(path.read_bytes()[:-9])  # killed within the line of the last
+    Path("out/.failed.parquet.0123.tmp").touch()  # and while it wrote a file
     Path("out", rows[0]["file"]).unlink()
     damaged = Path("out", rows[1]["file"])
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
@@ -175,6 +176,7 @@ def test_what_a_kill_or_a_disk_leaves_half_is_done_again(tag, expected):
     assert set(workers.begun) == set(range(6)) - {rows[2]["shard"]}
     assert rows_of("out/tags") == expected
     assert [row["shard"] for row in manifest("out")[1:-1]].count(rows[2]["shard"]) == 1
+    assert sorted(os.listdir("out")) == ["failed.parquet", "inputs.jsonl", "manifest.jsonl", "tags"]
 
 
 def test_files_that_come_or_change_between_do_not_change_what_is_done(tag, expected, pictures):
@@ -197,6 +199,9 @@ def test_another_run_is_neither_resumed_nor_replaced_unasked(tag, onnx, pictures
     plan = Path("out/inputs.jsonl")
     whole = plan.read_text()
     plan.write_text(whole.replace("03.png", "04.png"))
+    with pytest.raises(InputError, match="not as it was written"):
+        go(tag, "out", resume=True)
+    plan.unlink()
     with pytest.raises(InputError, match="not as it was written"):
         go(tag, "out", resume=True)
     plan.write_text(whole)
@@ -295,5 +300,6 @@ def test_what_a_cluster_cannot_do_is_refused_before_any_work(cli, onnx, pictures
     cli(*command, "ray", "--out", "o.parquet").assert_refused("folder", "--out")
     cli(*command, "ray", "--out", "o", "--xmp").assert_refused("--xmp", "--cluster ray")
     cli(*command, "ray", "--out", "o", "--device", "cuda").assert_refused("--device")
+    cli(*command, "ray", "--out", "o", "--engine", "auto").assert_refused("--engine auto")
     cli(*command, "ray", "--out", "s3://bucket/o").assert_refused("folder that all machines share")
     assert sorted(os.listdir()) == ["in"]

@@ -105,6 +105,8 @@ def test_no_image_whatever_it_is_fails_its_batch(onnx, pictures, bad, per_image)
     found = tag(frame)
     failed = found[found["error"].notna()]
     assert list(failed["image"]) == ["b"]
+    is_empty = bad is None or bad is pd.NA or isinstance(bad, float)
+    assert (failed["error"].item() == "there is no image in this row") is is_empty
     assert set(found["image"]) == set("abc")
     alone = tag(frame.drop(1)).reset_index(drop=True)
     pd.testing.assert_frame_equal(
@@ -148,6 +150,7 @@ def test_a_worker_loads_no_torch_where_there_is_an_exported_file(onnx, pictures)
 def test_no_more_threads_work_than_it_has(onnx, pictures, threads, monkeypatch):
     import threading
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")  # what the machine has
     tag, seen = BatchTagger(onnx, threads=threads), set()
     load = type(tag.tagger).load_input
     monkeypatch.setattr(
@@ -167,6 +170,8 @@ def test_torch_gets_as_many_threads_as_the_tagger_has_and_keeps_its_own_after(
     tag, before, seen = BatchTagger(make_untrained(tmp_path, "linear").path), 2, []
     module = tag.tagger.engine.module
     module.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    limit = tag.maker.limit
+    tag.maker.limit = lambda streams: seen.append(streams) or limit(streams)
     own = torch.get_num_threads()
     torch.set_num_threads(before)
     try:
@@ -174,7 +179,7 @@ def test_torch_gets_as_many_threads_as_the_tagger_has_and_keeps_its_own_after(
         assert torch.get_num_threads() == before
     finally:
         torch.set_num_threads(own)
-    assert seen == [1]
+    assert seen == [1, 1]  # one stream, of one thread
 
 
 def test_what_is_wrong_with_all_images_is_said_at_once(onnx, pictures):

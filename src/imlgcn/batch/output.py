@@ -45,7 +45,7 @@ class OutputFolder:
         self.done: dict[int, dict[str, Any]] = {}
         self.header: dict[str, Any] = {}
         self._file: BinaryIO | None = None
-        if path.exists() and (not path.is_dir() or set(os.listdir(path)) - OURS):
+        if path.exists() and (not path.is_dir() or _others(path)):
             raise InputError(f"{path} exists and holds no predictions; give another out=")
         if (path / MANIFEST).exists():
             if not (resume or overwrite):
@@ -80,6 +80,8 @@ class OutputFolder:
             self._begin(header, blocks)
         shutil.rmtree(self.unfinished, ignore_errors=True)
         self.unfinished.mkdir(parents=True)
+        for left in self.path.glob(".*.tmp"):  # by a driver that was killed
+            left.unlink(missing_ok=True)
         (self.path / TAGS).mkdir(exist_ok=True)
         self._file = (self.path / MANIFEST).open("ab")
 
@@ -139,19 +141,25 @@ class OutputFolder:
         for name in (MANIFEST, INPUTS, FAILED):  # the manifest first: without it nothing counts
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path / TAGS, ignore_errors=True)
-        shards = images = 0
+        shards, images, are_known = 0, 0, True
         with atomic_path(self.path / INPUTS) as temporary, temporary.open("w") as file:
             for block in blocks:
                 file.write(block.line() + "\n")
                 shards, images = shards + 1, images + block.count
-        whole = {"shards": shards, "images": images, INPUTS: sha256_file(self.path / INPUTS)}
+                are_known = are_known and block.count > 0
+        whole = {
+            "shards": shards,
+            "images": images if are_known else 0,
+            INPUTS: sha256_file(self.path / INPUTS),
+        }
         self.header = {**header, **whole}
         write_atomic(self.path / MANIFEST, json.dumps(self.header) + "\n")
 
     def _read(self) -> None:
         """Read the manifest of an earlier run; a line that is half written is cut off."""
         with (self.path / MANIFEST).open("rb+") as file:
-            self.header = json.loads(file.readline())
+            with suppress(ValueError):
+                self.header = json.loads(file.readline())
             end = file.tell()
             for text in file:
                 if not text.endswith(b"\n"):
@@ -159,10 +167,9 @@ class OutputFolder:
                     break
                 end += len(text)
                 self._take(text)
-        if sha256_file(self.path / INPUTS) != self.header[INPUTS]:
-            raise InputError(
-                f"{self.path / INPUTS} is not as it was written: give overwrite=True to start anew"
-            )
+        plan = self.path / INPUTS
+        if not plan.is_file() or sha256_file(plan) != self.header.get(INPUTS):
+            raise InputError(f"{plan} is not as it was written: give overwrite=True to start anew")
 
     def _take(self, text: bytes) -> None:
         line: dict[str, Any] = {}
@@ -205,3 +212,8 @@ class OutputFolder:
                 if line["failed"]:
                     rows = pq.read_table(self.path / line["file"], columns=schema.names)
                     file.write_table(rows.filter(pc.is_valid(rows["error"])).cast(schema))
+
+
+def _others(path: Path) -> set[str]:
+    """Return what lies in a folder beside a run's own; hidden files are those of writers."""
+    return {name for name in os.listdir(path) if not name.startswith(".")} - OURS

@@ -105,11 +105,16 @@ def predict_on_ray(
             raise InputError(f"{name}= must be at least 1; got {value}")
     if ADDRESS_AS_PATH.match(str(out)):
         raise InputError(f"out={out!s} is an address; give a folder that all machines share")
+    if engine == "auto":
+        raise InputError(
+            "engine='auto' measures one machine, and a cluster may have others: name an engine, or "
+            "leave engine= out"
+        )
     check_ray()
     given = [str(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     options = {"threshold": threshold, "known": known, "all_labels": all_labels}
     bounds = {"top_k": top_k, "at_least": at_least, "at_most": at_most}
-    opening = {"known_by": known_by, "label_table": label_table, "engine": engine}
+    opening = {"known_by": known_by, "label_table": label_table, "engine": engine, "device": "cpu"}
     tag = BatchTagger(tagger, **options, **bounds, **opening)  # type: ignore[arg-type]
     folder, path = os.getcwd(), Path(out).absolute()
     try:
@@ -141,6 +146,7 @@ def tag_blocks(output: OutputFolder, workers: Workers, progress: Progress) -> Pr
         ):
             if output.done:
                 progress.say(f"already done: {plural(output.summary().images, 'image')}")
+                advance(output.summary().images)
             for report in _reports(output.blocks(), workers, progress):
                 if report is not None and output.add(report):
                     advance(report.images)
