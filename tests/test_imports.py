@@ -160,7 +160,18 @@ def test_importing_the_package_costs_next_to_nothing():
 
 @pytest.mark.parametrize(
     "module",
-    ["data", "labels", "metrics", "tagger", "prediction", "evaluation", "pipeline", "serve", "cli"],
+    [
+        "data",
+        "labels",
+        "metrics",
+        "tagger",
+        "prediction",
+        "batch",
+        "evaluation",
+        "pipeline",
+        "serve",
+        "cli",
+    ],
 )
 def test_a_module_that_prediction_needs_imports_nothing_heavy(module):
     heavy = fresh(

@@ -1,4 +1,4 @@
-"""From data to a tagger folder: training, evaluation and report; and the demo.
+"""From data to a tagger folder: training, evaluation and report.
 
 Shapes: N images, L labels.
 """

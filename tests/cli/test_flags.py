@@ -118,7 +118,11 @@ def takes(function, name: str) -> bool:
 
 
 # what the terminal prints or draws, a value in Python: report.to_dict(), propose_parents, ...
-SHOWN = {"check": {"json", "propose_parents", "save_table"}, "evaluate": {"report"}}
+SHOWN = {
+    "check": {"json", "propose_parents", "save_table"},
+    "evaluate": {"report"},
+    "predict": {"cluster"},  # imlgcn.batch.predict_on_ray
+}
 IN_PYTHON = {
     "train": imlgcn.train,
     "predict": imlgcn.predict,

@@ -31,6 +31,7 @@ SAME = (
     "calibration",
     "cert",
     "checkpoint_minutes",
+    "cluster",
     "config",
     "data_names",
     "delimiter",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imlgcn.cli.options import Device, KnownBy, LabelTableFile, TaggerOrFile, Threshold, terminal
-from imlgcn.config import InputError
+from imlgcn.config import InputError, unknown_name
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = "image,label,probability,threshold,error"
 HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 ALSO, HOW = "Further files", "How it is computed"
+ONE_MACHINE = ("known_from", "latency", "bare", "xmp", "label_studio")  # not with --cluster
 NUMBER = "How many tags"
 TopK = Annotated[
     int | None,
@@ -109,6 +110,15 @@ def predict(
             "--latency", help="Use all cores on one image at a time.", rich_help_panel=HOW
         ),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="ray: on all its machines; --out is a folder, PATHS may be .parquet, .tar and "
+            "addresses (default: here).",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an --out that was interrupted.")
     ] = False,
@@ -149,8 +159,11 @@ def predict(
     from imlgcn.prediction import predict as run
     from imlgcn.tagger import Tagger
 
-    _refuse_to_overwrite(out)
     progress = terminal()
+    if cluster is not None:
+        summary = _on_cluster(cluster, progress, locals())
+        raise typer.Exit(3 if summary.failed else 0)
+    _refuse_to_overwrite(out)
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
     )
@@ -181,6 +194,31 @@ def predict(
         progress.say(passed_by)
     if summary.failed or summary.sidecars_failed:
         raise typer.Exit(3)
+
+
+def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) -> PredictSummary:
+    """Tag on a cluster with the options of the command; those of one machine are refused."""
+    from imlgcn.batch import predict_on_ray
+
+    if name != "ray":
+        raise unknown_name("cluster", name, ("ray",))
+    others = [option for option in ONE_MACHINE if given[option]]
+    if others or given["device"] not in ("auto", "cpu"):
+        raise InputError(f"{(others or ['device'])[0]}= cannot be used with cluster='ray'")
+    if given["out"] is None or given["out"].suffix in (".csv", ".jsonl", ".parquet"):
+        raise InputError("cluster='ray' writes a folder: give its name with out=")
+    options = ("threshold", "top_k", "at_least", "at_most", "known_by", "all_labels")
+    more = ("label_table", "engine", "resume", "overwrite")
+    summary = predict_on_ray(
+        given["tagger"],
+        given["paths"],
+        given["out"],
+        known=_parse_known(given["known"]),
+        progress=progress,
+        **{option: given[option] for option in (*options, *more)},
+    )
+    _say_summary(summary, False, progress)
+    return summary
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.spreadsheets import inert_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # imported where it is used
 
 ROW_GROUP = 8_192  # rows held before they are written to a Parquet file: two megabytes
 
@@ -104,7 +107,7 @@ def jsonl_writer(stream: TextIO, columns: Sequence[str] = COLUMNS) -> Write:
             fields = dict(zip(columns, _cells(row, columns), strict=True))
             if row.error is None:
                 del fields["error"]
-            stream.write(_storable(json.dumps(fields, ensure_ascii=ascii_only)) + "\n")
+            stream.write(storable(json.dumps(fields, ensure_ascii=ascii_only)) + "\n")
         stream.flush()  # the reader of a pipe sees an image when it is done
 
     return write
@@ -125,26 +128,31 @@ def _csv_file(path: Path, columns: Sequence[str], *, bare: bool = False) -> Iter
         yield lambda rows: table.writerows(safe(_cells(row, columns) for row in rows))
 
 
+def rows_schema(columns: Sequence[str]) -> pa.Schema:
+    """Return the schema of rows in a Parquet file."""
+    import pyarrow as pa
+
+    text, fraction = pa.string(), pa.float64()
+    types = (text, text, fraction, fraction, text, text, pa.bool_())
+    return pa.schema([(name, dict(zip(Row._fields, types, strict=True))[name]) for name in columns])
+
+
 @contextmanager
 def _parquet_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    text, fraction = pa.string(), pa.float64()
-    types = dict(
-        zip(Row._fields, (text, text, fraction, fraction, text, text, pa.bool_()), strict=True)
-    )
-    schema = pa.schema([(name, types[name]) for name in columns])
+    schema = rows_schema(columns)
     waiting: list[Row] = []
     with pq.ParquetWriter(path, schema) as file:
 
         def write_group() -> None:
-            storable = [
-                row._replace(image=_storable(row.image), error=row.error and _storable(row.error))
+            rows = [
+                row._replace(image=storable(row.image), error=row.error and storable(row.error))
                 for row in waiting
             ]
             arrays = [
-                pa.array([getattr(row, name) for row in storable], types[name]) for name in columns
+                pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema
             ]
             file.write_table(pa.Table.from_arrays(arrays, schema=schema))
             waiting.clear()
@@ -170,6 +178,6 @@ def _cells(row: Row, columns: Sequence[str]) -> list[object]:
     return [getattr(row, name) for name in columns]
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     r"""Escape what is not Unicode: a file name may hold any bytes. (``\udcff`` is JSON, too.)"""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.image_input import ImageLike, ImageTypeError
+from imlgcn.data.image_input import ImageLike, ImageTypeError, name_of
 from imlgcn.engines.base import cores
 from imlgcn.prediction.rows import Row
 from imlgcn.tagger.choice import TagBounds, TagRule
@@ -106,7 +106,9 @@ class RowMaker:
         except ImageTypeError:  # not the image's fault
             raise
         except (OSError, ValueError) as error:
-            reason = str(error).removeprefix(f"{name}: ").removeprefix("image: ")
+            reason = str(error)
+            for known in (name, name_of(image) or name, "image"):
+                reason = reason.removeprefix(f"{known}: ")
             return reason or type(error).__name__
 
     def _rows(self, name: str, scores: NDArray[np.float64]) -> Rows:

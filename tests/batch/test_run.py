@@ -1,0 +1,305 @@
+"""Each image exactly once, whatever happens to the workers, the driver and their files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter, deque
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from imlgcn.batch import BatchTagger, run
+from imlgcn.batch.inputs import cut, find_inputs
+from imlgcn.batch.output import OutputFolder
+from imlgcn.batch.run import TRIES, tag_blocks
+from imlgcn.batch.shard import ShardTagger
+from imlgcn.config import InputError
+from imlgcn.prediction import predict
+from imlgcn.stopping import Stopped
+from runs import Said
+
+from .samples import pack, rows_of, table
+
+
+class Here:
+    """Workers in this process: `script` says, for each block begun, what happens to it."""
+
+    def __init__(self, worker, script=(), pick=0):
+        self.worker, self.script, self.pick = worker, deque(script), pick
+        self.begun, self.waiting = [], []
+
+    @property
+    def idle(self):
+        return 2 - len(self.waiting)
+
+    def submit(self, block, *, last):
+        self.begun.append(block.number)
+        self.waiting.append((block, last, self.script.popleft() if self.script else "done"))
+
+    def done(self, timeout):
+        block, last, what = self.waiting.pop(self.pick)
+        if what == "lost before":
+            return [(block, ConnectionError("the worker is gone"))]
+        try:
+            report = self.worker.tag(block, last)
+        except Exception as error:
+            return [(block, error)]
+        if what == "lost after":  # its file is there, and nobody hears of it
+            return [(block, ConnectionError("the worker is gone"))]
+        if what == "twice":
+            return [(block, report), (block, self.worker.tag(block, last))]
+        if what == "stop":
+            raise KeyboardInterrupt
+        return [(block, report)] if what == "done" else []
+
+
+@pytest.fixture
+def tag(onnx):
+    return BatchTagger(onnx, threshold=0.4)
+
+
+@pytest.fixture
+def expected(onnx, pictures, tmp_path):
+    predict(onnx, pictures, out=tmp_path / "one.parquet", threshold=0.4)
+    return rows_of(tmp_path / "one.parquet")
+
+
+def go(tag, out, script=(), *, given=("in",), resume=False, overwrite=False, said=None, pick=0):
+    """Run as `predict_on_ray` does, with workers in this process; return them and the counts."""
+    folder = os.getcwd()
+    output = OutputFolder(Path(out).absolute(), resume=resume, overwrite=overwrite)
+    try:
+        output.start(
+            run._header(tag, given, folder), cut(find_inputs(given), folder, workers=1, most=2)
+        )
+        workers = Here(ShardTagger(tag, str(output.unfinished), folder), script, pick)
+        return workers, tag_blocks(output, workers, said or Said())
+    finally:
+        output.close()
+
+
+def manifest(out):
+    return [json.loads(line) for line in (Path(out) / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_the_rows_are_those_of_one_machine_and_failures_have_their_table(tag, expected, pictures):
+    workers, summary = go(tag, "out", pick=-1)
+    assert rows_of("out/tags") == expected
+    assert rows_of("out/failed.parquet") == [
+        {"image": row["image"], "error": row["error"]} for row in expected if row["error"]
+    ]
+    assert (summary.images, summary.failed) == (12, 1)
+    assert pq.read_schema("out/tags/000000.parquet") == pq.read_schema("one.parquet")
+    assert sorted(os.listdir("out")) == ["failed.parquet", "inputs.jsonl", "manifest.jsonl", "tags"]
+    header, *shards, end = manifest("out")
+    assert header["inputs"] == ["in"]
+    assert header["shards"] == len(shards) == 6
+    assert [row["shard"] for row in shards] != workers.begun  # done in another order
+    assert end == {"complete": True, "images": 12, "failed": 1, "tags": summary.tags,
+                   "untagged": summary.untagged, "rows": len(expected)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["lost before"],
+        ["lost after", "done", "lost after", "lost before"],
+        ["lost before"] * (TRIES - 1),
+        ["done", "lost after", "lost after", "lost before", "done", "lost after"],
+    ],
+)
+def test_a_lost_worker_costs_no_image_and_doubles_none(tag, expected, script):
+    said = Said()
+    workers, summary = go(tag, "out", script, said=said)
+    assert rows_of("out/tags") == expected
+    assert summary.images == 12
+    lost = sum(what.startswith("lost") for what in script)
+    assert len(workers.begun) == 6 + lost
+    assert sum("is tagged again" in line for line in said.lines) == lost
+    assert not Path("out/unfinished").exists()
+
+
+def test_a_block_that_is_reported_twice_counts_once(tag, expected, pictures):
+    output = OutputFolder(Path("out").absolute())
+    output.start({"settings": "x"}, cut(find_inputs(["in"]), os.getcwd(), workers=1, most=2))
+    worker = ShardTagger(tag, str(output.unfinished), os.getcwd())
+    for block in output.blocks():
+        first, second = worker.tag(block), worker.tag(block)
+        assert first.file != second.file
+        assert output.add(second)
+        assert not output.add(first)  # late, of a worker that was thought to be lost
+    summary = output.finish()
+    output.close()
+    assert rows_of("out/tags") == expected
+    assert summary.images == 12
+    assert len(manifest("out")) == 8
+
+
+def test_a_block_that_nobody_can_tag_ends_the_run_and_the_rest_is_kept(tag, expected):
+    said = Said()
+    with pytest.raises(InputError, match=rf"could not be tagged in {TRIES} tries: the worker is"):
+        go(tag, "out", ["done"] * 5 + ["lost before"] * TRIES, said=said)
+    assert said.about("10 images kept in")
+    workers, _ = go(tag, "out", resume=True)
+    assert workers.begun == [5]
+    assert rows_of("out/tags") == expected
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_a_driver_that_is_killed_goes_on_where_it_was(tag, expected, count):
+    with pytest.raises(KeyboardInterrupt):
+        go(tag, "out", ["done"] * count + ["stop"])
+    done = [row["shard"] for row in manifest("out")[1:]]
+    assert len(done) == count
+    workers, summary = go(tag, "out", resume=True)
+    assert not set(done) & set(workers.begun)
+    assert Counter([*done, *workers.begun]) == Counter(range(6))
+    assert rows_of("out/tags") == expected
+    assert summary.images == 12
+
+
+def test_what_a_kill_or_a_disk_leaves_half_is_done_again(tag, expected):
+    with pytest.raises(KeyboardInterrupt):
+        go(tag, "out", ["done"] * 4 + ["stop"])
+    rows = manifest("out")[1:]
+    path = Path("out/manifest.jsonl")
+    path.write_bytes(path.read_bytes()[:-9])  # killed within the line of the last
+    Path("out/.failed.parquet.0123.tmp").touch()  # and while it wrote a file
+    Path("out", rows[0]["file"]).unlink()
+    damaged = Path("out", rows[1]["file"])
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    shutil.copy("one.parquet", "out/unfinished/stray.parquet")
+    workers, _ = go(tag, "out", resume=True)
+    assert set(workers.begun) == set(range(6)) - {rows[2]["shard"]}
+    assert rows_of("out/tags") == expected
+    assert [row["shard"] for row in manifest("out")[1:-1]].count(rows[2]["shard"]) == 1
+    assert sorted(os.listdir("out")) == ["failed.parquet", "inputs.jsonl", "manifest.jsonl", "tags"]
+
+
+def test_files_that_come_or_change_between_do_not_change_what_is_done(tag, expected, pictures):
+    with pytest.raises(KeyboardInterrupt):
+        go(tag, "out", ["done", "stop"])
+    shutil.copy(pictures[0], "in/000.png")
+    go(tag, "out", resume=True)
+    assert rows_of("out/tags") == expected
+
+
+def test_another_run_is_neither_resumed_nor_replaced_unasked(tag, onnx, pictures, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        go(tag, "out", ["done", "stop"])
+    with pytest.raises(InputError, match="resume=True to go on, overwrite=True"):
+        go(tag, "out")
+    with pytest.raises(InputError, match="begun with other settings"):
+        go(BatchTagger(onnx, threshold=0.3), "out", resume=True)
+    with pytest.raises(InputError, match="begun with other inputs"):
+        go(tag, "out", given=("in/*.png",), resume=True)
+    plan = Path("out/inputs.jsonl")
+    whole = plan.read_text()
+    plan.write_text(whole.replace("03.png", "04.png"))
+    with pytest.raises(InputError, match="not as it was written"):
+        go(tag, "out", resume=True)
+    plan.unlink()
+    with pytest.raises(InputError, match="not as it was written"):
+        go(tag, "out", resume=True)
+    plan.write_text(whole)
+    go(tag, "out", resume=True)
+    with pytest.raises(InputError, match="is complete"):
+        go(tag, "out", resume=True)
+    assert go(BatchTagger(onnx, top_k=1), "out", overwrite=True)[1].images == 12
+    assert len(rows_of("out/tags")) == 12
+    go(tag, "new", resume=True)  # nothing to go on with: as predict does
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    with pytest.raises(InputError, match="holds no predictions"):
+        go(tag, "other", overwrite=True)
+    assert (tmp_path / "other" / "mine.txt").exists()
+
+
+def test_images_in_packs_are_tagged_and_a_damaged_pack_is_a_failed_one(tag, expected, pictures):
+    data = [Path(path).read_bytes() for path in pictures]
+    table("b.parquet", image=data, path=pictures)
+    pack(Path("whole.tar"), list(zip(pictures, data, strict=True)))
+    for name in ("b.parquet", "whole.tar"):
+        go(tag, "out", given=(name,), overwrite=True)
+        short = [
+            {**row, "image": row["image"].removeprefix("whole.tar/")} for row in rows_of("out/tags")
+        ]
+        assert short == expected
+    cut_off = pack(Path("cut.tar"), list(zip(pictures, data, strict=True)))
+    cut_off.write_bytes(cut_off.read_bytes()[:9000])
+    _, summary = go(tag, "out", given=("cut.tar",), overwrite=True)
+    failed = {row["image"]: row["error"] for row in rows_of("out/failed.parquet")}
+    assert failed["cut.tar"].startswith("cannot be read to its end")
+    assert summary.failed == len(failed)
+    assert 2 < summary.images < 12
+
+
+def test_a_pack_that_the_network_fails_is_read_again_before_it_counts_as_failed(
+    tag, expected, pictures, monkeypatch
+):
+    from imlgcn.batch import shard
+
+    table("b.parquet", image=[Path(path).read_bytes() for path in pictures], path=pictures)
+    read, calls = shard.images_of, Counter()
+
+    def failing(block, folder):
+        calls[block.number] += 1
+        yield from list(read(block, folder))[:1]
+        if calls[block.number] < 3 or block.number == 1:
+            raise ConnectionError("the network is gone")
+        yield from list(read(block, folder))[1:]
+
+    monkeypatch.setattr(shard, "images_of", failing)
+    go(tag, "out", given=("b.parquet",))
+    rows = rows_of("out/tags")
+    assert calls[1] == TRIES
+    assert {"image": "b.parquet", "error": "cannot be read to its end: the network is gone"} in (
+        rows_of("out/failed.parquet")
+    )
+    lost = {"in/04.png", "in/05.png"}  # of row group 1, after its first
+    assert [row for row in rows if row["image"] != "b.parquet"] == [
+        row for row in expected if row["image"] not in lost
+    ]
+
+
+def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(tag, expected, monkeypatch):
+    from imlgcn import stopping
+
+    class Signalled(Here):
+        def done(self, timeout):
+            if len(self.begun) == 4:
+                stopping._State.asked = 15
+            return super().done(timeout)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "Here", Signalled)
+        with pytest.raises(Stopped, match=r"kept in .*out; repeat with resume=True") as caught:
+            go(tag, "out")
+    assert caught.value.exit_code == 143
+    go(tag, "out", resume=True)
+    assert rows_of("out/tags") == expected
+
+
+def test_a_missing_ray_is_said_with_the_command_that_installs_it(onnx, pictures, monkeypatch):
+    from imlgcn.batch import ray_workers
+
+    monkeypatch.setattr(ray_workers, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs ray.*pip install 'imlgcn\[scale\]'"):
+        run.predict_on_ray(onnx, "in", "out")
+    assert not Path("out").exists()
+
+
+def test_what_a_cluster_cannot_do_is_refused_before_any_work(cli, onnx, pictures):
+    pytest.importorskip("ray")
+    command = ("predict", onnx, "in", "--cluster")
+    cli(*command, "slurm", "--out", "out").assert_refused("unknown cluster", "ray")
+    cli(*command, "ray").assert_refused("folder", "--out")
+    cli(*command, "ray", "--out", "o.parquet").assert_refused("folder", "--out")
+    cli(*command, "ray", "--out", "o", "--xmp").assert_refused("--xmp", "--cluster ray")
+    cli(*command, "ray", "--out", "o", "--device", "cuda").assert_refused("--device")
+    cli(*command, "ray", "--out", "o", "--engine", "auto").assert_refused("--engine auto")
+    cli(*command, "ray", "--out", "s3://bucket/o").assert_refused("folder that all machines share")
+    assert sorted(os.listdir()) == ["in"]
