@@ -24,7 +24,7 @@ MODULES = {
     "audit": ("audit",),
     "train": ("demo", "train"),
     "importing": ("import",),
-    "predict": ("predict",),
+    "predict": ("predict", "merge-predictions"),
     "serve": ("serve",),
     "model": ("evaluate", "report", "params", "systems"),
     "explain": ("explain",),
@@ -39,7 +39,7 @@ SUBCOMMANDS = {"add", "remove", "rename", "merge", "undo"}  # of `imlgcn label`
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "audit", "split", "graph"),
     "Make a tagger": ("demo", "train", "import"),
-    "Use it": ("predict", "serve"),
+    "Use it": ("predict", "merge-predictions", "serve"),
     "Look at it": ("evaluate", "explain", "report"),
     "Compare and publish": ("compare", "systems", "params", "export"),
     "Grow it": ("suggest", "similar", "label"),

@@ -80,6 +80,7 @@ SAME = (
     "reveal",
     "root_path",
     "seed",
+    "shard",
     "sheet",
     "size",
     "split",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = "image,label,probability,threshold,error"
 HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
+MANY = "On many machines"
 ALSO, HOW = "Further files", "How it is computed"
 NUMBER = "How many tags"
 TopK = Annotated[
@@ -50,8 +51,9 @@ AtMost = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command()(predict)
+    app.command("merge-predictions")(merge_predictions)
 
 
 def predict(
@@ -122,6 +124,16 @@ def predict(
             help="Write cells of a .csv that a spreadsheet takes for formulas as they are.",
         ),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Tag only the I-th of N shards, I from 1 to N, as $SLURM_ARRAY_TASK_ID/8 with "
+            "--array=1-8. --out tags.csv then writes tags.3-of-8.csv, and merge-predictions makes "
+            "one file of all (default: all images).",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
     xmp: Annotated[
         bool,
         typer.Option(
@@ -147,9 +159,10 @@ def predict(
     """
     from imlgcn.prediction import expand_paths
     from imlgcn.prediction import predict as run
+    from imlgcn.prediction.shards import Shard
     from imlgcn.tagger import Tagger
 
-    _refuse_to_overwrite(out)
+    _refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
     progress = terminal()
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
@@ -174,6 +187,7 @@ def predict(
         resume=resume,
         xmp=xmp,
         label_studio=label_studio,
+        shard=shard,
         progress=progress,
     )
     _say_summary(summary, xmp, progress)
@@ -181,6 +195,32 @@ def predict(
         progress.say(passed_by)
     if summary.failed or summary.sidecars_failed:
         raise typer.Exit(3)
+
+
+def merge_predictions(
+    shards: Annotated[
+        list[str], typer.Argument(metavar="SHARDS", help="The files of all shards, or a pattern.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="A .jsonl, .csv or .parquet file."),
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an --out that is there already.")
+    ] = False,
+) -> None:
+    """Join the files that predict wrote with --shard: the file that one machine would write.
+
+    Nothing is written unless all shards are there, whole and of one run.
+
+    Example: imlgcn merge-predictions tags.*-of-8.csv --out tags.csv
+    """
+    from imlgcn.prediction import merge_predictions as run
+
+    _refuse_to_overwrite(out)
+    progress = terminal()
+    summary = run(shards, out, overwrite=overwrite, progress=progress)
+    _say_summary(summary, bool(summary.sidecars), progress)
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 Tag = Callable[[Iterable[Item]], Generator[list[Row]]]
+
+
+@contextmanager
+def one_writer() -> Iterator[None]:
+    """Say that a file is being written by another run, where it is."""
+    try:
+        yield
+    except BlockingIOError as error:
+        raise InputError(
+            f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
+        ) from None
 
 
 class Outputs(NamedTuple):
@@ -68,7 +79,7 @@ class Outputs(NamedTuple):
     def writers(self, stack: ExitStack, tagger: Tagger, columns: Sequence[str]) -> list[Write]:
         """Open the files."""
         writers: list[Write] = [] if self.own is None else [self.own.write]
-        try:
+        with one_writer():
             if self.file is not None:
                 writers.append(stack.enter_context(open_rows(self.file, columns, bare=self.bare)))
             elif self.stream is not None:
@@ -76,10 +87,6 @@ class Outputs(NamedTuple):
             if self.tasks is not None:
                 model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
                 writers.append(stack.enter_context(open_tasks(self.tasks, model.strip())))
-        except BlockingIOError as error:
-            raise InputError(
-                f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
-            ) from None
         return writers
 
 
