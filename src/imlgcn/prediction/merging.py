@@ -98,7 +98,7 @@ def merge_predictions(
 def _files(given: Iterable[str | Path]) -> list[Path]:
     """Return the files of shards, each once; ``.shard`` and ``.partial`` stand for their file."""
     found: dict[str, Path] = {}
-    for path in map(os.fspath, given):
+    for path in (os.fspath(one) for one in given):
         names = [path] if os.path.lexists(path) else sorted(glob.glob(path))
         if not names:
             raise InputError(f"no such file: {path} (working folder {Path.cwd()})")

@@ -89,6 +89,15 @@ class Outputs(NamedTuple):
                 writers.append(stack.enter_context(open_tasks(self.tasks, model.strip())))
         return writers
 
+    def shard_file(
+        self, tagger: Tagger, made_by: str, columns: tuple[str, ...]
+    ) -> ShardFile | None:
+        """Return the file of a shard with what merging compares; None if it is of all images."""
+        if self.file is None or self.own is None:
+            return None
+        maker = Maker(fingerprint(tagger), tagger.engine.name, made_by, columns, self.bare)
+        return ShardFile(self.file, maker, self.own)
+
 
 def write_outputs(
     outputs: Outputs,
@@ -107,13 +116,10 @@ def write_outputs(
     """
     file = outputs.file
     made_by = "" if file is None else fingerprint(tagger, *settings)
-    shard: ShardFile | None = None
-    if file is not None and outputs.own is not None:
-        maker = Maker(fingerprint(tagger), tagger.engine.name, made_by, columns, outputs.bare)
-        shard = ShardFile(file, maker, outputs.own)
-        if outputs.resume and (done := shard.complete(images)):
-            progress.say(f"{file} is complete: nothing is left to do")
-            return done
+    shard = outputs.shard_file(tagger, made_by, columns)
+    if shard is not None and outputs.resume and (done := shard.complete(images)):
+        progress.say(f"{file} is complete: nothing is left to do")
+        return done
     journal: Journal | None = None
     with ExitStack() as stack:
         writers = [*outputs.writers(stack, tagger, columns), total.add]

@@ -119,6 +119,12 @@ def predict(
     """
     from imlgcn.tagger.given import given_tagger
 
+    own = None if shard is None else ShardImages(Shard.of(shard))
+    if own is not None and engine == "auto":
+        raise InputError(
+            "engine='auto' is measured on each machine, and all shards need the same: name one, "
+            "such as engine='onnxruntime'"
+        )
     tagger = given_tagger(
         tagger,
         engine=engine,
@@ -127,12 +133,6 @@ def predict(
         label_table=label_table,
         known_by=known_by,
     )
-    own = None if shard is None else ShardImages(Shard.of(shard))
-    if own is not None and engine == "auto":
-        raise InputError(
-            "engine='auto' is measured on each machine, and all shards need the same: name one, "
-            "such as engine='onnxruntime'"
-        )
     outputs = Outputs.of(out, label_studio, own, resume=resume, overwrite=overwrite, bare=bare)
     outputs.check()
     skipped: Counter[str] = Counter()  # files of formats that are not read
