@@ -288,6 +288,26 @@ def test_sidecars_and_tasks_of_all_shards_are_those_of_one_machine(photos, tmp_p
     assert tasks == json.loads((tmp_path / "whole.json").read_text())
 
 
+def test_a_name_in_a_table_of_known_labels_is_matched_against_the_images_of_all_shards(
+    tmp_path, onnx_folder
+):
+    """One that two images end in stands for neither, also where they are in two shards."""
+    folders = [tmp_path / "photos" / name for name in "abcdefgh"]
+    for number, folder in enumerate(folders):
+        paint(folder / "0.png", 30 * number, 90, 90)
+    label = imlgcn.Tagger.load(onnx_folder).labels[0]
+    (tmp_path / "known.csv").write_text(f"image,labels\n0.png,{label}\na/0.png,{label}\n")
+    options = {"known_from": tmp_path / "known.csv", "all_labels": True}
+    whole, out = tmp_path / "whole.csv", tmp_path / "tags.csv"
+    predict(onnx_folder, tmp_path / "photos", out=whole, **options)
+    for number in range(1, 7):
+        predict(onnx_folder, tmp_path / "photos", out=out, shard=(number, 6), **options)
+    merge_predictions(tmp_path / "tags.*-of-6.csv", out)
+    assert out.read_bytes() == whole.read_bytes()
+    certain = [line for line in out.read_text().splitlines() if f",{label},1.0," in line]
+    assert len(certain) == 1
+
+
 class Interrupted(ColourTagger):
     """One that ends the run at its third image."""
 

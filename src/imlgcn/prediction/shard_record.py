@@ -24,7 +24,7 @@ from imlgcn.prediction.shards import Shard, ShardImages
 
 SUFFIX = ".shard"
 VERSION = 1
-BLOCK = 1 << 16  # bytes of a text file that are held
+BLOCK = 1 << 14  # bytes of a text file that are held
 
 
 class Maker(NamedTuple):
