@@ -51,9 +51,8 @@ AtMost = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add the command of this module."""
     app.command()(predict)
-    app.command("merge-predictions")(merge_predictions)
 
 
 def predict(
@@ -162,7 +161,7 @@ def predict(
     from imlgcn.prediction.shards import Shard
     from imlgcn.tagger import Tagger
 
-    _refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
+    refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
     progress = terminal()
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
@@ -190,37 +189,11 @@ def predict(
         shard=shard,
         progress=progress,
     )
-    _say_summary(summary, xmp, progress)
+    say_summary(summary, xmp, progress)
     if passed_by := found.sentence():
         progress.say(passed_by)
     if summary.failed or summary.sidecars_failed:
         raise typer.Exit(3)
-
-
-def merge_predictions(
-    shards: Annotated[
-        list[str], typer.Argument(metavar="SHARDS", help="The files of all shards, or a pattern.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FILE", help="A .jsonl, .csv or .parquet file."),
-    ],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an --out that is there already.")
-    ] = False,
-) -> None:
-    """Join the files that predict wrote with --shard: the file that one machine would write.
-
-    Nothing is written unless all shards are there, whole and of one run.
-
-    Example: imlgcn merge-predictions tags.*-of-8.csv --out tags.csv
-    """
-    from imlgcn.prediction import merge_predictions as run
-
-    _refuse_to_overwrite(out)
-    progress = terminal()
-    summary = run(shards, out, overwrite=overwrite, progress=progress)
-    _say_summary(summary, bool(summary.sidecars), progress)
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
@@ -229,7 +202,8 @@ def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
     progress.say(f"engine: {tagger.engine.name} (images/s measured here: {measured})")
 
 
-def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
+def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
+    """Print what was done, and what could not be."""
     read = summary.images - summary.failed
     sidecars = plural(summary.sidecars, "sidecar")
     progress.say(
@@ -247,7 +221,7 @@ def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress)
         progress.say(f"{plural(summary.sidecars_failed, 'sidecar')} could not be written")
 
 
-def _refuse_to_overwrite(out: Path | None) -> None:
+def refuse_to_overwrite(out: Path | None) -> None:
     """Refuse to overwrite a CSV that does not hold predictions."""
     if out is None or out.suffix.lower() != ".csv" or not out.is_file():
         return
