@@ -139,7 +139,7 @@ def write_shard(out) -> None:
     with open_rows(file):
         pass
     maker = Maker("tagger", "engine", "rows", COLUMNS, False)
-    ShardFile(file, maker, own).finish(PredictSummary(0, 0, 0, 0, ()))
+    ShardFile(file, maker, own, []).finish(PredictSummary(0, 0, 0, 0, ()))
 
 
 def stop(words, at, places, monkeypatch) -> tuple[int, str]:

@@ -15,9 +15,11 @@ from imlgcn.files import only_writer
 from imlgcn.prediction import PredictSummary, Row, merge_predictions, predict
 from imlgcn.prediction.images import NamedImage
 from imlgcn.prediction.journal import hashed_content, hashed_line
-from imlgcn.prediction.rows import open_rows
+from imlgcn.prediction.rows import COLUMNS, open_rows
 from imlgcn.prediction.shard_record import Maker, ShardFile
 from imlgcn.prediction.shards import Shard, ShardImages
+
+MAKER = Maker("tagger", "engine", "rows", COLUMNS, False)
 
 
 @pytest.fixture
@@ -59,8 +61,19 @@ def test_a_missing_shard_is_named(out):
     refused(out, r"shard 2/3 is missing: .*tags\.2-of-3\.csv is unfinished, .* resume=True")
     (out.parent / "tags.2-of-3.csv.shard").unlink()
     (out.parent / "tags.3-of-3.csv").unlink()
+    refused(out, r"tags\.3-of-3\.csv is gone, .* resume=True", "tags.3*")
     refused(out, r"shards 2/3, 3/3 are missing")
     refused(out, r"tags\.2-of-3\.csv is unfinished: .* resume=True", "tags.*")
+
+
+def test_of_a_million_missing_shards_the_first_are_named_at_once(tmp_path):
+    write_shards(tmp_path / "tags.csv", 1, 1)
+    own = ShardImages(Shard(1, 999_999_999))
+    file = tmp_path / "renamed.csv"
+    (tmp_path / "tags.1-of-1.csv").rename(file)
+    ShardFile(file, MAKER, own, []).finish(PredictSummary(0, 0, 0, 0, ()))
+    words = "shards 2/999999999, 3/9.* and 999,999,993 more are missing: run predict with shard=2/9"
+    refused(tmp_path / "tags.csv", words, "renamed.csv")
 
 
 def test_a_shard_that_is_there_twice_is_named(out):
@@ -113,7 +126,7 @@ def test_shards_of_other_images_are_named(out, photos):
     again(out, photos)
     refused(out, r"tags\.2-of-3\.csv was picked from other images than .*1-of-3.csv \(13 and 12\)")
     (photos / "new.png").unlink()
-    (photos / "00.png").rename(photos / "other.png")
+    (photos / "00.png").rename(photos / "99.png")
     again(out, photos)
     refused(out, r"tags\.2-of-3\.csv was picked from other images than .* \(12 and 12\)")
 
@@ -184,7 +197,6 @@ def test_the_counts_of_all_shards_are_added_up(photos, tmp_path):
 
 def write_shards(out, total, images, rows=2):
     """Write shards of invented rows, without a tagger."""
-    maker = Maker("tagger", "engine", "rows", Row._fields[:5], False)
     for number in range(1, total + 1):
         own = ShardImages(Shard(number, total))
         file = own.shard.name(out)
@@ -194,7 +206,7 @@ def write_shards(out, total, images, rows=2):
                 found = [Row(image.name, f"label {n}", 0.5, 0.25) for n in range(rows)]
                 write(found)
                 own.write(found)
-        ShardFile(file, maker, own).finish(PredictSummary(0, 0, 0, 0, ()))
+        ShardFile(file, MAKER, own, []).finish(PredictSummary(0, 0, 0, 0, ()))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -382,6 +382,8 @@ def test_a_complete_shard_of_other_images_or_settings_is_not_taken_for_this_one(
         predict(ColourTagger(), photos, out=out, shard="1/2", resume=True, threshold=0.5)
     with pytest.raises(InputError, match=r"come or gone since \(22 then, 2 now\)"):
         predict(ColourTagger(), photos / "sub", out=out, shard="1/2", resume=True)
+    with pytest.raises(InputError, match="was made without xmp=; leave that out"):
+        predict(ColourTagger(), photos, out=out, shard="1/2", resume=True, xmp=True)
     own = tmp_path / "tags.1-of-2.csv"
     own.write_bytes(own.read_bytes()[:-1])
     with pytest.raises(InputError, match="is damaged, or was changed"):

@@ -128,21 +128,21 @@ def _check_complete(records: Records) -> None:
         if other != file:
             raise InputError(f"{other} and {file} are both shard {record.shard}: give one of them")
     total = next(iter(found)).total
-    missing = [Shard(n, total) for n in range(1, total + 1) if Shard(n, total) not in found]
-    if missing:
-        raise InputError(_missing(missing, next(iter(records))))
+    if missing := total - len(found):
+        all_ = (Shard(number, total) for number in range(1, total + 1))
+        first = list(islice((shard for shard in all_ if shard not in found), SHOWN))
+        raise InputError(_missing(first, missing, next(iter(records))))
 
 
-def _missing(missing: Sequence[Shard], beside: Path) -> str:
-    """Return what to do about shards that are not there, by what is found beside another."""
-    first = missing[0]
+def _missing(shards: Sequence[Shard], count: int, beside: Path) -> str:
+    """Return what to do about ``count`` shards that are not there, by what is beside another."""
+    first, more = shards[0], count - len(shards)
     name = NAMED.sub(f".{first.number}-of-{first.total}", beside.stem) + beside.suffix
     file = beside.with_name(name)
-    named = ", ".join(map(str, missing[:SHOWN]))
-    more = len(missing) - SHOWN
-    which = f"{named} and {number(more, 0)} more" if more > 0 else named
-    said = f"shard {which} is missing" if len(missing) == 1 else f"shards {which} are missing"
-    if file.is_file():
+    named = ", ".join(map(str, shards))
+    which = f"{named} and {number(more, 0)} more" if more else named
+    said = f"shard {which} is missing" if count == 1 else f"shards {which} are missing"
+    if file.is_file() and file != beside:
         return f"{said}: give {file}, too"
     if file.with_name(name + PARTIAL).is_file():
         return f"{said}: {file} is unfinished, run it again with resume=True"

@@ -45,7 +45,8 @@ class Outputs(NamedTuple):
     own: ShardImages | None  # the images of the shard
     resume: bool
     overwrite: bool
-    bare: bool
+    bare: bool = False
+    xmp: bool = False
 
     @classmethod
     def of(
@@ -96,7 +97,8 @@ class Outputs(NamedTuple):
         if self.file is None or self.own is None:
             return None
         maker = Maker(fingerprint(tagger), tagger.engine.name, made_by, columns, self.bare)
-        return ShardFile(self.file, maker, self.own)
+        also = {"xmp": self.xmp, "label_studio": self.tasks is not None}
+        return ShardFile(self.file, maker, self.own, [name for name, on in also.items() if on])
 
 
 def write_outputs(
@@ -138,7 +140,7 @@ def write_outputs(
     if shard is not None:
         shard.finish(total.summary())
     if journal is not None:  # the output has its name now
-        journal.path.unlink()
+        journal.path.unlink(missing_ok=True)
     return total.summary()
 
 

@@ -133,7 +133,8 @@ def predict(
         label_table=label_table,
         known_by=known_by,
     )
-    outputs = Outputs.of(out, label_studio, own, resume=resume, overwrite=overwrite, bare=bare)
+    how = {"resume": resume, "overwrite": overwrite, "bare": bare, "xmp": xmp}
+    outputs = Outputs.of(out, label_studio, own, **how)
     outputs.check()
     skipped: Counter[str] = Counter()  # files of formats that are not read
     named = named_images(images, skipped)

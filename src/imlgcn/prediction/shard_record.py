@@ -9,7 +9,7 @@ has.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,7 @@ class ShardRecord(NamedTuple):
     listing: str  # a hash of their keys, in order
     file: str  # SHA-256 of the shard's file
     lines: str  # SHA-256 of the lines below
+    also: tuple[str, ...]  # what was written beside the file
     summary: PredictSummary
 
 
@@ -61,16 +62,18 @@ def read_record(file: Path) -> ShardRecord:
         InputError: there is none, or it is not as it was written.
     """
     path = record_of(file)
-    if not path.is_file():
+    if not (path.is_file() and file.is_file()):
         if file.with_name(file.name + PARTIAL).is_file():
             raise InputError(f"{file} is unfinished: {AGAIN}")
+        if path.is_file():
+            raise InputError(f"{file} is gone, though {path.name} is there: {AGAIN}")
         raise InputError(
             f"{file} is no complete shard: there is no {path.name} beside it; copy that file, too, "
             "or run the shard again"
         )
     with path.open("rb") as stream:
         found: Any = hashed_content(stream.readline())
-    if found is None:
+    if not isinstance(found, dict):
         raise InputError(f"{path} is damaged: {ANEW}")
     if found["version"] != VERSION:
         raise InputError(f"{path} was written by another version of imlgcn: {ANEW}")
@@ -83,6 +86,7 @@ def read_record(file: Path) -> ShardRecord:
         found["listing"],
         found["file"],
         found["lines"],
+        tuple(found["also"]),
         summary._replace(errors=tuple(summary.errors)),
     )
 
@@ -138,6 +142,7 @@ class ShardFile(NamedTuple):
     file: Path
     maker: Maker
     own: ShardImages
+    also: Sequence[str]  # what is written beside it, by the names of the options
 
     def complete(self, images: Iterable[NamedImage]) -> PredictSummary | None:
         """Return the counts of the shard if an earlier run has completed it, else None.
@@ -153,6 +158,11 @@ class ShardFile(NamedTuple):
             raise InputError(
                 f"{file} is complete, but was made by another tagger, engine or settings; give "
                 "overwrite=True without resume=True to replace it, or another out="
+            )
+        if wanted := sorted(set(self.also) - set(record.also)):
+            raise InputError(
+                f"{file} is complete, but was made without {wanted[0]}=; leave that out, or give "
+                "overwrite=True without resume=True"
             )
         check_whole(file, record)
         for _ in images:  # of a generator: to the end of the list
@@ -182,6 +192,7 @@ class ShardFile(NamedTuple):
             "listing": self.own.listing,
             "file": sha256_file(self.file),
             "lines": hashlib.sha256(lines).hexdigest(),
+            "also": self.also,
             "summary": summary,
         }
         write_atomic(record_of(self.file), hashed_line(content) + lines)

@@ -14,6 +14,7 @@ import os
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -98,10 +99,16 @@ def key_of(image: NamedImage) -> bytes:
     """
     name, origin = image.name, image.origin
     if origin is not None:
-        written = (os.path.join(folder, "") for folder in (origin.folder, str(Path(origin.folder))))
-        below = next((start for start in written if name.startswith(start)), "")
+        starts = _starts(origin.folder)
+        below = next((start for start in starts if name.startswith(start)), "")
         name = f"{origin.number}/{name[len(below) :]}"
     return os.fsencode(name.replace(os.sep, "/"))
+
+
+@lru_cache(maxsize=1)
+def _starts(folder: str) -> tuple[str, str]:
+    """Return what names in a folder begin with, as it is given and as paths are written."""
+    return os.path.join(folder, ""), os.path.join(Path(folder), "")
 
 
 class ShardImages:
