@@ -135,6 +135,12 @@ def test_further_columns_are_merged_as_well(photos, tmp_path, written):
         assert out.read_bytes() == whole.read_bytes()
 
 
+def test_names_that_begin_as_formulas_do_are_read_back(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    assert_merged_is_whole("[=-]*.png", tmp_path, ".csv", ".csv", 2)
+    assert_merged_is_whole("[=-]*.png", tmp_path, ".csv", ".jsonl", 2, overwrite=True)
+
+
 def keys(images):
     return [key_of(image) for image in named_images(images)]
 

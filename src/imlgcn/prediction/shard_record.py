@@ -133,7 +133,7 @@ def lines_of(path: Path, *, skip: int = 0) -> Iterator[bytes]:
             return
         offset += sum(map(len, block))
         yield from block[skip:]
-        skip = max(0, skip - len(block))
+        skip = 0
 
 
 class ShardFile(NamedTuple):
