@@ -28,7 +28,7 @@ def merge_predictions(
         bool, typer.Option("--overwrite", help="Replace an --out that is there already.")
     ] = False,
 ) -> None:
-    """Join the files that predict wrote with --shard: the file that one machine would write.
+    """Join the files of all shards into that of one machine.
 
     Nothing is written unless all shards are there, whole and of one run.
 
