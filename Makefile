@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit measure-install clean
+.PHONY: help install dev demo test test-slow test-thorough test-scale coverage test-oldest test-browser check format bench docs lock sbom audit measure-install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -34,10 +34,12 @@ test-slow: dev  ## the tests marked slow
 	$(BIN)/python $(PYTEST) -m slow
 test-thorough: dev  ## the same over every head, recipe and page of the documentation
 	$(BIN)/python $(PYTEST) -m thorough
+test-scale: dev  ## the tests with several processes or a local cluster
+	$(BIN)/python -m pytest -m scale --durations 25
 coverage: dev  ## the test suite, and which lines and branches it does not reach
-	$(BIN)/python $(PYTEST) -m 'not slow' --cov --cov-report term:skip-covered
+	$(BIN)/python $(PYTEST) -m 'not slow and not scale' --cov --cov-report term:skip-covered
 test-oldest: $(OLDEST)/.installed  ## the test suite with every dependency at its lowest version, in .venv-oldest
-	$(OLDEST)/bin/python $(PYTEST) -m 'not slow'
+	$(OLDEST)/bin/python $(PYTEST) -m 'not slow and not scale'
 test-browser: dev  ## the page in a real Chromium, and its screenshots in docs/images
 	$(PIP) install --quiet $(PINS) --editable '.[dev,browser]'
 	@command -v chromium >/dev/null || test -n "$$CHROMIUM" || \

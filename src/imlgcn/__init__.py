@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_head
     from imlgcn.official.checkpoint import import_checkpoint
     from imlgcn.pipeline import train
-    from imlgcn.prediction import predict
+    from imlgcn.prediction import merge_predictions, predict
     from imlgcn.progress import TerminalProgress
     from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
@@ -64,6 +64,7 @@ _HOMES = {
     "demo": "demonstration",
     "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
+    "merge_predictions": "prediction",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",
@@ -91,6 +92,7 @@ __all__ = [
     "export",
     "import_checkpoint",
     "load_dataset",
+    "merge_predictions",
     "predict",
     "similar",
     "split_dataset",

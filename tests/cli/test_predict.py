@@ -196,3 +196,29 @@ def test_raw_photographs_in_a_folder_are_counted_in_one_line(cli, tagger, shapes
 def test_a_table_stands_for_the_images_of_its_column(cli, tagger, shapes):
     found = cli("predict", tagger.path, shapes, "--topk", 1)
     assert len(labels(found)) == 72
+
+
+def test_shards_are_tagged_and_merged_from_the_command_line(cli, tagger, shapes, tmp_path):
+    whole, out = tmp_path / "whole.csv", tmp_path / "tags.csv"
+    assert cli("predict", tagger.path, shapes.parent, "--out", whole).code == 0
+    for number in (1, 2, 3):
+        words = ("predict", tagger.path, shapes.parent, "--out", out, "--shard", f"{number}/3")
+        assert cli(*words, "--resume").code == 0
+    found = cli(*words, "--resume")
+    assert found.code == 0
+    assert "tags.3-of-3.csv is complete: nothing is left to do" in found.err
+    shards = sorted(tmp_path.glob("tags.*-of-3.csv"))
+    refused = cli("merge-predictions", *shards[1:], "--out", out)
+    refused.assert_refused("shard 1/3 is missing: give", "tags.1-of-3.csv, too")
+    found = cli("merge-predictions", *shards, "--out", out)
+    assert found.code == 0, found.err
+    assert "72 images read" in found.err
+    assert out.read_bytes() == whole.read_bytes()
+    cli("merge-predictions", *shards, "--out", out).assert_refused("exists; give --overwrite")
+    mine = tmp_path / "mine.3-of-3.csv"
+    mine.write_text("a,b\n")
+    words = ("--shard", "3/3", "--overwrite", "--out", tmp_path / "mine.csv")
+    found = cli("predict", tagger.path, shapes.parent, *words)
+    found.assert_refused("mine.3-of-3.csv exists and does not hold predictions")
+    wrong = cli("predict", tagger.path, shapes.parent, "--shard", "0/3")
+    wrong.assert_refused("--shard 0/3: there is no such shard; they count from 1")

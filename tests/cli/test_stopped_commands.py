@@ -16,6 +16,10 @@ import typer
 
 from imlgcn import stopping
 from imlgcn.cli import commands, main
+from imlgcn.prediction import PredictSummary
+from imlgcn.prediction.rows import COLUMNS, open_rows
+from imlgcn.prediction.shard_record import Maker, ShardFile
+from imlgcn.prediction.shards import Shard, ShardImages
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.info import read_info
 from runs import BACKBONE
@@ -37,6 +41,7 @@ COMMANDS = {
     "label remove": ("run", "red"),
     "label rename": ("run", "red", "rot"),
     "label undo": ("changed",),
+    "merge-predictions": ("shards/tags.1-of-1.csv", "--out", "tags.csv"),
     "params": ("--labels", "5"),
     "predict": ("run", "{images}", "--out", "tags.csv"),
     "report": ("run",),
@@ -120,10 +125,21 @@ def place(own_kernel, kernel_tagger, crosses, tmp_path, monkeypatch):
     shutil.copytree(kernel_tagger.path, folder / "changed")
     rename_label(folder / "changed", "red", "rot")
     shutil.copy(crosses[0], folder / "photo.png")
+    write_shard(folder / "shards" / "tags.csv")
     (folder / "official.pth").write_bytes(b"no checkpoint")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("IMLGCN_CACHE", str(tmp_path / "cache"))  # nothing is known of the images
     return folder
+
+
+def write_shard(out) -> None:
+    """Write the only shard of no images."""
+    own = ShardImages(Shard(1, 1))
+    file = own.shard.name(out)
+    with open_rows(file):
+        pass
+    maker = Maker("tagger", "engine", "rows", COLUMNS, False)
+    ShardFile(file, maker, own, []).finish(PredictSummary(0, 0, 0, 0, ()))
 
 
 def stop(words, at, places, monkeypatch) -> tuple[int, str]:
@@ -160,7 +176,15 @@ def test_a_signal_ends_any_command_with_its_code_and_leaves_nothing_half_written
         "crosses": str(crosses[0]),
     }
     words = [*command.split(), *(word.format(**given) for word in COMMANDS[command])]
-    places = (str(shapes.parent), str(place), "run", "changed", "photo.png", "official.pth")
+    places = (
+        str(shapes.parent),
+        str(place),
+        "run",
+        "changed",
+        "photo.png",
+        "official.pth",
+        "shards",
+    )
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*") if path.is_file()}
     labels = {folder: read_info(place / folder).labels for folder in ("run", "changed")}
     code, said = stop(words, at, places, monkeypatch)

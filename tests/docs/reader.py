@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from imlgcn.cli import commands as command_line
+from imlgcn.prediction.shards import Shard
 from page_blocks import ROOT, commands
 
 
@@ -61,7 +62,8 @@ class Reader:
         found = self.cli(*arguments)
         assert found.code == 0, f"imlgcn {' '.join(arguments)}\n{found.err}"
         for out in (context.params.get("out"), context.params.get("json_file")):
-            assert out is None or Path(out).exists()
+            shard = context.params.get("shard")
+            assert out is None or (Shard.of(shard).name(out) if shard else Path(out)).exists()
 
     def serve(self, options):
         """Start what `imlgcn serve` starts; a page that starts two ends the first."""

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from colour_tagger import paint
-from imlgcn.prediction import Row
+from colour_tagger import ColourTagger, paint
+from imlgcn.prediction import Row, predict
+from imlgcn.prediction.shards import Shard
 
 
 @pytest.fixture
@@ -48,3 +49,28 @@ def read(path):
             )
             for fields in csv.DictReader(file)
         ]
+
+
+NAMES = (
+    *(f"{number:02}.png" for number in range(12)),
+    *("=SUM(1).png", "a,b.png", 'quoted "x".png', "two\nlines.png", "two\rlines.png", "-1.png"),
+    *("Möwe.png", "sub/'@a.png", "sub/deeper/00.png", "_broken.png"),
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Images with odd names, one damaged, one without a tag."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    for number, name in enumerate(NAMES):
+        paint(folder / name, 11 * number, 255 - 11 * number, 90)
+    (folder / "_broken.png").write_bytes(b"no image at all")
+    paint(folder / "07.png", 0, 0, 0)
+    return folder
+
+
+def tag_shards(images, out, total, **options):
+    """Tag every shard; return their files."""
+    for number in range(1, total + 1):
+        predict(ColourTagger(), images, out=out, shard=(number, total), **options)
+    return [Shard(number, total).name(out) for number in range(1, total + 1)]

@@ -1,4 +1,4 @@
-"""A prediction that is killed again and again names each file exactly once in the end."""
+"""A prediction that is killed again and again names each file once in the end; so do shards."""
 
 from __future__ import annotations
 
@@ -80,3 +80,66 @@ def test_each_of_many_files_is_there_once_after_ten_kills(tmp_path, links, onnx_
     from imlgcn.tagger import Tagger
 
     killed_and_resumed(tmp_path, Tagger.load(onnx_folder), links(MANY), suffix, 10)
+
+
+def merged_after_kills(tmp_path, tagger, folder, suffix, total, kills):
+    """Kill each shard so often at random points, restart it to the end; return the merged file."""
+    random_ = random.Random(suffix)
+    out = tmp_path / f"tags{suffix}"
+    words = ("predict", tagger.path, folder, "--out", out, "--all", "--resume", "--shard")
+    own = int(0.9 * sum(1 for _ in folder.iterdir()) / total)
+    killed = 0
+    for number in range(1, total + 1):
+        file = out.with_name(f"tags.{number}-of-{total}{suffix}")
+        journal = file.with_name(file.name + ".partial")
+        for kill in range(kills):
+            seen = moment(file, journal, number + kill, random_.randrange(own * 150))
+            where = tmp_path / f"{suffix} {number} {kill}"
+            command = Command(where, *words, f"{number}/{total}", cache=tmp_path / "cache")
+            code = command.when(seen)
+            assert code in (0, -signal.SIGKILL), command.text()
+            killed += code != 0
+        run(where, *words, f"{number}/{total}", cache=tmp_path / "cache")
+        assert not journal.exists()
+    assert killed > 0
+    run(tmp_path / "merge", "merge-predictions", tmp_path / f"tags.*-of-{total}{suffix}", "-o", out)
+    return out
+
+
+def moment(file, journal, which, size):
+    """Return what tells when to kill a shard: anywhere in its work, or where it ends."""
+    record = file.with_name(file.name + ".shard")
+    anywhere = (lambda: size_of(journal) > size, lambda: size_of(journal) > 0)
+    return (*anywhere, file.exists, record.exists)[which % 4]
+
+
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def assert_shards_name_each_file_once(tmp_path, tagger, folder, suffix, total, kills):
+    out = merged_after_kills(tmp_path, tagger, folder, suffix, total, kills)
+    whole = tmp_path / f"whole{suffix}"
+    run(tmp_path / "whole", "predict", tagger.path, folder, "--out", whole, "--all")
+    assert out.read_bytes() == whole.read_bytes()
+    found = images_in(out)
+    count = sum(1 for _ in folder.iterdir())
+    assert found[:: len(found) // count] == sorted(map(str, folder.iterdir()))
+
+
+def test_merged_shards_that_were_killed_have_each_of_60_files_once(tmp_path, links, onnx_folder):
+    from imlgcn.tagger import Tagger
+
+    tagger = Tagger.load(onnx_folder)
+    assert_shards_name_each_file_once(tmp_path, tagger, links(60), ".jsonl", 2, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_merged_shards_that_were_killed_have_each_of_many_files_once(
+    tmp_path, links, onnx_folder, suffix
+):
+    from imlgcn.tagger import Tagger
+
+    tagger = Tagger.load(onnx_folder)
+    assert_shards_name_each_file_once(tmp_path, tagger, links(MANY), suffix, 8, 4)

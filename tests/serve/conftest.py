@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -191,3 +193,44 @@ def written(_written):
     Written.is_on = True
     yield Written.paths
     Written.is_on = False
+
+
+# a server whose engine takes its time and needs no torch
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from serve.conftest import MeanColour
+from imlgcn.progress import TerminalProgress
+from imlgcn.serve import ServeSettings, run_server
+from imlgcn.tagger import Tagger
+class Slow(MeanColour):
+    def logits(self, pixels, known=None):
+        time.sleep(0.3)
+        return super().logits(pixels, known)
+def load():
+    tagger = Tagger.load({path!r})
+    tagger.engine = Slow(num_labels=len(tagger.labels))
+    return tagger
+settings = ServeSettings(port=0, max_batch=2)
+run_server(load(), settings, reopen=load, progress=TerminalProgress())
+assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
+"""
+
+
+@pytest.fixture
+def script(own_tagger, request):
+    return SCRIPT.format(tests=str(request.path.parents[1]), path=str(own_tagger))
+
+
+def start(script):
+    """Run a script that serves."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def port_of(process) -> int:
+    line = process.stderr.readline()
+    found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+    assert found, line + process.stderr.read()
+    return int(found[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,52 +16,17 @@ import pytest
 from imlgcn.serve.run import _listen
 from imlgcn.serve.settings import ServeSettings
 
-from .conftest import picture
-
-# a server whose engine takes its time and needs no torch
-SCRIPT = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from serve.conftest import MeanColour
-from imlgcn.progress import TerminalProgress
-from imlgcn.serve import ServeSettings, run_server
-from imlgcn.tagger import Tagger
-class Slow(MeanColour):
-    def logits(self, pixels, known=None):
-        time.sleep(0.3)
-        return super().logits(pixels, known)
-def load():
-    tagger = Tagger.load({path!r})
-    tagger.engine = Slow(num_labels=len(tagger.labels))
-    return tagger
-settings = ServeSettings(port=0, max_batch=2)
-run_server(load(), settings, reopen=load, progress=TerminalProgress())
-assert not [name for name in ("torch", "timm", "lightning") if name in sys.modules]
-"""
-
-
-@pytest.fixture
-def script(own_tagger, request):
-    return SCRIPT.format(tests=str(request.path.parents[1]), path=str(own_tagger))
+from .conftest import picture, port_of, start
 
 
 @pytest.fixture
 def process(script):
-    started = subprocess.Popen(
-        [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    started = start(script)
     yield started
     started.kill()
     started.wait()
     started.stderr.close()
     started.stdout.close()
-
-
-def port_of(process) -> int:
-    line = process.stderr.readline()
-    found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-    assert found, line + process.stderr.read()
-    return int(found[1])
 
 
 def post(port: int) -> int:

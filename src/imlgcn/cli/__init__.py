@@ -26,6 +26,7 @@ MODULES = {
     "train": ("demo", "train"),
     "importing": ("import",),
     "predict": ("predict",),
+    "merging": ("merge-predictions",),
     "serve": ("serve",),
     "model": ("evaluate", "report", "params", "systems"),
     "explain": ("explain",),
@@ -40,7 +41,7 @@ SUBCOMMANDS = {"add", "remove", "rename", "merge", "undo"}  # of `imlgcn label`
 PANELS = {  # of `imlgcn --help`, in its order
     "Data": ("check", "audit", "split", "graph"),
     "Make a tagger": ("demo", "train", "import"),
-    "Use it": ("predict", "serve"),
+    "Use it": ("predict", "merge-predictions", "serve"),
     "Look at it": ("evaluate", "explain", "report"),
     "Compare and publish": ("compare", "systems", "params", "export"),
     "Grow it": ("suggest", "similar", "label"),

@@ -86,7 +86,7 @@ def audit(
     *,
     reading: Reading,
 ) -> None:
-    """Find labels of the data that are probably wrong or missing.
+    """Find labels of the data that are likely wrong or missing.
 
     The data are never changed: --answers writes a new CSV.
 

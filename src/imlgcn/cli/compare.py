@@ -87,7 +87,7 @@ def compare(
     *,
     reading: Reading,
 ) -> None:
-    """Train heads on the same frozen features and print their table.
+    """Train heads on the same features and print their table.
 
     All have the same images and search. What is in --out already is not trained
     again: an interrupted comparison continues.

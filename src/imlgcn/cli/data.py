@@ -110,7 +110,7 @@ def graph(
     *,
     reading: Reading,
 ) -> None:
-    """Print the label graph: edges, isolated labels, strongest rules.
+    """Print the label graph: edges, isolated labels, rules.
 
     It is counted on the training split if there is one, as in `imlgcn train`.
 

@@ -81,6 +81,7 @@ SAME = (
     "reveal",
     "root_path",
     "seed",
+    "shard",
     "sheet",
     "size",
     "split",

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module, as one group."""
     group = typer.Typer(
         name="label",
-        help="Add, remove, rename and merge labels of a tagger; take it back.",
+        help="Add, remove, rename, merge labels of a tagger, and undo.",
         no_args_is_help=True,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -107,7 +107,7 @@ def evaluate(
 
 
 def report(tagger: TaggerFolder) -> None:
-    """Write a tagger's report.html again, from what its folder holds.
+    """Write a tagger's report.html again, from its folder.
 
     Example: imlgcn report runs/demo
     """
@@ -173,7 +173,7 @@ def systems(
     ] = COCO_LABELS,
     as_json: Json = False,
 ) -> None:
-    """Print every system's parameters beside its published numbers.
+    """Print systems' parameters beside their published numbers.
 
     Example: imlgcn systems
     """

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 COLUMNS = "image,label,probability,threshold,error"
 HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
+MANY = "On many machines"
 ALSO, HOW = "Further files", "How it is computed"
-ONE_MACHINE = ("known_from", "latency", "bare", "xmp", "label_studio")  # not with --cluster
+ONE_MACHINE = ("shard", "known_from", "latency", "bare", "xmp", "label_studio")  # not with --cluster
 NUMBER = "How many tags"
 TopK = Annotated[
     int | None,
@@ -132,6 +133,16 @@ def predict(
             help="Write cells of a .csv that a spreadsheet takes for formulas as they are.",
         ),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Tag only the I-th of N shards, I from 1 to N, as $SLURM_ARRAY_TASK_ID/8 with "
+            "--array=1-8. --out tags.csv then writes tags.3-of-8.csv, and merge-predictions makes "
+            "one file of all (default: all images).",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
     xmp: Annotated[
         bool,
         typer.Option(
@@ -157,13 +168,14 @@ def predict(
     """
     from imlgcn.prediction import expand_paths
     from imlgcn.prediction import predict as run
+    from imlgcn.prediction.shards import Shard
     from imlgcn.tagger import Tagger
 
     progress = terminal()
     if cluster is not None:
         summary = _on_cluster(cluster, progress, locals())
         raise typer.Exit(3 if summary.failed else 0)
-    _refuse_to_overwrite(out)
+    refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
     )
@@ -187,9 +199,10 @@ def predict(
         resume=resume,
         xmp=xmp,
         label_studio=label_studio,
+        shard=shard,
         progress=progress,
     )
-    _say_summary(summary, xmp, progress)
+    say_summary(summary, xmp, progress)
     if passed_by := found.sentence():
         progress.say(passed_by)
     if summary.failed or summary.sidecars_failed:
@@ -217,7 +230,7 @@ def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) ->
         progress=progress,
         **{option: given[option] for option in (*options, *more)},
     )
-    _say_summary(summary, False, progress)
+    say_summary(summary, False, progress)
     return summary
 
 
@@ -227,7 +240,8 @@ def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
     progress.say(f"engine: {tagger.engine.name} (images/s measured here: {measured})")
 
 
-def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
+def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
+    """Print what was done, and what could not be."""
     read = summary.images - summary.failed
     sidecars = plural(summary.sidecars, "sidecar")
     progress.say(
@@ -245,7 +259,7 @@ def _say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress)
         progress.say(f"{plural(summary.sidecars_failed, 'sidecar')} could not be written")
 
 
-def _refuse_to_overwrite(out: Path | None) -> None:
+def refuse_to_overwrite(out: Path | None) -> None:
     """Refuse to overwrite a CSV that does not hold predictions."""
     if out is None or out.suffix.lower() != ".csv" or not out.is_file():
         return

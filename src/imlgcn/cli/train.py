@@ -28,7 +28,7 @@ def demo(
     out: Out = Path("runs/demo"),
     seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
 ) -> None:
-    """Train and try a tagger on embedded clip art, in a minute or two.
+    """Train and try a tagger on clip art, in a minute or two.
 
     Example: imlgcn demo
     """

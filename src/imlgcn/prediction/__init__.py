@@ -1,5 +1,6 @@
 """Tags for many images: files, folders and patterns in, rows to a stream or a file out."""
 
+from imlgcn.prediction.merging import merge_predictions
 from imlgcn.prediction.paths import expand_paths
 from imlgcn.prediction.results import ImageTags, Predictions, PredictSummary
 from imlgcn.prediction.rows import Row
@@ -11,6 +12,7 @@ __all__ = [
     "Predictions",
     "Row",
     "expand_paths",
+    "merge_predictions",
     "predict",
     "predict_rows",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, cast
 
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
-from imlgcn.prediction.paths import ExpandedPaths, expand, expand_paths
+from imlgcn.prediction.paths import ExpandedPaths, Origin, expand, expand_paths, origin_of
 
 
 class NamedImage(NamedTuple):
@@ -17,6 +17,7 @@ class NamedImage(NamedTuple):
 
     name: str
     image: ImageLike
+    origin: Origin | None = None  # None where it was given by itself or in a list
 
 
 def named_images(
@@ -38,12 +39,12 @@ def named_images(
     skipped = Counter() if skipped is None else skipped
     if isinstance(images, ExpandedPaths):
         skipped.update(images.skipped)
-        expanded: Iterable[ImageLike] = images
+        expanded: Iterable[tuple[ImageLike, Origin | None]] = images.with_origins()
     else:
         expanded = _expanded(each_image(images), skipped)
     named = (
-        NamedImage(name_of(image) or f"image {number}", image)
-        for number, image in enumerate(expanded, 1)
+        NamedImage(name_of(image) or f"image {number}", image, origin)
+        for number, (image, origin) in enumerate(expanded, 1)
     )
     return list(named) if is_image(images) or hasattr(images, "__len__") else named
 
@@ -53,12 +54,15 @@ def count_of(images: Iterable[object]) -> int:
     return len(cast(list[object], images)) if hasattr(images, "__len__") else 0
 
 
-def _expanded(images: Iterator[ImageLike], skipped: Counter[str]) -> Iterator[ImageLike]:
-    for image in images:
+def _expanded(
+    images: Iterator[ImageLike], skipped: Counter[str]
+) -> Iterator[tuple[ImageLike, Origin | None]]:
+    for number, image in enumerate(images):
         if isinstance(image, str | os.PathLike) and _stands_for_others(os.fspath(image)):
-            yield from expand(os.fspath(image), skipped)
+            origin = origin_of(os.fspath(image), number)
+            yield from ((path, origin) for path in expand(os.fspath(image), skipped))
         else:
-            yield image
+            yield image, None
 
 
 def _stands_for_others(path: str) -> bool:

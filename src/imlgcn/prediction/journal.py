@@ -58,7 +58,7 @@ class Journal:
         self.path, self.damaged = path, 0
         header = {"rows of": made_by, "version": 3}
         if not (resume and self._has_header(header)):
-            path.write_bytes(_line(header))
+            path.write_bytes(hashed_line(header))
         self.count = self._read()
         self._found: set[str] = set()  # and not added since
         self._reader: BinaryIO = path.open("rb")
@@ -72,9 +72,11 @@ class Journal:
             line = file.readline()
         if not line.endswith(b"\n"):  # killed while it was written
             return False
-        if line == _line(header):
+        if line == hashed_line(header):
             return True
-        if _content(line) is None and not line.startswith(b"{"):  # as those before version 3 do
+        if hashed_content(line) is None and not line.startswith(
+            b"{"
+        ):  # as those before version 3 do
             self.damaged += 1
             return False
         raise InputError(
@@ -93,7 +95,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     file.truncate(end)
                     break
-                if content := _content(line):
+                if content := hashed_content(line):
                     keys.append(hash(content[0]))
                     offsets.append(end)
                 else:
@@ -109,7 +111,7 @@ class Journal:
         index = int(np.searchsorted(self._keys, hash(name)))
         while index < len(self._keys) and self._keys[index] == hash(name):
             self._reader.seek(int(self._offsets[index]))
-            content: Any = _content(self._reader.readline()) or (None, None, None)
+            content: Any = hashed_content(self._reader.readline()) or (None, None, None)
             image, tags, state = content
             if image == name and state == _state(name):
                 self._found.add(name)
@@ -125,7 +127,7 @@ class Journal:
         elif error is None:
             has_more = any(row.name or row.tag is not None for row in rows)
             tags = [row[1:] if has_more else row[1:4] for row in rows if row.label]
-            self._writer.write(_line([name, tags, _state(name)]))
+            self._writer.write(hashed_line([name, tags, _state(name)]))
             self._writer.flush()
             self.count += 1
 
@@ -135,14 +137,14 @@ class Journal:
         self._writer.close()
 
 
-def _line(content: object) -> bytes:
+def hashed_line(content: object) -> bytes:
     """Return a line with its hash: ``0123456789abcdef [...]``."""
     text = json.dumps(content).encode()
     return _hash(text) + b" " + text + b"\n"
 
 
-def _content(line: bytes) -> Any:
-    """Return what :func:`_line` was given; None if a byte has changed since."""
+def hashed_content(line: bytes) -> Any:
+    """Return what :func:`hashed_line` was given; None if a byte has changed since."""
     found, text = line[:HASH], line[HASH + 1 : -1]
     is_whole = line[HASH : HASH + 1] == b" " and line.endswith(b"\n") and found == _hash(text)
     return json.loads(text) if is_whole else None

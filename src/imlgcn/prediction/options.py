@@ -26,6 +26,7 @@ class PredictOptions(TypedDict, total=False):
     engine: str | None
     device: str
     latency: bool
+    shard: str | tuple[int, int] | None
     topk: int | None  # as the command line calls top_k
     all: bool  # and all_labels
     batch_size: int | None

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from imlgcn.config import InputError
 from imlgcn.data.image_input import refuse_address
@@ -18,12 +18,30 @@ from imlgcn.numbers import plural
 from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
 
 
+class Origin(NamedTuple):
+    """The argument that images come from: its number, and the folder that names begin with."""
+
+    number: int
+    folder: str
+
+
 class ExpandedPaths(list[str]):
-    """Image files, and by suffix how many files of formats that are not read were passed by."""
+    """Image files, and by suffix how many files of formats that are not read were passed by.
+
+    ``origins`` are the arguments, each with the index of the first image after its images.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.skipped: Counter[str] = Counter()
+        self.origins: list[tuple[int, Origin | None]] = []
+
+    def with_origins(self) -> Iterator[tuple[str, Origin | None]]:
+        """Yield each image with the argument that it comes from."""
+        start = 0
+        for end, origin in [*self.origins, (len(self), None)]:
+            yield from ((path, origin) for path in self[start:end])
+            start = end
 
     def sentence(self) -> str:
         """Return what was passed by, for people; nothing if there was none."""
@@ -49,7 +67,7 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
     given = [str(pattern) for pattern in patterns]
     found = ExpandedPaths()
     seen: set[int] = set()
-    for pattern in given:
+    for number, pattern in enumerate(given):
         for name in _names(pattern, found.skipped, stdin):
             key = hash(
                 os.path.abspath(name)
@@ -57,6 +75,7 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
             if key not in seen:
                 seen.add(key)
                 found.append(str(Path(name)))
+        found.origins.append((len(found), origin_of(pattern, number)))
     if not found:
         where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
@@ -64,6 +83,21 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
             f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
         )
     return found
+
+
+def origin_of(pattern: str, number: int) -> Origin | None:
+    """Return where the images of an argument come from; None of a file and of a list of files."""
+    if pattern == "-":
+        return None
+    if os.path.isdir(pattern):
+        return Origin(number, pattern)
+    if os.path.exists(pattern):
+        is_table = os.path.splitext(pattern)[1].lower() in TABLES
+        return Origin(number, os.path.dirname(pattern)) if is_table else None
+    folder = pattern
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return Origin(number, folder)
 
 
 def _names(pattern: str, skipped: Counter[str], stdin: TextIO | None) -> Iterable[str]:

@@ -119,10 +119,21 @@ def _jsonl_file(path: Path, columns: Sequence[str]) -> Iterator[Write]:
         yield jsonl_writer(stream, columns)
 
 
+class _UnixLines:
+    """Takes rows that end in CR LF, and writes them with LF."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._write = stream.write
+
+    def write(self, row: str) -> int:
+        return self._write(row[:-2] + "\n")
+
+
 @contextmanager
 def _csv_file(path: Path, columns: Sequence[str], *, bare: bool = False) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        table = csv.writer(stream, lineterminator="\n")
+        # before Python 3.13 it quotes a line end in a name only if its own lines end so
+        table = csv.writer(_UnixLines(stream), lineterminator="\r\n")
         table.writerow(columns)
         safe = list if bare else inert_rows
         yield lambda rows: table.writerows(safe(_cells(row, columns) for row in rows))

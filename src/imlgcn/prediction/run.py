@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, Unpack, overload
@@ -15,13 +16,12 @@ from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.files import sha256_file
 from imlgcn.prediction.images import count_of, named_images
-from imlgcn.prediction.journal import Journal, fingerprint, open_journal
-from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
+from imlgcn.prediction.outputs import Outputs, write_outputs
 from imlgcn.prediction.results import Predictions, PredictSummary, Total
-from imlgcn.prediction.rows import Row, Write, check_output, columns_for, jsonl_writer, open_rows
+from imlgcn.prediction.rows import Row, columns_for
+from imlgcn.prediction.shards import Shard, ShardImages
 from imlgcn.prediction.stream import DIGITS, Item, RowMaker, stream_rows
 from imlgcn.progress import SILENT, Progress
-from imlgcn.stopping import Stopped, safe_points
 from imlgcn.tagger.choice import TagBounds
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def predict(
     resume: bool = False,
     xmp: bool = False,
     label_studio: str | Path | None = None,
+    shard: str | tuple[int, int] | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     progress: Progress = SILENT,
@@ -100,6 +101,10 @@ def predict(
             the finished file is the one that run would have written.
         xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
         label_studio: a ``.json`` to write pre-annotations to (`imlgcn.prediction.label_studio`).
+        shard: tag only one of n shards of the images: ``"3/8"`` or ``(3, 8)`` is the third of
+            eight (:mod:`imlgcn.prediction.shards`). ``out="tags.csv"`` then writes
+            ``tags.3-of-8.csv``, and `merge_predictions` makes ``tags.csv`` of all. With ``resume``,
+            a shard that is complete is not tagged again.
         batch_size, workers: as for `predict_rows`.
         progress: receives bars and messages.
 
@@ -114,6 +119,12 @@ def predict(
     """
     from imlgcn.tagger.given import given_tagger
 
+    own = None if shard is None else ShardImages(Shard.of(shard))
+    if own is not None and engine == "auto":
+        raise InputError(
+            "engine='auto' is measured on each machine, and all shards need the same: name one, "
+            "such as engine='onnxruntime'"
+        )
     tagger = given_tagger(
         tagger,
         engine=engine,
@@ -122,8 +133,9 @@ def predict(
         label_table=label_table,
         known_by=known_by,
     )
-    file = Path(out) if isinstance(out, str | Path) else None
-    _check_files(file, label_studio, resume=resume, overwrite=overwrite)
+    how = {"resume": resume, "overwrite": overwrite, "bare": bare, "xmp": xmp}
+    outputs = Outputs.of(out, label_studio, own, **how)
+    outputs.check()
     skipped: Counter[str] = Counter()  # files of formats that are not read
     named = named_images(images, skipped)
     table: KnownTable | None = None
@@ -133,6 +145,8 @@ def predict(
         named = list(named)
         table = KnownTable(Path(known_from), tagger, [image.name for image in named])
         progress.say(table.sentence())
+    if own is not None:
+        named = own.pick(named)
     is_iterated = out is None and not xmp and label_studio is None
     maker = RowMaker(
         tagger,
@@ -144,34 +158,23 @@ def predict(
         digits=None if is_iterated else DIGITS,
     )
     if is_iterated:
-        items: Iterator[Item] = ((name, image, None) for name, image in named)
+        items: Iterator[Item] = ((image.name, image.image, None) for image in named)
         found = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
         return Predictions(_watched(found, count_of(named), progress), skipped)
-    total = Total(xmp, skipped)
-    journal: Journal | None = None
-    with ExitStack() as stack:
-        are_bounded = maker.bounds.are_set
-        columns = columns_for(tagger.label_table, all_labels=all_labels, are_bounded=are_bounded)
-        writers = _open_writers(stack, tagger, out, label_studio, columns, bare)
-        if file is not None:
-            told = _told(tagger, maker, known, known_from)
-            made_by = fingerprint(tagger, maker.thresholds.tolist(), known, all_labels, *told)
-            journal = stack.enter_context(
-                open_journal(file, made_by, resume=resume, progress=progress)
-            )
-        items = ((*image, journal.find(image.name) if journal else None) for image in named)
-        rows = stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
-        advance = stack.enter_context(progress.bar("Tagging", count_of(named)))
-        for done in stack.enter_context(closing(_until_asked(rows))):
-            if journal is not None:
-                journal.add(done)
-            for write in writers:
-                write(done)
-            total.add(done)
-            advance(1)
-    if journal is not None:  # the output has its name now
-        journal.path.unlink()
-    return total.summary()
+    told = _told(tagger, maker, known, known_from)
+    settings = (maker.thresholds.tolist(), known, all_labels, *told)
+    return write_outputs(
+        outputs,
+        tagger,
+        named,
+        partial(stream_rows, tagger, maker, batch_size=batch_size, workers=workers),
+        columns=columns_for(
+            tagger.label_table, all_labels=all_labels, are_bounded=maker.bounds.are_set
+        ),
+        settings=settings,
+        total=Total(xmp, skipped),
+        progress=progress,
+    )
 
 
 def predict_rows(
@@ -210,15 +213,6 @@ def predict_rows(
     )
 
 
-def _until_asked(rows: Generator[list[Row]]) -> Generator[list[Row]]:
-    """Yield the rows until a signal asks to stop: each image is written as a whole."""
-    with safe_points() as asked, closing(rows):
-        for found in rows:
-            yield found
-            if (number := asked()) is not None:
-                raise Stopped(number)
-
-
 def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Generator[list[Row]]:
     with closing(rows), progress.bar("Tagging", total) as advance:
         for found in rows:
@@ -240,40 +234,3 @@ def _told(
     if maker.bounds.are_set:
         told.append(asdict(maker.bounds))
     return told
-
-
-def _check_files(
-    out: Path | None, tasks: str | Path | None, *, resume: bool, overwrite: bool
-) -> None:
-    if out is not None:
-        check_output(out)
-        if not (resume or overwrite) and out.exists() and out.stat().st_size:
-            raise InputError(f"{out} exists; give overwrite=True to replace it, or another out=")
-    elif resume:
-        raise InputError("resume= continues a file; say which with out=")
-    if tasks is not None:
-        check_tasks_file(Path(tasks))
-
-
-def _open_writers(
-    stack: ExitStack,
-    tagger: Tagger,
-    out: str | Path | TextIO | None,
-    tasks: str | Path | None,
-    columns: Sequence[str],
-    bare: bool,
-) -> list[Write]:
-    writers: list[Write] = []
-    try:
-        if isinstance(out, str | Path):
-            writers.append(stack.enter_context(open_rows(Path(out), columns, bare=bare)))
-        elif out is not None:
-            writers.append(jsonl_writer(out, columns))
-        if tasks is not None:
-            model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
-            writers.append(stack.enter_context(open_tasks(Path(tasks), model.strip())))
-    except BlockingIOError as error:
-        raise InputError(
-            f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
-        ) from None
-    return writers
