@@ -105,16 +105,17 @@ def train(
     """
     given = {key: value for key, value in locals().items() if key not in ("settings", "progress")}
     layout = Layout.of(processes_per_node, nodes)
+    file = None if isinstance(label_table, LabelTable) else label_table
     if layout.starts:
         from imlgcn.training.launch import launch
 
+        plan_run(data, settings, config=config, start=start, label_table=file).settings()
         launch(train, given | settings, layout, progress)
         return Tagger.load(out)
     from imlgcn.training.follow import follow
     from imlgcn.training.ranks import joined
 
     with joined(layout) as ranks:
-        file = None if isinstance(label_table, LabelTable) else label_table
         plan = plan_run(data, settings, config=config, start=start, label_table=file)
         plan.settings()  # a wrong setting is refused before any work
         ranks.connect(plan.device)

@@ -92,7 +92,7 @@ def fine_tune(
                 raise
             state.epoch, state.done, state.random = state.epoch + 1, Done(), {}
             state.save(checkpoints, ranks)
-    classifier.load_state_dict(ranks.from_first(lambda: state.best))
+    classifier.load_state_dict(ranks.state_of_first(lambda: state.best))
     classifier.eval()
 
 
@@ -161,7 +161,7 @@ class _Tuning:
         state, stage = self.state, self.stage
         average, ranks = state.average.module, self.ranks
         if ranks.world > 1:
-            average.load_state_dict(ranks.from_first(average.state_dict))
+            average.load_state_dict(ranks.state_of_first(average.state_dict))
         value = validation_map(
             average, self.val, self.image, self.progress, f"{stage}, validation", ranks
         )

@@ -141,8 +141,10 @@ class _Speaker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for stack, _ in self._open.values():
-            stack.close()
+        for stack, _ in self._open.values():  # bars of work that did not come to its end
+            unfinished = RuntimeError()
+            with suppress(RuntimeError):
+                stack.__exit__(RuntimeError, unfinished, None)
 
     def hear(self, process: _Process, message: tuple[Any, ...]) -> None:
         kind, *rest = message
@@ -173,10 +175,8 @@ class _Relay(Progress):
         self.bars += 1
         name = self.bars
         self.pipe.send(("bar", name, stage, total, unit))
-        try:
-            yield lambda count: self.pipe.send(("advance", name, count))
-        finally:
-            self.pipe.send(("end", name))
+        yield lambda count: self.pipe.send(("advance", name, count))
+        self.pipe.send(("end", name))
 
 
 def _run(
@@ -188,17 +188,19 @@ def _run(
     listen()
     be_silent()
     threading.Thread(target=_obey, args=(pipe,), daemon=True).start()
+    code = NO_RESULT
     try:
         work(progress=SILENT if rank else _Relay(pipe), **arguments)
-    except SystemExit:
-        raise
+        return
+    except SystemExit as ended:
+        code = int(ended.code or 0)
     except Stopped as stopped:
         pipe.send(("stopped", stopped.number, str(stopped)))
-        sys.exit(stopped.exit_code)
+        code = stopped.exit_code
     except BaseException as error:
         if not isinstance(error, LostProcessError):
             pipe.send(("failed", _sendable(error)))
-        sys.exit(NO_RESULT)
+    os._exit(code)  # taking the libraries down would keep the others waiting, for seconds
 
 
 def _obey(pipe: Connection) -> None:

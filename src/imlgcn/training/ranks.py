@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import distributed
+from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
 
 from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device
@@ -33,6 +35,13 @@ WAIT = timedelta(days=7)  # while the first trains heads; a process that ends is
 RESUME = "what was saved stays: resume=True with the same options goes on from there"
 NO_RESULT = 75  # exit code of a training that has lost a process (EX_TEMPFAIL of sysexits.h)
 LOST = ("gloo", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+
+
+# of DDP; older versions of torch call it otherwise
+_KNOWN = signature(DistributedDataParallel.__init__).parameters
+NO_BUFFERS: dict[str, Any] = {
+    ("forward_sync_buffers" if "forward_sync_buffers" in _KNOWN else "broadcast_buffers"): False
+}
 
 
 class LostProcessError(InputError):
@@ -88,6 +97,8 @@ class Ranks:
 
         from imlgcn.training.loop import precision_on
 
+        for part in ("fabric", "pytorch"):  # each process would say its rank
+            logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
         device = torch.device(self.device(name))
         ours = LightningEnvironment() if self.layout.starter == "imlgcn" else None
         self.fabric = Fabric(
@@ -95,9 +106,9 @@ class Ranks:
             devices=self.layout.processes,
             num_nodes=self.layout.nodes,
             precision=precision_on(device),
-            # statistics of batch norms are those of the first process, which it alone validates
+            # statistics of batch norms are those of the first process: its average is validated
             strategy=DDPStrategy(
-                cluster_environment=ours, broadcast_buffers=False, find_unused_parameters=True
+                cluster_environment=ours, find_unused_parameters=True, **NO_BUFFERS
             ),
         )
         self.fabric.launch()
@@ -137,6 +148,12 @@ class Ranks:
         found = [make() if self.first else None]
         distributed.broadcast_object_list(found, src=0, group=self._group)
         return found[0]  # type: ignore[return-value]
+
+    def state_of_first(self, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+        """Return the weights that ``make`` returns in the first process; elsewhere on the CPU."""
+        if self.world == 1:
+            return make()
+        return self.from_first(lambda: {key: value.cpu() for key, value in make().items()})
 
     def send(self, value: object) -> None:
         """Give what the first process has to all others, which call :meth:`received`."""
@@ -201,7 +218,6 @@ def joined(layout: Layout) -> Iterator[Ranks]:
         yield ALONE
         return
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "find_unused_parameters=True|Grad strides do not match")
     ranks = Ranks(layout)
     if not ranks.first:

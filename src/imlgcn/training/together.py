@@ -144,7 +144,7 @@ def _by_first(run: Run, head: Head, work: Callable[[], None]) -> None:
         work()
         return head.state_dict()
 
-    head.load_state_dict(run.ranks.from_first(state))
+    head.load_state_dict(run.ranks.state_of_first(state))
 
 
 def _train_head(run: Run, stage: str, head: Head, features: ImageFeatures) -> None:

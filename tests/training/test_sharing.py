@@ -1,0 +1,74 @@
+"""What a process takes of a batch, and what the shares add up to; no process is started here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from imlgcn.losses import create_loss
+from imlgcn.training.augmentation import augmented_batches
+from imlgcn.training.layout import Layout
+from imlgcn.training.loop import split_batch
+from imlgcn.training.ranks import ALONE, Ranks
+from test_fine_tune import IMAGE, SETTINGS, close
+
+
+def of(world):
+    """Return the places of so many processes, which are not connected."""
+    return [Ranks(Layout(world, rank=rank)) for rank in range(world)]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "batch", "mean"])
+@pytest.mark.parametrize("world", [1, 2, 4])
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("images", [9, 2])
+def test_the_losses_of_all_parts_add_up_to_that_of_the_batch(reduction, world, accumulate, images):
+    generator = torch.Generator().manual_seed(images)
+    logits = torch.randn(images, 5, generator=generator)
+    targets = torch.randint(-1, 2, (images, 5), generator=generator, dtype=torch.int8)
+    criterion = create_loss("asymmetric", reduction=reduction)
+    parts = [
+        part
+        for ranks in of(world)
+        for part in split_batch(logits[ranks.mine], targets, criterion, accumulate, ranks)
+    ]
+    total = sum(part.weight * criterion(part.inputs, part.targets) for part in parts)
+    torch.testing.assert_close(total, criterion(logits, targets))
+    assert len(parts) >= world, "each process takes part in each step"
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_the_shares_of_an_epoch_are_the_images_of_one_process(colours, fabric, world):
+    train = colours.split("train")
+    whole = list(augmented_batches(train, IMAGE, SETTINGS, fabric, seed=(1, 2)))
+    shared = [
+        list(augmented_batches(train, IMAGE, SETTINGS, fabric, seed=(1, 2), ranks=ranks))
+        for ranks in of(world)
+    ]
+    for (images, targets), *parts in zip(whole, *shared, strict=True):
+        found = torch.empty_like(images)
+        for ranks, (own, all_targets) in zip(of(world), parts, strict=True):
+            found[ranks.mine] = own
+            assert torch.equal(all_targets, targets)
+        assert torch.equal(found, images), "bit for bit, also of a short last batch"
+
+
+def test_loading_processes_change_nothing(colours, fabric):
+    train = colours.split("train")
+    own, loaded = (
+        augmented_batches(
+            *(train, IMAGE, SETTINGS.model_copy(update={"workers": workers}), fabric), seed=(5, 2)
+        )
+        for workers in (0, 2)
+    )
+    for a, b in zip(own, loaded, strict=True):
+        assert close(a, b)
+
+
+def test_alone_everything_is_immediate():
+    assert ALONE.gather("it") == ["it"]
+    assert ALONE.add([np.ones(2), 3])[1] == 3
+    assert (ALONE.sum(2.5), ALONE.largest(1.5)) == (2.5, 1.5)
+    assert ALONE.from_first(lambda: 7) == ALONE.together(lambda: 7) == 7
+    assert ALONE.device("cuda:5") == "cuda:5"
