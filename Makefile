@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit clean
+.PHONY: help install dev demo test test-slow test-scale test-thorough coverage test-oldest test-browser check format bench docs lock sbom audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +32,8 @@ test: dev  ## the test suite (under five minutes on two cores)
 	$(BIN)/python $(PYTEST)
 test-slow: dev  ## the tests marked slow
 	$(BIN)/python $(PYTEST) -m slow
+test-scale: dev  ## what takes several processes or a local cluster
+	$(BIN)/python -m pytest -m scale
 test-thorough: dev  ## the same over every head, recipe and page of the documentation
 	$(BIN)/python $(PYTEST) -m thorough
 coverage: dev  ## the test suite, and which lines and branches it does not reach
@@ -64,6 +66,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.engines --out benchmarks/results/engines.md
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
+	$(BIN)/python -m benchmarks.distributed --out benchmarks/results/distributed.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
 	$(BIN)/imlgcn train openclipart --no-refit --out runs/no-refit
 	$(BIN)/python -m benchmarks.corrections runs/no-refit --out benchmarks/results/corrections.md

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
-from imlgcn.engines.device import choose_device
+from imlgcn.engines.device import choose_device, precision_on
 from imlgcn.training.extract import Inputs
 from imlgcn.training.ranks import ALONE, Ranks
 
@@ -187,14 +187,6 @@ def create_fabric(device: str = "auto") -> Fabric:
     if chosen.type != "cuda":
         return Fabric(accelerator=chosen.type, devices=1, precision=precision)
     return Fabric(accelerator="cuda", devices=[chosen.index or 0], precision=precision)
-
-
-def precision_on(device: torch.device) -> Literal["bf16-mixed", "16-mixed", "32-true"]:
-    """Return Fabric's name of the precision to train in."""
-    if device.type != "cuda":
-        return "32-true"
-    bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16-mixed" if bfloat16 else "16-mixed"
 
 
 def scales_loss(fabric: Fabric) -> bool:

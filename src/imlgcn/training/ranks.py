@@ -23,7 +23,7 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from imlgcn.config import InputError
-from imlgcn.engines.device import choose_device
+from imlgcn.engines.device import choose_device, precision_on
 from imlgcn.stopping import Stopped, be_silent
 from imlgcn.training.layout import Layout
 
@@ -94,8 +94,6 @@ class Ranks:
         from lightning.fabric import Fabric
         from lightning.fabric.plugins.environments.lightning import LightningEnvironment
         from lightning.fabric.strategies.ddp import DDPStrategy
-
-        from imlgcn.training.loop import precision_on
 
         for part in ("fabric", "pytorch"):  # each process would say its rank
             logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
