@@ -2,9 +2,8 @@
 
 python -m benchmarks.distributed --out benchmarks/results/distributed.md
 
-One and two processes take turns, started in the same way; medians of the rounds. All images
-are decoded before; the first epoch warms up, and the second is timed, from its first batch to its last
-step.
+One and two processes take turns, started in the same way; medians of the rounds. All
+images are decoded before; the first epoch warms up, and the second is timed.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -217,14 +218,15 @@ def _obey(pipe: Connection) -> None:
 
 
 def _sendable(error: BaseException) -> BaseException:
+    """Return the error, or one of the same text where it cannot be made anew from its arguments."""
     try:
-        return error if type(pickle.loads(pickle.dumps(error))) is type(error) else _text(error)
+        if type(copy(error)) is type(error):
+            pickle.dumps(error)
+            return error
     except Exception:
-        return _text(error)
-
-
-def _text(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"{type(error).__name__}: {error}")
+        pass
+    kind = InputError if isinstance(error, InputError) else RuntimeError
+    return kind(str(error) if kind is InputError else f"{type(error).__name__}: {error}")
 
 
 def _environment(layout: Layout) -> dict[str, str]:
