@@ -20,7 +20,7 @@ from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.extract import extract_features
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.layout import Layout
-from imlgcn.training.loop import DivergedError, create_fabric, train_epoch
+from imlgcn.training.loop import DivergedError, Shares, create_fabric, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 from imlgcn.training.ranks import Ranks, joined
 from imlgcn.training.sharing import count_labels
@@ -95,11 +95,12 @@ def diverge(ranks: Ranks) -> None:
     model.mark_forward_method("loss")
     inputs = torch.full((2, 3, 1, 1), torch.nan if ranks.rank == 1 else 1.0)
     batch = inputs, torch.ones(2 * ranks.world, 2, dtype=torch.int8)
+    criterion = create_loss("bce")
     with pytest.raises(DivergedError, match="inputs of this batch hold values that are not finite"):
         train_epoch(
-            *(model, [batch], create_loss("bce"), optimizer, scheduler),
+            *(model, [batch], criterion, optimizer, scheduler),
             fabric=ranks.fabric,
-            ranks=ranks,
+            shares=Shares(ranks, criterion.divisor),
         )
 
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from imlgcn.config import FineTuning, ImageSettings
+from imlgcn.labels.context import LabelContext
 from imlgcn.losses import create_loss
+from imlgcn.models import create_head
 from imlgcn.training.augmentation import augmented_batches
 from imlgcn.training.layout import Layout
-from imlgcn.training.loop import split_batch
+from imlgcn.training.loop import Shares, split_batch
 from imlgcn.training.ranks import ALONE, Ranks
 
 SETTINGS = FineTuning(batch_size=4, workers=0)
@@ -26,18 +28,26 @@ def of(world):
 @pytest.mark.parametrize("world", [1, 2, 4])
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("images", [9, 2])
-def test_the_losses_of_all_parts_add_up_to_that_of_the_batch(reduction, world, accumulate, images):
+@pytest.mark.parametrize("name", ["linear", "cnn_rnn"])  # whose loss is always a mean
+def test_the_losses_of_all_parts_add_up_to_that_of_the_batch(
+    name, reduction, world, accumulate, images
+):
     generator = torch.Generator().manual_seed(images)
-    logits = torch.randn(images, 5, generator=generator)
+    features = torch.randn(images, 3, 1, 1, generator=generator)
     targets = torch.randint(-1, 2, (images, 5), generator=generator, dtype=torch.int8)
+    head = create_head(name, 3, LabelContext.from_targets(list("abcde"), targets.numpy())).eval()
     criterion = create_loss("asymmetric", reduction=reduction)
     parts = [
         part
         for ranks in of(world)
-        for part in split_batch(logits[ranks.mine], targets, criterion, accumulate, ranks)
+        for part in split_batch(
+            features[ranks.mine],
+            targets,
+            Shares(ranks, lambda targets: head.divisor(targets, criterion), accumulate),
+        )
     ]
-    total = sum(part.weight * criterion(part.inputs, part.targets) for part in parts)
-    torch.testing.assert_close(total, criterion(logits, targets))
+    total = sum(part.weight * head.loss(part.inputs, part.targets, criterion) for part in parts)
+    torch.testing.assert_close(total, head.loss(features, targets, criterion))
     assert len(parts) >= world, "each process takes part in each step"
 
 

@@ -29,7 +29,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 from imlgcn.training.augmentation import augmented_batches
 from imlgcn.training.checkpoint import Checkpoints
-from imlgcn.training.loop import Done, scales_loss, train_epoch
+from imlgcn.training.loop import Done, Shares, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
 from imlgcn.training.ranks import ALONE, Ranks
 from imlgcn.training.sharing import shared_features
@@ -152,8 +152,11 @@ class _Tuning:
                 clip=self.settings.clip_gradient,
                 done=state.done,
                 after_step=_in_turn(*([averager] if self.ranks.first else []), advance, keeper),
-                accumulate=self.settings.accumulate,
-                ranks=self.ranks,
+                shares=Shares(
+                    self.ranks,
+                    lambda targets: state.classifier.divisor(targets, self.criterion),
+                    self.settings.accumulate,
+                ),
             )
 
     def validate(self, epoch: int, mean_loss: float | None) -> None:

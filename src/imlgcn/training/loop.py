@@ -58,23 +58,22 @@ def train_epoch(
     clip: float | None = None,
     done: Done | None = None,
     after_step: Callable[[int], None] = lambda images: None,
-    accumulate: int = 1,
-    ranks: Ranks = ALONE,
+    shares: Shares | None = None,
 ) -> float:
     """Train ``model`` (anything with ``loss(inputs, targets, criterion)``) for one epoch.
 
     Returns the mean loss per image. ``after_step`` is called with the batch size. ``done`` is where
-    an interrupted epoch goes on with the remaining ``batches``; it is kept up to date. With several
-    ``ranks``, a batch holds the inputs of this process and the targets of all; ``accumulate`` is in
-    how many parts a process takes its own.
+    an interrupted epoch goes on with the remaining ``batches``; it is kept up to date. ``shares``
+    says how several processes share a batch: it holds the inputs of this one, the targets of all.
 
     Raises:
         DivergedError: the loss is not finite; the message says where and what may have caused it.
     """
     done = Done() if done is None else done
+    ranks = shares.ranks if shares else ALONE
     for inputs, targets in batches:
         optimizer.zero_grad()
-        parts = split_batch(inputs, targets, criterion, accumulate, ranks)
+        parts = split_batch(inputs, targets, shares) if shares else [Part(inputs, targets)]
         own = _backward(model, parts, criterion, fabric)
         if not np.isfinite(value := ranks.sum(own)):
             why = "" if np.isfinite(own) else _why(own, inputs, model, scheduler, fabric)
@@ -101,22 +100,35 @@ class Part(NamedTuple):
     weight: float = 1.0
 
 
-def split_batch(
-    inputs: Inputs, targets: Tensor, criterion: Any, accumulate: int, ranks: Ranks
-) -> list[Part]:
+class Shares(NamedTuple):
+    """How a batch is taken: by several processes, and in parts one after another.
+
+    Attributes:
+        ranks: the processes.
+        divisor: returns what the loss of a batch of these targets is divided by.
+        accumulate: in how many parts each process takes its own.
+    """
+
+    ranks: Ranks
+    divisor: Callable[[Tensor], Tensor | int]
+    accumulate: int = 1
+
+
+def split_batch(inputs: Inputs, targets: Tensor, shares: Shares) -> list[Part]:
     """Return the parts of this process, whose losses add up to that of the batch over all.
 
     A process that has no image of a short batch takes one that counts nothing: all take each step.
     """
+    ranks, divisor, accumulate = shares
     if ranks.world == accumulate == 1:
         return [Part(inputs, targets)]
     assert isinstance(inputs, Tensor)  # images
     own = targets[ranks.mine]  # (B_r, L)
     if not len(own):
         return [Part(inputs.new_zeros(1, *inputs.shape[1:]), 0 * targets[:1], 0.0)]
-    whole, count = float(criterion.divisor(targets)), min(accumulate, len(own))
+    whole, count = float(divisor(targets)), min(accumulate, len(own))
     pairs = zip(inputs.tensor_split(count), own.tensor_split(count), strict=True)
-    return [Part(x, y, float(criterion.divisor(y)) / whole) for x, y in pairs]
+    return [Part(x, y, float(divisor(y)) / whole) for x, y in pairs]
 
 
 def _backward(model: Any, parts: Sequence[Part], criterion: Criterion, fabric: Fabric) -> float:

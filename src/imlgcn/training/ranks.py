@@ -99,7 +99,7 @@ class Ranks:
             logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
         device = torch.device(self.device(name))
         ours = LightningEnvironment() if self.layout.starter == "imlgcn" else None
-        self.fabric = Fabric(
+        fabric = Fabric(
             accelerator=device.type,
             devices=self.layout.processes,
             num_nodes=self.layout.nodes,
@@ -109,8 +109,9 @@ class Ranks:
                 cluster_environment=ours, find_unused_parameters=True, **NO_BUFFERS
             ),
         )
-        self.fabric.launch()
+        fabric.launch()
         self._group = distributed.new_group(backend="gloo", timeout=WAIT)
+        self.fabric = fabric
 
     def gather(self, value: Result) -> list[Result]:
         """Return the values of all processes, in their order; an object that can be pickled."""
@@ -226,6 +227,11 @@ def joined(layout: Layout) -> Iterator[Ranks]:
         if _is_loss(error):
             if not ranks.first:
                 raise SystemExit(NO_RESULT) from None
+            if ranks.fabric is None:
+                raise LostProcessError(
+                    f"the {layout.world} processes cannot reach each other ({error}): check "
+                    "MASTER_ADDR and MASTER_PORT, which must be free on the first node"
+                ) from None
             raise LostProcessError(
                 f"one of the {layout.world} processes has ended, and the training with it; {RESUME}"
             ) from None
