@@ -61,7 +61,7 @@ def test_a_batch_script_of_slurm_outside_of_srun_is_one_process(within):
 
 def test_tasks_that_are_not_as_many_on_each_node_are_refused(within):
     within(**{key: value for key, value in SLURM.items() if key != "SLURM_NTASKS_PER_NODE"})
-    with pytest.raises(InputError, match="--ntasks-per-node in place of --ntasks"):
+    with pytest.raises(InputError, match="`--ntasks-per-node` in place of"):
         Layout.of()
 
 

@@ -83,8 +83,8 @@ def _started(environment: Mapping[str, str]) -> Layout | None:
         nodes = int(get("SLURM_NNODES", 1))
         if tasks % nodes or "SLURM_NTASKS_PER_NODE" not in environment:
             raise InputError(
-                f"SLURM has started {tasks} tasks on {nodes} nodes: give --ntasks-per-node in "
-                "place of --ntasks, as many on each node"
+                f"SLURM has started {tasks} tasks on {nodes} nodes: give `--ntasks-per-node` in "
+                "place of `--ntasks`, as many on each node"
             )
         return Layout(tasks // nodes, nodes, int(get("SLURM_PROCID", 0)), "SLURM")
     return None
