@@ -66,6 +66,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.engines --out benchmarks/results/engines.md
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
+	$(BIN)/python -m benchmarks.distributed --out benchmarks/results/distributed.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
 	$(BIN)/imlgcn train openclipart --no-refit --out runs/no-refit
 	$(BIN)/python -m benchmarks.corrections runs/no-refit --out benchmarks/results/corrections.md

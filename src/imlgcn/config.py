@@ -98,7 +98,8 @@ class FineTuning(Settings):
     epochs: int = Field(2, ge=1, le=MOST)  # in stage 1 and again in stage 3
     learning_rate: float = Field(2e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)  # matrices only, as in ASL's recipe
-    batch_size: int = Field(32, ge=1, le=MOST)
+    batch_size: int = Field(32, ge=1, le=MOST)  # of a step, by all processes together
+    accumulate: int = Field(1, ge=1, le=MOST)  # parts of it, one after another: less memory
     ema_decay: float = Field(0.9997, ge=0, lt=1)  # reached by warm-up: small runs average less
     clip_gradient: float | None = Field(10.0, gt=0)  # largest global norm (ML-GCN's value)
     # batch-norm statistics of small data are noise: None freezes them below SMALL_DATA images

@@ -123,11 +123,17 @@ class Criterion(nn.Module):
         loss = self.elementwise(logits, targets).where(known, 0.0)  # (B, L)
         if self.reduction == "none":
             return loss
-        if self.reduction == "batch":
-            return loss.sum() / max(len(loss), 1)
+        return loss.sum() / self.divisor(targets)
+
+    def divisor(self, targets: Tensor) -> Tensor | int:
+        """Return what the sum over all entries of ``targets`` is divided by.
+
+        The loss of a batch is the sum over its parts of a part's loss times its divisor, divided by
+        that of the batch.
+        """
         if self.reduction == "mean":
-            return loss.sum() / known.sum().clamp(min=1)
-        return loss.sum()
+            return (targets >= 0).sum().clamp(min=1)
+        return max(len(targets), 1) if self.reduction == "batch" else 1
 
 
 class AsymmetricLoss(Criterion):

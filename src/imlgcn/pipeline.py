@@ -7,19 +7,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imlgcn.arguments import also_called
 from imlgcn.config import TrainSettings
-from imlgcn.data.dataset import Dataset
-from imlgcn.data.guard import refuse_misread
-from imlgcn.data.ready import (
-    in_old_order,
-    say_what_is_thin,
-    unknown_as_absent,
-    with_learnable_labels,
-    with_splits,
-)
 from imlgcn.data.written_split import write_split_csv
 from imlgcn.extras import require
 from imlgcn.files import write_atomic
@@ -33,6 +24,7 @@ from imlgcn.tagger.learnt import write_learnt
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
 from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
+from imlgcn.training.layout import Layout
 from imlgcn.training.output import (
     RunLog,
     close_run_folder,
@@ -40,10 +32,12 @@ from imlgcn.training.output import (
     locked_run_folder,
     open_run_folder,
 )
+from imlgcn.training.prepare import load_data, make_ready
 from imlgcn.training.resolve import Plan, plan_run
 
 if TYPE_CHECKING:
     from imlgcn.models import Backbone
+    from imlgcn.training.ranks import Ranks
     from imlgcn.training.run import Trained
     from imlgcn.training.start import Start
 
@@ -69,6 +63,8 @@ def train(
     export: bool = True,
     force: bool = False,
     label_table: LabelTable | str | Path | None = None,
+    processes_per_node: int | None = None,
+    nodes: int | None = None,
     progress: Progress = SILENT,
     **settings: Any,
 ) -> Tagger:
@@ -93,6 +89,9 @@ def train(
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
             of the run which is resumed, replaced or started from.
+        processes_per_node: processes on each node, a CUDA GPU each, or a share of the cores; they
+            are started here, unless torchrun or SLURM has done so. One by default.
+        nodes: machines; the same call runs on each, with ``out`` and the cache on a shared disk.
         progress: receives bars and messages.
         settings: fields of :class:`imlgcn.config.TrainSettings`, nested ones as dicts, how the data
             is read, as for :func:`imlgcn.data.dataset.load_dataset`, and any flag of the command
@@ -101,29 +100,72 @@ def train(
 
     Raises:
         InputError: the data, a setting or the folder cannot be used; nothing is left half-written.
+        LostProcessError: one of several processes has ended; ``resume=True`` goes on.
     """
     require("torch", "training")
+    given = {key: value for key, value in locals().items() if key not in ("settings", "progress")}
+    layout = Layout.of(processes_per_node, nodes)
+    file = None if isinstance(label_table, LabelTable) else label_table
+    if layout.starts:
+        from imlgcn.training.launch import launch
+
+        plan_run(data, settings, config=config, start=start, label_table=file).settings()
+        launch(train, given | settings, layout, progress)
+        return Tagger.load(out)
+    from imlgcn.training.follow import follow
+    from imlgcn.training.ranks import joined
+
+    with joined(layout) as ranks:
+        plan = plan_run(data, settings, config=config, start=start, label_table=file)
+        plan.settings()  # a wrong setting is refused before any work
+        ranks.connect(plan.device)
+        if ranks.first:
+            how = _How(resume, replace, checkpoint_minutes, keep_checkpoints, export, force)
+            tagger = _lead(ranks, plan, Path(out), label_table, how, progress)
+        else:
+            follow(ranks, plan, Path(out) / CHECKPOINTS)
+        ranks.wait()
+    return tagger if ranks.first else Tagger.load(out)
+
+
+class _How(NamedTuple):
+    """Arguments of :func:`train` that change nothing in what is learnt."""
+
+    resume: bool
+    replace: bool
+    checkpoint_minutes: float
+    keep_checkpoints: bool
+    export: bool
+    force: bool
+
+
+def _lead(
+    ranks: Ranks,
+    plan: Plan,
+    out: Path,
+    label_table: LabelTable | str | Path | None,
+    how: _How,
+    progress: Progress,
+) -> Tagger:
+    """Train in the first process, which reads, writes and speaks."""
     from imlgcn.report import write_report
     from imlgcn.training.checks import check_settings
     from imlgcn.training.loop import create_fabric
     from imlgcn.training.method import train_method
     from imlgcn.training.run import Run
+    from imlgcn.training.start import open_backbone
 
-    out = Path(out)
-    file = None if isinstance(label_table, LabelTable) else label_table
-    plan = plan_run(data, settings, config=config, start=start, label_table=file)
-    plan.settings()  # a wrong setting is refused before any work
-    dataset = _load(plan, progress, force=force)
+    dataset = load_data(plan, progress, force=how.force)
     table = choose_label_table(
         *(label_table or plan.label_table, dataset.names, out, progress),
         start=plan.start,
-        resume=resume,
-        replace=replace,
+        resume=how.resume,
+        replace=how.replace,
     )
     dataset = close_dataset(dataset, table, progress)
     options = plan.settings(plan.choose_preset(dataset, progress))
-    backbone, begin = _backbone(options, plan)
-    whole, own_split, dataset = _make_ready(dataset, options, plan, begin, progress)
+    backbone, begin = open_backbone(options, plan.start)
+    whole, own_split, dataset = make_ready(dataset, options, plan, begin, progress)
     heads = plan.heads(options)
     probes = {
         name: check_settings(each, backbone, len(dataset.names)) for name, each in heads.items()
@@ -136,63 +178,35 @@ def train(
     table = table.aligned(dataset.names)
     origin = plan.to_config() | {"label_parents": table.parents or None}
     with locked_run_folder(out):
-        open_run_folder(out, options, origin, resume=resume, replace=replace)
+        open_run_folder(out, options, origin, resume=how.resume, replace=how.replace)
+        device = ranks.device(plan.device)
         run = Run(
             options,
             heads,
-            create_fabric(plan.device),
-            plan.device,
+            create_fabric(device),
+            device,
             out / CHECKPOINTS,
-            checkpoint_minutes,
-            log=RunLog(out, keep=resume),
+            how.checkpoint_minutes,
+            log=RunLog(out, keep=how.resume),
             progress=progress,
+            ranks=ranks,
         )
-        with discarded_if_useless(out, resumed=resume, existed=existed):
+        with discarded_if_useless(out, resumed=how.resume, existed=existed):
             write_run_table(out, table)
             if own_split or plan.data.held is not None:
                 write_split_csv(whole, [str(r.split) for r in whole.records], out / SPLIT)
+            ranks.send((options, dataset))  # the others begin
             trained = train_method(
                 run, backbone, dataset, probe=probes.get(options.head), start=begin
             )
+        assert trained is not None  # it is the first process
         saved = _save(out, trained, backbone, options, plan.start, progress)
         tagger = _keep_labels(saved, plan.start, begin, progress)
-        close_run_folder(out, keep_checkpoints=keep_checkpoints)
-        if export:
+        close_run_folder(out, keep_checkpoints=how.keep_checkpoints)
+        if how.export:
             _export(tagger, progress)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
-
-
-def _load(plan: Plan, progress: Progress, *, force: bool) -> Dataset:
-    """Read the data, say what was taken for labels, and stop if they look misread."""
-    dataset = plan.data.load(progress)
-    names = dataset.names
-    progress.say(
-        f"data: {plural(len(dataset), 'image')}, {plural(len(names), 'label')} ({dataset.reason})"
-    )
-    progress.say(f"labels: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}")
-    if not force:
-        refuse_misread(dataset)
-    return dataset
-
-
-def _make_ready(
-    dataset: Dataset, options: TrainSettings, plan: Plan, begin: Start | None, progress: Progress
-) -> tuple[Dataset, bool, Dataset]:
-    """Return the data with splits, whether they were made here, and the data to train on."""
-    # where the backbone is tuned, something must be left that it has not learnt
-    validation = not options.refit or options.fine_tune or (begin is not None and begin.tuned)
-    old = plan.start / SPLIT if plan.start else None
-    whole, own_split = with_splits(dataset, options.seed, progress, validation=validation, old=old)
-    learnt = ("train", "val") if options.refit else ("train",)
-    dataset = with_learnable_labels(whole, progress, splits=learnt)
-    taught = dataset
-    if options.unknown_as == "negative":
-        taught = unknown_as_absent(dataset, learnt)
-    say_what_is_thin(taught, progress, refit=options.refit)
-    if begin is not None:
-        dataset = in_old_order(dataset, begin.context.names, progress)
-    return whole, own_split, dataset
 
 
 def _save(
@@ -251,28 +265,3 @@ def _keep_labels(
     from imlgcn.growing.carry import carry_labels
 
     return carry_labels(tagger, start, lost, progress)
-
-
-def _backbone(options: TrainSettings, plan: Plan) -> Any:
-    """Return the backbone to train and, when continuing from a tagger, its network."""
-    import torch
-
-    from imlgcn.models import create_backbone
-    from imlgcn.tagger import load_classifier
-    from imlgcn.training.start import Start, backbone_has_learnt
-
-    begin = None
-    if plan.start is None:
-        with torch.random.fork_rng(
-            devices=[]
-        ):  # initial weights are replaced by the pretrained ones
-            backbone = create_backbone(options.backbone, weights=options.weights, size=options.size)
-    else:
-        classifier, context = load_classifier(plan.start)
-        backbone = classifier.backbone
-        begin = Start(classifier, context, backbone_has_learnt(plan.start))
-    size = options.size or backbone.image_settings.size
-    backbone.check_size(size)
-    changes = {"fit": options.fit, "size": size}
-    backbone.image_settings = backbone.image_settings.model_copy(update=changes)
-    return backbone, begin

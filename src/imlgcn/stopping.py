@@ -35,6 +35,7 @@ class _State:
     waiting = 0  # how many `safe_points` are open
     asked: int | None = None  # the signal that waits for a safe point
     done = ""  # how to go on, once something is done that a signal leaves as it is
+    silent = False  # one of several processes: another one speaks
 
 
 def listen() -> None:
@@ -52,9 +53,20 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         return  # Ctrl-C reaches all at once: the process that listens ends its copies
     if _State.waiting and _State.asked is None:
         _State.asked = number
-        sys.stderr.write("imlgcn: stopping after this step\n")
+        if not _State.silent:
+            sys.stderr.write("imlgcn: stopping after this step\n")
         return
     raise Stopped(number, _State.done)
+
+
+def be_silent() -> None:
+    """Say nothing of a signal: another process of the same command does."""
+    _State.silent = True
+
+
+def is_asked() -> bool:
+    """Return whether a signal waits for a safe point."""
+    return _State.asked is not None
 
 
 def remember(done: str) -> None:

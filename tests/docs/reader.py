@@ -42,10 +42,16 @@ class Reader:
         program, *arguments = words
         kinds = {
             **{"imlgcn": self.imlgcn, "curl": self.curl},
+            **{"srun": self.started, "torchrun": self.started},
             **{"make": make, "python": python, "pip": pip, "source": skip},
         }
         assert program in kinds, f"the test does not know how to run {program!r}"
         kinds[program](arguments, parse_only)
+
+    def started(self, arguments, parse_only):
+        """Check what a program starts on several machines; it is not run."""
+        assert parse_only
+        self.imlgcn(arguments[arguments.index("imlgcn") + 1 :], parse_only)
 
     def imlgcn(self, arguments, parse_only):
         context = parse(arguments)

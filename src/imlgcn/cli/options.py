@@ -54,6 +54,23 @@ Force = Annotated[
     bool,
     typer.Option("--force", help="Go on although the labels look misread: they are right."),
 ]
+ProcessesPerNode = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processes on each node, with a GPU each or a share of the cores (default: 1, or "
+        "those of torchrun or SLURM).",
+        rich_help_panel="This run",
+    ),
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="M",
+        help="Machines that run this command (default: 1, or those of torchrun or SLURM).",
+        rich_help_panel="This run",
+    ),
+]
 
 
 def terminal() -> TerminalProgress:

@@ -22,7 +22,14 @@ COLUMNS = "image,label,probability,threshold,error"
 HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 MANY = "On many machines"
 ALSO, HOW = "Further files", "How it is computed"
-ONE_MACHINE = ("shard", "known_from", "latency", "bare", "xmp", "label_studio")  # not with --cluster
+ONE_MACHINE = (
+    "shard",
+    "known_from",
+    "latency",
+    "bare",
+    "xmp",
+    "label_studio",
+)  # not with --cluster
 NUMBER = "How many tags"
 TopK = Annotated[
     int | None,

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show, show_choice
-from imlgcn.cli.options import Device, Force, terminal
+from imlgcn.cli.options import Device, Force, Nodes, ProcessesPerNode, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
+from imlgcn.progress import SILENT
 
 Out = Annotated[
     Path,
@@ -247,6 +248,8 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=RUN),
     ] = False,
+    processes_per_node: ProcessesPerNode = None,
+    nodes: Nodes = None,
     force: Force = False,
     *,
     reading: Reading,
@@ -256,7 +259,9 @@ def train(
     Example: imlgcn train photos.csv --out runs/photos
     """
     from imlgcn.pipeline import train as run
+    from imlgcn.training.layout import Layout
 
+    first = not Layout.of(processes_per_node, nodes).rank
     arguments = {
         "head": head,
         "backbone": backbone,
@@ -290,9 +295,13 @@ def train(
         export=not no_export,
         force=force,
         label_table=label_table,
-        progress=terminal(),
+        processes_per_node=processes_per_node,
+        nodes=nodes,
+        progress=terminal() if first else SILENT,
         set=set_,
         **named,
     )
+    if not first:
+        return
     show.metrics(tagger.folder.metrics)
     show.next_steps(tagger.path, own_data=data != "openclipart")

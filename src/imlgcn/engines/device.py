@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from imlgcn.config import InputError
 
@@ -53,3 +53,13 @@ def batch_size(device: torch.device) -> int:
     fit into the cache.
     """
     return 4 if device.type == "cpu" else 32
+
+
+def precision_on(device: torch.device) -> Literal["bf16-mixed", "16-mixed", "32-true"]:
+    """Return Lightning Fabric's name of the precision to train in."""
+    import torch
+
+    if device.type != "cuda":
+        return "32-true"
+    bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16-mixed" if bfloat16 else "16-mixed"

@@ -8,7 +8,8 @@ Shapes: N images, C channels of an image vector, L labels, D width of an embeddi
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from imlgcn.config import InputError, unknown_name
 
 FloatArray = NDArray[np.float32]
 Images = Literal["all", "sole", "weighted"]
+Total = Callable[[NDArray[Any]], NDArray[Any]]
 
 IMAGES_PER_BLOCK = 8192  # float64 copies of image vectors held at once: 128 MB at C = 2048
 
@@ -53,6 +55,7 @@ def image_embeddings(
     images: Images = "all",
     centred: bool = True,
     unit_rms: bool = True,
+    total: Total = lambda part: part,
 ) -> FloatArray:
     r"""Return F_I: the mean vector of the images that show the label.
 
@@ -66,6 +69,8 @@ def image_embeddings(
             the image.
         centred: see :func:`standardize`.
         unit_rms: see :func:`standardize`.
+        total: returns the sum of an array over several processes, where each has a part of the
+            images.
 
     Returns:
         float32 ``(L, C)``. A label without a positive image gets the mean of the other labels'
@@ -83,31 +88,32 @@ def image_embeddings(
             "label embeddings need features (images, channels) and targets (images, labels) of "
             f"the same images; got {features.shape} and {targets.shape}"
         )
-    if not len(features):
+    if not (N := total(np.array(len(features)))):
         raise InputError("label embeddings need at least one training image; got none")
-    weights = _image_weights(targets, images)  # (N, L)
+    weights = _image_weights(targets, images, total)  # (N, L)
     sums = np.zeros((targets.shape[1], features.shape[1]))  # (L, C)
     for start in range(0, len(features), IMAGES_PER_BLOCK):
         block = slice(start, start + IMAGES_PER_BLOCK)
         sums += weights[block].T.astype(np.float64) @ features[block]  # float64
+    sums = total(sums)
     if not np.isfinite(sums).all():
         raise InputError("an image vector contains NaN or infinity; check the backbone's weights")
-    total = weights.sum(axis=0, dtype=np.float64)  # (L,)
-    seen = total > 0
+    counted = total(weights.sum(axis=0, dtype=np.float64))  # (L,)
+    seen = counted > 0
     means = np.empty_like(sums)
-    means[seen] = sums[seen] / total[seen, None]
-    means[~seen] = means[seen].mean(axis=0) if seen.any() else features.mean(axis=0)
+    means[seen] = sums[seen] / counted[seen, None]
+    means[~seen] = means[seen].mean(axis=0) if seen.any() else total(features.sum(axis=0)) / N
     return standardize(means, centred=centred, unit_rms=unit_rms).astype(np.float32)
 
 
-def _image_weights(targets: NDArray[np.int8], images: str) -> FloatArray:
+def _image_weights(targets: NDArray[np.int8], images: str, total: Total) -> FloatArray:
     weights: FloatArray = (targets == 1).astype(np.float32)  # (N, L)
     labels_per_image = weights.sum(axis=1, keepdims=True)
     if images == "weighted":
         weights /= np.maximum(labels_per_image, 1)
     elif images == "sole":
         sole = weights * (labels_per_image == 1)
-        has_sole = sole.any(axis=0)
+        has_sole = total(sole.sum(axis=0)) > 0
         weights[:, has_sole] = sole[:, has_sole]
     elif images != "all":
         raise unknown_name("value of images=", images, ("all", "sole", "weighted"))

@@ -54,6 +54,10 @@ class MultiLabelClassifier(nn.Module):
         """Return the head's training loss on a batch of images."""
         return self.head.loss(self.features(images), targets, criterion)
 
+    def divisor(self, targets: Tensor, criterion: Criterion) -> Tensor | int:
+        """Return what the head's loss of a batch is divided by."""
+        return self.head.divisor(targets, criterion)
+
 
 def count_parameters(module: nn.Module) -> int:
     """Return the number of parameters, trained or frozen; buffers (graph, embeddings) not counted.

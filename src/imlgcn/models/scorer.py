@@ -78,6 +78,11 @@ class Scorer(nn.Module):
         """
         raise InputError(f"{type(self).__name__} has no activation maps")
 
+    def divisor(self, targets: Tensor, criterion: Criterion) -> Tensor | int:
+        """Return what :meth:`loss` is divided by; ``criterion`` is one of :mod:`imlgcn.losses`."""
+        divisor: Tensor | int = criterion.divisor(targets)  # type: ignore[attr-defined]
+        return divisor
+
     def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
         return criterion(self(features), targets)

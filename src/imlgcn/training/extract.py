@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.features import features_for
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.engines.torch import throughput_threads
@@ -30,6 +29,8 @@ from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.models.scorer import Scorer
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
+from imlgcn.training.ranks import ALONE, Ranks
+from imlgcn.training.sharing import shared_features
 
 Inputs = Tensor | tuple[Tensor, ...]  # one row per image
 
@@ -87,11 +88,13 @@ def extract_features(
     device: str = "auto",
     progress: Progress = SILENT,
     stage: str = "features",
+    ranks: Ranks = ALONE,
 ) -> ImageFeatures:
     """Return the pooled features of every readable image of ``dataset``, and those of blocks.
 
     The cache key holds the backbone's weights, the preprocessing and the runtime; an image is found
-    by its content, so files may move. The backbone is left on ``device``.
+    by its content, so files may move. The backbone is left on ``device``. Of several ``ranks`` each
+    extracts its share, and all return the same.
 
     Raises:
         InputError: there is no such device, ``strict`` and an image cannot be read, or none can.
@@ -99,8 +102,9 @@ def extract_features(
     raise_thresholds()
     network = f"{backbone.name} {weights_hash(backbone)}"
     with throughput_threads(device) as streams:
-        table = features_for(
+        table = shared_features(
             dataset.paths,
+            ranks,
             extractor=pooling_extractor(backbone, device),
             settings=backbone.image_settings,
             key=f"torch pooled folded blocks {MOST_STAGES} {network}",
@@ -143,6 +147,7 @@ def extract_maps(
     *,
     use_cache: bool = True,
     progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> ImageFeatures:
     """Return ``features`` with the last ``levels`` maps of every image, in half precision."""
     raise_thresholds()
@@ -163,8 +168,9 @@ def extract_maps(
         return rows
 
     with throughput_threads(str(device)) as streams:
-        table = features_for(
+        table = shared_features(
             features.dataset.paths,
+            ranks,
             extractor=extract,
             settings=backbone.image_settings,
             key=f"torch maps {levels} {backbone.name} {weights_hash(backbone)}",

@@ -9,24 +9,16 @@ validation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.features import features_for
-from imlgcn.data.image_input import as_image
-from imlgcn.data.transforms import TrainTransform
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.torch import TorchEngine
 from imlgcn.losses import create_loss
@@ -34,12 +26,15 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.stopping import Stopped, leave_to_the_parent, safe_points
+from imlgcn.stopping import Stopped, safe_points
+from imlgcn.training.augmentation import augmented_batches
 from imlgcn.training.checkpoint import Checkpoints
-from imlgcn.training.loop import Done, scales_loss, train_epoch
+from imlgcn.training.loop import Done, Shares, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
+from imlgcn.training.ranks import ALONE, Ranks
+from imlgcn.training.sharing import shared_features
 from imlgcn.training.stages import Log
-from imlgcn.training.tuning_state import Keeper, TrainingState, restore_generators
+from imlgcn.training.tuning_state import Keeper, TrainingState
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -59,6 +54,7 @@ def fine_tune(
     log: Log = lambda row: None,
     progress: Progress = SILENT,
     stage: str = "fine-tune",
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train ``classifier`` in place and leave it with the best weights on validation.
 
@@ -67,14 +63,20 @@ def fine_tune(
     when a signal asks to stop. If there are ``checkpoints``, training continues from the newest and
     ends with the same weights as without the interruption.
 
+    With several ``ranks`` each takes its share of every batch, ``fabric`` averages the gradients,
+    and the first keeps the average of the weights, saves and logs; how many there are may change
+    when training is resumed. Batch norms whose statistics are not frozen see one process's share.
+
     On a CPU that other programs use as well, set ``OMP_WAIT_POLICY=PASSIVE`` before torch is
     imported, as the command line does: threads that spin while they wait for each other made
     training 3 to 6 times slower there.
     """
     raise_thresholds()
-    tuning = _Tuning(classifier, train, val, settings, loss, seed, fabric, log, progress, stage)
+    tuning = _Tuning(
+        classifier, train, val, settings, loss, seed, fabric, log, progress, stage, ranks
+    )
     state = tuning.state
-    if state.restore(checkpoints):
+    if state.restore(checkpoints, ranks):
         within = f", after {plural(n, 'batch', 'batches')}" if (n := state.done.batches) else ""
         where = min(state.epoch + 1, settings.epochs)
         progress.say(f"{stage}: continues in epoch {where} of {settings.epochs}{within}")
@@ -82,15 +84,15 @@ def fine_tune(
         tuning.validate(0, None)
     while state.epoch < settings.epochs:
         with safe_points() as asked:
-            mean_loss = tuning.epoch(Keeper(state, checkpoints, minutes, asked))
+            mean_loss = tuning.epoch(Keeper(state, checkpoints, minutes, asked, ranks))
             try:
                 tuning.validate(state.epoch + 1, mean_loss)
             except Stopped:  # it is all that is repeated
-                state.save(checkpoints)
+                state.save(checkpoints, ranks)
                 raise
             state.epoch, state.done, state.random = state.epoch + 1, Done(), {}
-            state.save(checkpoints)
-    classifier.load_state_dict(state.best)
+            state.save(checkpoints, ranks)
+    classifier.load_state_dict(ranks.state_of_first(lambda: state.best))
     classifier.eval()
 
 
@@ -109,7 +111,9 @@ class _Tuning:
         log: Log,
         progress: Progress,
         stage: str,
+        ranks: Ranks,
     ) -> None:
+        self.ranks = ranks
         self.train, self.val, self.settings, self.seed = train, val, settings, seed
         self.fabric, self.log, self.progress, self.stage = fabric, log, progress, stage
         self.image = classifier.backbone.image_settings
@@ -136,6 +140,7 @@ class _Tuning:
             seed=(self.seed, state.epoch),
             skip=state.done.batches,
             random=state.random,
+            ranks=self.ranks,
         )
         averager = _Averager(state.average, state.classifier, state.scheduler)
         # closed at once where a signal ends it: its workers would wait for the garbage collector
@@ -146,16 +151,25 @@ class _Tuning:
                 fabric=self.fabric,
                 clip=self.settings.clip_gradient,
                 done=state.done,
-                after_step=_in_turn(averager, advance, keeper),
+                after_step=_in_turn(*([averager] if self.ranks.first else []), advance, keeper),
+                shares=Shares(
+                    self.ranks,
+                    lambda targets: state.classifier.divisor(targets, self.criterion),
+                    self.settings.accumulate,
+                ),
             )
 
     def validate(self, epoch: int, mean_loss: float | None) -> None:
         """Judge the average on validation after so many epochs; keep it if it is the best."""
         state, stage = self.state, self.stage
-        average = state.average.module
-        value = validation_map(average, self.val, self.image, self.progress, f"{stage}, validation")
+        average, ranks = state.average.module, self.ranks
+        if ranks.world > 1:
+            average.load_state_dict(ranks.state_of_first(average.state_dict))
+        value = validation_map(
+            average, self.val, self.image, self.progress, f"{stage}, validation", ranks
+        )
         self.log({"stage": stage, "epoch": epoch, "loss": mean_loss, "val_mAP": value})
-        if value > state.value or not state.best:  # NaN: no label has a positive
+        if ranks.first and (value > state.value or not state.best):  # NaN: no label has a positive
             state.value, state.best = value, _copy(average)
 
 
@@ -185,12 +199,14 @@ def validation_map(
     image: ImageSettings,
     progress: Progress = SILENT,
     stage: str = "validation",
+    ranks: Ranks = ALONE,
 ) -> float:
     """Return the mAP of ``classifier`` on ``val`` in percent, protocol "default"."""
     engine = TorchEngine(classifier, image, device=str(next(classifier.parameters()).device))
     with engine.streaming() as streams:
-        scores = features_for(
+        scores = shared_features(
             val.paths,
+            ranks,
             extractor=engine.logits,
             settings=image,
             key="",
@@ -202,68 +218,6 @@ def validation_map(
         )
     value, _ = mean_average_precision(scores.features, val.targets[scores.rows])
     return 100 * value
-
-
-def augmented_batches(
-    train: Dataset,
-    image: ImageSettings,
-    settings: FineTuning,
-    fabric: Fabric,
-    *,
-    seed: tuple[int, int],
-    skip: int = 0,
-    random: dict[str, Tensor] | None = None,
-) -> Generator[tuple[Tensor, Tensor]]:
-    """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch).
-
-    An epoch that was interrupted after ``skip`` batches goes on with the others and with the states
-    of the ``random`` generators of then.
-    """
-    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(number)).tolist()
-    starts = range(skip * settings.batch_size, len(train), settings.batch_size)
-    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-        _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
-        batch_sampler=[order[start : start + settings.batch_size] for start in starts],
-        num_workers=settings.workers,
-        worker_init_fn=leave_to_the_parent,
-        generator=torch.Generator(),
-        pin_memory=fabric.device.type == "cuda",
-    )
-    if skip and random:
-        restore_generators(random)
-    else:
-        torch.manual_seed(number)
-    for images, targets in loader:
-        moved = images.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
-        yield moved, targets.to(fabric.device, non_blocking=True)
-
-
-class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]]):
-    """A map-style torch data set over images and targets; augmentation by image and epoch."""
-
-    def __init__(
-        self, train: Dataset, image: ImageSettings, settings: FineTuning, seed: tuple[int, int]
-    ) -> None:
-        self.train, self.image, self.seed = train, image, seed
-        self.transform = TrainTransform(
-            image,
-            num_ops=2 if settings.rand_augment else 0,  # at magnitude 0 some still change colours
-            magnitude=settings.rand_augment,
-            flip=settings.flip,
-            cutout=settings.cutout,
-        )
-
-    def __len__(self) -> int:
-        return len(self.train)
-
-    def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
-        # by image and epoch, whatever was drawn before: batches can be skipped and shared out
-        number = np.random.SeedSequence((*self.seed, row)).generate_state(1)[0]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(number))
-            return self.transform(image), self.train.targets[row]
 
 
 def _keeps_statistics(settings: FineTuning, images: int) -> bool:

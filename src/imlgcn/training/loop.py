@@ -5,10 +5,11 @@ Shapes: B batch, N images, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
-from imlgcn.engines.device import choose_device
+from imlgcn.engines.device import choose_device, precision_on
 from imlgcn.training.extract import Inputs
+from imlgcn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -56,23 +58,27 @@ def train_epoch(
     clip: float | None = None,
     done: Done | None = None,
     after_step: Callable[[int], None] = lambda images: None,
+    shares: Shares | None = None,
 ) -> float:
     """Train ``model`` (anything with ``loss(inputs, targets, criterion)``) for one epoch.
 
     Returns the mean loss per image. ``after_step`` is called with the batch size. ``done`` is where
-    an interrupted epoch goes on with the remaining ``batches``; it is kept up to date.
+    an interrupted epoch goes on with the remaining ``batches``; it is kept up to date. ``shares``
+    says how several processes share a batch: it holds the inputs of this one, the targets of all.
 
     Raises:
         DivergedError: the loss is not finite; the message says where and what may have caused it.
     """
     done = Done() if done is None else done
+    ranks = shares.ranks if shares else ALONE
     for inputs, targets in batches:
-        loss = model.loss(inputs, targets, criterion)
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise DivergedError(_why(value, inputs, model, scheduler, fabric))
         optimizer.zero_grad()
-        fabric.backward(loss)
+        parts = split_batch(inputs, targets, shares) if shares else [Part(inputs, targets)]
+        own = _backward(model, parts, criterion, fabric)
+        if not np.isfinite(value := ranks.sum(own)):
+            why = "" if np.isfinite(own) else _why(own, inputs, model, scheduler, fabric)
+            whys = [*filter(None, ranks.gather(why)), _why(value, inputs, model, scheduler, fabric)]
+            ranks.agree(DivergedError(whys[0]))
         if clip is not None:
             fabric.clip_gradients(model, optimizer, max_norm=clip, error_if_nonfinite=False)
         optimizer.step()
@@ -84,6 +90,60 @@ def train_epoch(
         )
         after_step(len(targets))
     return done.mean
+
+
+class Part(NamedTuple):
+    """A part of a batch, and what its loss counts in that of the batch."""
+
+    inputs: Inputs
+    targets: Tensor
+    weight: float = 1.0
+
+
+class Shares(NamedTuple):
+    """How a batch is taken: by several processes, and in parts one after another.
+
+    Attributes:
+        ranks: the processes.
+        divisor: returns what the loss of a batch of these targets is divided by.
+        accumulate: in how many parts each process takes its own.
+    """
+
+    ranks: Ranks
+    divisor: Callable[[Tensor], Tensor | int]
+    accumulate: int = 1
+
+
+def split_batch(inputs: Inputs, targets: Tensor, shares: Shares) -> list[Part]:
+    """Return the parts of this process, whose losses add up to that of the batch over all.
+
+    A process that has no image of a short batch takes one that counts nothing: all take each step.
+    """
+    ranks, divisor, accumulate = shares
+    if ranks.world == accumulate == 1:
+        return [Part(inputs, targets)]
+    assert isinstance(inputs, Tensor)  # images
+    own = targets[ranks.mine]  # (B_r, L)
+    if not len(own):
+        return [Part(inputs.new_zeros(1, *inputs.shape[1:]), 0 * targets[:1], 0.0)]
+    whole, count = float(divisor(targets)), min(accumulate, len(own))
+    pairs = zip(inputs.tensor_split(count), own.tensor_split(count), strict=True)
+    return [Part(x, y, float(divisor(y)) / whole) for x, y in pairs]
+
+
+def _backward(model: Any, parts: Sequence[Part], criterion: Criterion, fabric: Fabric) -> float:
+    """Add the gradients of the batch up, in all processes; return the loss of this one's parts."""
+    value = 0.0
+    for number, (inputs, targets, weight) in enumerate(parts, 1):
+        several = fabric.world_size > 1
+        with fabric.no_backward_sync(model) if several and number < len(parts) else nullcontext():
+            loss = model.loss(inputs, targets, criterion)
+            if weight != 1:
+                loss = loss * weight
+            value += float(loss.detach())
+            # DDP takes the mean over the processes; of the losses it is the sum
+            fabric.backward(loss * fabric.world_size if several else loss)
+    return value
 
 
 def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
@@ -135,10 +195,9 @@ def create_fabric(device: str = "auto") -> Fabric:
     from lightning.fabric import Fabric
 
     chosen = choose_device(device)
+    precision = precision_on(chosen)
     if chosen.type != "cuda":
-        return Fabric(accelerator=chosen.type, devices=1, precision="32-true")
-    bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    precision: Literal["bf16-mixed", "16-mixed"] = "bf16-mixed" if bfloat16 else "16-mixed"
+        return Fabric(accelerator=chosen.type, devices=1, precision=precision)
     return Fabric(accelerator="cuda", devices=[chosen.index or 0], precision=precision)
 
 

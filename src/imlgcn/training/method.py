@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from imlgcn.config import AUTO, CONTROL, InputError
 from imlgcn.data.ready import unknown_as_absent
-from imlgcn.labels.context import LabelContext
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
@@ -30,6 +29,7 @@ from imlgcn.training.held_out import (
 )
 from imlgcn.training.loop import score_features
 from imlgcn.training.run import Run, Scores, Trained, extract, with_maps
+from imlgcn.training.sharing import count_labels
 from imlgcn.training.start import Start
 from imlgcn.training.system import Fitted, System
 from imlgcn.training.together import train_together, tune_with_linear
@@ -44,8 +44,11 @@ def train_method(
     *,
     probe: Head | None = None,
     start: Start | None = None,
-) -> Trained:
+) -> Trained | None:
     """Train what ``run`` asks for and return the classifier with the scores it is judged by.
+
+    Of several processes only the first returns it: heads on features that stay as they are take
+    seconds, and it trains them alone.
 
     On frozen features each head of ``run.heads`` is scored out of fold, one is chosen where there
     is a choice, and it learns the images of train and, with ``settings.refit``, of val. To
@@ -67,12 +70,13 @@ def train_method(
         judged = features.dataset
         if run.settings.unknown_as == "negative":
             features = replace(features, dataset=unknown_as_absent(judged, run.learnt))
-        return replace(_train(run, backbone, features, probe, start), dataset=judged)
+        trained = _train(run, backbone, features, probe, start)
+        return None if trained is None else replace(trained, dataset=judged)
 
 
 def _train(
     run: Run, backbone: Backbone, features: ImageFeatures, probe: Head | None, start: Start | None
-) -> Trained:
+) -> Trained | None:
     """Train on features whose unknown targets are as they are to be learnt."""
     tune = run.settings.fine_tune
     if tune and probe is not None and not probe.closed_form:
@@ -80,10 +84,12 @@ def _train(
     failed = features.failed
     if tune:
         names, train = features.dataset.names, features.split("train")[0]
-        context = LabelContext.from_targets(names, train.targets)
+        context = count_labels(names, train.targets, run.ranks)
         _, features = tune_with_linear(run, backbone, context, features, start)
     if probe is not None and probe.pooling is None:
         features = with_maps(run, backbone, probe, features, use_cache=True)
+    if not run.ranks.first:
+        return None
     tuned = tune or (start is not None and start.tuned)
     return _train_heads(run, backbone, features, failed, start, tuned=tuned)
 

@@ -20,6 +20,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.training.choice import Attempt
 from imlgcn.training.extract import ImageFeatures, extract_features, extract_maps
 from imlgcn.training.held_out import Lesson
+from imlgcn.training.ranks import ALONE, Ranks
 from imlgcn.training.stages import Log
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Run:
         checkpoint_minutes: between two of them within an epoch.
         log: receives the rows of ``log.jsonl``.
         progress: receives bars and messages.
+        ranks: the processes of the run.
     """
 
     settings: TrainSettings
@@ -51,6 +53,7 @@ class Run:
     checkpoint_minutes: float = 5.0
     log: Log = lambda row: None
     progress: Progress = SILENT
+    ranks: Ranks = ALONE
 
     @property
     def learnt(self) -> tuple[str, ...]:
@@ -104,6 +107,7 @@ def extract(run: Run, backbone: Backbone, dataset: Dataset) -> ImageFeatures:
         device=run.device,
         progress=run.progress,
         stage="features",
+        ranks=run.ranks,
     )
     for split in ("train", "val"):
         if split in dataset.splits and split not in features.dataset.splits:
@@ -116,5 +120,11 @@ def with_maps(
     run: Run, backbone: Backbone, head: Head, features: ImageFeatures, *, use_cache: bool
 ) -> ImageFeatures:
     """Return features with the maps that a head without pooling takes."""
-    levels = head.feature_levels
-    return extract_maps(backbone, features, levels, use_cache=use_cache, progress=run.progress)
+    return extract_maps(
+        backbone,
+        features,
+        head.feature_levels,
+        use_cache=use_cache,
+        progress=run.progress,
+        ranks=run.ranks,
+    )

@@ -30,6 +30,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures, Inputs
 from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
+from imlgcn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -135,6 +136,7 @@ def describe_labels(
     old: LabelContext | None = None,
     words: LabelContext | None = None,
     progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> LabelContext:
     """Stage 2: add the embeddings that a head's options ask for.
 
@@ -149,18 +151,25 @@ def describe_labels(
             return context.with_embeddings(words=words.embeddings["words"])
         return add_words(context, settings.label_embeddings.words, progress)
     if kind in ("image", "image_pca"):
-        return embed_labels(context, learnt, settings.label_embeddings)
+        return embed_labels(context, learnt, settings.label_embeddings, ranks)
     return context
 
 
 def embed_labels(
-    context: LabelContext, train: ImageFeatures, settings: EmbeddingSettings
+    context: LabelContext,
+    train: ImageFeatures,
+    settings: EmbeddingSettings,
+    ranks: Ranks = ALONE,
 ) -> LabelContext:
-    """Stage 2: add F_I and F_PCA, computed from the average-pooled training features."""
-    features = train.pooled("avg").flatten(1).numpy()  # (N, C)
+    """Stage 2: add F_I and F_PCA, computed from the average-pooled training features.
+
+    Of several processes each sums the features of its share.
+    """
+    own = train.select(np.arange(len(train.dataset))[ranks.mine]) if ranks.world > 1 else train
     f_i = image_embeddings(
-        features,
-        train.dataset.targets,
+        own.pooled("avg").flatten(1).numpy(),  # (N_r, C)
+        own.dataset.targets,
+        total=lambda part: ranks.add([part])[0],
         images=settings.images,
         centred=settings.centred,
         unit_rms=settings.unit_rms,

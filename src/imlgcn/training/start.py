@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from imlgcn.config import CONTROL
+from imlgcn.config import CONTROL, TrainSettings
 from imlgcn.labels.context import LabelContext
-from imlgcn.models import Head, MultiLabelClassifier
+from imlgcn.models import Backbone, Head, MultiLabelClassifier, create_backbone
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import Progress
+from imlgcn.tagger import load_classifier
 from imlgcn.tagger.folder import CONFIG, read_config
 
 
@@ -26,6 +27,25 @@ class Start:
     classifier: MultiLabelClassifier
     context: LabelContext
     tuned: bool = False  # its backbone has learnt the images it was trained on
+
+
+def open_backbone(settings: TrainSettings, start: Path | None) -> tuple[Backbone, Start | None]:
+    """Return the backbone to train, and the tagger to continue from where there is one."""
+    begin = None
+    if start is None:
+        with torch.random.fork_rng(devices=[]):  # initial weights: pretrained ones replace them
+            backbone = create_backbone(
+                settings.backbone, weights=settings.weights, size=settings.size
+            )
+    else:
+        classifier, context = load_classifier(start)
+        backbone = classifier.backbone
+        begin = Start(classifier, context, backbone_has_learnt(start))
+    size = settings.size or backbone.image_settings.size
+    backbone.check_size(size)
+    changes = {"fit": settings.fit, "size": size}
+    backbone.image_settings = backbone.image_settings.model_copy(update=changes)
+    return backbone, begin
 
 
 def backbone_has_learnt(tagger: Path) -> bool:

@@ -10,10 +10,12 @@ Shapes: N images, C channels, L labels.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from imlgcn.config import CONTROL
 from imlgcn.labels.context import LabelContext
@@ -25,6 +27,7 @@ from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.held_out import ALWAYS_LEARNT, Lesson
 from imlgcn.training.loop import score_features
 from imlgcn.training.run import Run, Scores, Trained, with_maps
+from imlgcn.training.sharing import count_labels
 from imlgcn.training.stages import describe_labels, train_head
 from imlgcn.training.start import Start, continue_head, say_what_continues, take_over
 from imlgcn.training.warm_start import warm_start
@@ -32,10 +35,13 @@ from imlgcn.training.warm_start import warm_start
 
 def train_together(
     run: Run, backbone: Backbone, frozen: ImageFeatures, probe: Head, start: Start | None
-) -> Trained:
-    """Train the backbone with the head that ``run.settings`` name; ``probe`` is such a head."""
+) -> Trained | None:
+    """Train the backbone with the head that ``run.settings`` name; ``probe`` is such a head.
+
+    Of several processes only the first returns what was trained.
+    """
     settings, dataset = run.settings, frozen.dataset
-    context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].targets)
+    context = count_labels(dataset.names, frozen.split("train")[0].targets, run.ranks)
     options = head_options(settings.head, settings.preset, **settings.head_options)
     # a head on maps has no warm start from the linear one: the two need separate backbones
     own = copy.deepcopy(backbone) if probe.pooling is None else backbone
@@ -50,9 +56,13 @@ def train_together(
         )
     old = start.context if start is not None else None
     train = features.split("train")[1]
-    context = describe_labels(context, options, train, settings, old=old, progress=run.progress)
+    context = describe_labels(
+        context, options, train, settings, old=old, progress=run.progress, ranks=run.ranks
+    )
     features = frozen if probe.pooling is None else features
     head, features = _with_head(run, backbone, context, options, linear, features, start)
+    if not run.ranks.first:
+        return None
     return Trained(
         MultiLabelClassifier(backbone, head),
         context,
@@ -81,7 +91,7 @@ def tune_with_linear(
     linear = create_head(CONTROL, backbone.out_channels, context, **options)
     if start is not None:
         take_over(linear, start, context.names)
-    _train_head(run, "linear", linear, features)
+    _by_first(run, linear, lambda: _train_head(run, "linear", linear, features))
     return linear, _fine_tune(run, "linear", backbone, linear, features)
 
 
@@ -107,9 +117,9 @@ def _with_head(
     if maps:
         features = with_maps(run, backbone, head, features, use_cache=True)
     if maps and not continues:
-        _train_head(run, "graph", head, features)
+        _by_first(run, head, lambda: _train_head(run, "graph", head, features))
     elif not continues:
-        _agree(run, head, linear, features)
+        _by_first(run, head, lambda: _agree(run, head, linear, features))
     features = _fine_tune(run, "graph", backbone, head, features)
     if maps:
         features = with_maps(run, backbone, head, features, use_cache=False)
@@ -125,6 +135,16 @@ def _score(head: Head, features: ImageFeatures) -> Scores:
     splits = (name for name in ("val", "test") if name in features.dataset.splits)
     parts = {name: features.split(name)[1] for name in splits}
     return {name: score_features(head, part.inputs(head)) for name, part in parts.items()}
+
+
+def _by_first(run: Run, head: Head, work: Callable[[], None]) -> None:
+    """Change the head by ``work`` in the first process, and give the others its values."""
+
+    def state() -> dict[str, Tensor]:
+        work()
+        return head.state_dict()
+
+    head.load_state_dict(run.ranks.state_of_first(state))
 
 
 def _train_head(run: Run, stage: str, head: Head, features: ImageFeatures) -> None:
@@ -166,12 +186,13 @@ def _fine_tune(
         settings=run.settings.fine_tuning,
         loss=run.settings.loss,
         seed=run.settings.seed,
-        fabric=run.fabric,
+        fabric=run.ranks.fabric or run.fabric,
         checkpoints=Checkpoints(run.checkpoints, stage, run.progress),
         minutes=run.checkpoint_minutes,
         log=run.log,
         progress=run.progress,
         stage=f"fine-tuning, {stage} head",
+        ranks=run.ranks,
     )
     # random numbers after this must not depend on how many epochs ran: a resumed run ran fewer
     torch.manual_seed(run.settings.seed)
@@ -182,4 +203,5 @@ def _fine_tune(
         device=run.device,
         progress=run.progress,
         stage="new features",
+        ranks=run.ranks,
     )

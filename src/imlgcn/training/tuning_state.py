@@ -24,6 +24,7 @@ from imlgcn.training.checkpoint import (
     with_prefix,
 )
 from imlgcn.training.loop import Done
+from imlgcn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning.fabric.plugins import Precision
@@ -44,8 +45,10 @@ class TrainingState:
     done: Done = field(default_factory=Done)  # of the epoch that has begun
     random: dict[str, Tensor] = field(default_factory=dict)  # generators in the middle of an epoch
 
-    def save(self, checkpoints: Checkpoints) -> None:
-        """Write a checkpoint."""
+    def save(self, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> None:
+        """Write a checkpoint, in the first process."""
+        if not ranks.first:
+            return
         tensors = (
             with_prefix("model", self.classifier.state_dict())
             | with_prefix("average", self.average.module.state_dict())
@@ -63,9 +66,9 @@ class TrainingState:
         }
         checkpoints.save(tensors, state, step=self.scheduler.last_epoch)
 
-    def restore(self, checkpoints: Checkpoints) -> bool:
-        """Restore the newest checkpoint; return whether there is one."""
-        if (found := checkpoints.newest()) is None:
+    def restore(self, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> bool:
+        """Restore the newest checkpoint in all processes; return whether there is one."""
+        if (found := ranks.from_first(checkpoints.newest)) is None:
             return False
         tensors, state = found
         self.classifier.load_state_dict(part("model", tensors))
@@ -88,15 +91,18 @@ class Keeper:
         checkpoints: Checkpoints,
         minutes: float,
         asked: Callable[[], int | None],
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.state, self.checkpoints, self.asked = state, checkpoints, asked
+        self.state, self.checkpoints, self.asked, self.ranks = state, checkpoints, asked, ranks
         self.seconds, self.saved = 60 * minutes, time.monotonic()
 
     def __call__(self, images: int) -> None:
         """Save the state if it is time; end with `Stopped` where a signal has asked for it."""
         asked = self.asked()
+        if self.ranks.world > 1:  # all stop after the same step, whichever was asked
+            asked = int(self.ranks.largest(asked or 0)) or None
         if asked is not None or time.monotonic() - self.saved >= self.seconds:
-            self.state.save(self.checkpoints)
+            self.state.save(self.checkpoints, self.ranks)
             self.saved = time.monotonic()
         if asked is not None:
             raise Stopped(asked)

@@ -142,8 +142,12 @@ class CNNRNNHead(Head):
             log_p, hidden, memory = self._next(image, paths, rows, unknown=targets < 0)
             loss = loss - log_p.gather(2, now[:, :, None]).sum()  # after an end, the end is sure
             paths = Paths(paths.log_probability, now, rows[now], hidden, memory)
-        mean: Tensor = loss / max(len(targets), 1)
+        mean: Tensor = loss / self.divisor(targets, criterion)
         return mean
+
+    def divisor(self, targets: Tensor, criterion: Criterion) -> int:
+        """Return the number of images."""
+        return max(len(targets), 1)
 
     def _beginning(self, image: Tensor) -> Paths:
         """Return the empty sequence of each image: K = 1."""

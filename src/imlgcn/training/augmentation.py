@@ -1,0 +1,103 @@
+"""Shuffled, augmented batches of an epoch; the same whichever process or worker makes them.
+
+Shapes: B batch, S input size, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from imlgcn.config import FineTuning, ImageSettings
+from imlgcn.data.dataset import Dataset
+from imlgcn.data.image_input import as_image
+from imlgcn.data.transforms import TrainTransform
+from imlgcn.stopping import leave_to_the_parent
+from imlgcn.training.ranks import ALONE, Ranks
+from imlgcn.training.tuning_state import restore_generators
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+def augmented_batches(
+    train: Dataset,
+    image: ImageSettings,
+    settings: FineTuning,
+    fabric: Fabric,
+    *,
+    seed: tuple[int, int],
+    skip: int = 0,
+    random: dict[str, Tensor] | None = None,
+    ranks: Ranks = ALONE,
+) -> Generator[tuple[Tensor, Tensor]]:
+    """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch).
+
+    An epoch that was interrupted after ``skip`` batches goes on with the others and with the states
+    of the ``random`` generators of then. With several ``ranks``, a batch holds the images of this
+    one and the targets of all; what a network draws itself is drawn anew for each batch and rank.
+    """
+    number = _number(*seed)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(number)).tolist()
+    starts = range(skip * settings.batch_size, len(train), settings.batch_size)
+    batches = [order[start : start + settings.batch_size] for start in starts]
+    shares = [rows[ranks.mine] for rows in batches]
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
+        batch_sampler=[share for share in shares if share],
+        num_workers=settings.workers,
+        worker_init_fn=leave_to_the_parent,
+        generator=torch.Generator(),
+        pin_memory=fabric.device.type == "cuda",
+    )
+    if skip and random:
+        restore_generators(random)
+    else:
+        torch.manual_seed(number)
+    found = iter(loader)
+    nothing = torch.empty(0, 3, image.size, image.size), torch.empty(0)
+    for step, (rows, share) in enumerate(zip(batches, shares, strict=True), skip):
+        images, targets = next(found) if share else nothing
+        if ranks.world > 1:
+            torch.manual_seed(_number(*seed, step, ranks.rank))
+            targets = torch.from_numpy(train.targets[rows])
+        moved = images.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
+        yield moved, targets.to(fabric.device, non_blocking=True)
+
+
+def _number(*seed: int) -> int:
+    """Return a number to seed a generator with; different ones for different seeds."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
+class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]]):
+    """A map-style torch data set over images and targets; augmentation by image and epoch."""
+
+    def __init__(
+        self, train: Dataset, image: ImageSettings, settings: FineTuning, seed: tuple[int, int]
+    ) -> None:
+        self.train, self.image, self.seed = train, image, seed
+        self.transform = TrainTransform(
+            image,
+            num_ops=2 if settings.rand_augment else 0,  # at magnitude 0 some still change colours
+            magnitude=settings.rand_augment,
+            flip=settings.flip,
+            cutout=settings.cutout,
+        )
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
+        # by image and epoch, whatever was drawn before: batches can be skipped and shared out
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_number(*self.seed, row))
+            return self.transform(image), self.train.targets[row]
