@@ -32,6 +32,7 @@ OPTIONAL = ("shown_where_known", "known_pairs")  # counts that only data with un
 OFFSETS = ("rows", "columns")
 
 Counts = CountArray | SparseMatrix | OffsetMatrix
+OptionalCounts = DenseOnDemand[CountArray | None, Counts | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class LabelContext:
         num_images: number of images counted.
         shown_where_known, known_pairs: int64 ``(L, L)``, S and K of
             :func:`~imlgcn.labels.graph.count_known_pairs`; None where every target is known.
-            Of more than 1,000 labels these three are kept sparse, and made dense when they are read.
+            Of more than 1,000 labels these three are kept sparse, and made dense when read.
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
@@ -55,12 +56,12 @@ class LabelContext:
     """
 
     names: tuple[str, ...]
-    pair_counts: DenseOnDemand[CountArray, Counts] = DenseOnDemand()
-    occurrences: CountArray
-    num_images: int
+    pair_counts: DenseOnDemand[CountArray, Counts] = DenseOnDemand()  # noqa: RUF009
+    occurrences: CountArray  # type: ignore[misc]  # pair_counts has no default
+    num_images: int  # type: ignore[misc]
     embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
-    shown_where_known: DenseOnDemand[CountArray | None, Counts | None] = DenseOnDemand(optional=True)
-    known_pairs: DenseOnDemand[CountArray | None, Counts | None] = DenseOnDemand(optional=True)
+    shown_where_known: OptionalCounts = DenseOnDemand(optional=True)  # noqa: RUF009
+    known_pairs: OptionalCounts = DenseOnDemand(optional=True)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         L = self.num_labels
@@ -91,15 +92,14 @@ class LabelContext:
         >>> LabelContext.from_targets(["cat", "dog"], np.array([[1, 1], [0, 1]])).occurrences
         array([1, 2])
         """
-        vectors, known = dict(embeddings or {}), ()
+        vectors = dict(embeddings or {})
+        known: tuple[Counts, ...]
         if isinstance(targets, np.ndarray) and targets.ndim == 2 and targets.shape[1] > MANY_LABELS:
             targets = Targets.from_dense(targets)
         if isinstance(targets, Targets):
             pairs = count_sparse_pairs(targets)
             known = () if targets.all_known else count_sparse_known_pairs(targets)
-            return cls(
-                tuple(names), pairs, targets.occurrences, len(targets), vectors, *known
-            )
+            return cls(tuple(names), pairs, targets.occurrences, len(targets), vectors, *known)
         pair_counts, occurrences = count_pairs(targets)
         known = () if (targets >= 0).all() else count_known_pairs(targets)
         return cls(tuple(names), pair_counts, occurrences, len(targets), vectors, *known)
@@ -214,10 +214,9 @@ class LabelContext:
         """
         required = ("occurrences", "num_images")
         pairs = _from_arrays("pair_counts", arrays, len(names))
-        if missing := [
-            *([] if pairs is not None else ["pair_counts"]),
-            *(key for key in required if key not in arrays),
-        ]:
+        missing = [key for key in required if key not in arrays]
+        if pairs is None or missing:
+            missing = [*(["pair_counts"] if pairs is None else []), *missing]
             raise InputError(f"the stored label context lacks {', '.join(missing)}")
         return cls(
             tuple(names),
@@ -261,12 +260,10 @@ def _from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], L: int) -> Count
     entries = SparseMatrix.from_arrays({part: arrays[f"{name}.{part}"] for part in PARTS}, (L, L))
     if any(f"{name}.offset.{side}" not in arrays for side in OFFSETS):
         return entries
-    offsets = (arrays[f"{name}.offset.{side}"].astype(np.int64) for side in OFFSETS)
-    return OffsetMatrix(*offsets, entries)
+    rows, columns = (arrays[f"{name}.offset.{side}"].astype(np.int64) for side in OFFSETS)
+    return OffsetMatrix(rows, columns, entries)
 
 
-def _expect_shape(
-    what: str, array: Counts | NDArray[np.floating], shape: tuple[int, ...]
-) -> None:
+def _expect_shape(what: str, array: Counts | NDArray[np.floating], shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise InputError(f"{what} of {shape[0]} labels must have shape {shape}; got {array.shape}")

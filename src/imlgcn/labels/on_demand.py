@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
-
-import numpy as np
+from typing import Any, Generic, TypeVar
 
 Dense = TypeVar("Dense")
 Stored = TypeVar("Stored")
-
-
-class Sparse(Protocol):
-    """What can be made dense."""
-
-    def dense(self) -> Any:
-        """Return the dense array."""
 
 
 class DenseOnDemand(Generic[Dense, Stored]):
@@ -39,7 +30,8 @@ class DenseOnDemand(Generic[Dense, Stored]):
                 return None  # type: ignore[return-value]  # the default, as dataclass reads it
             raise AttributeError(self.name)
         found = stored(instance, self.name)
-        return found if found is None or isinstance(found, np.ndarray) else found.dense()  # type: ignore[no-any-return]
+        dense: Dense = found.dense() if hasattr(found, "dense") else found
+        return dense
 
     def __set__(self, instance: object, value: Stored) -> None:
         instance.__dict__[_key(self.name)] = value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.labels.targets import Targets
 
 PAIRS_PER_BLOCK = 2**23  # that are sorted at once: 32 MB, twice
-Keys = NDArray[np.unsignedinteger]
+Keys = NDArray[Any]  # uint32, or uint64 of more than 65,536 labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,8 @@ def _count(
     sides = [(rows, columns, found.counts), (own, own, diagonal[own])]
     if symmetric:
         sides.append((columns, rows, found.counts))
-    joined = (np.concatenate(parts) for parts in zip(*sides, strict=True))
-    return SparseMatrix.from_entries(*joined, (L, L))
+    rows, columns, counts = (np.concatenate(parts) for parts in zip(*sides, strict=True))
+    return SparseMatrix.from_entries(rows, columns, counts, (L, L))
 
 
 def _blocks(
@@ -114,7 +114,7 @@ def _blocks(
 ) -> Iterator[Keys]:
     """Yield the pairs of different labels, some millions at a time, each in the order asked for."""
     L = entries.shape[1]
-    dtype = np.uint32 if L * L <= 2**32 else np.uint64
+    dtype: type[np.unsignedinteger[Any]] = np.uint32 if L * L <= 2**32 else np.uint64
     lengths = np.diff(entries.starts)
     before = np.concatenate([[0], np.cumsum(lengths * (lengths - 1) // 2)])
     row = 0
@@ -122,7 +122,7 @@ def _blocks(
         after = int(np.searchsorted(before, before[row] + PAIRS_PER_BLOCK, side="right")) - 1
         after = max(after, row + 1)
         block = slice(entries.starts[row], entries.starts[after])
-        columns = entries.columns[block].astype(dtype)
+        columns: Keys = entries.columns[block].astype(dtype)
         is_first, is_second = first[block], second[block]
         left = np.repeat(entries.starts[row + 1 : after + 1], lengths[row:after]) - block.start
         left -= np.arange(1, len(left) + 1)  # entries of the image to the right of each
@@ -154,7 +154,7 @@ def _occurrences(
 
 
 def _tally(keys: Keys, L: int) -> _Counted:
-    if L * L <= len(keys):  # a number for every pair is cheaper than an order
+    if len(keys) >= L * L:  # a number for every pair is cheaper than an order
         dense = np.bincount(keys.astype(np.int64), minlength=L * L)
         found = np.flatnonzero(dense)
         return _Counted(found.astype(keys.dtype), dense[found])
@@ -171,7 +171,7 @@ def _merge(one: _Counted, other: _Counted) -> _Counted:
 
 
 def _runs(keys: Keys, counts: NDArray[np.int64] | None) -> tuple[Keys, NDArray[np.int64]]:
-    """Return each of the ordered keys once, and the sum of its counts (1 each if there are none)."""
+    """Return each of the ordered keys once, and the sum of its counts (1 each if None)."""
     begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
     if counts is None:
         return keys[begins], np.diff(begins, append=len(keys))

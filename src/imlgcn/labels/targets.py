@@ -49,7 +49,9 @@ class Targets:
         refuse_strange(targets)
         L = targets.shape[1]
         rest = np.zeros(len(targets), np.int8)
-        lengths, columns, values = [np.zeros(1, np.int64)], [], []
+        lengths: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
+        columns: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        values: list[NDArray[np.int8]] = [np.zeros(0, np.int8)]
         for start in range(0, len(targets), IMAGES_PER_BLOCK):
             block = targets[start : start + IMAGES_PER_BLOCK]
             unknown = (block == -1).sum(axis=1) > L / 2
@@ -59,8 +61,7 @@ class Targets:
             columns.append(column.astype(np.int32))
             values.append(np.asarray(block[row, column], np.int8))
         starts = np.cumsum(np.concatenate(lengths))
-        joined = (np.concatenate([*parts, []]).astype(t) for parts, t in (
-            (columns, np.int32), (values, np.int8)))  # fmt: skip
+        joined = np.concatenate(columns), np.concatenate(values)
         return cls(SparseMatrix((len(targets), L), starts, *joined), rest)
 
     @classmethod

@@ -40,7 +40,7 @@ class LabelGraph(NamedTuple):
         return cls(lengths.cumsum(0) - lengths, sources, adjacency[rows, sources])
 
     @classmethod
-    def identity(cls, num_labels: int, device: torch.device) -> LabelGraph:
+    def identity(cls, num_labels: int, device: torch.device | None = None) -> LabelGraph:
         """Return the graph whose only edges are loops of weight 1."""
         own = torch.arange(num_labels, device=device)
         return cls(own, own, torch.ones(num_labels, device=device))
@@ -59,6 +59,12 @@ class LabelGraph(NamedTuple):
         )
         return product
 
+    @property
+    def targets(self) -> Tensor:
+        """The label that each edge leads to, its row, ``(E,)``."""
+        ends = torch.arange(len(self.sources), device=self.sources.device)
+        return torch.searchsorted(self.starts, ends, right=True) - 1
+
     def row(self, label: int) -> Tensor:
         """Return the weights of the edges into one label, ``(L,)``."""
         end = int(self.starts[label + 1]) if label + 1 < len(self.starts) else len(self.sources)
@@ -66,3 +72,20 @@ class LabelGraph(NamedTuple):
         row = self.weights.new_zeros(len(self.starts))
         row[self.sources[edges]] = self.weights[edges]
         return row
+
+
+Graph = Tensor | LabelGraph  # either multiplies nodes
+
+
+class KeptEdges:
+    """The edges of a dense adjacency, found anew only where it was replaced or written to."""
+
+    def __init__(self) -> None:
+        self._found: tuple[Tensor, int, LabelGraph] | None = None
+
+    def of(self, adjacency: Tensor) -> LabelGraph:
+        """Return the edges of ``adjacency`` ``(L, L)``."""
+        version = adjacency._version
+        if self._found is None or self._found[0] is not adjacency or self._found[1] != version:
+            self._found = adjacency, version, LabelGraph.from_dense(adjacency)
+        return self._found[2]
