@@ -99,12 +99,13 @@ class Targets:
         """Two, as of a matrix."""
         return 2
 
-    def __getitem__(self, rows: slice | ArrayLike) -> NDArray[np.int8]:
-        """Return the targets of a batch, dense ``(B, L)``."""
-        part = self.select(rows)
+    def __getitem__(self, rows: int | slice | ArrayLike) -> NDArray[np.int8]:
+        """Return the targets of a batch, dense ``(B, L)``; of one image ``(L,)``."""
+        one = not isinstance(rows, slice) and np.ndim(rows) == 0
+        part = self.select(np.atleast_1d(np.asarray(rows)) if one else rows)
         dense = np.repeat(part.rest[:, None], self.shape[1], axis=1)
         dense[part.entries.rows, part.entries.columns] = part.entries.values
-        return dense
+        return dense[0] if one else dense
 
     def select(self, rows: slice | ArrayLike) -> Targets:
         """Return the targets of some images, still sparse."""
@@ -145,6 +146,14 @@ class Targets:
         return np.bincount(present, minlength=self.shape[1]).astype(np.int64)
 
     @property
+    def absences(self) -> NDArray[np.int64]:
+        """Number of images that are known not to have each label, ``(L,)``."""
+        L, of_rest = self.shape[1], self.rest[self.entries.rows] == 0
+        others = np.bincount(self.entries.columns[of_rest], minlength=L)
+        listed = np.bincount(self.entries.columns[self.entries.values == 0], minlength=L)
+        return np.asarray((self.rest == 0).sum() - others + listed, np.int64)
+
+    @property
     def all_known(self) -> bool:
         """Whether no target is unknown."""
         L = self.shape[1]
@@ -163,6 +172,17 @@ def refuse_strange(targets: NDArray[np.int8]) -> None:
             raise InputError(
                 f"targets must be 1 (present), 0 (absent) or -1 (unknown); got {strange[0]}"
             )
+
+
+def occurrences_and_absences(targets: TargetArray) -> NDArray[np.int64]:
+    """Return the number of images with each label, and of those known not to have it, ``(2, L)``.
+
+    >>> occurrences_and_absences(np.array([[1, 0], [1, -1]], np.int8)).tolist()
+    [[2, 0], [0, 1]]
+    """
+    if isinstance(targets, Targets):
+        return np.stack([targets.occurrences, targets.absences])
+    return np.stack([(targets == value).sum(axis=0) for value in (1, 0)])
 
 
 TargetArray = NDArray[np.int8] | Targets

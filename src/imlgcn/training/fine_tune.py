@@ -263,7 +263,7 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         number = np.random.SeedSequence((*self.seed, row)).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(number))
-            return self.transform(image), self.train.targets[row]
+            return self.transform(image), self.train.stored_targets[row]
 
 
 def _keeps_statistics(settings: FineTuning, images: int) -> bool:

@@ -21,6 +21,7 @@ from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings, TrainSe
 from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
+from imlgcn.labels.targets import TargetArray
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
@@ -71,7 +72,7 @@ def train_head(
         )
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
-    targets = torch.from_numpy(train.dataset.targets)  # (N, L)
+    targets = train.dataset.stored_targets  # (N, L)
     steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
     group = Group(head, settings.learning_rate, settings.weight_decay)
     optimizer, scheduler = create_optimizer([group], steps)
@@ -160,7 +161,7 @@ def embed_labels(
     features = train.pooled("avg").flatten(1).numpy()  # (N, C)
     f_i = image_embeddings(
         features,
-        train.dataset.targets,
+        train.dataset.stored_targets,
         images=settings.images,
         centred=settings.centred,
         unit_rms=settings.unit_rms,
@@ -186,7 +187,7 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
 
 
 def _shuffled(
-    features: Inputs, targets: Tensor, size: int, device: torch.device
+    features: Inputs, targets: TargetArray, size: int, device: torch.device
 ) -> Iterator[tuple[Inputs, Tensor]]:
     for rows in torch.split(torch.randperm(len(targets)), size):
-        yield take(features, rows, device), targets[rows].to(device)
+        yield take(features, rows, device), torch.from_numpy(targets[rows.numpy()]).to(device)

@@ -35,7 +35,7 @@ def train_together(
 ) -> Trained:
     """Train the backbone with the head that ``run.settings`` name; ``probe`` is such a head."""
     settings, dataset = run.settings, frozen.dataset
-    context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].targets)
+    context = LabelContext.from_targets(dataset.names, frozen.split("train")[0].stored_targets)
     options = head_options(settings.head, settings.preset, **settings.head_options)
     # a head on maps has no warm start from the linear one: the two need separate backbones
     own = copy.deepcopy(backbone) if probe.pooling is None else backbone
