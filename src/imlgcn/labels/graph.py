@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
+from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.labels.targets import refuse_strange
 
 CountArray = NDArray[np.int64]
@@ -227,7 +229,7 @@ class Edge:
 
 def strongest_rules(
     names: Sequence[str],
-    pair_counts: ArrayLike,
+    pair_counts: ArrayLike | SparseMatrix,
     occurrences: ArrayLike,
     *,
     threshold: float = 0.4,
@@ -239,18 +241,18 @@ def strongest_rules(
     >>> print(*strongest_rules(["dessert", "food"], [[35, 35], [35, 90]], [35, 90], threshold=0.4))
     dessert -> food 1.00, 35 images
     """
-    counts = np.asarray(pair_counts)
-    conditional = conditional_probability(counts, occurrences)
     edges = [
-        Edge(names[i], names[j], float(conditional[i, j]), int(counts[i, j]))
-        for i, j in np.argwhere(binarize(conditional, threshold))
+        Edge(names[i], names[j], probability, count)
+        for i, j, probability, count in zip(
+            *(found.tolist() for found in _edges(pair_counts, occurrences, threshold)), strict=True
+        )
     ]
     return sorted(edges, key=lambda edge: (-edge.probability, -edge.count))
 
 
 def isolated_labels(
     names: Sequence[str],
-    pair_counts: ArrayLike,
+    pair_counts: ArrayLike | SparseMatrix,
     occurrences: ArrayLike,
     *,
     threshold: float = 0.4,
@@ -260,6 +262,22 @@ def isolated_labels(
     >>> isolated_labels(["dessert", "food", "logo"], [[9, 9, 1], [9, 90, 1], [1, 1, 8]], [9, 90, 8])
     ['logo']
     """
-    binary = binarize(conditional_probability(pair_counts, occurrences), threshold)
-    degree = binary.sum(axis=0) + binary.sum(axis=1)
-    return [name for name, edges in zip(names, degree, strict=True) if not edges]
+    sources, targets, *_ = _edges(pair_counts, occurrences, threshold)
+    linked = np.zeros(len(names), bool)
+    linked[sources] = linked[targets] = True
+    return [name for name, has_edge in zip(names, linked, strict=True) if not has_edge]
+
+
+def _edges(
+    pair_counts: ArrayLike | SparseMatrix, occurrences: ArrayLike, threshold: float
+) -> tuple[NDArray[Any], ...]:
+    """Return sources, targets, probabilities and counts of the edges, each ``(E,)``, row by row."""
+    if isinstance(pair_counts, SparseMatrix):
+        check_graph_options(threshold)
+        i, j, counts = pair_counts.rows, pair_counts.columns, pair_counts.values
+        probability = counts / np.maximum(np.asarray(occurrences)[i], 1)
+        kept = (probability >= threshold) & (i != j)
+        return i[kept], j[kept], probability[kept], counts[kept]
+    conditional = conditional_probability(pair_counts, occurrences)
+    at = np.nonzero(binarize(conditional, threshold))
+    return *at, conditional[at], np.asarray(pair_counts)[at]

@@ -96,7 +96,7 @@ def _count(
     found = _Counted(np.zeros(0, np.uint32), np.zeros(0, np.int64))
     for keys in _blocks(entries, first, second, symmetric):
         found = _merge(found, _tally(keys, L))
-    rows, columns = np.divmod(found.keys, L)
+    rows, columns = (part.astype(np.int64) for part in np.divmod(found.keys, L))
     diagonal = _occurrences(entries.columns, first, second, L)
     own = np.flatnonzero(diagonal)
     sides = [(rows, columns, found.counts), (own, own, diagonal[own])]
@@ -186,5 +186,5 @@ def _sum(one: SparseMatrix, other: SparseMatrix, sign: int) -> SparseMatrix:
         for each, factor in ((one, 1), (other, sign))
     )
     keys, counts = _merge(*parts)
-    rows, columns = np.divmod(keys[counts != 0], L)
+    rows, columns = (part.astype(np.int64) for part in np.divmod(keys[counts != 0], L))
     return SparseMatrix.from_entries(rows, columns, counts[counts != 0], one.shape)

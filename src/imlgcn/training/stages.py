@@ -21,6 +21,7 @@ from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings, TrainSe
 from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
+from imlgcn.labels.sparse import MANY_LABELS
 from imlgcn.labels.targets import TargetArray
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
@@ -80,8 +81,9 @@ def train_head(
     model.mark_forward_method("loss")
     criterion = create_loss(loss.name, **loss.options)
 
-    # a step on vectors is too small for two threads: the second would mostly wait
-    threads = torch_threads(1) if head.pooling else nullcontext()
+    # a step on vectors and few labels is too small for two threads: one would mostly wait
+    small = head.pooling and head.num_labels <= MANY_LABELS
+    threads = torch_threads(1) if small else nullcontext()
     with threads, progress.bar(stage, settings.epochs * len(targets)) as advance:
         for epoch in range(settings.epochs):
             model.train()
