@@ -135,8 +135,10 @@ def with_learnable_labels(
 def _counts(dataset: Dataset, splits: Sequence[str]) -> NDArray[np.int64]:
     """Return the images that show each label, and those that do not, of some splits ``(2, L)``."""
     parts = [dataset.split(name) for name in splits if name in dataset.splits]
-    counts = [occurrences_and_absences(part.stored_targets) for part in parts]
-    return np.asarray(np.sum(counts, axis=0), np.int64)
+    counts = np.zeros((2, len(dataset.names)), np.int64)
+    for part in parts:
+        counts += occurrences_and_absences(part.stored_targets)
+    return counts
 
 
 def unknown_as_absent(dataset: Dataset, splits: Sequence[str]) -> Dataset:
