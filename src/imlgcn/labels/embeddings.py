@@ -121,8 +121,8 @@ def _sparse_sums(features: NDArray[Any], targets: Any, images: str) -> tuple[Sum
         stop = min(start + IMAGES_PER_BLOCK, len(rows))
         block = start + np.argsort(columns[start:stop], kind="stable")
         labels, begins = np.unique(columns[block], return_index=True)
-        images, at = np.unique(rows[block], return_inverse=True)
-        weighted = features[images][at] * weights[block, None]  # float64
+        shown, at = np.unique(rows[block], return_inverse=True)
+        weighted = features[shown][at] * weights[block, None]  # float64
         sums[labels] += np.add.reduceat(weighted, begins)
     return sums, np.bincount(columns, weights, minlength=L).astype(np.float64)
 

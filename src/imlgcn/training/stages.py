@@ -22,7 +22,7 @@ from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
 from imlgcn.labels.sparse import MANY_LABELS
-from imlgcn.labels.targets import TargetArray
+from imlgcn.labels.targets import Targets
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
@@ -73,7 +73,8 @@ def train_head(
         )
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
-    targets = train.dataset.stored_targets  # (N, L)
+    kept = train.dataset.stored_targets  # (N, L)
+    targets = kept if isinstance(kept, Targets) else torch.from_numpy(kept)
     steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
     group = Group(head, settings.learning_rate, settings.weight_decay)
     optimizer, scheduler = create_optimizer([group], steps)
@@ -189,7 +190,7 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
 
 
 def _shuffled(
-    features: Inputs, targets: TargetArray, size: int, device: torch.device
+    features: Inputs, targets: Tensor | Targets, size: int, device: torch.device
 ) -> Iterator[tuple[Inputs, Tensor]]:
     for rows in torch.split(torch.randperm(len(targets)), size):
-        yield take(features, rows, device), torch.from_numpy(targets[rows.numpy()]).to(device)
+        yield take(features, rows, device), torch.as_tensor(targets[rows]).to(device)
