@@ -88,6 +88,19 @@ def test_a_head_of_many_labels_keeps_edges_and_equals_one_with_the_matrix(
     assert torch.equal(again(features), sparse(features))
 
 
+def test_a_head_of_many_labels_takes_the_matrix_of_an_older_version_and_other_edges(
+    labels, monkeypatch
+):
+    older, head = pair("iml_gcn", labels, monkeypatch, threshold=0.05)
+    features = torch.randn(3, IN_CHANNELS, 2, 2)
+    for state in (older.state_dict(), head.state_dict()):
+        other = create_head("iml_gcn", IN_CHANNELS, labels, threshold=0.9)
+        assert len(other.edge_sources) != len(head.edge_sources)
+        other.load_state_dict(state)
+        torch.testing.assert_close(other.eval()(features), older.eval()(features))
+    assert "adjacency" in older.state_dict(), "what was given is unchanged"
+
+
 def test_a_learned_graph_of_many_labels_stays_a_matrix(labels, monkeypatch):
     dense, sparse = pair("iml_gcn", labels, monkeypatch, graph="adaptive")
     assert dense.state_dict().keys() == sparse.state_dict().keys()

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from benchmarks.many_labels import measure, run_case, zipf_targets
+
 from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
 from imlgcn.data.dataset import Dataset, Record
 from imlgcn.labels.context import LabelContext

@@ -18,7 +18,7 @@ from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
 from imlgcn.labels.on_demand import DenseOnDemand, stored
 from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
 from imlgcn.labels.sparse_pairs import OffsetMatrix, count_sparse_known_pairs, count_sparse_pairs
-from imlgcn.labels.targets import TargetArray, Targets
+from imlgcn.labels.targets import TargetArray, all_known, few_entries
 
 # Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
@@ -48,7 +48,7 @@ class LabelContext:
         num_images: number of images counted.
         shown_where_known, known_pairs: int64 ``(L, L)``, S and K of
             :func:`~imlgcn.labels.graph.count_known_pairs`; None where every target is known.
-            Of more than 1,000 labels these three are kept sparse, and made dense when read.
+            Of more than 1,000 labels these three are mostly kept sparse, and made dense when read.
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
@@ -87,21 +87,19 @@ class LabelContext:
     ) -> LabelContext:
         """Return a context with the counts of targets ``(N, L)``: 1 present, 0 absent, -1 unknown.
 
-        Of more than 1,000 labels, and of sparse targets, only pairs that occur are counted.
+        Of more than 1,000 labels, few of them on an image, only pairs that occur are counted.
 
         >>> LabelContext.from_targets(["cat", "dog"], np.array([[1, 1], [0, 1]])).occurrences
         array([1, 2])
         """
         vectors = dict(embeddings or {})
         known: tuple[Counts, ...]
-        if isinstance(targets, np.ndarray) and targets.ndim == 2 and targets.shape[1] > MANY_LABELS:
-            targets = Targets.from_dense(targets)
-        if isinstance(targets, Targets):
-            pairs = count_sparse_pairs(targets)
-            known = () if targets.all_known else count_sparse_known_pairs(targets)
-            return cls(tuple(names), pairs, targets.occurrences, len(targets), vectors, *known)
+        if (few := few_entries(targets)) is not None:
+            pairs = count_sparse_pairs(few)
+            known = () if few.all_known else count_sparse_known_pairs(few)
+            return cls(tuple(names), pairs, few.occurrences, len(few), vectors, *known)
         pair_counts, occurrences = count_pairs(targets)
-        known = () if (targets >= 0).all() else count_known_pairs(targets)
+        known = () if all_known(targets) else count_known_pairs(targets)
         return cls(tuple(names), pair_counts, occurrences, len(targets), vectors, *known)
 
     @classmethod

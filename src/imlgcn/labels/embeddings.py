@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError, unknown_name
-from imlgcn.labels.targets import TargetArray, Targets
+from imlgcn.labels.targets import TargetArray, Targets, few_entries
 
 FloatArray = NDArray[np.float32]
 Sums = NDArray[np.float64]
@@ -87,8 +87,12 @@ def image_embeddings(
         )
     if not len(features):
         raise InputError("label embeddings need at least one training image; got none")
-    of = _sparse_sums if isinstance(targets, Targets) else _dense_sums
-    sums, total = of(features, targets, images)  # (L, C), (L,)
+    few = targets if isinstance(targets, Targets) else few_entries(targets)
+    sums, total = (  # (L, C), (L,)
+        _dense_sums(features, targets, images)
+        if few is None
+        else _sparse_sums(features, few, images)
+    )
     if not np.isfinite(sums).all():
         raise InputError("an image vector contains NaN or infinity; check the backbone's weights")
     seen = total > 0
@@ -107,7 +111,7 @@ def _dense_sums(features: NDArray[Any], targets: Any, images: str) -> tuple[Sums
     return sums, weights.sum(axis=0, dtype=np.float64)
 
 
-def _sparse_sums(features: NDArray[Any], targets: Any, images: str) -> tuple[Sums, Sums]:
+def _sparse_sums(features: NDArray[Any], targets: Targets, images: str) -> tuple[Sums, Sums]:
     """Return the weighted sums of :func:`_dense_sums`: of the images that show a label, no other.
 
     Features are read in their order, once: they may lie on disk.

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
 from imlgcn.labels.sparse import SparseMatrix
-from imlgcn.labels.targets import refuse_strange
+from imlgcn.labels.targets import TargetArray, refuse_strange
 
 CountArray = NDArray[np.int64]
 Matrix = NDArray[np.float64]
@@ -27,7 +27,7 @@ IMAGES_PER_BLOCK = 65_536  # bounds memory; sums of as many ones are exact in fl
 COLUMN_SUM_OFFSET = 1e-6  # as in the published code: keeps columns without an edge finite
 
 
-def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+def count_pairs(targets: TargetArray) -> tuple[CountArray, CountArray]:
     r"""Count the images with each label, and with each pair of labels.
 
     .. math:: M_{ij} = \sum_n [t_{ni} = 1][t_{nj} = 1], \qquad N_i = M_{ii}
@@ -54,7 +54,7 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
     return pair_counts, pair_counts.diagonal().copy()
 
 
-def count_known_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+def count_known_pairs(targets: TargetArray) -> tuple[CountArray, CountArray]:
     r"""Count, for each pair of labels, the images on which the first, or both, are known.
 
     .. math:: S_{jc} = \sum_n [t_{nj} \ge 0][t_{nc} = 1], \qquad
@@ -71,8 +71,10 @@ def count_known_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray
     ([[2, 2], [1, 2]], [[3, 2], [2, 2]])
     """
     L = targets.shape[1]
-    joined = np.concatenate([targets >= 0, targets == 1], axis=1).astype(np.int8)  # (N, 2L)
-    counts, _ = count_pairs(joined)
+    counts = np.zeros((2 * L, 2 * L), np.int64)
+    for start in range(0, len(targets), IMAGES_PER_BLOCK):
+        block = targets[start : start + IMAGES_PER_BLOCK]
+        counts += count_pairs(np.concatenate([block >= 0, block == 1], axis=1).astype(np.int8))[0]
     return counts[:L, L:], counts[:L, :L]
 
 

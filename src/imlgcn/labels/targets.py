@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
-from imlgcn.labels.sparse import SparseMatrix
+from imlgcn.labels.sparse import MANY_LABELS, SparseMatrix
 
 IMAGES_PER_BLOCK = 8192
 MOST_DENSE = 2**34  # entries, a byte each
+ENTRIES_PER_LABEL = 40  # see Targets.are_few
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +155,15 @@ class Targets:
         return np.asarray((self.rest == 0).sum() - others + listed, np.int64)
 
     @property
+    def are_few(self) -> bool:
+        """Whether pairs of entries are cheaper to count one by one than by a product of matrices.
+
+        A pair takes as long as some thousand multiplications of a product: so up to L / 40 entries
+        an image.
+        """
+        return len(self.entries.values) * ENTRIES_PER_LABEL <= self.shape[0] * self.shape[1]
+
+    @property
     def all_known(self) -> bool:
         """Whether no target is unknown."""
         L = self.shape[1]
@@ -161,7 +171,24 @@ class Targets:
         return not ((self.entries.values < 0).any() or partly.any())
 
 
-def refuse_strange(targets: NDArray[np.int8]) -> None:
+def all_known(targets: TargetArray) -> bool:
+    """Return whether no target is unknown."""
+    return targets.all_known if isinstance(targets, Targets) else bool((targets >= 0).all())
+
+
+def few_entries(targets: TargetArray) -> Targets | None:
+    """Return targets of many labels as :class:`Targets` where these are few, else None.
+
+    A matrix of up to 1,000 labels is none of them: it is counted as ever.
+    """
+    if not isinstance(targets, Targets):
+        if targets.ndim != 2 or targets.shape[1] <= MANY_LABELS:
+            return None
+        targets = Targets.from_dense(targets)
+    return targets if targets.are_few else None
+
+
+def refuse_strange(targets: TargetArray) -> None:
     """Raise `InputError` unless targets are ``(N, L)`` of 1, 0 and -1."""
     if targets.ndim != 2:
         raise InputError(f"targets must have shape (images, labels); got {targets.shape}")

@@ -147,6 +147,7 @@ class MLGCNHead(Head):
             edges = LabelGraph.from_matrix(build_sparse_adjacency(*counts, **options))
         for name, values in edges._asdict().items():
             self.register_buffer(f"edge_{name}", values)
+        self.register_load_state_dict_pre_hook(_take_edges)  # type: ignore[no-untyped-call]
 
     def weight(self, graph: Graph | None = None) -> Tensor:
         """Return the weight of the image vector, ``(L, C)``; by default on the head's graph."""
@@ -241,6 +242,17 @@ class MLGCNHead(Head):
     def fold(self) -> FoldedHead:
         """Return the linear layer with the same scores: ``L * C`` parameters, and L for a bias."""
         return FoldedHead(self.vector, *self.linear_form())
+
+
+def _take_edges(head: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Prepare a head of many labels for the edges of a state: other ones, or those of a matrix."""
+    if (adjacency := state.pop(f"{prefix}adjacency", None)) is not None:  # of an older version
+        for name, values in LabelGraph.from_dense(adjacency)._asdict().items():
+            state[f"{prefix}edge_{name}"] = values
+    for name in LabelGraph._fields:
+        given = state.get(f"{prefix}edge_{name}")
+        if given is not None:
+            setattr(head, f"edge_{name}", getattr(head, f"edge_{name}").new_empty(given.shape))
 
 
 def _equal_energy(nodes: Tensor) -> Tensor:
