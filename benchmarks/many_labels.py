@@ -118,7 +118,7 @@ def count(images: int, labels: int) -> dict[str, Any]:
 
 
 def train(kind: str, labels: int, images: int, *, before: bool = False) -> dict[str, Any]:
-    """Train a head for one epoch on features in memory; ``before``: as versions to 0.1 did."""
+    """Train a head for one epoch on features in memory; ``before``: as version 0.2 did."""
     import torch
 
     from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load, save
 
 from imlgcn.config import InputError
-from imlgcn.labels import context, graph, sparse_pairs
+from imlgcn.labels import graph, sparse_pairs
+from imlgcn.labels import targets as targets_of
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings
 from imlgcn.labels.sparse import SparseMatrix
@@ -145,7 +146,8 @@ NAMES = ("cat", "dog", "sofa")
 def many():
     """As of more than 1,000 labels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "MANY_LABELS", 1)
+        patch.setattr(targets_of, "MANY_LABELS", 1)
+        patch.setattr(targets_of, "ENTRIES_PER_LABEL", 0)
         return LabelContext.from_targets(NAMES, DENSE, {"image": np.eye(3, dtype=np.float32)})
 
 
@@ -164,6 +166,18 @@ def test_a_context_of_many_labels_keeps_its_counts_sparse_and_gives_them_dense(m
     assert "pair_counts" not in many.to_arrays()
     assert "pair_counts" in few.to_arrays()
     assert many.sparse_pairs.dense().tolist() == few.sparse_pairs.dense().tolist()
+
+
+@given(ANY)
+def test_labels_that_fill_their_images_are_counted_as_a_matrix_however_they_are_kept(dense):
+    names = [f"label {i}" for i in range(dense.shape[1])]
+    targets = Targets.from_dense(dense)
+    few = len(targets.entries.values) * 40 <= dense.size
+    assert targets.are_few == few
+    ours, theirs = (LabelContext.from_targets(names, given) for given in (targets, dense))
+    assert ("pair_counts" in ours.to_arrays()) is not few
+    for name in ("pair_counts", "occurrences", "shown_where_known", "known_pairs"):
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name))
 
 
 def test_a_context_of_names_alone_holds_no_matrix():
