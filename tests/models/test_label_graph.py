@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from imlgcn.config import InputError
 from imlgcn.losses import create_loss
 from imlgcn.models.graph_layers import few_edges
 from imlgcn.models.heads import create_head, ml_gcn
@@ -99,6 +100,23 @@ def test_a_head_of_many_labels_takes_the_matrix_of_an_older_version_and_other_ed
         other.load_state_dict(state)
         torch.testing.assert_close(other.eval()(features), older.eval()(features))
     assert "adjacency" in older.state_dict(), "what was given is unchanged"
+
+
+def test_a_damaged_graph_is_refused(labels, monkeypatch):
+    _, head = pair("iml_gcn", labels, monkeypatch)
+    state = head.state_dict()
+    for part, change in (
+        ("sources", lambda it: it + 1),
+        ("sources", lambda it: it - 1),
+        ("sources", lambda it: it[1:]),
+        ("starts", lambda it: it + 1),
+        ("starts", lambda it: it.flip(0)),
+        ("starts", lambda it: it * 9),
+        ("starts", lambda it: it[1:]),
+    ):
+        damaged = {**state, f"edge_{part}": change(state[f"edge_{part}"])}
+        with pytest.raises(InputError, match="not one of 5 labels"):
+            head.load_state_dict(damaged)
 
 
 def test_a_learned_graph_of_many_labels_stays_a_matrix(labels, monkeypatch):

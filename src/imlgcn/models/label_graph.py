@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from imlgcn.config import InputError
 from imlgcn.labels.sparse import SparseMatrix
 
 
@@ -44,6 +45,26 @@ class LabelGraph(NamedTuple):
         """Return the graph whose only edges are loops of weight 1."""
         own = torch.arange(num_labels, device=device)
         return cls(own, own, torch.ones(num_labels, device=device))
+
+    def check(self, num_labels: int) -> None:
+        """Refuse what is no graph of that many labels, as of a damaged file.
+
+        Raises:
+            InputError: the parts do not fit each other, or an edge leads to no label.
+        """
+        starts, sources, E = self.starts, self.sources, len(self.sources)
+        fits = (
+            starts.shape == (num_labels,)
+            and sources.shape == self.weights.shape == (E,)
+            and bool((starts[:1] == 0).all())
+            and bool((starts.diff() >= 0).all())
+            and bool((starts <= E).all())
+            and bool(((sources >= 0) & (sources < num_labels)).all())
+        )
+        if not fits:
+            raise InputError(
+                f"the stored label graph is not one of {num_labels} labels; copy the tagger again"
+            )
 
     def __matmul__(self, nodes: Tensor) -> Tensor:
         """Return the weighted sum of the sources' nodes ``(L, D)`` for each label, ``(L, D)``.

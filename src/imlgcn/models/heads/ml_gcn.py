@@ -249,10 +249,13 @@ def _take_edges(head: nn.Module, state: dict[str, Any], prefix: str, *rest: Any)
     if (adjacency := state.pop(f"{prefix}adjacency", None)) is not None:  # of an older version
         for name, values in LabelGraph.from_dense(adjacency)._asdict().items():
             state[f"{prefix}edge_{name}"] = values
-    for name in LabelGraph._fields:
-        given = state.get(f"{prefix}edge_{name}")
-        if given is not None:
-            setattr(head, f"edge_{name}", getattr(head, f"edge_{name}").new_empty(given.shape))
+    keys = [f"{prefix}edge_{name}" for name in LabelGraph._fields]
+    if any(key not in state for key in keys):
+        return  # torch says which
+    given = LabelGraph(*(state[key] for key in keys))
+    given.check(len(head.edge_starts))
+    for name, values in zip(LabelGraph._fields, given, strict=True):
+        setattr(head, f"edge_{name}", getattr(head, f"edge_{name}").new_empty(values.shape))
 
 
 def _equal_energy(nodes: Tensor) -> Tensor:
