@@ -151,6 +151,7 @@ def train(kind: str, labels: int, images: int, *, before: bool = False) -> dict[
         few = np.arange(min(images, max(5, 4_000 // labels) * settings.batch_size))
         features = features.select(few)
     losses: list[dict[str, Any]] = []
+    fabric = create_fabric("cpu")  # imports take seconds
     started = time.process_time()
     train_head(
         head,
@@ -159,7 +160,7 @@ def train(kind: str, labels: int, images: int, *, before: bool = False) -> dict[
         settings=settings,
         loss=LossSettings(),
         seed=0,
-        fabric=create_fabric("cpu"),
+        fabric=fabric,
         log=losses.append,
     )
     seconds = time.process_time() - started

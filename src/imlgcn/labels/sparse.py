@@ -79,10 +79,11 @@ class SparseMatrix:
 
     def take_rows(self, rows: NDArray[Any]) -> Self:
         """Return the rows of these numbers, in that order; a row may occur twice."""
-        lengths = np.diff(self.starts)[rows]
+        begins = self.starts[:-1][rows]  # whatever is done here takes as long as the rows, not all
+        lengths = self.starts[1:][rows] - begins
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        entries = np.arange(starts[-1]) + np.repeat(self.starts[:-1][rows] - starts[:-1], lengths)
-        shape = (len(rows), self.shape[1])
+        entries = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], lengths)
+        shape = (len(begins), self.shape[1])
         return type(self)(shape, starts, self.columns[entries], self.values[entries])
 
     def take_columns(self, columns: NDArray[Any]) -> Self:

@@ -110,7 +110,7 @@ class Targets:
 
     def select(self, rows: slice | ArrayLike) -> Targets:
         """Return the targets of some images, still sparse."""
-        chosen = np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)]
+        chosen = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
         return Targets(self.entries.take_rows(chosen), self.rest[chosen])
 
     def select_labels(self, columns: ArrayLike) -> Targets:

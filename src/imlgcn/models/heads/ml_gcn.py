@@ -244,7 +244,7 @@ class MLGCNHead(Head):
         return FoldedHead(self.vector, *self.linear_form())
 
 
-def _take_edges(head: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+def _take_edges(head: MLGCNHead, state: dict[str, Any], prefix: str, *rest: Any) -> None:
     """Prepare a head of many labels for the edges of a state: other ones, or those of a matrix."""
     if (adjacency := state.pop(f"{prefix}adjacency", None)) is not None:  # of an older version
         for name, values in LabelGraph.from_dense(adjacency)._asdict().items():
