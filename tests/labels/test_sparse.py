@@ -48,9 +48,10 @@ def test_sparse_targets_are_the_dense_ones(dense, data):
 
 def test_an_image_takes_the_memory_of_its_labels_whatever_the_number_of_labels():
     few, many = (
-        Targets.from_rows([(0, {1: 1, 3: 1}), (-1, {2: 0})], labels) for labels in (5, 10**6)
+        Targets.from_rows([(0, {3: 1, 1: 1}), (-1, {2: 0})], labels) for labels in (5, 10**6)
     )
     assert many.entries.columns.nbytes == few.entries.columns.nbytes == 12
+    assert few.entries.columns.tolist() == [1, 3, 2], "ascending in each image"
     assert many[[1]].shape == (1, 10**6)
     assert few.dense().tolist() == [[0, 1, 0, 1, 0], [-1, -1, 0, -1, -1]]
 
