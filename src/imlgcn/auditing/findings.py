@@ -117,7 +117,7 @@ def _plain(dataset: Dataset, doubts: Doubts) -> dict[tuple[int, int], Finding]:
 
 
 def _finding(dataset: Dataset, doubts: Doubts, row: int, label: int) -> Finding:
-    present = bool(dataset.targets[row, label] == 1)
+    present = bool(dataset.stored_targets[row][label] == 1)
     return Finding(
         image=dataset.records[row].name,
         row=row,

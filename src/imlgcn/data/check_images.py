@@ -124,7 +124,9 @@ def _duplicates(dataset: Dataset, scans: Sequence[Scan], progress: Progress) -> 
         "conflicting_labels",
         "[set of identical images has|sets of identical images have] different labels; correct "
         "them, or mark uncertain ones with ?",
-        filterfalse(lambda group: len({dataset.targets[i].tobytes() for i in group}) == 1, same),
+        filterfalse(
+            lambda group: len({dataset.stored_targets[i].tobytes() for i in group}) == 1, same
+        ),
     )
     yield from of(
         "warning",

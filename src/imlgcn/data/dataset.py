@@ -6,7 +6,7 @@ Letters used in shapes: N images, L labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import in_one_form, without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
+from imlgcn.labels.on_demand import DenseOnDemand, stored
+from imlgcn.labels.targets import TargetArray, Targets
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 
@@ -38,17 +40,23 @@ __all__ = ["Dataset", "Record", "Source", "load_dataset"]
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
 SPLITS = ("train", "val", "test")
 MINUS_ONE = ("absent", "unknown")
+MOST_DENSE = 2**30  # entries of targets, a byte each, up to which they are kept as a matrix
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Label names, records, and targets int8 (N, L): 1 present, 0 absent, -1 unknown."""
+    """Label names, records, and targets int8 (N, L): 1 present, 0 absent, -1 unknown.
+
+    Targets of more than 1,000 million entries are kept as those that differ from the rest of their
+    image (:attr:`stored_targets`): ``targets`` makes the matrix anew at each access, as long as it
+    takes at most 16 GiB.
+    """
 
     names: tuple[str, ...]
     records: tuple[Record, ...]
-    targets: NDArray[np.int8]  # (N, L)
-    reader: str
-    reason: str
+    targets: DenseOnDemand[NDArray[np.int8], TargetArray] = DenseOnDemand()  # noqa: RUF009  # (N, L)
+    reader: str  # type: ignore[misc]  # targets have no default
+    reason: str  # type: ignore[misc]
     published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
 
     @classmethod
@@ -61,6 +69,15 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    @property
+    def stored_targets(self) -> TargetArray:
+        """The targets as they are kept: a matrix (N, L), or sparse where that would be large.
+
+        Rows of either, ``stored_targets[rows]``, are dense.
+        """
+        kept: TargetArray = stored(self, "targets")
+        return kept
 
     @property
     def paths(self) -> list[Path]:
@@ -90,7 +107,9 @@ class Dataset:
         """Return the records at ``indices``, in that order."""
         chosen = np.fromiter(indices, dtype=np.int64)
         records = tuple(self.records[index] for index in chosen)
-        return replace(self, records=records, targets=self.targets[chosen])
+        kept = self.stored_targets
+        targets = kept.select(chosen) if isinstance(kept, Targets) else kept[chosen]
+        return replace(self, records=records, targets=targets)
 
     def with_splits(self, splits: Sequence[str | None]) -> Dataset:
         """Return the same data with the given split for each record."""
@@ -99,7 +118,7 @@ class Dataset:
             replace(record, split=split)
             for record, split in zip(self.records, checked, strict=True)
         )
-        return replace(self, records=records)
+        return replace(self, records=records, targets=self.stored_targets)
 
     def reordered(self, names: Sequence[str]) -> Dataset:
         """Return the data with the labels ``names``, matched by name.
@@ -238,7 +257,7 @@ def _several(given: str | Path | Sequence[Any] | None) -> tuple[Any, ...]:
     return (given,) if isinstance(given, str | Path) else tuple(given or ())
 
 
-def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.int8]:
+def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> TargetArray:
     if not names:
         raise InputError("the data has no labels at all; label the images")
     column = {name: index for index, name in enumerate(names)}
@@ -246,20 +265,25 @@ def _targets(names: tuple[str, ...], records: tuple[Record, ...]) -> NDArray[np.
         raise InputError(
             f"a label is listed twice: {Counter(names).most_common(1)[0][0]!r}; list each once"
         )
+    rows = (_row(record, column) for record in records)
+    if len(records) * len(names) > MOST_DENSE:
+        return Targets.from_rows(rows, len(names))
     targets = np.full((len(records), len(names)), ABSENT, dtype=np.int8)
-    for row, record in enumerate(records):
-        if record.absent is not None:
-            targets[row] = UNKNOWN
-        values = (
-            (record.absent or (), ABSENT),
-            (record.unknown, UNKNOWN),
-            (record.labels, PRESENT),
-        )
-        for labels, value in values:
-            for label in labels:
-                if label not in column:
-                    raise InputError(
-                        f"{record.name}: its label {label!r} is not a label of the data set"
-                    )
-                targets[row, column[label]] = value
+    for target, (rest, given) in zip(targets, rows, strict=True):
+        target[:] = rest
+        target[list(given)] = list(given.values())
     return targets
+
+
+def _row(record: Record, column: Mapping[str, int]) -> tuple[int, dict[int, int]]:
+    """Return what most targets of an image are, and the others by the label's column."""
+    given: dict[int, int] = {}
+    values = ((record.absent or (), ABSENT), (record.unknown, UNKNOWN), (record.labels, PRESENT))
+    for labels, value in values:
+        for label in labels:
+            if label not in column:
+                raise InputError(
+                    f"{record.name}: its label {label!r} is not a label of the data set"
+                )
+            given[column[label]] = value
+    return (ABSENT if record.absent is None else UNKNOWN), given

@@ -89,7 +89,7 @@ def _repeated_images(dataset: Dataset) -> Iterator[Problem]:
         record.name
         for row, record in enumerate(dataset.records)
         if (before := first.setdefault(str(record.path), row)) != row
-        and (dataset.targets[before] != dataset.targets[row]).any()
+        and (dataset.stored_targets[before] != dataset.stored_targets[row]).any()
     }
     if len(differing) > 1 and 5 * len(differing) >= len(first):
         yield from problem(

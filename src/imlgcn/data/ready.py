@@ -17,6 +17,7 @@ from imlgcn.data.dataset import ABSENT, UNKNOWN, Dataset
 from imlgcn.data.groups import find_groups
 from imlgcn.data.split import split_around_test, split_dataset
 from imlgcn.data.written_split import keep_splits
+from imlgcn.labels.targets import Targets, occurrences_and_absences
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 
@@ -108,7 +109,7 @@ def with_learnable_labels(
     Raises:
         InputError: no label is left.
     """
-    shown = (_targets(dataset, splits) == 1).any(axis=0)  # (L,)
+    shown = _counts(dataset, splits)[0] > 0  # (L,)
     where = " or ".join(name for name in splits if name in dataset.splits)
     if not shown.any():
         raise InputError(
@@ -122,14 +123,22 @@ def with_learnable_labels(
         "them, add such images or move some to train (imlgcn check shows all counts)"
     )
     names = tuple(name for name, kept in zip(dataset.names, shown, strict=True) if kept)
-    return replace(dataset, names=names, targets=dataset.targets[:, shown])
-
-
-def _targets(dataset: Dataset, splits: Sequence[str]) -> NDArray[np.int8]:
-    """Return the targets of some splits, those the data has."""
-    return np.concatenate(
-        [dataset.split(name).targets for name in splits if name in dataset.splits]
+    kept_columns, targets = np.flatnonzero(shown), dataset.stored_targets
+    chosen = (
+        targets.select_labels(kept_columns)
+        if isinstance(targets, Targets)
+        else targets[:, kept_columns]
     )
+    return replace(dataset, names=names, targets=chosen)
+
+
+def _counts(dataset: Dataset, splits: Sequence[str]) -> NDArray[np.int64]:
+    """Return the images that show each label, and those that do not, of some splits ``(2, L)``."""
+    parts = [dataset.split(name) for name in splits if name in dataset.splits]
+    counts = np.zeros((2, len(dataset.names)), np.int64)
+    for part in parts:
+        counts += occurrences_and_absences(part.stored_targets)
+    return counts
 
 
 def unknown_as_absent(dataset: Dataset, splits: Sequence[str]) -> Dataset:
@@ -144,22 +153,22 @@ def say_what_is_thin(dataset: Dataset, progress: Progress, *, refit: bool = Fals
 
     ``refit``: calibration is fitted out of fold on train and val, else on val.
     """
-    learnt = _targets(dataset, ("train", "val") if refit else ("train",))
-    always = ~(learnt == 0).any(axis=0)  # (L,)
+    present, absent = _counts(dataset, ("train", "val") if refit else ("train",))  # (L,)
+    always = absent == 0
     if always.any():
         progress.say(
             f"labels never absent in train, {_listed(dataset, always)}: the tagger will predict "
             "them nearly everywhere; add images that do not show them"
         )
     if refit:
-        single = (learnt == 1).sum(axis=0) == 1
+        single = present == 1
         if single.any():
             progress.say(
                 f"labels on a single image to learn from, {_listed(dataset, single)}: nothing "
                 "says how well they are found; add images that show them"
             )
         return
-    unseen = ~(dataset.split("val").targets == 1).any(axis=0)  # (L,)
+    unseen = _counts(dataset, ("val",))[0] == 0
     if unseen.all():
         progress.say(
             "no label has a positive in val: probabilities are not calibrated, and the thresholds "

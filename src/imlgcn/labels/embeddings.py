@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError, unknown_name
+from imlgcn.labels.targets import TargetArray, Targets, few_entries
 
 FloatArray = NDArray[np.float32]
+Sums = NDArray[np.float64]
 Images = Literal["all", "sole", "weighted"]
 Total = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -50,7 +52,7 @@ def standardize(
 
 def image_embeddings(
     features: NDArray[np.floating],
-    targets: NDArray[np.int8],
+    targets: TargetArray,
     *,
     images: Images = "all",
     centred: bool = True,
@@ -90,20 +92,74 @@ def image_embeddings(
         )
     if not (N := total(np.array(len(features)))):
         raise InputError("label embeddings need at least one training image; got none")
-    weights = _image_weights(targets, images, total)  # (N, L)
-    sums = np.zeros((targets.shape[1], features.shape[1]))  # (L, C)
-    for start in range(0, len(features), IMAGES_PER_BLOCK):
-        block = slice(start, start + IMAGES_PER_BLOCK)
-        sums += weights[block].T.astype(np.float64) @ features[block]  # float64
-    sums = total(sums)
+    few = targets if isinstance(targets, Targets) else few_entries(targets)
+    sums, counted = (  # (L, C), (L,)
+        _dense_sums(features, targets, images, total)
+        if few is None
+        else _sparse_sums(features, few, images, total)
+    )
+    sums, counted = total(sums), total(counted)
     if not np.isfinite(sums).all():
         raise InputError("an image vector contains NaN or infinity; check the backbone's weights")
-    counted = total(weights.sum(axis=0, dtype=np.float64))  # (L,)
     seen = counted > 0
     means = np.empty_like(sums)
     means[seen] = sums[seen] / counted[seen, None]
     means[~seen] = means[seen].mean(axis=0) if seen.any() else total(features.sum(axis=0)) / N
     return standardize(means, centred=centred, unit_rms=unit_rms).astype(np.float32)
+
+
+def _dense_sums(
+    features: NDArray[Any], targets: Any, images: str, total: Total
+) -> tuple[Sums, Sums]:
+    weights = _image_weights(targets, images, total)  # (N, L)
+    sums = np.zeros((targets.shape[1], features.shape[1]))  # (L, C)
+    for start in range(0, len(features), IMAGES_PER_BLOCK):
+        block = slice(start, start + IMAGES_PER_BLOCK)
+        sums += weights[block].T.astype(np.float64) @ features[block]  # float64
+    return sums, weights.sum(axis=0, dtype=np.float64)
+
+
+def _sparse_sums(
+    features: NDArray[Any], targets: Targets, images: str, total: Total
+) -> tuple[Sums, Sums]:
+    """Return the weighted sums of :func:`_dense_sums`: of the images that show a label, no other.
+
+    Features are read in their order, once: they may lie on disk.
+    """
+    L = targets.shape[1]
+    present = targets.entries.values == 1
+    rows, columns = targets.entries.rows[present], targets.entries.columns[present]
+    weights = _entry_weights(rows, columns, targets.shape, images, total)
+    sums = np.zeros((L, features.shape[1]))  # (L, C)
+    for start in range(0, len(rows), IMAGES_PER_BLOCK):
+        stop = min(start + IMAGES_PER_BLOCK, len(rows))
+        block = start + np.argsort(columns[start:stop], kind="stable")
+        labels, begins = np.unique(columns[block], return_index=True)
+        shown, at = np.unique(rows[block], return_inverse=True)
+        weighted = features[shown][at] * weights[block, None]  # float64
+        sums[labels] += np.add.reduceat(weighted, begins)
+    return sums, np.bincount(columns, weights, minlength=L).astype(np.float64)
+
+
+def _entry_weights(
+    rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int], images: str, total: Total
+) -> Sums:
+    """Return the weight of each pair of an image and a label on it."""
+    N, L = shape
+    labels_of = np.bincount(rows, minlength=N)[rows]  # of the entry's image
+    if images == "weighted":
+        return np.asarray(1 / labels_of, np.float64)
+    if images == "sole":
+        sole = labels_of == 1
+        has_sole = total(np.bincount(columns[sole], minlength=L).astype(np.float64)) > 0
+        return np.where(has_sole[columns], sole, True).astype(np.float64)
+    if images != "all":
+        raise _unknown_images(images)
+    return np.ones(len(rows))
+
+
+def _unknown_images(images: str) -> InputError:
+    return unknown_name("value of images=", images, ("all", "sole", "weighted"))
 
 
 def _image_weights(targets: NDArray[np.int8], images: str, total: Total) -> FloatArray:
@@ -113,10 +169,10 @@ def _image_weights(targets: NDArray[np.int8], images: str, total: Total) -> Floa
         weights /= np.maximum(labels_per_image, 1)
     elif images == "sole":
         sole = weights * (labels_per_image == 1)
-        has_sole = total(sole.sum(axis=0)) > 0
+        has_sole = total(sole.sum(axis=0, dtype=np.float64)) > 0
         weights[:, has_sole] = sole[:, has_sole]
     elif images != "all":
-        raise unknown_name("value of images=", images, ("all", "sole", "weighted"))
+        raise _unknown_images(images)
     return weights
 
 

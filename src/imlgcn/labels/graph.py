@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
+from imlgcn.labels.sparse import SparseMatrix
+from imlgcn.labels.targets import TargetArray, refuse_strange
 
 CountArray = NDArray[np.int64]
 Matrix = NDArray[np.float64]
@@ -24,7 +27,7 @@ IMAGES_PER_BLOCK = 65_536  # bounds memory; sums of as many ones are exact in fl
 COLUMN_SUM_OFFSET = 1e-6  # as in the published code: keeps columns without an edge finite
 
 
-def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+def count_pairs(targets: TargetArray) -> tuple[CountArray, CountArray]:
     r"""Count the images with each label, and with each pair of labels.
 
     .. math:: M_{ij} = \sum_n [t_{ni} = 1][t_{nj} = 1], \qquad N_i = M_{ii}
@@ -42,13 +45,7 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
     >>> pairs.tolist(), occurrences.tolist()
     ([[1, 1], [1, 3]], [1, 3])
     """
-    if targets.ndim != 2:
-        raise InputError(f"targets must have shape (images, labels); got {targets.shape}")
-    strange = targets[~np.isin(targets, (1, 0, -1))]
-    if strange.size:
-        raise InputError(
-            f"targets must be 1 (present), 0 (absent) or -1 (unknown); got {strange[0]}"
-        )
+    refuse_strange(targets)
     L = targets.shape[1]
     pair_counts = np.zeros((L, L), np.int64)
     for start in range(0, len(targets), IMAGES_PER_BLOCK):
@@ -57,7 +54,7 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
     return pair_counts, pair_counts.diagonal().copy()
 
 
-def count_known_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
+def count_known_pairs(targets: TargetArray) -> tuple[CountArray, CountArray]:
     r"""Count, for each pair of labels, the images on which the first, or both, are known.
 
     .. math:: S_{jc} = \sum_n [t_{nj} \ge 0][t_{nc} = 1], \qquad
@@ -74,8 +71,10 @@ def count_known_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray
     ([[2, 2], [1, 2]], [[3, 2], [2, 2]])
     """
     L = targets.shape[1]
-    joined = np.concatenate([targets >= 0, targets == 1], axis=1).astype(np.int8)  # (N, 2L)
-    counts, _ = count_pairs(joined)
+    counts = np.zeros((2 * L, 2 * L), np.int64)
+    for start in range(0, len(targets), IMAGES_PER_BLOCK):
+        block = targets[start : start + IMAGES_PER_BLOCK]
+        counts += count_pairs(np.concatenate([block >= 0, block == 1], axis=1).astype(np.int8))[0]
     return counts[:L, L:], counts[:L, :L]
 
 
@@ -114,6 +113,14 @@ def conditional_probability(
     return conditional
 
 
+def check_graph_options(threshold: float = 0.4, self_weight: float = 0.8) -> None:
+    """Raise `InputError` if a threshold or a weight is not above 0 and at most 1."""
+    if not 0 < threshold <= 1:
+        raise InputError(f"the graph threshold must be above 0 and at most 1; got {threshold}")
+    if not 0 < self_weight <= 1:
+        raise InputError(f"self_weight must be above 0 and at most 1; got {self_weight}")
+
+
 def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
     r"""Keep the edges of at least the threshold probability.
 
@@ -130,8 +137,7 @@ def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
     Raises:
         InputError: ``threshold`` is out of range.
     """
-    if not 0 < threshold <= 1:
-        raise InputError(f"the graph threshold must be above 0 and at most 1; got {threshold}")
+    check_graph_options(threshold=threshold)
     return (conditional >= threshold).astype(np.float64)
 
 
@@ -159,8 +165,7 @@ def reweight(binary: Matrix, self_weight: float = 0.8) -> Matrix:
     Differs from the paper: the paper divides by row sums and gives the label itself 1 - p and its
     neighbours p; the published code divides by column sums, and everything by 1 - p.
     """
-    if not 0 < self_weight <= 1:
-        raise InputError(f"self_weight must be above 0 and at most 1; got {self_weight}")
+    check_graph_options(self_weight=self_weight)
     p = 1 - self_weight
     incoming = binary.sum(axis=0, keepdims=True) + COLUMN_SUM_OFFSET  # (1, L)
     neighbours: Matrix = binary / incoming * (p / (1 - p))
@@ -226,7 +231,7 @@ class Edge:
 
 def strongest_rules(
     names: Sequence[str],
-    pair_counts: ArrayLike,
+    pair_counts: ArrayLike | SparseMatrix,
     occurrences: ArrayLike,
     *,
     threshold: float = 0.4,
@@ -238,18 +243,18 @@ def strongest_rules(
     >>> print(*strongest_rules(["dessert", "food"], [[35, 35], [35, 90]], [35, 90], threshold=0.4))
     dessert -> food 1.00, 35 images
     """
-    counts = np.asarray(pair_counts)
-    conditional = conditional_probability(counts, occurrences)
     edges = [
-        Edge(names[i], names[j], float(conditional[i, j]), int(counts[i, j]))
-        for i, j in np.argwhere(binarize(conditional, threshold))
+        Edge(names[i], names[j], probability, count)
+        for i, j, probability, count in zip(
+            *(found.tolist() for found in _edges(pair_counts, occurrences, threshold)), strict=True
+        )
     ]
     return sorted(edges, key=lambda edge: (-edge.probability, -edge.count))
 
 
 def isolated_labels(
     names: Sequence[str],
-    pair_counts: ArrayLike,
+    pair_counts: ArrayLike | SparseMatrix,
     occurrences: ArrayLike,
     *,
     threshold: float = 0.4,
@@ -259,6 +264,22 @@ def isolated_labels(
     >>> isolated_labels(["dessert", "food", "logo"], [[9, 9, 1], [9, 90, 1], [1, 1, 8]], [9, 90, 8])
     ['logo']
     """
-    binary = binarize(conditional_probability(pair_counts, occurrences), threshold)
-    degree = binary.sum(axis=0) + binary.sum(axis=1)
-    return [name for name, edges in zip(names, degree, strict=True) if not edges]
+    sources, targets, *_ = _edges(pair_counts, occurrences, threshold)
+    linked = np.zeros(len(names), bool)
+    linked[sources] = linked[targets] = True
+    return [name for name, has_edge in zip(names, linked, strict=True) if not has_edge]
+
+
+def _edges(
+    pair_counts: ArrayLike | SparseMatrix, occurrences: ArrayLike, threshold: float
+) -> tuple[NDArray[Any], ...]:
+    """Return sources, targets, probabilities and counts of the edges, each ``(E,)``, row by row."""
+    if isinstance(pair_counts, SparseMatrix):
+        check_graph_options(threshold)
+        i, j, counts = pair_counts.rows, pair_counts.columns, pair_counts.values
+        probability = counts / np.maximum(np.asarray(occurrences)[i], 1)
+        kept = (probability >= threshold) & (i != j)
+        return i[kept], j[kept], probability[kept], counts[kept]
+    conditional = conditional_probability(pair_counts, occurrences)
+    at = np.nonzero(binarize(conditional, threshold))
+    return *at, conditional[at], np.asarray(pair_counts)[at]

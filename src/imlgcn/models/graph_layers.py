@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from imlgcn.models.label_graph import Graph, LabelGraph
 from imlgcn.numbers import plural
 
 
@@ -123,7 +124,7 @@ class GatedGraphUnit(nn.Module):
         return (1 - update) * state + update * candidate.tanh()  # (..., L, D)
 
 
-def few_edges(adjacency: Tensor) -> tuple[str, ...]:
+def few_edges(adjacency: Graph) -> tuple[str, ...]:
     """Return a sentence if a label graph ``(L, L)`` has edges, but fewer than labels; else nothing.
 
     An edge of a label to itself does not count.
@@ -131,8 +132,8 @@ def few_edges(adjacency: Tensor) -> tuple[str, ...]:
     >>> few_edges(torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     ('the label graph has 1 edge for 3 labels, little for a graph head to use',)
     """
-    labels, linked = len(adjacency), adjacency != 0
-    edges = int(linked.sum() - linked.diagonal().sum())
+    graph = adjacency if isinstance(adjacency, LabelGraph) else LabelGraph.from_dense(adjacency)
+    labels, edges = len(graph.starts), int((graph.sources != graph.targets).sum())
     if not 0 < edges < labels:
         return ()
     counted = f"{plural(edges, 'edge')} for {plural(labels, 'label')}"

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.config import InputError, unknown_name
+from imlgcn.models.label_graph import Graph
 from imlgcn.models.scorer import Features, Scorer, refuse_known, single_map
 
 POOLINGS = ("avg", "max")
@@ -111,14 +112,14 @@ class GraphConvolution(nn.Module):
     No bias and no activation. ``W`` starts uniform in :math:`\pm 1/\sqrt E`, as in ML-GCN.
 
     Shape:
-        - nodes ``(L, D)``, adjacency ``(L, L)``, output ``(L, E)``
+        - nodes ``(L, D)``, adjacency ``(L, L)`` or its edges, output ``(L, E)``
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.weight = leaf_uniform(in_features, out_features, bound=1 / math.sqrt(out_features))
 
-    def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:
+    def forward(self, nodes: Tensor, adjacency: Graph) -> Tensor:
         """Return the nodes after one step on the graph."""
         return adjacency @ (nodes @ self.weight)  # (L, E)
 

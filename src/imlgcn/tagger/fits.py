@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.context import LabelContext
-from imlgcn.tagger.folder import HEAD, MODEL
+from imlgcn.tagger.folder import EDGES, GRAPH, HEAD, MODEL
 from imlgcn.tagger.info import TaggerInfo
 
 if TYPE_CHECKING:
@@ -90,9 +90,27 @@ def _bound(info: TaggerInfo, weights: Path) -> None:
             raise InputError(f"{weights}: a head with {key} {value}; {most:,} are the most")
 
 
+def _with_edges_of(held: Shapes, wanted: Shapes) -> Shapes:
+    """Return ``held`` with the edges of a label graph as they are wanted, if it has a graph at all.
+
+    A graph that was given, not counted, may have any number of them; a version before edges were
+    kept has the matrix.
+    """
+    starts, sources, weights = EDGES
+    (L,) = wanted[starts]
+    E = held.get(sources, ())
+    edges_fit = len(E) == 1 and held.get(weights) == E and held.get(starts) == (L,)
+    if not edges_fit and held.get(GRAPH) != (L, L):
+        return held
+    others = {key: shape for key, shape in held.items() if key not in (GRAPH, *EDGES)}
+    return others | {key: wanted[key] for key in EDGES}
+
+
 def _compare(state: Mapping[str, Tensor], prefix: str, shapes: Shapes, weights: Path) -> None:
     wanted = {prefix + key: tuple(value.shape) for key, value in state.items()}
     held = {key: shape for key, shape in shapes.items() if key.startswith(prefix)}
+    if EDGES[0] in wanted:
+        held = _with_edges_of(held, wanted)
     if wanted == held:
         return
     first = min(key for key in wanted.keys() | held.keys() if wanted.get(key) != held.get(key))

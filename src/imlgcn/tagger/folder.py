@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
@@ -18,6 +19,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_cells import table_text
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.parsing import ParseError, parse_json, parse_yaml
 from imlgcn.tagger.learnt import LearntImages, read_learnt
 from imlgcn.tagger.scores import ScoredSplit, Scores
@@ -56,6 +58,7 @@ STORED = "labels."  # prefix of the label context in the weights file
 TRAINED = "trained_labels."  # of the context the head was trained with, where labels have changed
 HEAD = "head."  # prefix of the head's entries
 GRAPH = f"{HEAD}adjacency"  # (L, L), of a head with a label graph
+EDGES = tuple(f"{HEAD}edge_{part}" for part in ("starts", "sources", "weights"))  # of many labels
 LABEL_VECTORS = "label_vectors"  # in its metadata: which entry (L, D) is one vector per label
 LOGGED = ("loss", "val_mAP")
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # what -> stage -> (epoch, value)
@@ -128,7 +131,11 @@ class TaggerFolder:
     @property
     def graph(self) -> NDArray[Any] | None:
         """The label graph ``(L, L)`` that the head was built on; None for a head without one."""
-        return self._arrays.get(GRAPH)
+        if GRAPH in self._arrays or EDGES[0] not in self._arrays:
+            return self._arrays.get(GRAPH)
+        starts, columns, values = (self._arrays[part] for part in EDGES)
+        starts = np.append(starts, len(columns))
+        return SparseMatrix((len(starts) - 1,) * 2, starts, columns, values).dense()
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -139,7 +146,11 @@ class TaggerFolder:
                 keys = list(file.keys())
                 found = {key: file.get_tensor(key) for key in keys if key.startswith(STORED)}
                 vectors = (file.metadata() or {}).get(LABEL_VECTORS)
-                for name, key in ((GRAPH, GRAPH), (LABEL_VECTORS, vectors)):
+                for name, key in (
+                    (GRAPH, GRAPH),
+                    (LABEL_VECTORS, vectors),
+                    *zip(EDGES, EDGES, strict=True),
+                ):
                     if key in keys:
                         found[name] = file.get_tensor(key)
                 return found

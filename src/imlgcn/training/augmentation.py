@@ -67,7 +67,7 @@ def augmented_batches(
         images, targets = next(found) if share else nothing
         if ranks.world > 1:
             torch.manual_seed(_number(*seed, step, ranks.rank))
-            targets = torch.from_numpy(train.targets[rows])
+            targets = torch.from_numpy(train.stored_targets[rows])
         moved = images.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
         yield moved, targets.to(fabric.device, non_blocking=True)
 
@@ -100,4 +100,4 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         # by image and epoch, whatever was drawn before: batches can be skipped and shared out
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_number(*self.seed, row))
-            return self.transform(image), self.train.targets[row]
+            return self.transform(image), self.train.stored_targets[row]

@@ -84,7 +84,7 @@ def _train(
     failed = features.failed
     if tune:
         names, train = features.dataset.names, features.split("train")[0]
-        context = count_labels(names, train.targets, run.ranks)
+        context = count_labels(names, train.stored_targets, run.ranks)
         _, features = tune_with_linear(run, backbone, context, features, start)
     if probe is not None and probe.pooling is None:
         features = with_maps(run, backbone, probe, features, use_cache=True)

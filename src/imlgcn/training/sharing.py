@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from imlgcn.data.features import FeatureTable, features_for
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import count_known_pairs, count_pairs
+from imlgcn.labels.targets import TargetArray, few_entries
 from imlgcn.training.ranks import Ranks
 
 
@@ -43,9 +44,12 @@ def shared_features(paths: Sequence[Path], ranks: Ranks, **options: Any) -> Feat
     return FeatureTable(features, rows, dict(sorted(failed.items())), contents)
 
 
-def count_labels(names: Sequence[str], targets: NDArray[np.int8], ranks: Ranks) -> LabelContext:
-    """Return the context of ``targets`` (N, L), as ``LabelContext.from_targets`` does."""
-    if ranks.world == 1:
+def count_labels(names: Sequence[str], targets: TargetArray, ranks: Ranks) -> LabelContext:
+    """Return the context of ``targets`` (N, L), as ``LabelContext.from_targets`` does.
+
+    Where only pairs that occur are counted, each process counts all of them: that takes seconds.
+    """
+    if ranks.world == 1 or not isinstance(targets, np.ndarray) or few_entries(targets) is not None:
         return LabelContext.from_targets(names, targets)
     own = targets[ranks.mine]
     pairs, occurrences = ranks.add(count_pairs(own))

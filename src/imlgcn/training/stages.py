@@ -21,6 +21,8 @@ from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings, TrainSe
 from imlgcn.engines.torch import torch_threads
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings, pca_embeddings
+from imlgcn.labels.sparse import MANY_LABELS
+from imlgcn.labels.targets import Targets
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
@@ -72,7 +74,8 @@ def train_head(
         )
     torch.manual_seed(seed)
     features = train.inputs(head)  # (N, C, 1, 1), or maps (N, C, H, W)
-    targets = torch.from_numpy(train.dataset.targets)  # (N, L)
+    kept = train.dataset.stored_targets  # (N, L)
+    targets = kept if isinstance(kept, Targets) else torch.from_numpy(kept)
     steps = settings.epochs * math.ceil(len(targets) / settings.batch_size)
     group = Group(head, settings.learning_rate, settings.weight_decay)
     optimizer, scheduler = create_optimizer([group], steps)
@@ -80,8 +83,9 @@ def train_head(
     model.mark_forward_method("loss")
     criterion = create_loss(loss.name, **loss.options)
 
-    # a step on vectors is too small for two threads: the second would mostly wait
-    threads = torch_threads(1) if head.pooling else nullcontext()
+    # a step on vectors and few labels is too small for two threads: one would mostly wait
+    small = head.pooling and head.num_labels <= MANY_LABELS
+    threads = torch_threads(1) if small else nullcontext()
     with threads, progress.bar(stage, settings.epochs * len(targets)) as advance:
         for epoch in range(settings.epochs):
             model.train()
@@ -168,7 +172,7 @@ def embed_labels(
     own = train.select(np.arange(len(train.dataset))[ranks.mine]) if ranks.world > 1 else train
     f_i = image_embeddings(
         own.pooled("avg").flatten(1).numpy(),  # (N_r, C)
-        own.dataset.targets,
+        own.dataset.stored_targets,
         total=lambda part: ranks.add([part])[0],
         images=settings.images,
         centred=settings.centred,
@@ -195,7 +199,7 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
 
 
 def _shuffled(
-    features: Inputs, targets: Tensor, size: int, device: torch.device
+    features: Inputs, targets: Tensor | Targets, size: int, device: torch.device
 ) -> Iterator[tuple[Inputs, Tensor]]:
     for rows in torch.split(torch.randperm(len(targets)), size):
-        yield take(features, rows, device), targets[rows].to(device)
+        yield take(features, rows, device), torch.as_tensor(targets[rows]).to(device)

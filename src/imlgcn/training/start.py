@@ -98,4 +98,6 @@ def say_what_continues(name: str, head: Head, progress: Progress) -> None:
 
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:
-    return {key: value.shape for key, value in module.state_dict().items()}
+    """Return the shapes of a state, but not how many edges a label graph has: it is not taken."""
+    state = module.state_dict()
+    return {key: value.shape for key, value in state.items() if not key.startswith("edge_")}

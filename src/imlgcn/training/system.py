@@ -100,7 +100,7 @@ class System:
     ) -> tuple[Head, LabelContext]:
         """Return a new head, made for these rows; the same rows and seed give the same head."""
         options = self.settings.head_options
-        context = LabelContext.from_targets(self.names, learnt.dataset.targets)
+        context = LabelContext.from_targets(self.names, learnt.dataset.stored_targets)
         context = describe_labels(
             context,
             options,

@@ -41,7 +41,7 @@ def train_together(
     Of several processes only the first returns what was trained.
     """
     settings, dataset = run.settings, frozen.dataset
-    context = count_labels(dataset.names, frozen.split("train")[0].targets, run.ranks)
+    context = count_labels(dataset.names, frozen.split("train")[0].stored_targets, run.ranks)
     options = head_options(settings.head, settings.preset, **settings.head_options)
     # a head on maps has no warm start from the linear one: the two need separate backbones
     own = copy.deepcopy(backbone) if probe.pooling is None else backbone

@@ -7,7 +7,8 @@ https://arxiv.org/abs/1904.03582. Shapes: B batch, C channels, H W map, L labels
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,8 +18,11 @@ from imlgcn.activation_maps import MapKind, NeighbourEffect
 from imlgcn.config import unknown_name
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
+from imlgcn.labels.sparse import MANY_LABELS
+from imlgcn.labels.sparse_graph import build_sparse_adjacency
 from imlgcn.models.graph_layers import few_edges
 from imlgcn.models.heads.base import Features, Head, Presets
+from imlgcn.models.label_graph import Graph, KeptEdges, LabelGraph
 from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, score_maps
 from imlgcn.models.scorer import refuse_known
 
@@ -33,6 +37,11 @@ class MLGCNHead(Head):
     ``E`` are the node embeddings named by ``embedding`` (``seed`` is for random ones); ``A`` is the
     label graph as :func:`imlgcn.labels.graph.build_adjacency` makes it from the counts, or the
     identity. ``W`` does not depend on the image: :meth:`fold` leaves one linear layer.
+
+    In training ``W`` is not needed for itself: where it saves multiplications, the logits are
+    computed as :math:`s\, (v W_2^\top) (A H)^\top + b` instead, H being the nodes after the first
+    layer, with the edges of ``A`` alone. Of more than 1,000 labels only the edges are kept: the
+    state holds ``edge_starts``, ``edge_sources`` and ``edge_weights`` instead of ``adjacency``.
 
     With ``graph="adaptive"`` a learned matrix R that starts at zero is added to the counted graph:
     L * L more parameters. With ``residual`` a plain linear layer that starts at zero is added to
@@ -70,7 +79,10 @@ class MLGCNHead(Head):
     }
 
     nodes: Tensor
-    adjacency: Tensor
+    adjacency: Tensor  # (L, L), of up to MANY_LABELS labels
+    edge_starts: Tensor
+    edge_sources: Tensor
+    edge_weights: Tensor
 
     def __init__(
         self,
@@ -96,49 +108,65 @@ class MLGCNHead(Head):
         super().__init__(in_channels, labels)
         if graph not in GRAPHS:
             raise unknown_name("graph", graph, GRAPHS)
-        adjacency = np.eye(self.num_labels, dtype=np.float32)
-        if graph != "identity":
-            adjacency = build_adjacency(
-                labels.pair_counts,
-                labels.occurrences,
-                threshold=threshold,
-                self_weight=self_weight,
-                zero_diagonal=zero_diagonal,
-            )
         nodes = torch.tensor(labels.embedding(embedding, seed=seed))
         if scale_nodes:
             nodes = _equal_energy(nodes)
         self.register_buffer("nodes", nodes)  # (L, D)
-        self.register_buffer("adjacency", torch.tensor(adjacency))  # (L, L)
-        adaptive = graph == "adaptive"
-        self.learned = nn.Parameter(torch.zeros(adjacency.shape)) if adaptive else None  # (L, L)
+        options = {
+            "threshold": threshold,
+            "self_weight": self_weight,
+            "zero_diagonal": zero_diagonal,
+        }
+        self._set_graph(labels, graph, options)
+        shape = (self.num_labels, self.num_labels)
+        self.learned = nn.Parameter(torch.zeros(shape)) if graph == "adaptive" else None
         self.pooling = pooling
         self.vector = ImageVector(pooling, normalize=normalize, dropout=dropout)
         self.gc1 = GraphConvolution(nodes.shape[1], hidden)
         self.gc2 = GraphConvolution(hidden, in_channels)
         self.activation = nn.LeakyReLU(leaky_slope)
+        self._edges = KeptEdges()
         self.scale = 1.0 if logit_scale is None else logit_scale / math.sqrt(in_channels)
         start = None if bias_start is None else torch.full((self.num_labels,), bias_start)
         self.bias = None if start is None else nn.Parameter(start)
         plain = nn.Parameter(torch.zeros(self.num_labels, in_channels)) if residual else None
         self.plain = plain  # (L, C)
 
-    def weight(self, graph: Tensor | None = None) -> Tensor:
+    def _set_graph(self, labels: LabelContext, graph: str, options: Mapping[str, Any]) -> None:
+        """Keep the graph: a matrix, or of many labels the edges (a learned one is a matrix)."""
+        L = self.num_labels
+        if L <= MANY_LABELS or graph == "adaptive":
+            adjacency = np.eye(L, dtype=np.float32)
+            if graph != "identity":
+                adjacency = build_adjacency(labels.pair_counts, labels.occurrences, **options)
+            self.register_buffer("adjacency", torch.tensor(adjacency))  # (L, L)
+            return
+        edges = LabelGraph.identity(L)
+        if graph != "identity":
+            counts = labels.sparse_pairs, labels.occurrences
+            edges = LabelGraph.from_matrix(build_sparse_adjacency(*counts, **options))
+        for name, values in edges._asdict().items():
+            self.register_buffer(f"edge_{name}", values)
+        self.register_load_state_dict_pre_hook(_take_edges)  # type: ignore[no-untyped-call]
+
+    def weight(self, graph: Graph | None = None) -> Tensor:
         """Return the weight of the image vector, ``(L, C)``; by default on the head's graph."""
         generated = self.scale * self.classifiers(graph)
         return generated if self.plain is None else generated + self.plain
 
-    def classifiers(self, graph: Tensor | None = None) -> Tensor:
+    def classifiers(self, graph: Graph | None = None) -> Tensor:
         """Return the generated classifiers ``(L, C)``, before the scale of the logits."""
         graph = self.graph() if graph is None else graph
         generated: Tensor = self.gc2(self.hidden(graph), graph)  # (L, C)
         return generated
 
-    def graph(self) -> Tensor:
+    def graph(self) -> Graph:
         """Return the label graph ``(L, L)``: counted edges plus learned ones."""
+        if "edge_starts" in self._buffers:
+            return LabelGraph(self.edge_starts, self.edge_sources, self.edge_weights)
         return self.adjacency if self.learned is None else self.adjacency + self.learned
 
-    def hidden(self, graph: Tensor) -> Tensor:
+    def hidden(self, graph: Graph) -> Tensor:
         """Return the nodes after the first layer ``(L, hidden)``."""
         nodes: Tensor = self.activation(self.gc1(self.nodes, graph))
         return nodes
@@ -147,7 +175,25 @@ class MLGCNHead(Head):
         """Return the logits of a batch of maps."""
         refuse_known(self, known)
         vectors = self.vector(features)  # (B, C)
+        if self.training and self._hidden_first(len(vectors)):
+            return self._through_hidden(vectors)
         return nn.functional.linear(vectors, self.weight(), self.bias)
+
+    def _hidden_first(self, batch: int) -> bool:
+        """Return whether the logits take fewer multiplications without the classifiers."""
+        L, C, hidden = self.num_labels, self.in_channels, self.gc2.weight.shape[0]
+        assert isinstance(C, int)
+        return batch * hidden * (C + L) < L * hidden * C + batch * C * L
+
+    def _through_hidden(self, vectors: Tensor) -> Tensor:
+        """Return the logits ``(B, L)`` of vectors ``(B, C)``, without the classifiers."""
+        graph = self.graph()
+        if isinstance(graph, Tensor) and self.learned is None:
+            graph = self._edges.of(graph)
+        nodes = graph @ self.hidden(graph)  # (L, hidden)
+        scaled = self.scale * nn.functional.linear(vectors, self.gc2.weight)  # (B, hidden)
+        logits = nn.functional.linear(scaled, nodes, self.bias)
+        return logits if self.plain is None else logits + vectors @ self.plain.T
 
     @property
     def map_kind(self) -> MapKind:
@@ -168,7 +214,7 @@ class MLGCNHead(Head):
     def notes(self) -> tuple[str, ...]:
         """Note a label graph with few edges, and how to get more."""
         advice = "; a lower threshold gives more (head_options.threshold=0.2)"
-        return super().notes() + tuple(few + advice for few in few_edges(self.adjacency))
+        return super().notes() + tuple(few + advice for few in few_edges(self.graph()))
 
     def neighbours(self, features: Features, label: int) -> Tensor:
         r"""Return :math:`s A_{lj} \langle H_j W_2, v(F) \rangle` of every label j, exact parts.
@@ -178,9 +224,10 @@ class MLGCNHead(Head):
         plain classifier (``residual``) belongs to the label itself.
         """
         graph = self.graph()
+        row = graph.row(label) if isinstance(graph, LabelGraph) else graph[label]  # (L,)
         vectors = self.vector(features)  # (1, C)
         given = nn.functional.linear(vectors, self.hidden(graph) @ self.gc2.weight)[0]  # (L,)
-        parts = self.scale * graph[label] * given
+        parts = self.scale * row * given
         if self.plain is not None:
             own = nn.functional.one_hot(torch.tensor(label), self.num_labels).to(parts)
             parts = parts + own * (vectors[0] @ self.plain[label])
@@ -188,13 +235,27 @@ class MLGCNHead(Head):
 
     def without_graph(self, features: Features) -> Tensor:
         """Return the logits of the same weights on the identity graph."""
-        alone = torch.eye(self.num_labels, device=self.adjacency.device)
+        alone = LabelGraph.identity(self.num_labels, self.nodes.device)
         return nn.functional.linear(self.vector(features), self.weight(alone), self.bias)
 
     @torch.no_grad()
     def fold(self) -> FoldedHead:
         """Return the linear layer with the same scores: ``L * C`` parameters, and L for a bias."""
         return FoldedHead(self.vector, *self.linear_form())
+
+
+def _take_edges(head: MLGCNHead, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Prepare a head of many labels for the edges of a state: other ones, or those of a matrix."""
+    if (adjacency := state.pop(f"{prefix}adjacency", None)) is not None:  # of an older version
+        for name, values in LabelGraph.from_dense(adjacency)._asdict().items():
+            state[f"{prefix}edge_{name}"] = values
+    keys = [f"{prefix}edge_{name}" for name in LabelGraph._fields]
+    if any(key not in state for key in keys):
+        return  # torch says which
+    given = LabelGraph(*(state[key] for key in keys))
+    given.check(len(head.edge_starts))
+    for name, values in zip(LabelGraph._fields, given, strict=True):
+        setattr(head, f"edge_{name}", getattr(head, f"edge_{name}").new_empty(values.shape))
 
 
 def _equal_energy(nodes: Tensor) -> Tensor:
