@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
 from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
+from imlgcn.labels.pairs import Counts, block_of, compact, load, no_counts, store
 
 # Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
@@ -35,6 +36,7 @@ class LabelContext:
     Attributes:
         names: the L label names, all different.
         pair_counts: int64 ``(L, L)``, images with both labels; the diagonal equals ``occurrences``.
+            Above :data:`imlgcn.labels.pairs.DENSE` labels it is kept sparse, as are the next two.
         occurrences: int64 ``(L,)``, images with the label.
         num_images: number of images counted.
         shown_where_known, known_pairs: int64 ``(L, L)``, S and K of
@@ -46,12 +48,12 @@ class LabelContext:
     """
 
     names: tuple[str, ...]
-    pair_counts: CountArray
+    pair_counts: Counts
     occurrences: CountArray
     num_images: int
     embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
-    shown_where_known: CountArray | None = None
-    known_pairs: CountArray | None = None
+    shown_where_known: Counts | None = None
+    known_pairs: Counts | None = None
 
     def __post_init__(self) -> None:
         L = self.num_labels
@@ -60,11 +62,11 @@ class LabelContext:
         if len(set(self.names)) != L:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise InputError(f"label names must be unique; rename or merge: {', '.join(twice)}")
-        _expect_shape("pair_counts", self.pair_counts, (L, L))
-        _expect_shape("occurrences", self.occurrences, (L,))
-        for name in OPTIONAL:
+        for name in ("pair_counts", *OPTIONAL):
             if (counts := getattr(self, name)) is not None:
                 _expect_shape(name, counts, (L, L))
+                object.__setattr__(self, name, compact(counts))
+        _expect_shape("occurrences", self.occurrences, (L,))
         for kind, vectors in self.embeddings.items():
             _expect_shape(f"embedding {kind!r}", vectors, (L, vectors.shape[-1]))
 
@@ -100,8 +102,8 @@ class LabelContext:
     @classmethod
     def named(cls, names: Sequence[str]) -> LabelContext:
         """Return a context of names alone, with counts of zero."""
-        counts = np.zeros((len(names), len(names)), np.int64)
-        return cls(tuple(names), counts, np.zeros(len(names), np.int64), 0)
+        L = len(names)
+        return cls(tuple(names), no_counts(L), np.zeros(L, np.int64), 0)
 
     @property
     def num_labels(self) -> int:
@@ -148,46 +150,49 @@ class LabelContext:
         rows = np.array([position[name] for name in names], np.int64)
         return LabelContext(
             tuple(names),
-            self.pair_counts[np.ix_(rows, rows)],
+            block_of(self.pair_counts, rows),
             self.occurrences[rows],
             self.num_images,
             {kind: vectors[rows] for kind, vectors in self.embeddings.items()},
-            **{name: counts[np.ix_(rows, rows)] for name, counts in self._optional.items()},
+            **{name: block_of(counts, rows) for name, counts in self._optional.items()},
         )
 
     @property
-    def _optional(self) -> dict[str, CountArray]:
+    def _optional(self) -> dict[str, Counts]:
         found = {name: getattr(self, name) for name in OPTIONAL}
         return {name: counts for name, counts in found.items() if counts is not None}
 
-    def to_arrays(self) -> dict[str, NDArray[np.int64] | FloatArray]:
+    def to_arrays(self) -> dict[str, NDArray[np.integer] | FloatArray]:
         """Return everything but the names as contiguous arrays, for a safetensors file."""
-        arrays: dict[str, NDArray[np.int64] | FloatArray] = {
-            "pair_counts": np.ascontiguousarray(self.pair_counts),
+        arrays: dict[str, NDArray[np.integer] | FloatArray] = {
+            **store("pair_counts", self.pair_counts),
             "occurrences": np.ascontiguousarray(self.occurrences),
             "num_images": np.array([self.num_images], np.int64),
         }
         for name, counts in self._optional.items():
-            arrays[name] = np.ascontiguousarray(counts)
+            arrays |= store(name, counts)
         for kind, vectors in self.embeddings.items():
             arrays[f"embeddings.{kind}"] = np.ascontiguousarray(vectors)
         return arrays
 
     @classmethod
     def from_arrays(
-        cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.int64] | FloatArray]
+        cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.integer] | FloatArray]
     ) -> LabelContext:
         """Return the context of :meth:`to_arrays`; arrays with other names are ignored.
 
         Raises:
             InputError: an array is missing, or does not fit the number of names.
         """
-        required = ("pair_counts", "occurrences", "num_images")
-        if missing := [key for key in required if key not in arrays]:
+        pair_counts = load("pair_counts", arrays)
+        missing = [key for key in ("occurrences", "num_images") if key not in arrays]
+        if pair_counts is None:
+            missing.insert(0, "pair_counts")
+        if missing or pair_counts is None:
             raise InputError(f"the stored label context lacks {', '.join(missing)}")
         return cls(
             tuple(names),
-            arrays["pair_counts"].astype(np.int64),
+            pair_counts,
             arrays["occurrences"].astype(np.int64),
             int(arrays["num_images"].item()),
             {
@@ -195,10 +200,10 @@ class LabelContext:
                 for key, vectors in arrays.items()
                 if key.startswith("embeddings.")
             },
-            **{name: arrays[name].astype(np.int64) for name in OPTIONAL if name in arrays},
+            **{name: load(name, arrays) for name in OPTIONAL},
         )
 
 
-def _expect_shape(what: str, array: CountArray | FloatArray, shape: tuple[int, ...]) -> None:
+def _expect_shape(what: str, array: Counts | FloatArray, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise InputError(f"{what} of {shape[0]} labels must have shape {shape}; got {array.shape}")
