@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
 from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
-from imlgcn.labels.pairs import Counts, block_of, compact, load, no_counts, store
+from imlgcn.labels.pairs import Counts, SparseCounts, block_of, compact, load, no_counts, store
 
 # Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
@@ -109,6 +109,11 @@ class LabelContext:
     def num_labels(self) -> int:
         """L, the number of labels."""
         return len(self.names)
+
+    @property
+    def sparse_pairs(self) -> SparseCounts:
+        """``pair_counts`` as sparse counts: what many labels leave room for."""
+        return SparseCounts.of(self.pair_counts)
 
     def embedding(self, kind: str, *, dimension: int | None = None, seed: int = 0) -> FloatArray:
         """Return the label vectors of one kind, float32 ``(L, D)``.

@@ -84,6 +84,11 @@ class SparseCounts:
         """``(L, L)``."""
         return (len(self.starts) - 1,) * 2
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each entry ``(K,)``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -117,8 +122,7 @@ class SparseCounts:
 
     def entries(self) -> Entries:
         """Return the counts above 0."""
-        rows = np.repeat(np.arange(len(self)), np.diff(self.starts))
-        return Entries(rows, self.columns.astype(np.int64), self.values.astype(np.int64))
+        return Entries(self.rows, self.columns.astype(np.int64), self.values.astype(np.int64))
 
 
 Counts = CountArray | SparseCounts

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import conditional_probability
+from imlgcn.labels.rules import partners
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.metrics.verdict import NEEDED, direction, enough
 from imlgcn.numbers import number, plural, signed

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import Edge, isolated_labels, strongest_rules
+from imlgcn.labels.graph import Edge
+from imlgcn.labels.rules import find_rules, linked
 from imlgcn.views.axes import FONT, plain
 from imlgcn.views.layout import place_nodes
 from imlgcn.views.palette import LIGHT
@@ -64,14 +65,14 @@ class GraphSummary:
 
 def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
     """Return the edges with P(j|i) of at least ``threshold``, isolated labels, and a drawing."""
-    counts = (context.names, context.pair_counts, context.occurrences)
-    rules = strongest_rules(*counts, threshold=threshold)
-    isolated = isolated_labels(*counts, threshold=threshold)
+    found = find_rules(context, threshold)
+    has_edge = linked(found, context.num_labels)
+    rules = found.edges(context.names)
     return GraphSummary(
         rules=rules,
-        isolated=isolated,
+        isolated=[context.names[label] for label in np.flatnonzero(~has_edge)],
         threshold=threshold,
-        num_linked=context.num_labels - len(isolated),
+        num_linked=int(has_edge.sum()),
         drawn=_draw(context, rules, threshold) if rules else None,
     )
 
