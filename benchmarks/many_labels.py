@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks.report import draw_images
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.pairs import SparseCounts
+from imlgcn.labels.pairs import diagonal_of
+from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
 from imlgcn.tagger.info import LabelCalibration, library_versions
@@ -85,7 +86,7 @@ def draw_scores(images: int, labels: int, seed: int) -> tuple[NDArray[np.float32
     return logits, targets
 
 
-def count(present: NDArray[np.int64], labels: int) -> SparseCounts:
+def count(present: NDArray[np.int64], labels: int) -> SparseMatrix:
     """Return the pair counts of images that show the labels ``present`` ``(N, 8)``."""
     codes = [
         np.unique(np.stack([np.arange(len(present)), present[:, a] * labels + present[:, b]]), axis=1)
@@ -94,7 +95,7 @@ def count(present: NDArray[np.int64], labels: int) -> SparseCounts:
     ]
     both = np.unique(np.concatenate(codes, axis=1), axis=1)[1]
     pairs, values = np.unique(both, return_counts=True)
-    return SparseCounts.from_entries(pairs // labels, pairs % labels, values, labels)
+    return SparseMatrix.from_entries(pairs // labels, pairs % labels, values, (labels, labels))
 
 
 def make_tagger(folder: Path, labels: int, images: int) -> Tagger:
@@ -104,10 +105,10 @@ def make_tagger(folder: Path, labels: int, images: int) -> Tagger:
     folder.mkdir(parents=True, exist_ok=True)
     names, generator = names_of(labels), np.random.default_rng(0)
     counts = count(draw_present(2 * images, labels, seed=3), labels)
-    context = LabelContext(names, counts, counts.diagonal(), 2 * images)
+    context = LabelContext(names, counts, diagonal_of(counts), 2 * images)
     backbone = create_backbone("efficientnet_lite0", pretrained=True)
     head = create_head("linear", backbone.channels(1), context)
-    positives = (counts.diagonal() // 4).tolist()
+    positives = (diagonal_of(counts) // 4).tolist()
     calibration = LabelCalibration(
         slope=[1.0] * labels,
         intercept=[-3.0] * labels,

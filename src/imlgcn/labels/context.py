@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
 from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
-from imlgcn.labels.pairs import Counts, SparseCounts, block_of, compact, load, no_counts, store
+from imlgcn.labels.on_demand import DenseOnDemand, stored
+from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
+from imlgcn.labels.sparse_pairs import OffsetMatrix, count_sparse_known_pairs, count_sparse_pairs
+from imlgcn.labels.targets import TargetArray, Targets
 
 # Kinds that must be stored because they are learnt or read from a file, and where they come from.
 PROVIDERS = {
@@ -25,6 +29,9 @@ PROVIDERS = {
 }
 EMBEDDINGS = (*PROVIDERS, "onehot", "random")
 OPTIONAL = ("shown_where_known", "known_pairs")  # counts that only data with unknown targets have
+OFFSETS = ("rows", "columns")
+
+Counts = CountArray | SparseMatrix | OffsetMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +43,11 @@ class LabelContext:
     Attributes:
         names: the L label names, all different.
         pair_counts: int64 ``(L, L)``, images with both labels; the diagonal equals ``occurrences``.
-            Above :data:`imlgcn.labels.pairs.DENSE` labels it is kept sparse, as are the next two.
         occurrences: int64 ``(L,)``, images with the label.
         num_images: number of images counted.
         shown_where_known, known_pairs: int64 ``(L, L)``, S and K of
             :func:`~imlgcn.labels.graph.count_known_pairs`; None where every target is known.
+            Of more than 1,000 labels these three are kept sparse, and made dense when they are read.
         embeddings: kind -> float32 ``(L, D)``, one row per label; kinds are in :data:`EMBEDDINGS`.
 
     Raises:
@@ -48,12 +55,12 @@ class LabelContext:
     """
 
     names: tuple[str, ...]
-    pair_counts: Counts
+    pair_counts: DenseOnDemand[CountArray, Counts] = DenseOnDemand()
     occurrences: CountArray
     num_images: int
     embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
-    shown_where_known: Counts | None = None
-    known_pairs: Counts | None = None
+    shown_where_known: DenseOnDemand[CountArray | None, Counts | None] = DenseOnDemand(optional=True)
+    known_pairs: DenseOnDemand[CountArray | None, Counts | None] = DenseOnDemand(optional=True)
 
     def __post_init__(self) -> None:
         L = self.num_labels
@@ -62,11 +69,11 @@ class LabelContext:
         if len(set(self.names)) != L:
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise InputError(f"label names must be unique; rename or merge: {', '.join(twice)}")
-        for name in ("pair_counts", *OPTIONAL):
-            if (counts := getattr(self, name)) is not None:
-                _expect_shape(name, counts, (L, L))
-                object.__setattr__(self, name, compact(counts))
+        _expect_shape("pair_counts", stored(self, "pair_counts"), (L, L))
         _expect_shape("occurrences", self.occurrences, (L,))
+        for name in OPTIONAL:
+            if (counts := stored(self, name)) is not None:
+                _expect_shape(name, counts, (L, L))
         for kind, vectors in self.embeddings.items():
             _expect_shape(f"embedding {kind!r}", vectors, (L, vectors.shape[-1]))
 
@@ -74,17 +81,27 @@ class LabelContext:
     def from_targets(
         cls,
         names: Sequence[str],
-        targets: NDArray[np.int8],
+        targets: TargetArray,
         embeddings: Mapping[str, FloatArray] | None = None,
     ) -> LabelContext:
         """Return a context with the counts of targets ``(N, L)``: 1 present, 0 absent, -1 unknown.
 
+        Of more than 1,000 labels, and of sparse targets, only pairs that occur are counted.
+
         >>> LabelContext.from_targets(["cat", "dog"], np.array([[1, 1], [0, 1]])).occurrences
         array([1, 2])
         """
+        vectors, known = dict(embeddings or {}), ()
+        if isinstance(targets, np.ndarray) and targets.ndim == 2 and targets.shape[1] > MANY_LABELS:
+            targets = Targets.from_dense(targets)
+        if isinstance(targets, Targets):
+            pairs = count_sparse_pairs(targets)
+            known = () if targets.all_known else count_sparse_known_pairs(targets)
+            return cls(
+                tuple(names), pairs, targets.occurrences, len(targets), vectors, *known
+            )
         pair_counts, occurrences = count_pairs(targets)
-        known = (None, None) if (targets >= 0).all() else count_known_pairs(targets)
-        vectors = dict(embeddings or {})
+        known = () if (targets >= 0).all() else count_known_pairs(targets)
         return cls(tuple(names), pair_counts, occurrences, len(targets), vectors, *known)
 
     @classmethod
@@ -103,7 +120,11 @@ class LabelContext:
     def named(cls, names: Sequence[str]) -> LabelContext:
         """Return a context of names alone, with counts of zero."""
         L = len(names)
-        return cls(tuple(names), no_counts(L), np.zeros(L, np.int64), 0)
+        nothing = np.zeros(0, np.int64)
+        counts = SparseMatrix.from_entries(nothing, nothing, nothing, (L, L))
+        return cls(
+            tuple(names), counts if L > MANY_LABELS else counts.dense(), np.zeros(L, np.int64), 0
+        )
 
     @property
     def num_labels(self) -> int:
@@ -111,9 +132,10 @@ class LabelContext:
         return len(self.names)
 
     @property
-    def sparse_pairs(self) -> SparseCounts:
-        """``pair_counts`` as sparse counts: what many labels leave room for."""
-        return SparseCounts.of(self.pair_counts)
+    def sparse_pairs(self) -> SparseMatrix:
+        """``pair_counts`` as a sparse matrix: what many labels leave room for."""
+        counts = stored(self, "pair_counts")
+        return counts if isinstance(counts, SparseMatrix) else SparseMatrix.from_dense(counts)
 
     def embedding(self, kind: str, *, dimension: int | None = None, seed: int = 0) -> FloatArray:
         """Return the label vectors of one kind, float32 ``(L, D)``.
@@ -136,7 +158,8 @@ class LabelContext:
 
     def with_embeddings(self, **new: FloatArray) -> LabelContext:
         """Return a context with the embeddings ``new`` added (an existing kind is replaced)."""
-        return replace(self, embeddings={**self.embeddings, **new})
+        as_they_are = {name: stored(self, name) for name in ("pair_counts", *OPTIONAL)}
+        return replace(self, embeddings={**self.embeddings, **new}, **as_they_are)
 
     def reordered(self, names: Sequence[str]) -> LabelContext:
         """Return the context of ``names``, matched by name and in that order.
@@ -155,49 +178,50 @@ class LabelContext:
         rows = np.array([position[name] for name in names], np.int64)
         return LabelContext(
             tuple(names),
-            block_of(self.pair_counts, rows),
+            _chosen(stored(self, "pair_counts"), rows),
             self.occurrences[rows],
             self.num_images,
             {kind: vectors[rows] for kind, vectors in self.embeddings.items()},
-            **{name: block_of(counts, rows) for name, counts in self._optional.items()},
+            **{name: _chosen(counts, rows) for name, counts in self._optional.items()},
         )
 
     @property
     def _optional(self) -> dict[str, Counts]:
-        found = {name: getattr(self, name) for name in OPTIONAL}
+        found = {name: stored(self, name) for name in OPTIONAL}
         return {name: counts for name, counts in found.items() if counts is not None}
 
-    def to_arrays(self) -> dict[str, NDArray[np.integer] | FloatArray]:
+    def to_arrays(self) -> dict[str, NDArray[np.int64] | FloatArray]:
         """Return everything but the names as contiguous arrays, for a safetensors file."""
-        arrays: dict[str, NDArray[np.integer] | FloatArray] = {
-            **store("pair_counts", self.pair_counts),
+        arrays: dict[str, NDArray[np.int64] | FloatArray] = {
+            **_to_arrays("pair_counts", stored(self, "pair_counts")),
             "occurrences": np.ascontiguousarray(self.occurrences),
             "num_images": np.array([self.num_images], np.int64),
         }
         for name, counts in self._optional.items():
-            arrays |= store(name, counts)
+            arrays |= _to_arrays(name, counts)
         for kind, vectors in self.embeddings.items():
             arrays[f"embeddings.{kind}"] = np.ascontiguousarray(vectors)
         return arrays
 
     @classmethod
     def from_arrays(
-        cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.integer] | FloatArray]
+        cls, names: Sequence[str], arrays: Mapping[str, NDArray[np.int64] | FloatArray]
     ) -> LabelContext:
         """Return the context of :meth:`to_arrays`; arrays with other names are ignored.
 
         Raises:
             InputError: an array is missing, or does not fit the number of names.
         """
-        pair_counts = load("pair_counts", arrays)
-        missing = [key for key in ("occurrences", "num_images") if key not in arrays]
-        if pair_counts is None:
-            missing.insert(0, "pair_counts")
-        if missing or pair_counts is None:
+        required = ("occurrences", "num_images")
+        pairs = _from_arrays("pair_counts", arrays, len(names))
+        if missing := [
+            *([] if pairs is not None else ["pair_counts"]),
+            *(key for key in required if key not in arrays),
+        ]:
             raise InputError(f"the stored label context lacks {', '.join(missing)}")
         return cls(
             tuple(names),
-            pair_counts,
+            pairs,
             arrays["occurrences"].astype(np.int64),
             int(arrays["num_images"].item()),
             {
@@ -205,10 +229,44 @@ class LabelContext:
                 for key, vectors in arrays.items()
                 if key.startswith("embeddings.")
             },
-            **{name: load(name, arrays) for name in OPTIONAL},
+            **{name: _from_arrays(name, arrays, len(names)) for name in OPTIONAL},
         )
 
 
-def _expect_shape(what: str, array: Counts | FloatArray, shape: tuple[int, ...]) -> None:
+def _chosen(counts: Counts, rows: NDArray[np.int64]) -> Counts:
+    """Return the counts of some labels with each other."""
+    if isinstance(counts, SparseMatrix):
+        return counts.take_rows(rows).take_columns(rows)
+    if isinstance(counts, OffsetMatrix):
+        entries = counts.entries.take_rows(rows).take_columns(rows)
+        return OffsetMatrix(counts.rows[rows], counts.columns[rows], entries)
+    return counts[np.ix_(rows, rows)]
+
+
+def _to_arrays(name: str, counts: Counts) -> dict[str, NDArray[np.int64]]:
+    if isinstance(counts, SparseMatrix):
+        return {f"{name}.{part}": array for part, array in counts.to_arrays().items()}
+    if isinstance(counts, OffsetMatrix):
+        offsets = {f"{name}.offset.{side}": getattr(counts, side) for side in OFFSETS}
+        return offsets | _to_arrays(name, counts.entries)
+    return {name: np.ascontiguousarray(counts)}
+
+
+def _from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], L: int) -> Counts | None:
+    """Return the counts of :func:`_to_arrays`; None if there are none of this name."""
+    if name in arrays:
+        return arrays[name].astype(np.int64)
+    if any(f"{name}.{part}" not in arrays for part in PARTS):
+        return None
+    entries = SparseMatrix.from_arrays({part: arrays[f"{name}.{part}"] for part in PARTS}, (L, L))
+    if any(f"{name}.offset.{side}" not in arrays for side in OFFSETS):
+        return entries
+    offsets = (arrays[f"{name}.offset.{side}"].astype(np.int64) for side in OFFSETS)
+    return OffsetMatrix(*offsets, entries)
+
+
+def _expect_shape(
+    what: str, array: Counts | NDArray[np.floating], shape: tuple[int, ...]
+) -> None:
     if array.shape != shape:
         raise InputError(f"{what} of {shape[0]} labels must have shape {shape}; got {array.shape}")

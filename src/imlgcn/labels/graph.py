@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
+from imlgcn.labels.targets import refuse_strange
 
 CountArray = NDArray[np.int64]
 Matrix = NDArray[np.float64]
@@ -42,13 +43,7 @@ def count_pairs(targets: NDArray[np.int8]) -> tuple[CountArray, CountArray]:
     >>> pairs.tolist(), occurrences.tolist()
     ([[1, 1], [1, 3]], [1, 3])
     """
-    if targets.ndim != 2:
-        raise InputError(f"targets must have shape (images, labels); got {targets.shape}")
-    strange = targets[~np.isin(targets, (1, 0, -1))]
-    if strange.size:
-        raise InputError(
-            f"targets must be 1 (present), 0 (absent) or -1 (unknown); got {strange[0]}"
-        )
+    refuse_strange(targets)
     L = targets.shape[1]
     pair_counts = np.zeros((L, L), np.int64)
     for start in range(0, len(targets), IMAGES_PER_BLOCK):
@@ -114,6 +109,14 @@ def conditional_probability(
     return conditional
 
 
+def check_graph_options(threshold: float = 0.4, self_weight: float = 0.8) -> None:
+    """Raise `InputError` if a threshold or a weight is not above 0 and at most 1."""
+    if not 0 < threshold <= 1:
+        raise InputError(f"the graph threshold must be above 0 and at most 1; got {threshold}")
+    if not 0 < self_weight <= 1:
+        raise InputError(f"self_weight must be above 0 and at most 1; got {self_weight}")
+
+
 def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
     r"""Keep the edges of at least the threshold probability.
 
@@ -130,8 +133,7 @@ def binarize(conditional: Matrix, threshold: float = 0.4) -> Matrix:
     Raises:
         InputError: ``threshold`` is out of range.
     """
-    if not 0 < threshold <= 1:
-        raise InputError(f"the graph threshold must be above 0 and at most 1; got {threshold}")
+    check_graph_options(threshold=threshold)
     return (conditional >= threshold).astype(np.float64)
 
 
@@ -159,8 +161,7 @@ def reweight(binary: Matrix, self_weight: float = 0.8) -> Matrix:
     Differs from the paper: the paper divides by row sums and gives the label itself 1 - p and its
     neighbours p; the published code divides by column sums, and everything by 1 - p.
     """
-    if not 0 < self_weight <= 1:
-        raise InputError(f"self_weight must be above 0 and at most 1; got {self_weight}")
+    check_graph_options(self_weight=self_weight)
     p = 1 - self_weight
     incoming = binary.sum(axis=0, keepdims=True) + COLUMN_SUM_OFFSET  # (1, L)
     neighbours: Matrix = binary / incoming * (p / (1 - p))

@@ -32,14 +32,18 @@ import base64
 import binascii
 import json
 import zlib
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
-from imlgcn.labels.context import LabelContext
-from imlgcn.labels.pairs import DENSE, CountArray, Counts, SparseCounts, column_of, row_of
+from imlgcn.labels.context import Counts, LabelContext
+from imlgcn.labels.on_demand import stored
+from imlgcn.labels.pairs import column_of, dense, diagonal_of, row_of
+from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
+from imlgcn.labels.sparse_pairs import OffsetMatrix
 from imlgcn.parsing import parse_json
 
 Floats = NDArray[np.float64]
@@ -69,17 +73,19 @@ class PairCounts(NamedTuple):
     def from_context(cls, context: LabelContext) -> Self:
         """Return the counts of a label context."""
         shape = (context.num_labels,) * 2
-        shown, known = context.shown_where_known, context.known_pairs
+        both, shown, known = (
+            stored(context, name) for name in ("pair_counts", "shown_where_known", "known_pairs")
+        )
         if shown is None or known is None:
             shown = np.broadcast_to(context.occurrences, shape)
             known = np.broadcast_to(np.int64(context.num_images), shape)
-        return cls(context.pair_counts, shown, known)
+        return cls(both, shown, known)
 
     @property
     def complete(self) -> bool:
         """Whether every target was known: the other two then follow from ``both``."""
         known = self.known
-        if isinstance(known, SparseCounts):
+        if not isinstance(known, np.ndarray):
             return False
         # a number that is broadcast is looked at once
         some = known[:1, :1] if known.strides == (0, 0) else known
@@ -91,14 +97,11 @@ class PairCounts(NamedTuple):
         1,000 labels are about 100 kB, of data in which most pairs never occur. Of more labels only
         pairs that occur are listed.
         """
-        images = int(self.known[0, 0]) if self.complete else 0
+        images = int(diagonal_of(self.known).max(initial=0))
         tables = self[:1] if self.complete else self
-        if self.both.shape[0] > DENSE:
-            sparse = [SparseCounts.of(table) for table in tables]
-            parts = [_pack(np.concatenate([np.diff(t.starts), t.columns, t.values])) for t in sparse]
-            return json.dumps({"images": images, "pairs": parts})
-        whole = np.stack([np.asarray(table) for table in tables])
-        return json.dumps({"images": images or int(whole[-1].max()), "counts": _pack(whole)})
+        if self.both.shape[0] > MANY_LABELS:
+            return json.dumps({"images": images, "pairs": [_sparse_text(each) for each in tables]})
+        return json.dumps({"images": images, "counts": _pack(np.stack([*map(dense, tables)]))})
 
     @classmethod
     def from_text(cls, text: str, num_labels: int) -> Self:
@@ -113,7 +116,7 @@ class PairCounts(NamedTuple):
             images = int(content["images"])
             tables: list[Counts]
             if "pairs" in content:
-                tables = [_sparse(_unpack(each, 2 * L * L + L), L) for each in content["pairs"]]
+                tables = [_sparse_counts(each, L) for each in content["pairs"]]
             else:
                 # no more than three matrices, whatever the text unpacks to
                 stack = _unpack(content["counts"], 3 * L * L).reshape(-1, L, L)
@@ -126,7 +129,7 @@ class PairCounts(NamedTuple):
             raise InputError(f"the counts of label pairs are damaged: not of {L} labels")
         if len(tables) == 3:
             return cls(*tables)
-        shown = np.broadcast_to(tables[0].diagonal(), (L, L))
+        shown = np.broadcast_to(diagonal_of(tables[0]), (L, L))
         return cls(tables[0], shown, np.broadcast_to(np.int64(images), (L, L)))
 
 
@@ -135,15 +138,31 @@ def _pack(numbers: NDArray[np.integer]) -> str:
 
 
 def _unpack(packed: str, most: int) -> NDArray[np.int32]:
-    """Return int32 numbers; of more than ``most`` at least one beyond them is left out."""
+    """Return int32 numbers; beyond ``most`` they do not come out whole, which is an error."""
     raw = zlib.decompressobj().decompress(base64.b64decode(packed), 4 * most + 1)
     return np.frombuffer(raw, "<i4")
 
 
-def _sparse(numbers: NDArray[np.int32], L: int) -> SparseCounts:
+def _sparse_text(counts: Counts) -> dict[str, str]:
+    offsets = {}
+    if isinstance(counts, OffsetMatrix):
+        offsets = {"rows": _pack(counts.rows), "columns": _pack(counts.columns)}
+        counts = counts.entries
+    entries = SparseMatrix.from_dense(counts) if isinstance(counts, np.ndarray) else counts
+    parts = (np.diff(entries.starts), entries.columns, entries.values)
+    return {"entries": _pack(np.concatenate(parts)), **offsets}
+
+
+def _sparse_counts(text: Mapping[str, str], L: int) -> Counts:
+    numbers = _unpack(text["entries"], 2 * L * L + L)
     lengths, rest = numbers[:L].astype(np.int64), numbers[L:]
-    columns, values = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    return SparseCounts(np.concatenate([[0], np.cumsum(lengths)]), columns, values)
+    half = len(rest) // 2
+    parts = (np.concatenate([[0], np.cumsum(lengths)]), rest[:half], rest[half:].astype(np.int64))
+    entries = SparseMatrix.from_arrays(dict(zip(PARTS, parts, strict=True)), (L, L))
+    if "rows" not in text:
+        return entries
+    offsets = (_unpack(text[side], L).astype(np.int64) for side in ("rows", "columns"))
+    return OffsetMatrix(*offsets, entries)
 
 
 class KnownLabels:
@@ -173,7 +192,7 @@ class KnownLabels:
                 f"{beta}, {surprise} and {smoothing}"
             )
         self._counts, self.smoothing = counts, smoothing
-        occurred, images = counts.both.diagonal(), counts.known.diagonal()
+        occurred, images = diagonal_of(counts.both), diagonal_of(counts.known)
         if not images.any():
             raise InputError("known labels need counts of label pairs, and these are of no image")
         self.beta, self.surprise = beta, surprise

@@ -35,7 +35,7 @@ def ordered_cooccurrence(context: LabelContext) -> CoOccurrence:
     """Return P(j|i) of the most frequent labels, ordered by :func:`block_order`."""
     frequent = np.argsort(-context.occurrences, kind="stable")[:MOST_LABELS]
     shown = context.reordered([context.names[index] for index in frequent])
-    conditional = conditional_probability(np.asarray(shown.pair_counts), shown.occurrences)
+    conditional = conditional_probability(shown.pair_counts, shown.occurrences)
     order = block_order(np.maximum(conditional, conditional.T))
     names = tuple(context.names[index] for index in frequent[order])
     return CoOccurrence(names, conditional[np.ix_(order, order)])

@@ -1,0 +1,167 @@
+"""Targets of many images and labels, which would not fit into memory as a matrix.
+
+Shapes: N images, L labels, E entries, B images of a batch.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from imlgcn.config import InputError
+from imlgcn.labels.sparse import SparseMatrix
+
+IMAGES_PER_BLOCK = 8192
+MOST_DENSE = 2**34  # entries, a byte each
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Targets ``(N, L)`` as entries that differ from what the rest of their image is.
+
+    An image of which all labels are known has ``rest`` 0 and an entry for each present label (and
+    -1 for each unknown one); an image of which a few labels were verified has ``rest`` -1 and an
+    entry for each of these. An image with 8 labels takes about 50 bytes, whatever L is.
+
+    Attributes:
+        entries: sparse ``(N, L)`` of int8: the target + 1 - ``rest`` of its image is never stored;
+            see :attr:`values` for the targets.
+        rest: int8 ``(N,)``, 0 absent or -1 unknown: all targets of an image but its entries.
+
+    >>> targets = Targets.from_dense(np.array([[1, 0, 0], [-1, 0, -1]], np.int8))
+    >>> targets.rest.tolist(), targets.entries.columns.tolist(), targets.entries.values.tolist()
+    ([0, -1], [0, 1], [1, 0])
+    >>> targets[[1]].tolist()
+    [[-1, 0, -1]]
+    """
+
+    entries: SparseMatrix
+    rest: NDArray[np.int8]
+
+    @classmethod
+    def from_dense(cls, targets: NDArray[np.int8]) -> Self:
+        """Return dense targets ``(N, L)`` as sparse ones; by blocks, so the matrix may be a map."""
+        refuse_strange(targets)
+        L = targets.shape[1]
+        rest = np.zeros(len(targets), np.int8)
+        lengths, columns, values = [np.zeros(1, np.int64)], [], []
+        for start in range(0, len(targets), IMAGES_PER_BLOCK):
+            block = targets[start : start + IMAGES_PER_BLOCK]
+            unknown = (block == -1).sum(axis=1) > L / 2
+            rest[start : start + len(block)] = -1 * unknown
+            row, column = np.nonzero(block != -1 * unknown[:, None])
+            lengths.append(np.bincount(row, minlength=len(block)))
+            columns.append(column.astype(np.int32))
+            values.append(np.asarray(block[row, column], np.int8))
+        starts = np.cumsum(np.concatenate(lengths))
+        joined = (np.concatenate([*parts, []]).astype(t) for parts, t in (
+            (columns, np.int32), (values, np.int8)))  # fmt: skip
+        return cls(SparseMatrix((len(targets), L), starts, *joined), rest)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[int, Mapping[int, int]]], num_labels: int) -> Self:
+        """Return the targets of images that each give ``rest`` and the targets of some labels.
+
+        >>> Targets.from_rows([(0, {2: 1}), (-1, {1: 0, 0: 1})], 3)[:].tolist()
+        [[0, 0, 1], [1, 0, -1]]
+        """
+        starts, columns, values, rests = array("q", [0]), array("i"), array("b"), array("b")
+        for rest, given in rows:
+            chosen = sorted(column for column, value in given.items() if value != rest)
+            columns.extend(chosen)
+            values.extend([given[column] for column in chosen])
+            starts.append(len(columns))
+            rests.append(rest)
+        entries = SparseMatrix(
+            (len(rests), num_labels),
+            np.frombuffer(starts, np.int64),
+            np.frombuffer(columns, np.int32) if columns else np.zeros(0, np.int32),
+            np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8),
+        )
+        return cls(entries, np.array(rests, np.int8))
+
+    def __len__(self) -> int:
+        return len(self.rest)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N, L."""
+        return self.entries.shape
+
+    @property
+    def ndim(self) -> int:
+        """Two, as of a matrix."""
+        return 2
+
+    def __getitem__(self, rows: slice | ArrayLike) -> NDArray[np.int8]:
+        """Return the targets of a batch, dense ``(B, L)``."""
+        part = self.select(rows)
+        dense = np.repeat(part.rest[:, None], self.shape[1], axis=1)
+        dense[part.entries.rows, part.entries.columns] = part.entries.values
+        return dense
+
+    def select(self, rows: slice | ArrayLike) -> Targets:
+        """Return the targets of some images, still sparse."""
+        chosen = np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)]
+        return Targets(self.entries.take_rows(chosen), self.rest[chosen])
+
+    def select_labels(self, columns: ArrayLike) -> Targets:
+        """Return the targets of some labels, in that order, still sparse."""
+        return Targets(self.entries.take_columns(np.asarray(columns)), self.rest)
+
+    def column(self, label: int) -> NDArray[np.int8]:
+        """Return the targets of one label, ``(N,)``."""
+        found = self.rest.copy()
+        where = np.flatnonzero(self.entries.columns == label)
+        found[np.searchsorted(self.entries.starts, where, side="right") - 1] = self.entries.values[
+            where
+        ]
+        return found
+
+    def dense(self) -> NDArray[np.int8]:
+        """Return all targets, ``(N, L)``, a byte each.
+
+        Raises:
+            InputError: they would take more than 16 GiB.
+        """
+        N, L = self.shape
+        if N * L > MOST_DENSE:
+            raise InputError(
+                f"the targets of {N:,} images x {L:,} labels take {N * L / 1e9:,.0f} GB as a "
+                "matrix, which this step needs; give it fewer images (a split, or a sample)"
+            )
+        return self[:]
+
+    @property
+    def occurrences(self) -> NDArray[np.int64]:
+        """Number of images with each label, ``(L,)``."""
+        present = self.entries.columns[self.entries.values == 1]
+        return np.bincount(present, minlength=self.shape[1]).astype(np.int64)
+
+    @property
+    def all_known(self) -> bool:
+        """Whether no target is unknown."""
+        L = self.shape[1]
+        partly = np.diff(self.entries.starts)[self.rest < 0] < L
+        return not ((self.entries.values < 0).any() or partly.any())
+
+
+def refuse_strange(targets: NDArray[np.int8]) -> None:
+    """Raise `InputError` unless targets are ``(N, L)`` of 1, 0 and -1."""
+    if targets.ndim != 2:
+        raise InputError(f"targets must have shape (images, labels); got {targets.shape}")
+    for start in range(0, len(targets), IMAGES_PER_BLOCK):
+        block = targets[start : start + IMAGES_PER_BLOCK]
+        strange = block[~np.isin(block, (1, 0, -1))]
+        if strange.size:
+            raise InputError(
+                f"targets must be 1 (present), 0 (absent) or -1 (unknown); got {strange[0]}"
+            )
+
+
+TargetArray = NDArray[np.int8] | Targets
