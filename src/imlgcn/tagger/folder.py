@@ -146,9 +146,14 @@ class TaggerFolder:
         except (SafetensorError, OSError):
             return {}
 
-    def scored(self, split: object = None) -> ScoredSplit | None:
-        """Return the scores of a split, for None those calibrated on; None if there are none."""
+    def scored(self, split: object = None, *, sample: bool = False) -> ScoredSplit | None:
+        """Return the scores of a split, for None those calibrated on; None if there are none.
+
+        ``sample``: of a huge one some images are enough (:meth:`Scores.sample`).
+        """
         try:
+            if sample:
+                return self.scores.sample(None if split is None else str(split))
             return self.scores.fitted() if split is None else self.scores.split(str(split))
         except InputError:
             return None

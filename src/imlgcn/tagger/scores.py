@@ -23,8 +23,10 @@ from imlgcn.parquet_files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     from pyarrow import Table
+    from pyarrow.parquet import ParquetFile
 
 
+MOST_ENTRIES = 2**25  # scores that a sample has: 3,355 images of 10,000 labels
 OUT_OF_FOLD = "out-of-fold"  # in place of a split: all images that were held out in a fold
 
 
@@ -52,7 +54,7 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
         labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
         columns = {
             "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
-            "split": pa.array([part.split] * len(images), pa.string()),
+            "split": pa.repeat(pa.scalar(part.split, pa.string()), len(images)),
             "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
             "target": part.targets.astype(np.int8).ravel(),
             "logit": part.logits.astype(np.float32).ravel(),
@@ -107,6 +109,44 @@ class Scores:
         """
         return self.split(OUT_OF_FOLD if OUT_OF_FOLD in self._splits else "val")
 
+    def sample(self, name: str | None, most: int = MOST_ENTRIES) -> ScoredSplit:
+        """Return the scores of a split, or of evenly spread images of it if there are very many.
+
+        So a file larger than memory can be drawn. What is left out is not read, and not proven.
+
+        Args:
+            name: as for :meth:`split`; None: those that calibration was fitted on.
+            most: about how many scores to read.
+
+        Raises:
+            InputError: as :meth:`split`.
+        """
+        if self._rows() > most:
+            return self._sampled(name, most)
+        return self.fitted() if name is None else self.split(name)
+
+    def _rows(self) -> int:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return int(pq.read_metadata(self.path).num_rows) if self.path.is_file() else 0
+        except (pa.ArrowException, OSError):
+            return 0  # whoever reads it says what is wrong with it
+
+    def _sampled(self, name: str | None, most: int) -> ScoredSplit:
+        import pyarrow as pa
+
+        try:
+            found = sampled_table(self.path, name, most)
+            if found is None:
+                raise InputError(f"{self.path} holds no scores of the split {name!r}")
+            return _scored(*found, self.names)
+        except _Missing as error:
+            raise InputError(f"{self.path} holds no scores of the labels {error}") from None
+        except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            raise InputError(f"{self.path} is damaged ({error}); train again") from None
+
     @cached_property
     def _splits(self) -> dict[str, ScoredSplit]:
         import pyarrow as pa
@@ -130,6 +170,42 @@ class Scores:
             raise InputError(f"{self.path} is damaged ({first}); train again") from None
 
 
+def sampled_table(path: Path, split: str | None, most: int) -> tuple[str, Table] | None:
+    """Return about ``most`` rows of a split, whole images from all over it, and the split's name.
+
+    Row groups do not end where images do: of each that is read, images cut in two are left out.
+    ``split``: :data:`OUT_OF_FOLD` joins all; None is that where there is one, else ``val``.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    L = len(file.read_row_group(0, columns=["label"])["label"].unique())
+    if split is None:
+        folds = "fold" in file.schema_arrow.names and _has_folds(file)
+        split = OUT_OF_FOLD if folds else "val"
+    groups = range(file.num_row_groups)
+    lengths = [file.metadata.row_group(group).num_rows for group in groups]
+    wanted = max(1, round(len(lengths) * min(1.0, most / max(sum(lengths), 1))))
+    parts = []
+    for group in np.unique(np.linspace(0, len(lengths) - 1, wanted).round().astype(int)).tolist():
+        before = sum(lengths[:group])
+        first = -before % L
+        whole = file.read_row_group(group).slice(first, (lengths[group] - first) // L * L)
+        held = split == OUT_OF_FOLD
+        kept = pc.greater_equal(whole["fold"], 0) if held else pc.equal(whole["split"], split)
+        parts.append(whole.filter(kept))
+    found = pa.concat_tables(parts).unify_dictionaries()
+    return (split, found) if len(found) else None
+
+
+def _has_folds(file: ParquetFile) -> bool:
+    last = file.read_row_group(file.num_row_groups - 1, columns=["fold"])["fold"].to_numpy()
+    first = file.read_row_group(0, columns=["fold"])["fold"].to_numpy()
+    return bool(max(first.max(), last.max()) >= 0)
+
+
 class _Missing(Exception):  # noqa: N818  # holds the names of labels
     pass
 
@@ -137,11 +213,14 @@ class _Missing(Exception):  # noqa: N818  # holds the names of labels
 def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
     """Return the rows of one split as arrays."""
     stored = table["label"].unique().to_pylist()  # in the order of the rows
-    if missing := [name for name in names if name not in stored]:
+    if missing := sorted(set(names) - set(stored), key=list(names).index):
         raise _Missing(", ".join(missing))
     L = len(stored)
     images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
-    order = [stored.index(name) for name in names]
+    place = {name: index for index, name in enumerate(stored)}
+    order = [place[name] for name in names]
+    if order == list(range(L)):
+        order = slice(None)
 
     def column(name: str) -> NDArray[np.float64]:
         values: NDArray[np.float64] = table[name].to_numpy().reshape(-1, L)[:, order]
