@@ -49,6 +49,29 @@ def find_rules(context: LabelContext, threshold: float) -> Rules:
     return Rules(*(column[order] for column in found))
 
 
+def rules_around(
+    context: LabelContext, label: int, most: int, threshold: float, own_threshold: float
+) -> Rules:
+    """Return the rules among a label and the ``most`` labels that share most images with it.
+
+    Those to or from the label have at least ``own_threshold``, the others ``threshold``.
+    """
+    found = _pairs(context)
+    own = np.flatnonzero((found.sources == label) | (found.targets == label))
+    own = own[found.probabilities[own] >= own_threshold]
+    order = own[np.argsort(-found.counts[own], kind="stable")]
+    others = found.sources[order] + found.targets[order] - label
+    _, firsts = np.unique(others, return_index=True)
+    chosen = np.zeros(context.num_labels, bool)
+    chosen[others[np.sort(firsts)[:most]]] = chosen[label] = True
+    kept = found.among(chosen)
+    has_label = (kept.sources == label) | (kept.targets == label)
+    strong = kept.probabilities >= np.where(has_label, own_threshold, threshold)
+    order = np.flatnonzero(strong)
+    order = order[np.lexsort((-kept.counts[order], -kept.probabilities[order]))]
+    return Rules(*(column[order] for column in kept))
+
+
 def linked(rules: Rules, num_labels: int) -> NDArray[np.bool_]:
     """Return which labels have a rule in or out (L,)."""
     found = np.zeros(num_labels, bool)

@@ -14,13 +14,12 @@ from imlgcn.report.run import RunFolder
 from imlgcn.views.context_check import Pair, check_context, context_verdict
 from imlgcn.views.cooccurrence import ordered_cooccurrence
 from imlgcn.views.label_graph import GraphSummary, summarise_graph
-from imlgcn.views.plane import label_plane, neighbours
+from imlgcn.views.plane import label_plane, listed_labels, neighbours
 from imlgcn.views.svg import inline_svg
 
 MOST_RULES = 24
 MOST_PAIRS = 24  # rows of the context figure
 DEFAULT_THRESHOLD = 0.4  # of the label graph, for a head that has none
-MOST_LISTED = 1_000  # labels in that table, the most frequent
 NEIGHBOURS = 3  # in the table of nearest labels
 
 
@@ -73,7 +72,7 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
     counted = run.context is not None and run.context.num_images > 0
     occurrences = run.context.occurrences if run.context and counted else np.ones(len(names), int)
     drawn = label_plane(names, values, occurrences)
-    frequent = np.sort(np.argsort(-occurrences, kind="stable")[:MOST_LISTED])
+    frequent = listed_labels(occurrences)
     nearest = neighbours(values, min(NEIGHBOURS, len(names) - 1), frequent)
     near_of = dict(zip([names[i] for i in frequent], nearest.tolist(), strict=True))
     listed = [(name, [names[j] for j in near_of[name]]) for name in sorted(near_of)]

@@ -14,7 +14,7 @@ from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.folder import Curves, TaggerFolder
-from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.tagger.scores import MOST_ENTRIES, ScoredSplit
 
 if TYPE_CHECKING:
     from imlgcn.evaluation import Evaluation
@@ -83,7 +83,7 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
         config=folder.config_text,
         settings=folder.config,
         curves=folder.curves,
-        scored=folder.scored(metrics.get("split"), sample=True),
+        scored=folder.scored(metrics.get("split"), most=MOST_ENTRIES),
         context=folder.context,
         vectors=_vectors(folder, tagger.info),
         graph=folder.graph,

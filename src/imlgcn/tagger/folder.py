@@ -146,14 +146,14 @@ class TaggerFolder:
         except (SafetensorError, OSError):
             return {}
 
-    def scored(self, split: object = None, *, sample: bool = False) -> ScoredSplit | None:
+    def scored(self, split: object = None, *, most: int | None = None) -> ScoredSplit | None:
         """Return the scores of a split, for None those calibrated on; None if there are none.
 
-        ``sample``: of a huge one some images are enough (:meth:`Scores.sample`).
+        ``most``: of more scores than these some images are enough (:meth:`Scores.sample`).
         """
         try:
-            if sample:
-                return self.scores.sample(None if split is None else str(split))
+            if most is not None:
+                return self.scores.sample(None if split is None else str(split), most)
             return self.scores.fitted() if split is None else self.scores.split(str(split))
         except InputError:
             return None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-MOST_ENTRIES = 2**25  # scores that a sample has: 3,355 images of 10,000 labels
+MOST_ENTRIES = 2**24  # scores that a sample has: 1,677 images of 10,000 labels
 OUT_OF_FOLD = "out-of-fold"  # in place of a split: all images that were held out in a fold
 
 
@@ -109,7 +109,7 @@ class Scores:
         """
         return self.split(OUT_OF_FOLD if OUT_OF_FOLD in self._splits else "val")
 
-    def sample(self, name: str | None, most: int = MOST_ENTRIES) -> ScoredSplit:
+    def sample(self, name: str | None, most: int) -> ScoredSplit:
         """Return the scores of a split, or of evenly spread images of it if there are very many.
 
         So a file larger than memory can be drawn. What is left out is not read, and not proven.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
-from imlgcn.labels.rules import find_rules, linked
+from imlgcn.labels.rules import find_rules, linked, rules_around
 from imlgcn.views.axes import FONT, plain
 from imlgcn.views.layout import place_nodes
 from imlgcn.views.palette import LIGHT
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 60  # more names than this cannot be read in one drawing
 MOST_EDGES = 160
+MOST_AROUND = 24  # others in the graph around one label
+SOME = 0.05  # P(j|i) of an arrow to or from that label
 LONGEST_NAME = 22  # letters; longer names are cut in the drawing, never in the tables
 WIDTH = 760.0  # points
 LARGEST_RADIUS = 17.0
@@ -74,6 +76,23 @@ def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
         threshold=threshold,
         num_linked=int(has_edge.sum()),
         drawn=_draw(context, rules, threshold) if rules else None,
+    )
+
+
+def summarise_around(context: LabelContext, label: int, threshold: float) -> GraphSummary:
+    """Return the graph of one label and those that share most images with it.
+
+    Between the others ``threshold`` holds; arrows to and from the label itself are there from
+    :data:`SOME` on, so that a frequent label is not alone.
+    """
+    found = rules_around(context, label, MOST_AROUND, threshold, min(SOME, threshold))
+    rules = found.edges(context.names)
+    return GraphSummary(
+        rules=rules,
+        isolated=[],
+        threshold=min(SOME, threshold),
+        num_linked=int(linked(found, context.num_labels).sum()),
+        drawn=_draw(context, rules, min(SOME, threshold)) if rules else None,
     )
 
 

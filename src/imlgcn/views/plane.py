@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 
 MOST_NAMES = 80  # labels with a name in the drawing; the others are dots
-MOST_LISTED = 1_000  # labels whose nearest others are looked for: the most frequent
-BLOCK = 1_000  # of them at a time
+MOST_LISTED = 1_000  # labels; of more, nearest others are looked for only of the
+OF_MANY = 300  # most frequent ones
 MOST_DOTS = 600  # a circle takes 0.8 kB of the page
 WIDTH, HEIGHT = 760.0, 560.0  # of the drawing, in points
 MARGIN = 46.0
@@ -57,7 +57,7 @@ def label_plane(
     crowd = min(1.0, np.sqrt(MOST_NAMES / len(names)))
     radii = 2.2 + 9 * crowd * size_of
     order = np.argsort(-occurrences, kind="stable")
-    named, listed = order[:MOST_NAMES], np.sort(order[:MOST_LISTED])
+    named, listed = order[:MOST_NAMES], listed_labels(occurrences)
     nearest = np.arange(len(names))
     nearest[listed] = neighbours(vectors, 1, listed)[:, 0]
     drawn = np.union1d(order[:MOST_DOTS], nearest[named])
@@ -110,12 +110,19 @@ def neighbours(
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     labels = np.arange(len(centred)) if labels is None else labels
     nearest = np.empty((len(labels), count), np.intp)
-    for start in range(0, len(labels), BLOCK):
-        own = labels[start : start + BLOCK]
+    for start in range(0, len(labels), MOST_LISTED):
+        own = labels[start : start + MOST_LISTED]
         likeness = centred[own] @ centred.T  # (block, L)
         likeness[np.arange(len(own)), own] = -np.inf
-        nearest[start : start + BLOCK] = _largest(likeness, count)
+        nearest[start : start + MOST_LISTED] = _largest(likeness, count)
     return nearest
+
+
+def listed_labels(occurrences: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the labels whose nearest others are listed (n,): all, or of many the most frequent."""
+    if len(occurrences) <= MOST_LISTED:
+        return np.arange(len(occurrences))
+    return np.sort(np.argsort(-occurrences, kind="stable")[:OF_MANY])
 
 
 def _largest(values: Points, count: int) -> NDArray[np.intp]:
