@@ -75,7 +75,9 @@ def draw_present(images: int, labels: int, seed: int) -> NDArray[np.int64]:
     return first
 
 
-def draw_scores(images: int, labels: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def draw_scores(
+    images: int, labels: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Return logits and targets ``(N, L)``."""
     present = draw_present(images, labels, seed)
     targets = np.zeros((images, labels), np.int8)
@@ -89,7 +91,9 @@ def draw_scores(images: int, labels: int, seed: int) -> tuple[NDArray[np.float32
 def count(present: NDArray[np.int64], labels: int) -> SparseMatrix:
     """Return the pair counts of images that show the labels ``present`` ``(N, 8)``."""
     codes = [
-        np.unique(np.stack([np.arange(len(present)), present[:, a] * labels + present[:, b]]), axis=1)
+        np.unique(
+            np.stack([np.arange(len(present)), present[:, a] * labels + present[:, b]]), axis=1
+        )
         for a in range(PER_IMAGE)
         for b in range(PER_IMAGE)
     ]
@@ -153,9 +157,19 @@ def _metrics(names: tuple[str, ...], positives: list[int], images: int) -> dict[
     for name in never:
         per_label[name] |= {"AP": None, "recall": None, "F1": None}
     found: dict[str, object] = {
-        "protocol": "default", "split": "val", "num_images": images, "mAP": 57.1, "micro_AP": 61.2,
-        "OF1": 58.8, "CF1": 55.2, "CF1_per_label": 51.0, "ECE": 0.4, "log_loss": 9.4,
-        "head": "linear", "left_out": never, "per_label": per_label,
+        "protocol": "default",
+        "split": "val",
+        "num_images": images,
+        "mAP": 57.1,
+        "micro_AP": 61.2,
+        "OF1": 58.8,
+        "CF1": 55.2,
+        "CF1_per_label": 51.0,
+        "ECE": 0.4,
+        "log_loss": 9.4,
+        "head": "linear",
+        "left_out": never,
+        "per_label": per_label,
     }
     found["control"] = {**found, "mAP": 55.0, "head": "linear", "per_label": {}}
     return {**found, "difference_to_control": {"mAP": 2.1, "low": 1.2, "high": 3.0}}

@@ -268,7 +268,9 @@ def frequent(rows: Sequence[Row], counts: Sequence[float]) -> list[Row]:
 
 def _rest(console: Console, left: int) -> None:
     if left:
-        console.print(f"These are the most frequent labels; {plural(left, 'label')} more are not shown.")
+        console.print(
+            f"These are the most frequent labels; {plural(left, 'label')} more are not shown."
+        )
 
 
 def graph(

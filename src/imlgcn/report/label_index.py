@@ -72,9 +72,7 @@ def label_index(run: RunFolder) -> LabelIndex | None:
     return LabelIndex(_json(content), rows, _figure(columns), FEW)
 
 
-def _column(
-    values: Sequence[Mapping[str, Any]], key: str, digits: int
-) -> list[float | int | None]:
+def _column(values: Sequence[Mapping[str, Any]], key: str, digits: int) -> list[float | int | None]:
     found = [each.get(key) for each in values]
     return [
         None if value is None or value != value else round(value, digits) if digits else int(value)

@@ -100,7 +100,9 @@ class TagRule:
         wanted = max(bounds.top_k or 0, bounds.at_least or 0, 1) + hidden
         near = np.arange(len(scores))
         if wanted < len(scores):
-            near = np.flatnonzero(given | (scores >= -np.partition(-scores, wanted - 1)[wanted - 1]))
+            near = np.flatnonzero(
+                given | (scores >= -np.partition(-scores, wanted - 1)[wanted - 1])
+            )
         ordered: NDArray[np.intp] = near[np.argsort(-scores[near], kind="stable")]
         return ordered
 

@@ -84,7 +84,7 @@ def principal_plane(vectors: NDArray[np.floating]) -> tuple[Points, float]:
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0)
     L, D = centred.shape
-    if L > max(D, MOST_LISTED):  # the same from D x D numbers
+    if max(D, MOST_LISTED) < L:  # the same from D x D numbers
         squares, axes = np.linalg.eigh(centred.T @ centred)
         values = np.sqrt(np.maximum(squares[::-1], 0))
         points = centred @ axes[:, ::-1][:, :2]

@@ -3,7 +3,7 @@
 import { changeLabels } from "./api.js";
 import { byId, make } from "./dom.js";
 import { change, remember, tell } from "./grow.js";
-import { plural } from "./numbers.js";
+import { number, plural } from "./numbers.js";
 import { store } from "./store.js";
 
 const MOST = 300; // labels in the list; more are found by name
@@ -46,8 +46,8 @@ export function list() {
   byId("labels-list").replaceChildren(...found.slice(0, MOST).map(row));
   const left = found.length - MOST;
   byId("labels-count").textContent = wanted
-    ? `${found.length} of ${store.labels.length}`
-    : `${store.labels.length}${left > 0 ? `, the first ${MOST}` : ""}`;
+    ? `${number(found.length, 0)} of ${number(store.labels.length, 0)}`
+    : `${number(store.labels.length, 0)}${left > 0 ? `, the first ${MOST}` : ""}`;
 }
 
 function row(label, place) {
