@@ -161,8 +161,10 @@ def _sparse_counts(text: Mapping[str, str], L: int) -> Counts:
     entries = SparseMatrix.from_arrays(dict(zip(PARTS, parts, strict=True)), (L, L))
     if "rows" not in text:
         return entries
-    offsets = (_unpack(text[side], L).astype(np.int64) for side in ("rows", "columns"))
-    return OffsetMatrix(*offsets, entries)
+    rows, columns = (_unpack(text[side], L).astype(np.int64) for side in ("rows", "columns"))
+    if not len(rows) == len(columns) == L:
+        raise ValueError(f"not of {L} labels")
+    return OffsetMatrix(rows, columns, entries)
 
 
 class KnownLabels:

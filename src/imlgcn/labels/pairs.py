@@ -22,10 +22,11 @@ def row_of(counts: Counts, label: int) -> CountArray:
     [4, 1]
     """
     if isinstance(counts, OffsetMatrix):
-        return counts.rows[label] + counts.columns + row_of(counts.entries, label)
+        return np.asarray(counts.rows[label] + counts.columns + row_of(counts.entries, label))
     if isinstance(counts, SparseMatrix):
         return np.asarray(counts.row(label), np.int64)
-    return counts[label]
+    row: CountArray = counts[label]
+    return row
 
 
 def column_of(counts: Counts, label: int) -> CountArray:
@@ -35,13 +36,14 @@ def column_of(counts: Counts, label: int) -> CountArray:
     [1, 2]
     """
     if isinstance(counts, OffsetMatrix):
-        return counts.rows + counts.columns[label] + column_of(counts.entries, label)
+        return np.asarray(counts.rows + counts.columns[label] + column_of(counts.entries, label))
     if isinstance(counts, SparseMatrix):
         here = np.flatnonzero(counts.columns == label)
         found = np.zeros(counts.shape[0], np.int64)
         found[np.searchsorted(counts.starts, here, side="right") - 1] = counts.values[here]
         return found
-    return counts[:, label]
+    column: CountArray = counts[:, label]
+    return column
 
 
 def diagonal_of(counts: Counts) -> CountArray:

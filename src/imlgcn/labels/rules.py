@@ -26,13 +26,17 @@ class Rules(NamedTuple):
 
     def edges(self, names: tuple[str, ...], most: int | None = None) -> list[Edge]:
         """Return the first ``most`` rules, or all, by the names of their labels."""
-        columns = (column[:most].tolist() for column in self)
-        return [Edge(names[i], names[j], p, n) for i, j, p, n in zip(*columns, strict=True)]
+        found = zip(*(column[:most].tolist() for column in self), strict=True)
+        return [Edge(names[i], names[j], p, n) for i, j, p, n in found]
+
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Rules:
+        """Return some rules, in that order."""
+        sources, targets, probabilities, counts = self
+        return Rules(sources[rows], targets[rows], probabilities[rows], counts[rows])
 
     def among(self, chosen: NDArray[np.bool_]) -> Rules:
         """Return the rules between the chosen labels, of ``(L,)``."""
-        kept = chosen[self.sources] & chosen[self.targets]
-        return Rules(*(column[kept] for column in self))
+        return self.take(chosen[self.sources] & chosen[self.targets])
 
 
 def find_rules(context: LabelContext, threshold: float) -> Rules:
@@ -46,7 +50,7 @@ def find_rules(context: LabelContext, threshold: float) -> Rules:
     found = _pairs(context)
     kept = np.flatnonzero(found.probabilities >= threshold)
     order = kept[np.lexsort((-found.counts[kept], -found.probabilities[kept]))]
-    return Rules(*(column[order] for column in found))
+    return found.take(order)
 
 
 def rules_around(
@@ -69,7 +73,7 @@ def rules_around(
     strong = kept.probabilities >= np.where(has_label, own_threshold, threshold)
     order = np.flatnonzero(strong)
     order = order[np.lexsort((-kept.counts[order], -kept.probabilities[order]))]
-    return Rules(*(column[order] for column in kept))
+    return kept.take(order)
 
 
 def linked(rules: Rules, num_labels: int) -> NDArray[np.bool_]:
@@ -90,7 +94,7 @@ def partners(context: LabelContext, most: int) -> Rules:
     order = np.lexsort((found.targets, -found.probabilities, found.sources))
     begins = np.searchsorted(found.sources[order], np.arange(context.num_labels))
     rank = np.arange(len(order)) - begins[found.sources[order]]
-    return Rules(*(column[order[rank < most]] for column in found))
+    return found.take(order[rank < most])
 
 
 def _pairs(context: LabelContext) -> Rules:

@@ -218,7 +218,7 @@ def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
     L = len(stored)
     images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
     place = {name: index for index, name in enumerate(stored)}
-    order = [place[name] for name in names]
+    order: list[int] | slice = [place[name] for name in names]
     if order == list(range(L)):
         order = slice(None)
 
