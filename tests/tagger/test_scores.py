@@ -143,6 +143,17 @@ def test_a_sample_of_out_of_fold_scores_joins_the_splits(tmp_path, cut):
     assert found.folds is not None
 
 
+def test_a_sample_of_a_small_split_beside_a_large_one_is_not_missed(tmp_path):
+    import pyarrow.parquet as pq
+
+    parts = [scored("train", 200), scored("val", 12), scored("test", 200)]
+    write_predictions(tmp_path / "whole.parquet", NAMES, parts)
+    path = tmp_path / "cut.parquet"
+    pq.write_table(pq.read_table(tmp_path / "whole.parquet"), path, row_group_size=16)
+    found = Scores(path, NAMES).sample("val", most=100)
+    assert found.images == parts[1].images
+
+
 def test_a_sample_of_what_is_not_there_is_refused(cut):
     path, _ = cut
     with pytest.raises(InputError, match="no scores of the split 'train'"):

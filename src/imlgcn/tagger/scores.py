@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.parquet_files import read_parquet, write_parquet
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD, count_rows, sampled_table
 
 if TYPE_CHECKING:
     from pyarrow import Table
-    from pyarrow.parquet import ParquetFile
 
 
 MOST_ENTRIES = 2**24  # scores that a sample has: 1,677 images of 10,000 labels
-OUT_OF_FOLD = "out-of-fold"  # in place of a split: all images that were held out in a fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,27 +120,18 @@ class Scores:
         Raises:
             InputError: as :meth:`split`.
         """
-        if self._rows() > most:
+        if count_rows(self.path) > most:
             return self._sampled(name, most)
         return self.fitted() if name is None else self.split(name)
-
-    def _rows(self) -> int:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            return int(pq.read_metadata(self.path).num_rows) if self.path.is_file() else 0
-        except (pa.ArrowException, OSError):
-            return 0  # whoever reads it says what is wrong with it
 
     def _sampled(self, name: str | None, most: int) -> ScoredSplit:
         import pyarrow as pa
 
         try:
-            found = sampled_table(self.path, name, most)
-            if found is None:
-                raise InputError(f"{self.path} holds no scores of the split {name!r}")
-            return _scored(*found, self.names)
+            split, table = sampled_table(self.path, name, most)
+            if table is None:
+                raise InputError(f"{self.path} holds no scores of the split {split!r}")
+            return _scored(split, table, self.names)
         except _Missing as error:
             raise InputError(f"{self.path} holds no scores of the labels {error}") from None
         except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -168,42 +158,6 @@ class Scores:
         except (pa.ArrowException, ValueError, KeyError, OSError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{self.path} is damaged ({first}); train again") from None
-
-
-def sampled_table(path: Path, split: str | None, most: int) -> tuple[str, Table] | None:
-    """Return about ``most`` rows of a split, whole images from all over it, and the split's name.
-
-    Row groups do not end where images do: of each that is read, images cut in two are left out.
-    ``split``: :data:`OUT_OF_FOLD` joins all; None is that where there is one, else ``val``.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(path)
-    L = len(file.read_row_group(0, columns=["label"])["label"].unique())
-    if split is None:
-        folds = "fold" in file.schema_arrow.names and _has_folds(file)
-        split = OUT_OF_FOLD if folds else "val"
-    groups = range(file.num_row_groups)
-    lengths = [file.metadata.row_group(group).num_rows for group in groups]
-    wanted = max(1, round(len(lengths) * min(1.0, most / max(sum(lengths), 1))))
-    parts = []
-    for group in np.unique(np.linspace(0, len(lengths) - 1, wanted).round().astype(int)).tolist():
-        before = sum(lengths[:group])
-        first = -before % L
-        whole = file.read_row_group(group).slice(first, (lengths[group] - first) // L * L)
-        held = split == OUT_OF_FOLD
-        kept = pc.greater_equal(whole["fold"], 0) if held else pc.equal(whole["split"], split)
-        parts.append(whole.filter(kept))
-    found = pa.concat_tables(parts).unify_dictionaries()
-    return (split, found) if len(found) else None
-
-
-def _has_folds(file: ParquetFile) -> bool:
-    last = file.read_row_group(file.num_row_groups - 1, columns=["fold"])["fold"].to_numpy()
-    first = file.read_row_group(0, columns=["fold"])["fold"].to_numpy()
-    return bool(max(first.max(), last.max()) >= 0)
 
 
 class _Missing(Exception):  # noqa: N818  # holds the names of labels
