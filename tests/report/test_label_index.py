@@ -13,7 +13,7 @@ from imlgcn.report import label_index, labels_table, write_report
 
 from .conftest import write_tagger
 
-NAMES = tuple(f"label {i}" for i in range(58)) + ("</script><b>", "пёс & cat")
+NAMES = (*(f"label {i}" for i in range(58)), "</script><b>", "пёс & cat")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.labels_in_use import make_tagger
 
-from benchmarks.many_labels import make_tagger
 from imlgcn.labels.on_demand import stored
 from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.report import write_report

@@ -23,8 +23,16 @@ def slow(scores, thresholds, shown, bounds):
 
 @pytest.mark.parametrize(
     "bounds",
-    [{"top_k": 1}, {"top_k": 7}, {"top_k": 99}, {"at_least": 5}, {"at_most": 3}, {"at_most": 1}]
-    + [{"at_least": 2, "at_most": 4}, {"at_least": 40}],
+    [
+        {"top_k": 1},
+        {"top_k": 7},
+        {"top_k": 99},
+        {"at_least": 5},
+        {"at_most": 3},
+        {"at_most": 1},
+        {"at_least": 2, "at_most": 4},
+        {"at_least": 40},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("hidden", [0, 9])

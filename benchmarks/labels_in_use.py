@@ -1,6 +1,6 @@
 """What thousands of labels cost in use: a tagger of drawn labels, opened, asked, reported, served.
 
-python -m benchmarks.many_labels runs/many --labels 10000 --images 20000
+python -m benchmarks.labels_in_use runs/many --labels 10000 --images 20000
 
 The network is an untrained EfficientNet-Lite0 with a random linear head; labels have names as data
 sets have them, some long and some not in Latin letters. Scores of the evaluated images are drawn.
@@ -204,7 +204,8 @@ STEPS = {
     + "print(f'{write_report(t, images=im).stat().st_size / 1e6:.2f} MB')",
     "label graph": OPEN
     + "from imlgcn.views.label_graph import *\n"
-    + "g = graph_figure(summarise_graph(t.folder.context, 0.4).drawn); g.savefig('/dev/null', format='svg')",
+    + "g = graph_figure(summarise_graph(t.folder.context, 0.4).drawn)\n"
+    + "g.savefig('/dev/null', format='svg')",
 }
 
 
