@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.show_choice import SHOWN, tried
+from imlgcn.cli.show_many import MOST_NAMES, frequent, say_rest
 from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
@@ -28,13 +29,6 @@ PAPER_TERMS = {
     "HA": "entries correct (HA)",
     "ebF1": "F1 per image (ebF1)",
 }
-
-
-MOST_NAMES = 60  # of labels in a sentence
-MOST_ROWS = 1_000  # of a table; of more labels only
-SHOWN_OF_MANY = 100  # are shown
-
-Row = TypeVar("Row")
 
 
 def metrics(found: dict[str, Any]) -> None:
@@ -207,7 +201,7 @@ def check(report: CheckReport) -> None:
             *(number(count, 0) for count in (label.present, *counts, label.unknown)),
         )
     console.print(table)
-    _rest(console, len(report.labels) - len(shown))
+    say_rest(console, len(report.labels) - len(shown))
     if report.published:
         console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
@@ -255,22 +249,7 @@ def split(table: SplitTable) -> None:
         cells = [f"{number(row.got[split], 0)} ({number(row.wanted[split])})" for split in splits]
         sheet.add_row(Text(row.name), *cells, end_section=row is table.images)
     console.print(sheet)
-    _rest(console, len(table.labels) - len(rows))
-
-
-def frequent(rows: Sequence[Row], counts: Sequence[float]) -> list[Row]:
-    """Return rows of labels as they are, of very many the most frequent ones, in their order."""
-    if len(rows) <= MOST_ROWS:
-        return list(rows)
-    order = sorted(range(len(rows)), key=lambda index: -counts[index])
-    return [rows[index] for index in sorted(order[:SHOWN_OF_MANY])]
-
-
-def _rest(console: Console, left: int) -> None:
-    if left:
-        console.print(
-            f"These are the most frequent labels; {plural(left, 'label')} more are not shown."
-        )
+    say_rest(console, len(table.labels) - len(rows))
 
 
 def graph(

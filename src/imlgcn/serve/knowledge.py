@@ -25,12 +25,12 @@ FRACTION_DIGITS = 4  # of precision and recall: hundredths of a percent
 GRAPH_THRESHOLD = 0.4  # for a head without a label graph of its own
 # from high recall to high precision; no step is worse than the best F1 in both
 RECALLS = (0.98, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
-# of very many labels, whose thresholds are 100 kB for each step
-FEW_RECALLS, FEW_PRECISIONS = (0.9, 0.75), (0.75, 0.9)
-MOST_SCORES = 2**23  # of very many labels: these of evenly spread images
-MOST_EDGES = 300  # of very many labels, in words; those that are drawn come beside
-MOST_ISOLATED = 60
 PRECISIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+# of very many labels
+FEW_RECALLS, FEW_PRECISIONS = (0.9, 0.75), (0.75, 0.9)  # each step has 100 kB of thresholds
+MOST_SCORES = 2**23  # of evenly spread images: they are read and fitted when the server starts
+MOST_EDGES = 300  # the strongest; those that are drawn come beside
+MOST_ISOLATED = 60
 
 
 def labels(tagger: Tagger) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from imlgcn.labels.label_cells import table_text
+from imlgcn.serve import knowledge
 from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
@@ -225,7 +226,9 @@ async def graph(
     if label is None:
         return await _fact(request, "graph", "label graph")
     service = service_of(request)
-    return _or_404(await asyncio.to_thread(service.graph_around, label), "label graph")
+    (index,) = service.label_indices([label])
+    around = await asyncio.to_thread(knowledge.graph_around, service.tagger, index)
+    return _or_404(around, "label graph")
 
 
 @router.get(

@@ -249,15 +249,6 @@ class Service:
             self._answers[name] = Answer.of(content)
         return self._answers[name]
 
-    def graph_around(self, label: str) -> dict[str, Any] | None:
-        """Return the label graph around one label, where the tagger has a graph.
-
-        Raises:
-            ApiError: 422, no such label.
-        """
-        (index,) = self.label_indices([label])
-        return knowledge.graph_around(self.tagger, index)
-
     @cached_property
     def labels(self) -> dict[str, Any]:
         """All labels, in the order of every array."""

@@ -149,12 +149,13 @@ class TaggerFolder:
     def scored(self, split: object = None, *, most: int | None = None) -> ScoredSplit | None:
         """Return the scores of a split, for None those calibrated on; None if there are none.
 
-        ``most``: of more scores than these some images are enough (:meth:`Scores.sample`).
+        ``most``: more scores than these are sampled (:meth:`Scores.sample`).
         """
         try:
+            name = None if split is None else str(split)
             if most is not None:
-                return self.scores.sample(None if split is None else str(split), most)
-            return self.scores.fitted() if split is None else self.scores.split(str(split))
+                return self.scores.sample(name, most)
+            return self.scores.fitted() if name is None else self.scores.split(name)
         except InputError:
             return None
 
