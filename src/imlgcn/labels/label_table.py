@@ -77,7 +77,7 @@ class LabelTable:
         """The L labels, in their order."""
         return tuple(row.label for row in self.rows)
 
-    @property
+    @cached_property
     def is_default(self) -> bool:
         """Whether it says nothing that holds without a table."""
         return all(row == LabelRow(row.label) for row in self.rows)
@@ -110,7 +110,7 @@ class LabelTable:
     def _names(self) -> dict[str, str]:
         return {row.label: row.name for row in self.rows if row.name}
 
-    @property
+    @cached_property
     def has_names(self) -> bool:
         """Whether users read another name for some label."""
         return any(name != label for label, name in self._names.items())

@@ -152,10 +152,7 @@ class TaggerFolder:
         ``most``: more scores than these are sampled (:meth:`Scores.sample`).
         """
         try:
-            name = None if split is None else str(split)
-            if most is not None:
-                return self.scores.sample(name, most)
-            return self.scores.fitted() if name is None else self.scores.split(name)
+            return self.scores.sample(None if split is None else str(split), most)
         except InputError:
             return None
 

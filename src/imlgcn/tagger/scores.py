@@ -108,19 +108,19 @@ class Scores:
         """
         return self.split(OUT_OF_FOLD if OUT_OF_FOLD in self._splits else "val")
 
-    def sample(self, name: str | None, most: int) -> ScoredSplit:
+    def sample(self, name: str | None, most: int | None) -> ScoredSplit:
         """Return the scores of a split, or of evenly spread images of it if there are very many.
 
         So a file larger than memory can be drawn. What is left out is not read, and not proven.
 
         Args:
             name: as for :meth:`split`; None: those that calibration was fitted on.
-            most: about how many scores to read.
+            most: about how many scores to read; None: all.
 
         Raises:
             InputError: as :meth:`split`.
         """
-        if count_rows(self.path) > most:
+        if most is not None and count_rows(self.path) > most:
             return self._sampled(name, most)
         return self.fitted() if name is None else self.split(name)
 
