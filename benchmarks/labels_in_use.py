@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.report import draw_images
@@ -27,7 +28,7 @@ from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
 from imlgcn.tagger.info import LabelCalibration, library_versions
-from imlgcn.tagger.scores import ScoredSplit, write_predictions
+from imlgcn.tagger.scores import ScoredSplit, scores_table
 
 KINDS = ("Bulldog", "orchid", "sedan", "guitar", "bridge", "kettle", "warbler", "cheese", "jacket")
 MANNERS = ("red", "wild", "small", "antique", "northern", "folding", "striped", "wooden", "giant")
@@ -35,6 +36,7 @@ PLACES = ("of the Alps", "in bloom", "at night", "under construction", "seen fro
 OTHERS = ("山桜", "北極熊", "ёлка", "σκύλος", "طائر", "고양이", "ปลา", "crème brûlée", "Łódź")
 LONG = "person who rides a horse-drawn carriage through a narrow street with cobblestones"
 PER_IMAGE = 8  # labels
+BLOCK = 500  # images whose scores are drawn at once
 
 
 def names_of(count: int) -> tuple[str, ...]:
@@ -131,14 +133,24 @@ def make_tagger(folder: Path, labels: int, images: int) -> Tagger:
         versions=library_versions(),
     )
     tagger = save_tagger(folder, MultiLabelClassifier(backbone, head), context, info)
-    logits, targets = draw_scores(images, labels, seed=2)
-    files = tuple(f"{row:06}.jpg" for row in range(images))
-    own = tagger.calibration
-    pair = Calibration(own.slope, own.intercept, own.positives)
-    scored = ScoredSplit("val", files, logits, pair.apply(logits), targets, control=logits[::-1])
-    write_predictions(folder / "predictions.parquet", names, [scored])
+    write_scores(folder / "predictions.parquet", names, images, tagger.calibration)
     draw_images(folder / "images")
     return tagger
+
+
+def write_scores(path: Path, names: tuple[str, ...], images: int, own: Calibration) -> None:
+    """Write scores of a validation split, a few images at a time: all may not fit into memory."""
+    L, writer = len(names), None
+    for start in range(0, images, BLOCK):
+        count = min(BLOCK, images - start)
+        logits, targets = draw_scores(count, L, seed=start)
+        files = tuple(f"{row:06}.jpg" for row in range(start, start + count))
+        part = ScoredSplit("val", files, logits, own.apply(logits), targets, control=logits[::-1])
+        table = scores_table(names, part)
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
 
 
 def _metrics(names: tuple[str, ...], positives: list[int], images: int) -> dict[str, object]:

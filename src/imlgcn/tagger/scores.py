@@ -46,24 +46,29 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
     """Write all splits to ``path`` in one step."""
     import pyarrow as pa
 
-    L = len(names)
-    tables = []
-    for part in splits:
-        images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
-        labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
-        columns = {
-            "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
-            "split": pa.repeat(pa.scalar(part.split, pa.string()), len(images)),
-            "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
-            "target": part.targets.astype(np.int8).ravel(),
-            "logit": part.logits.astype(np.float32).ravel(),
-            "probability": part.probabilities.astype(np.float32).ravel(),
-            "fold": np.repeat(_folds(part), L),
-        }
-        if part.control is not None:
-            columns["control"] = part.control.astype(np.float32).ravel()
-        tables.append(pa.table(columns))
+    tables = [scores_table(names, part) for part in splits]
     write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
+
+
+def scores_table(names: Sequence[str], part: ScoredSplit) -> Table:
+    """Return a split as rows: one for each image and label."""
+    import pyarrow as pa
+
+    L = len(names)
+    images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
+    labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
+    columns = {
+        "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
+        "split": pa.repeat(pa.scalar(part.split, pa.string()), len(images)),
+        "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
+        "target": part.targets.astype(np.int8).ravel(),
+        "logit": part.logits.astype(np.float32).ravel(),
+        "probability": part.probabilities.astype(np.float32).ravel(),
+        "fold": np.repeat(_folds(part), L),
+    }
+    if part.control is not None:
+        columns["control"] = part.control.astype(np.float32).ravel()
+    return pa.table(columns)
 
 
 def _folds(part: ScoredSplit) -> NDArray[np.int8]:
