@@ -106,6 +106,8 @@ def count(present: NDArray[np.int64], labels: int) -> SparseMatrix:
 
 def make_tagger(folder: Path, labels: int, images: int) -> Tagger:
     """Write a tagger folder with ``labels`` and scores of ``images`` held-out ones."""
+    import torch
+
     from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +116,9 @@ def make_tagger(folder: Path, labels: int, images: int) -> Tagger:
     context = LabelContext(names, counts, diagonal_of(counts), 2 * images)
     backbone = create_backbone("efficientnet_lite0", pretrained=True)
     head = create_head("linear", backbone.channels(1), context)
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight.normal_(std=0.05, generator=torch.Generator().manual_seed(0))
     positives = (diagonal_of(counts) // 4).tolist()
     calibration = LabelCalibration(
         slope=[1.0] * labels,

@@ -146,6 +146,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         "number": numbers.number,
         "integer": partial(numbers.number, digits=0),
         "plural": numbers.plural,
+        "first_of": numbers.first_of,
         "percent": numbers.percent,
         "signed": numbers.signed,
     }
