@@ -61,5 +61,5 @@ def test_known_labels_move_others_without_a_matrix(folder):
     update = tagger.known_update
     row = tagger.known_row({tagger.labels[5]: 1, tagger.labels[9]: 0})
     logits = np.zeros((1, LABELS))
-    assert (update.labels.update(logits, row[None]) != logits).mean() > 0.5
+    assert (update.labels.update(logits, row[None]) != logits).mean() > 0.2
     assert time.process_time() - started < 5
