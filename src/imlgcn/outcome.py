@@ -20,7 +20,8 @@ from imlgcn.metrics.protocol import paired_bootstrap
 from imlgcn.progress import Progress
 from imlgcn.tagger import LabelCalibration
 from imlgcn.tagger.info import KnownSettings
-from imlgcn.tagger.scores import OUT_OF_FOLD, ScoredSplit
+from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD
 from imlgcn.training.run import Scores, Trained
 
 TESTED = ("mAP", "OF1", "CF1_per_label", "ECE", "log_loss")  # of a head that was tried

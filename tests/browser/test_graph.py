@@ -18,6 +18,9 @@ def page_of(page):
     def show(**changes):
         content = {"threshold": 0.4, "images": 1200, "size": [200, 100]}
         content |= {"nodes": [], "edges": [], "isolated": []} | changes
+        linked = {end for each in content["edges"] for end in (each["source"], each["target"])}
+        counts = {"num_edges": len(content["edges"]), "num_isolated": len(content["isolated"])}
+        content |= counts | {"num_linked": len(linked)}
         page.route("**/v1/graph", lambda route: route.fulfill(json=content))
         page.reload()
         expect(page.locator("#graph")).to_be_visible()

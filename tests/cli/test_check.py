@@ -57,3 +57,12 @@ def test_train_says_in_one_line_what_it_takes_for_labels(cli, shapes, tmp_path, 
     monkeypatch.setattr("imlgcn.pipeline.choose_label_table", stop)
     found = cli("train", shapes, "--out", tmp_path / "run")
     assert "labels: blue, circle, dark, red, square\n" in found.err
+
+
+def test_of_very_many_labels_the_most_frequent_are_printed_in_their_order(monkeypatch):
+    from imlgcn.cli import show_many as show
+
+    assert show.frequent("abcd", [1, 2, 3, 4]) == list("abcd")
+    monkeypatch.setattr(show, "MOST_ROWS", 3)
+    monkeypatch.setattr(show, "SHOWN", 2)
+    assert show.frequent("abcd", [5, 2, 3, 4]) == ["a", "d"]

@@ -15,6 +15,7 @@ from imlgcn.config import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.graph import count_known_pairs
 from imlgcn.labels.known import KnownLabels, PairCounts
+from imlgcn.labels.sparse import MANY_LABELS
 
 TARGETS = np.array(
     [[1, 1, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [1, 0, 0]], np.int8
@@ -225,3 +226,39 @@ def test_a_label_never_seen_and_one_on_every_image_stay_finite():
         update = KnownLabels(counts_of(targets), beta=1.0, surprise=surprise)
         assert np.isfinite(update.update(np.full((3, 3), 40.0), known)).all()
         assert np.isfinite(update.update(np.full((3, 3), -40.0), known)).all()
+
+
+@pytest.mark.parametrize("unknown", [False, True], ids=["complete", "unknown"])
+def test_the_update_of_many_labels_is_that_of_the_whole_matrix(unknown):
+    L = MANY_LABELS + 5
+    generator = np.random.default_rng(2)
+    targets = (generator.random((40, L)) < 0.02).astype(np.int8)
+    if unknown:
+        targets[generator.random(targets.shape) < 0.97] = -1
+    targets[:2, [3, 700, L - 1]] = 1
+    context = LabelContext.from_targets([str(index) for index in range(L)], targets)
+    sparse = PairCounts.from_context(context)
+    assert not isinstance(sparse.both, np.ndarray)
+    back = PairCounts.from_text(sparse.to_text(), L)
+    whole = PairCounts(*(each if isinstance(each, np.ndarray) else each.dense() for each in sparse))
+    logits = generator.normal(size=(2, L))
+    known = np.full((2, L), -1, np.int8)
+    known[0, [3, 700]], known[1, L - 1] = (1, 0), 1
+    expected = KnownLabels(whole, surprise=0.3).update(logits, known)
+    assert (expected != logits).any(axis=1).all()
+    for counts in (sparse, back):
+        found = KnownLabels(counts, surprise=0.3).update(logits, known)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_text_of_many_labels_lists_only_pairs_that_occur():
+    L = 5_000
+    targets = np.zeros((3, L), np.int8)
+    targets[0, :8] = 1
+    context = LabelContext.from_targets([str(index) for index in range(L)], targets)
+    text = PairCounts.from_context(context).to_text()
+    assert len(text) < 2_000
+    with pytest.raises(InputError, match="counts of label pairs are damaged"):
+        PairCounts.from_text(text, L + 1)
+    with pytest.raises(InputError, match="counts of label pairs are damaged"):
+        PairCounts.from_text(text.replace('"entries"', '"rows"'), L)

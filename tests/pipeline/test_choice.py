@@ -16,7 +16,7 @@ from imlgcn.metrics import mean_average_precision
 from imlgcn.models import CANDIDATES
 from imlgcn.report import write_report
 from imlgcn.tagger import Tagger
-from imlgcn.tagger.scores import OUT_OF_FOLD
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD
 from imlgcn.training.start import backbone_has_learnt
 from runs import TUNED, Said, config_of, metrics_of, scores_of
 

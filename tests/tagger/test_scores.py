@@ -9,6 +9,7 @@ import pytest
 
 from imlgcn.config import InputError
 from imlgcn.tagger.scores import ScoredSplit, Scores, write_predictions
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD
 
 NAMES = ("cat", "dog", "tree")
 
@@ -96,3 +97,67 @@ def test_a_missing_or_damaged_file_is_one_sentence(written, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="is damaged"):
         Scores(path, NAMES).split("val")
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """Scores of two splits in row groups that end in the middle of images."""
+    import pyarrow.parquet as pq
+
+    parts = {"val": scored("val", 40), "test": scored("test", 60)}
+    whole, path = tmp_path / "whole.parquet", tmp_path / "cut.parquet"
+    write_predictions(whole, NAMES, list(parts.values()))
+    pq.write_table(pq.read_table(whole), path, row_group_size=16)
+    return path, parts
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_sample_has_whole_images_from_all_over_the_split(cut, split):
+    path, parts = cut
+    wanted = parts[split]
+    found = Scores(path, NAMES[::-1]).sample(split, most=wanted.targets.size // 2)
+    rows = [wanted.images.index(image) for image in found.images]
+    assert rows == sorted(rows)
+    assert 0.2 * len(wanted.images) < len(rows) < 0.8 * len(wanted.images)
+    assert max(rows) - min(rows) > 0.6 * len(wanted.images)
+    np.testing.assert_array_equal(found.logits, wanted.logits[rows][:, ::-1])
+    np.testing.assert_array_equal(found.targets, wanted.targets[rows][:, ::-1])
+
+
+def test_a_sample_of_few_scores_is_all_of_them(written):
+    path, parts = written
+    assert Scores(path, NAMES).sample("test", most=21 + 12).images == parts["test"].images
+    assert Scores(path, NAMES).sample(None, most=1000).split == "val"
+
+
+def test_a_sample_of_out_of_fold_scores_joins_the_splits(tmp_path, cut):
+    import pyarrow.parquet as pq
+
+    _, parts = cut
+    held = [replace(part, folds=np.arange(len(part.images)) % 5) for part in parts.values()]
+    write_predictions(tmp_path / "folds.parquet", NAMES, held)
+    path = tmp_path / "groups.parquet"
+    pq.write_table(pq.read_table(tmp_path / "folds.parquet"), path, row_group_size=16)
+    found = Scores(path, NAMES).sample(None, most=150)
+    assert found.split == OUT_OF_FOLD
+    assert {name.split("/")[0] for name in found.images} == {"val", "test"}
+    assert found.folds is not None
+
+
+def test_a_sample_of_a_small_split_beside_a_large_one_is_not_missed(tmp_path):
+    import pyarrow.parquet as pq
+
+    parts = [scored("train", 200), scored("val", 12), scored("test", 200)]
+    write_predictions(tmp_path / "whole.parquet", NAMES, parts)
+    path = tmp_path / "cut.parquet"
+    pq.write_table(pq.read_table(tmp_path / "whole.parquet"), path, row_group_size=16)
+    found = Scores(path, NAMES).sample("val", most=100)
+    assert found.images == parts[1].images
+
+
+def test_a_sample_of_what_is_not_there_is_refused(cut):
+    path, _ = cut
+    with pytest.raises(InputError, match="no scores of the split 'train'"):
+        Scores(path, NAMES).sample("train", most=150)
+    with pytest.raises(InputError, match="no scores of the labels cow"):
+        Scores(path, ("cat", "cow")).sample("val", most=150)

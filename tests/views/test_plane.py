@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from imlgcn.views import plane
 from imlgcn.views.plane import (
     HEIGHT,
     LETTER,
@@ -69,3 +70,27 @@ def test_of_thousands_the_frequent_ones_are_drawn_and_what_lines_lead_to():
     nearest = set(plane.nearest[plane.named].tolist())
     assert set(plane.drawn.tolist()) == set(range(1400, 2000)) | nearest
     assert nearest - set(range(1400, 2000))
+
+
+def test_the_plane_of_very_many_labels_is_that_of_few(monkeypatch):
+    """It is found from D x D numbers, and the nearest others are looked for in blocks."""
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(60, 5)) * [5, 3, 1, 1, 0.5]
+    points, explained = principal_plane(vectors)
+    near = neighbours(vectors, 3)
+    monkeypatch.setattr(plane, "MOST_LISTED", 8)
+    found, same = principal_plane(vectors)
+    np.testing.assert_allclose(found, points, atol=1e-9)
+    assert same == pytest.approx(explained)
+    assert neighbours(vectors, 3).tolist() == near.tolist()
+    centred = vectors - vectors.mean(axis=0)
+    cosine = centred @ centred[7] / np.linalg.norm(centred, axis=1) / np.linalg.norm(centred[7])
+    cosine[7] = -2
+    assert near[7].tolist() == np.argsort(-cosine)[:3].tolist()
+    chosen = np.array([7, 40])
+    assert neighbours(vectors, 3, chosen).tolist() == near[chosen].tolist()
+
+
+def test_equal_neighbours_come_in_the_order_of_labels():
+    vectors = np.array([[1.0, 0], [0, 1], [0, 1], [0, 1], [-1, 0]])
+    assert neighbours(vectors, 2)[1].tolist() == [2, 3]

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.show_choice import SHOWN, tried
+from imlgcn.cli.show_many import MOST_NAMES, frequent, say_rest
 from imlgcn.data.check import CheckReport
 from imlgcn.data.split import SplitTable
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.labels.parents import ProposedParent
 from imlgcn.metrics.verdict import NEEDED, Verdict, verdict_of
-from imlgcn.numbers import number, percent, plural, signed
+from imlgcn.numbers import first_of, number, percent, plural, signed
 from imlgcn.tagger import Tag, Tagger
 from imlgcn.tagger.folder import METRICS, REPORT
 
@@ -98,7 +99,7 @@ def _paper_notes(found: dict[str, Any]) -> list[str]:
         notes.append("Its code computes mAP only: the others are the plain definitions at 0.5.")
     notes += [f"Undefined: {sentence}." for sentence in found["undefined"]]
     if empty := found["empty_labels"]:
-        notes.append(f"No positive image: {', '.join(empty)}")
+        notes.append(f"No positive image: {first_of(empty, MOST_NAMES)}")
     if unknown := found["not_judged"]:
         notes.append(f"Left out, unknown in the data: {', '.join(unknown)}")
     return notes
@@ -121,7 +122,7 @@ def _warnings(console: Console, found: dict[str, Any]) -> None:
             f"Ignored, unknown to the tagger: {plural(len(ignored), 'label')} of the data."
         )
     if left_out := found.get("left_out"):
-        console.print(f"Left out of mAP, no positive image: {', '.join(left_out)}")
+        console.print(f"Left out of mAP, no positive image: {first_of(left_out, MOST_NAMES)}")
     if failed := found.get("failed_images"):
         console.print(
             f"Could not be read: {plural(len(failed), 'image')}, {', '.join(list(failed)[:3])}"
@@ -192,13 +193,15 @@ def check(report: CheckReport) -> None:
     table.add_column("label")
     for name in ("images", *splits, "unknown"):
         table.add_column(name, justify="right")
-    for label in report.labels:
+    shown = frequent(report.labels, [label.present for label in report.labels])
+    for label in shown:
         counts = [label.by_split.get(name, 0) for name in splits]
         table.add_row(
             Text(label.name),
             *(number(count, 0) for count in (label.present, *counts, label.unknown)),
         )
     console.print(table)
+    say_rest(console, len(report.labels) - len(shown))
     if report.published:
         console.print(Text(f"{report.published}."), soft_wrap=True)
     for problem in report.problems:
@@ -241,10 +244,12 @@ def split(table: SplitTable) -> None:
     sheet.add_column("")
     for split in splits:
         sheet.add_column(split, justify="right")
-    for row in (table.images, *table.labels):
+    rows = frequent(table.labels, [sum(row.got.values()) for row in table.labels])
+    for row in (table.images, *rows):
         cells = [f"{number(row.got[split], 0)} ({number(row.wanted[split])})" for split in splits]
         sheet.add_row(Text(row.name), *cells, end_section=row is table.images)
     console.print(sheet)
+    say_rest(console, len(table.labels) - len(rows))
 
 
 def graph(
@@ -270,7 +275,7 @@ def graph(
     for rule in rules:
         console.print(Text(f"  {rule}"))
     if isolated:
-        console.print(Text(f"Isolated ({len(isolated)}): {', '.join(isolated)}"))
+        console.print(Text(f"Isolated ({len(isolated)}): {first_of(isolated, MOST_NAMES)}"))
 
 
 def imported(tagger: Tagger) -> None:

@@ -18,7 +18,8 @@ from imlgcn.explanation.explanation import GraphEffect, Neighbour
 from imlgcn.explanation.support import SupportEffect, SupportNames, support_effect
 from imlgcn.extras import installed
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import conditional_probability
+from imlgcn.labels.on_demand import stored
+from imlgcn.labels.pairs import column_of
 from imlgcn.tagger import Tagger, load_classifier
 
 if TYPE_CHECKING:
@@ -167,7 +168,10 @@ def _effect(
 ) -> GraphEffect:
     """Return the contributions (L,) of labels to the logit of one, with names."""
     assert head.neighbour_effect is not None
-    conditional = conditional_probability(context.pair_counts, context.occurrences)
+    together = column_of(stored(context, "pair_counts"), label)  # (L,)
+    conditional = np.where(
+        np.arange(len(together)) == label, 0.0, together / np.maximum(context.occurrences, 1)
+    )
     order = [int(index) for index in np.argsort(-np.abs(parts), kind="stable") if index != label]
     floor = NO_EFFECT * max(np.abs(parts).max(), 1.0)
     return GraphEffect(
@@ -177,7 +181,7 @@ def _effect(
             Neighbour(
                 label=context.names[index],
                 effect=float(parts[index]),
-                probability=float(conditional[index, label]) if context.num_images else None,
+                probability=float(conditional[index]) if context.num_images else None,
             )
             for index in order
             if abs(parts[index]) > floor

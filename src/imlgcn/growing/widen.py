@@ -21,6 +21,7 @@ from imlgcn.growing.state import State
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import count_known_pairs, count_pairs
 from imlgcn.labels.known import PairCounts
+from imlgcn.labels.pairs import dense
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.models.grown import AddedLabels
 from imlgcn.models.kernel_scorer import KernelScorer
@@ -193,7 +194,7 @@ def _context(state: State, pool: Pool) -> LabelContext:
     new = (both, *count_known_pairs(targets))
     wide = []
     for before, after in zip(counts, new, strict=True):
-        table = np.pad(before, (0, L - len(before)))
+        table = np.pad(dense(before), (0, L - len(old.names)))
         table[changed], table[:, changed] = after[changed], after[:, changed]
         wide.append(table)
     occurrences = np.pad(old.occurrences, (0, L - len(old.occurrences)))

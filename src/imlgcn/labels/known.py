@@ -32,14 +32,18 @@ import base64
 import binascii
 import json
 import zlib
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
-from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import CountArray
+from imlgcn.labels.context import Counts, LabelContext
+from imlgcn.labels.on_demand import stored
+from imlgcn.labels.pairs import column_of, dense, diagonal_of, row_of
+from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
+from imlgcn.labels.sparse_pairs import OffsetMatrix
 from imlgcn.parsing import parse_json
 
 Floats = NDArray[np.float64]
@@ -56,35 +60,48 @@ class PairCounts(NamedTuple):
     is not taken for absent.
     """
 
-    both: CountArray
+    both: Counts
     """Images that show j and c."""
 
-    shown: CountArray
+    shown: Counts
     """Images that show c, and where j is known: n_c where every target is."""
 
-    known: CountArray
+    known: Counts
     """Images where j and c are known: N where every target is."""
 
     @classmethod
     def from_context(cls, context: LabelContext) -> Self:
         """Return the counts of a label context."""
         shape = (context.num_labels,) * 2
-        shown, known = context.shown_where_known, context.known_pairs
+        both, shown, known = (
+            stored(context, name) for name in ("pair_counts", "shown_where_known", "known_pairs")
+        )
         if shown is None or known is None:
             shown = np.broadcast_to(context.occurrences, shape)
-            known = np.full(shape, context.num_images, np.int64)
-        return cls(context.pair_counts, shown, known)
+            known = np.broadcast_to(np.int64(context.num_images), shape)
+        return cls(both, shown, known)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every target was known: the other two then follow from ``both``."""
+        known = self.known
+        if not isinstance(known, np.ndarray):
+            return False
+        # a number that is broadcast is looked at once
+        some = known[:1, :1] if known.strides == (0, 0) else known
+        return bool((some == some[0, 0]).all())
 
     def to_text(self) -> str:
         """Return the counts as text for an exported file: JSON around compressed numbers.
 
-        1,000 labels are about 100 kB, of data in which most pairs never occur.
+        1,000 labels are about 100 kB, of data in which most pairs never occur. Of more labels only
+        pairs that occur are listed.
         """
-        images = int(self.known.max(initial=0))
-        complete = bool((self.known == images).all())  # then the other two follow from the first
-        stack = np.stack(self[:1] if complete else self).astype("<i4")
-        packed = base64.b64encode(zlib.compress(stack.tobytes(), 9)).decode()
-        return json.dumps({"images": images, "counts": packed})
+        images = int(diagonal_of(self.known).max(initial=0))
+        tables = self[:1] if self.complete else self
+        if self.both.shape[0] > MANY_LABELS:
+            return json.dumps({"images": images, "pairs": [_sparse_text(each) for each in tables]})
+        return json.dumps({"images": images, "counts": _pack(np.stack([*map(dense, tables)]))})
 
     @classmethod
     def from_text(cls, text: str, num_labels: int) -> Self:
@@ -96,22 +113,62 @@ class PairCounts(NamedTuple):
         L = num_labels
         try:
             content = parse_json(text)
-            images, packed = int(content["images"]), base64.b64decode(content["counts"])
-            # no more than three matrices, whatever the text unpacks to
-            raw = zlib.decompressobj().decompress(packed, 3 * 4 * L * L + 1)
-            stack = np.frombuffer(raw, "<i4").reshape(-1, L, L).astype(np.int64)
-        except (ValueError, KeyError, TypeError, binascii.Error, zlib.error) as error:
+            images = int(content["images"])
+            tables: list[Counts]
+            if "pairs" in content:
+                tables = [_sparse_counts(each, L) for each in content["pairs"]]
+            else:
+                # no more than three matrices, whatever the text unpacks to
+                stack = _unpack(content["counts"], 3 * L * L).reshape(-1, L, L)
+                if (stack < 0).any():
+                    raise ValueError("negative")
+                tables = list(stack.astype(np.int64))
+        except (ValueError, KeyError, TypeError, binascii.Error, zlib.error, InputError) as error:
             raise InputError(f"the counts of label pairs are damaged ({error})") from None
-        if len(stack) not in (1, 3) or (stack < 0).any():
+        if len(tables) not in (1, 3):
             raise InputError(f"the counts of label pairs are damaged: not of {L} labels")
-        if len(stack) == 3:
-            return cls(*stack)
-        shown = np.broadcast_to(stack[0].diagonal(), (L, L))
-        return cls(stack[0], shown, np.full((L, L), images, np.int64))
+        if len(tables) == 3:
+            return cls(*tables)
+        shown = np.broadcast_to(diagonal_of(tables[0]), (L, L))
+        return cls(tables[0], shown, np.broadcast_to(np.int64(images), (L, L)))
+
+
+def _pack(numbers: NDArray[np.integer]) -> str:
+    return base64.b64encode(zlib.compress(numbers.astype("<i4").tobytes(), 9)).decode()
+
+
+def _unpack(packed: str, most: int) -> NDArray[np.int32]:
+    """Return int32 numbers; beyond ``most`` they do not come out whole, which is an error."""
+    raw = zlib.decompressobj().decompress(base64.b64decode(packed), 4 * most + 1)
+    return np.frombuffer(raw, "<i4")
+
+
+def _sparse_text(counts: Counts) -> dict[str, str]:
+    offsets = {}
+    if isinstance(counts, OffsetMatrix):
+        offsets = {"rows": _pack(counts.rows), "columns": _pack(counts.columns)}
+        counts = counts.entries
+    entries = SparseMatrix.from_dense(counts) if isinstance(counts, np.ndarray) else counts
+    parts = (np.diff(entries.starts), entries.columns, entries.values)
+    return {"entries": _pack(np.concatenate(parts)), **offsets}
+
+
+def _sparse_counts(text: Mapping[str, str], L: int) -> Counts:
+    numbers = _unpack(text["entries"], 2 * L * L + L)
+    lengths, rest = numbers[:L].astype(np.int64), numbers[L:]
+    half = len(rest) // 2
+    parts = (np.concatenate([[0], np.cumsum(lengths)]), rest[:half], rest[half:].astype(np.int64))
+    entries = SparseMatrix.from_arrays(dict(zip(PARTS, parts, strict=True)), (L, L))
+    if "rows" not in text:
+        return entries
+    rows, columns = (_unpack(text[side], L).astype(np.int64) for side in ("rows", "columns"))
+    if not len(rows) == len(columns) == L:
+        raise ValueError(f"not of {L} labels")
+    return OffsetMatrix(rows, columns, entries)
 
 
 class KnownLabels:
-    """The update of logits by known labels; its matrices are computed once.
+    """The update of logits by known labels; what one says is computed when it is asked.
 
     Args:
         counts: of the images that the tagger has learnt.
@@ -136,19 +193,23 @@ class KnownLabels:
                 "beta is 0 or more, surprise from 0 to 1 and smoothing more than 0; got "
                 f"{beta}, {surprise} and {smoothing}"
             )
-        if not counts.known.any():
+        self._counts, self.smoothing = counts, smoothing
+        occurred, images = diagonal_of(counts.both), diagonal_of(counts.known)
+        if not images.any():
             raise InputError("known labels need counts of label pairs, and these are of no image")
         self.beta, self.surprise = beta, surprise
-        both, shown, known = (np.asarray(count, np.float64) for count in counts)
-        p = (both.diagonal() / np.maximum(known.diagonal(), 1))[:, None]  # (L, 1), of j
-        pseudo = smoothing * p
-        self.prior = _logit(p)[:, 0]
+        self._p = occurred / np.maximum(images, 1)  # (L,), of j
+        self.prior = _logit(self._p)
         """logit p_j, ``(L,)``."""
-        self.given = _logit((both + pseudo) / (shown + smoothing))
-        """logit P(j | c), ``(L, L)``."""
-        # shown.T: images that show j, and where c is known
-        self.without = _logit((shown.T - both + pseudo) / (known - shown + smoothing))
-        """logit P(j | not c), ``(L, L)``."""
+
+    def conditionals(self, j: int) -> tuple[Floats, Floats]:
+        """Return logit P(j | c) and logit P(j | not c) for every label c, each ``(L,)``."""
+        counts, m = self._counts, self.smoothing
+        both, shown, known = (np.asarray(row_of(each, j), np.float64) for each in counts)
+        own = column_of(counts.shown, j)  # images that show j, and where c is known
+        pseudo = m * self._p[j]
+        given = _logit((both + pseudo) / (shown + m))
+        return given, _logit((own - both + pseudo) / (known - shown + m))
 
     def evidence(self, logits: ArrayLike, known: NDArray[np.int8], j: int) -> Floats:
         """Return what the known label j adds to each label's logit, ``(N, L)``, before ``beta``.
@@ -161,8 +222,9 @@ class KnownLabels:
         sign = np.where(known[:, j] == 1, 1.0, -1.0)[:, None]  # (N, 1)
         own = np.asarray(logits, np.float64)[:, [j]] - self.prior[j]
         moved = self.surprise * own  # (N, 1), u_j - logit p_j
-        found = _log_sigmoid(sign * (moved + self.given[j]))
-        found -= _log_sigmoid(sign * (moved + self.without[j]))
+        given, without = self.conditionals(j)
+        found = _log_sigmoid(sign * (moved + given))
+        found -= _log_sigmoid(sign * (moved + without))
         found[known[:, j] < 0] = 0.0
         found[:, j] = 0.0
         return found

@@ -77,7 +77,7 @@ class LabelTable:
         """The L labels, in their order."""
         return tuple(row.label for row in self.rows)
 
-    @property
+    @cached_property
     def is_default(self) -> bool:
         """Whether it says nothing that holds without a table."""
         return all(row == LabelRow(row.label) for row in self.rows)
@@ -102,10 +102,15 @@ class LabelTable:
         return self._names.get(label, label)
 
     @cached_property
+    def _own_thresholds(self) -> NDArray[np.float64]:
+        own = [np.nan if row.threshold is None else row.threshold for row in self.rows]
+        return np.array(own, np.float64)
+
+    @cached_property
     def _names(self) -> dict[str, str]:
         return {row.label: row.name for row in self.rows if row.name}
 
-    @property
+    @cached_property
     def has_names(self) -> bool:
         """Whether users read another name for some label."""
         return any(name != label for label, name in self._names.items())
@@ -114,9 +119,8 @@ class LabelTable:
 
     def thresholds(self, fitted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return fitted thresholds (L,) with those that the table sets in their place."""
-        own = [row.threshold for row in self.rows]
-        pairs = zip(own, fitted, strict=True)
-        return np.array([theirs if mine is None else mine for mine, theirs in pairs], np.float64)
+        own = self._own_thresholds
+        return np.where(np.isnan(own), np.asarray(fitted, np.float64), own)
 
     def close(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities ``(..., L)`` in which no parent is below its child (rule 1)."""

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from imlgcn.config import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.known import BETA, KnownLabels, PairCounts
+from imlgcn.labels.pairs import diagonal_of
 from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.ranking import mean_average_precision
 
@@ -190,7 +191,7 @@ def _known_labels(
     for fold in np.unique(folds):
         rows = folds == fold
         others = PairCounts.from_context(LabelContext.from_targets(names, targets[~rows]))
-        yield rows, KnownLabels(others if others.known.any() else counts, **settings)
+        yield rows, KnownLabels(others if diagonal_of(others.known).any() else counts, **settings)
 
 
 def _best_beta(scored: _Held, generator: np.random.Generator) -> float:

@@ -59,11 +59,12 @@ class KnownTable:
         table = read_table(path)
         names = image_names(table, table.index("image"))
         others: dict[str, None] = {}
+        labels = set(tagger.labels)
         by_name: dict[str, dict[str, int]] = {}
         for line, (name, said) in enumerate(zip(names, _known(table), strict=True)):
             given = by_name.setdefault(name, {})
             for label, value in said.items():
-                if label not in tagger.labels:
+                if label not in labels:
                     others[label] = None
                 elif given.setdefault(label, value) != value:
                     raise InputError(f"{table.at(line)}{label!r} is both present and absent")

@@ -14,7 +14,7 @@ from imlgcn.report.run import RunFolder
 from imlgcn.views.context_check import Pair, check_context, context_verdict
 from imlgcn.views.cooccurrence import ordered_cooccurrence
 from imlgcn.views.label_graph import GraphSummary, summarise_graph
-from imlgcn.views.plane import label_plane, neighbours
+from imlgcn.views.plane import label_plane, listed_labels, neighbours
 from imlgcn.views.svg import inline_svg
 
 MOST_RULES = 24
@@ -72,13 +72,16 @@ def plane(run: RunFolder) -> dict[str, Any] | None:
     counted = run.context is not None and run.context.num_images > 0
     occurrences = run.context.occurrences if run.context and counted else np.ones(len(names), int)
     drawn = label_plane(names, values, occurrences)
-    nearest = neighbours(values, min(NEIGHBOURS, len(names) - 1))
-    listed = [(names[i], [names[j] for j in nearest[i]]) for i in np.argsort(names)]
+    frequent = listed_labels(occurrences)
+    nearest = neighbours(values, min(NEIGHBOURS, len(names) - 1), frequent)
+    near_of = dict(zip([names[i] for i in frequent], nearest.tolist(), strict=True))
+    listed = [(name, [names[j] for j in near_of[name]]) for name in sorted(near_of)]
     examples = "; ".join(f"{name}: {near[0]}" for name, near in listed[:5])
     description = (
         f"{plural(len(names), 'label')} in the plane of the first two principal components, which "
         f"explain {percent(drawn.explained)} of the variance. Nearest neighbours, for "
-        f"example: {examples}. All are in the list below the figure."
+        f"example: {examples}. {'All' if len(listed) == len(names) else 'More'} are in the list "
+        "below the figure."
     )
     return {
         "figure": inline_svg(figures.plane_figure(drawn), "plane", description),
@@ -136,10 +139,10 @@ def _is_whole(run: RunFolder) -> bool:
     """Whether the head's graph has an edge wherever two labels occur together."""
     assert run.context is not None
     assert run.graph is not None
-    together = conditional_probability(run.context.pair_counts, run.context.occurrences) > 0
     edges = run.graph != 0
-    if edges.shape != together.shape:
+    if edges.shape != (run.context.num_labels,) * 2:
         return False
+    together = conditional_probability(run.context.pair_counts, run.context.occurrences) > 0
     np.fill_diagonal(edges, val=False)  # a label and itself: some heads keep it
     return np.array_equal(edges, together)
 

@@ -47,30 +47,31 @@ class LabelRow(NamedTuple):
 
 def label_rows(run: RunFolder) -> list[LabelRow]:
     """Return a row for each label of the tagger, highest average precision first."""
-    per_label: Mapping[str, Mapping[str, Any]] = run.metrics.get("per_label") or {}
-    errors = _calibration_errors(run)
-    rows = []
-    for index, name in enumerate(run.info.labels):
-        values = per_label.get(name, {})
-        fitted_on = None if run.imported else run.info.calibration.positives[index]
-        own = (
-            None if run.paper else run.info.calibration.threshold[index]
-        )  # a paper's protocol has its own
-        row = LabelRow(
-            name=name,
-            curve=_curve(run.scored, index, name, values),
-            average_precision=_cell(values.get("AP")),
-            positives=_cell(values.get("positives"), 0),
-            threshold=_cell(values.get("threshold", own), 2),
-            fitted_on=_cell(fitted_on, 0),
-            few=fitted_on is not None and fitted_on < FEW,
-            precision=_cell(values.get("precision")),
-            recall=_cell(values.get("recall")),
-            f1=_cell(values.get("F1")),
-            calibration_error=_cell(errors[index]),
-        )
-        rows.append(row)
+    errors = calibration_errors(run)
+    rows = [label_row(run, index, error) for index, error in enumerate(errors)]
     return sorted(rows, key=lambda row: -_or_lowest(row.average_precision.value))
+
+
+def label_row(run: RunFolder, index: int, error: float | None) -> LabelRow:
+    """Return the row of one label; ``error`` is its calibration error in percent."""
+    name = run.info.labels[index]
+    values: Mapping[str, Any] = (run.metrics.get("per_label") or {}).get(name, {})
+    fitted_on = None if run.imported else run.info.calibration.positives[index]
+    # a paper's protocol has its own
+    own = None if run.paper else run.info.calibration.threshold[index]
+    return LabelRow(
+        name=name,
+        curve=_curve(run.scored, index, name, values),
+        average_precision=_cell(values.get("AP")),
+        positives=_cell(values.get("positives"), 0),
+        threshold=_cell(values.get("threshold", own), 2),
+        fitted_on=_cell(fitted_on, 0),
+        few=fitted_on is not None and fitted_on < FEW,
+        precision=_cell(values.get("precision")),
+        recall=_cell(values.get("recall")),
+        f1=_cell(values.get("F1")),
+        calibration_error=_cell(error),
+    )
 
 
 def sparkline(curve: PrecisionRecall, dot: tuple[float, float] | None, description: str) -> Markup:
@@ -110,7 +111,7 @@ def _curve_in_words(name: str, values: Mapping[str, Any]) -> str:
     )
 
 
-def _calibration_errors(run: RunFolder) -> list[float | None]:
+def calibration_errors(run: RunFolder) -> list[float | None]:
     """Return the calibration error of each label in percent; None where it is not known."""
     if run.scored is None:
         return [None] * len(run.info.labels)

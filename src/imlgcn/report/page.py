@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imlgcn.report.run import RunFolder
     from imlgcn.tagger import Tagger
 
+MOST_ROWS = 200  # of the numbers of the context check
 MOST_ISOLATED = 60  # names in the list; the rest is counted
 # in the order of the page: the section's template, which has the facts under the same name -> title
 SECTIONS = {
@@ -92,6 +93,7 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
 
     from imlgcn.report import label_sections, sections
     from imlgcn.report.gallery import gallery
+    from imlgcn.report.label_index import label_index
     from imlgcn.report.labels_table import label_rows
     from imlgcn.report.overlays import map_drawer
 
@@ -110,6 +112,9 @@ def _write(tagger: Tagger, run: RunFolder, path: Path, progress: Progress) -> No
     }
     parts: dict[str, Any] = {"run": run, "info": run.info, "metrics": run.metrics}
     parts["sections"] = SECTIONS
+    parts["many"] = many = label_index(run)
+    if many is not None:
+        makers["labels"] = lambda run: many.rows
     # ignore the user's matplotlib settings (LaTeX, dark styles)
     own_style = style.context("default")
     with own_style, progress.bar("report", len(SECTIONS), "sections") as advance:
@@ -126,6 +131,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
 
     from imlgcn import numbers
     from imlgcn.report.labels_table import FEW, MOST_CURVES
+    from imlgcn.views.context_check import MOST_CHECKED
     from imlgcn.views.palette import DARK, LIGHT, css_variables
 
     # label and file names come from others: everything is escaped unless it is our own Markup
@@ -140,6 +146,7 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         "number": numbers.number,
         "integer": partial(numbers.number, digits=0),
         "plural": numbers.plural,
+        "first_of": numbers.first_of,
         "percent": numbers.percent,
         "signed": numbers.signed,
     }
@@ -153,6 +160,8 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
         "few": FEW,
         "most_curves": MOST_CURVES,
         "most_isolated": MOST_ISOLATED,
+        "most_rows": MOST_ROWS,
+        "most_checked": MOST_CHECKED,
         "script_hash": base64.b64encode(digest).decode(),  # no other script may run
     }
     return environment.get_template(template).render(parts)

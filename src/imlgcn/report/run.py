@@ -14,7 +14,7 @@ from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.folder import Curves, TaggerFolder
-from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.tagger.scores import MOST_ENTRIES, ScoredSplit
 
 if TYPE_CHECKING:
     from imlgcn.evaluation import Evaluation
@@ -44,7 +44,7 @@ class RunFolder:
     config: str  # the text of config.yaml
     settings: dict[str, Any]  # its content; empty where it cannot be read
     curves: Curves
-    scored: ScoredSplit | None  # the split that `metrics` are of
+    scored: ScoredSplit | None  # the split that `metrics` are of; if it is huge, a sample of it
     context: LabelContext | None
     vectors: LabelVectors | None
     graph: NDArray[np.float32] | None = None  # (L, L) that the head was built on
@@ -55,6 +55,12 @@ class RunFolder:
     def imported(self) -> bool:
         """Whether it is a published checkpoint: nothing was trained, fitted or calibrated here."""
         return bool(self.info.origin)
+
+    @property
+    def sampled(self) -> int:
+        """How many images are drawn and listed, where that is not all of them; else 0."""
+        scored = 0 if self.scored is None else len(self.scored.images)
+        return scored if scored < (self.metrics.get("num_images") or 0) else 0
 
     @property
     def paper(self) -> bool:
@@ -77,7 +83,7 @@ def read_run_folder(tagger: Tagger) -> RunFolder:
         config=folder.config_text,
         settings=folder.config,
         curves=folder.curves,
-        scored=folder.scored(metrics.get("split")),
+        scored=folder.scored(metrics.get("split"), most=MOST_ENTRIES),
         context=folder.context,
         vectors=_vectors(folder, tagger.info),
         graph=folder.graph,

@@ -8,7 +8,7 @@ from typing import Any
 from imlgcn.config import CONTROL
 from imlgcn.metrics.verdict import NEEDED, Verdict, direction, verdict_of
 from imlgcn.numbers import number, plural, signed
-from imlgcn.tagger.scores import OUT_OF_FOLD
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD
 
 FOLDS = 5
 LEARNT_SPLITS = ("train", "val", "all")  # whose images a tagger may have learnt

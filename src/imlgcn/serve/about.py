@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imlgcn.labels.sparse import MANY_LABELS
 from imlgcn.serve import knowledge, known
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def about(service: Service) -> dict[str, Any]:
         "known_by": known.way(tagger),
         "can": {
             "known": known.way(tagger) is not None,
+            "known_here": known.way(tagger) == "counts" and len(info.labels) <= MANY_LABELS,
             "maps": tagger.engine.map_kind is not None,
             "support": not service.support.refusal,
             "suggest": not service.suggester.refusal,

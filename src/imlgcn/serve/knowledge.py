@@ -6,7 +6,7 @@ Letters: N images, L labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.labels.sparse import MANY_LABELS
 from imlgcn.metrics.f1 import precision_recall_f1, predict_labels
+from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
 from imlgcn.tagger import Tagger
-from imlgcn.views.label_graph import DrawnGraph, summarise_graph
+from imlgcn.views.label_graph import DrawnGraph, GraphSummary, summarise_around, summarise_graph
 
 DIGITS = 6  # of probabilities and thresholds
 FRACTION_DIGITS = 4  # of precision and recall: hundredths of a percent
@@ -24,6 +26,11 @@ GRAPH_THRESHOLD = 0.4  # for a head without a label graph of its own
 # from high recall to high precision; no step is worse than the best F1 in both
 RECALLS = (0.98, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
 PRECISIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+# of very many labels
+FEW_RECALLS, FEW_PRECISIONS = (0.9, 0.75), (0.75, 0.9)  # each step has 100 kB of thresholds
+MOST_SCORES = 2**23  # of evenly spread images: they are read and fitted when the server starts
+MOST_EDGES = 300  # the strongest; those that are drawn come beside
+MOST_ISOLATED = 60
 
 
 def labels(tagger: Tagger) -> list[dict[str, Any]]:
@@ -61,14 +68,40 @@ def graph(tagger: Tagger) -> dict[str, Any] | None:
 
     Positions are in points from the upper left corner of a drawing of ``size``.
     """
-    context = None if tagger.path.is_file() else tagger.folder.context
-    if context is None or not context.num_images:
+    context = _context(tagger)
+    if context is None:
         return None
-    threshold = float(tagger.info.head.options.get("threshold", GRAPH_THRESHOLD))
-    summary = summarise_graph(context, threshold)
-    drawn = summary.drawn
+    return _as_json(summarise_graph(context, _graph_threshold(tagger)), context)
+
+
+def graph_around(tagger: Tagger, label: int) -> dict[str, Any] | None:
+    """Return the graph of a label and those most often with it, as :func:`graph` does."""
+    context = _context(tagger)
+    if context is None:
+        return None
+    summary = summarise_around(context, label, _graph_threshold(tagger))
+    return {**_as_json(summary, context), "around": tagger.labels[label]}
+
+
+def _context(tagger: Tagger) -> LabelContext | None:
+    context = None if tagger.path.is_file() else tagger.folder.context
+    return context if context is not None and context.num_images else None
+
+
+def _graph_threshold(tagger: Tagger) -> float:
+    return float(tagger.info.head.options.get("threshold", GRAPH_THRESHOLD))
+
+
+def _as_json(summary: GraphSummary, context: LabelContext) -> dict[str, Any]:
+    drawn, many = summary.drawn, context.num_labels > MANY_LABELS
+    shown = set(drawn.names) if drawn else set()
+    edges = [
+        rule
+        for index, rule in enumerate(summary.rules)
+        if not many or index < MOST_EDGES or {rule.source, rule.target} <= shown
+    ]
     return {
-        "threshold": threshold,
+        "threshold": summary.threshold,
         "images": context.num_images,
         "size": [round(side, 1) for side in drawn.size] if drawn else [0, 0],
         "nodes": _nodes(drawn, context) if drawn else [],
@@ -79,9 +112,12 @@ def graph(tagger: Tagger) -> dict[str, Any] | None:
                 "probability": round(rule.probability, 3),
                 "images": rule.count,
             }
-            for rule in summary.rules
+            for rule in edges
         ],
-        "isolated": summary.isolated,
+        "isolated": summary.isolated[: MOST_ISOLATED if many else None],
+        "num_edges": len(summary.rules),
+        "num_linked": summary.num_linked,
+        "num_isolated": len(summary.isolated),
     }
 
 
@@ -110,22 +146,36 @@ def tradeoff(tagger: Tagger) -> dict[str, Any] | None:
     images they are evaluated on: ``val`` or ``out-of-fold`` where the run has no test images, and
     then the numbers are optimistic.
     """
-    fitted = _scored(tagger, None)
+    fitted, many = _scored(tagger, None), len(tagger.labels) > MANY_LABELS
     if fitted is None:
         return None
-    middle = _step(tagger, fitted, tagger.info.calibration.operating_point)
-    by_recall = [_step(tagger, fitted, f"recall={value}") for value in RECALLS]
-    by_precision = [_step(tagger, fitted, f"precision={value}") for value in PRECISIONS]
+    thresholds = _fitter(tagger, fitted) if many else tagger.thresholds_for
+    own = tagger.info.calibration.operating_point
+
+    def step(scored: _Scored, goal: str) -> dict[str, Any]:
+        limits = tagger.thresholds_for(own) if goal == own else thresholds(goal)
+        return _step(scored, goal, limits, per_label=not many)
+
+    middle = step(fitted, own)
+    recalls, precisions = (FEW_RECALLS, FEW_PRECISIONS) if many else (RECALLS, PRECISIONS)
+    by_recall = [step(fitted, f"recall={value}") for value in recalls]
+    by_precision = [step(fitted, f"precision={value}") for value in precisions]
     steps = [*_improving(reversed(by_recall), middle, "recall")[::-1], middle]
     steps += _improving(by_precision, middle, "precision")
     evaluated = _scored(tagger, "test") or fitted
     return {
         "split": evaluated.split,
         "images": len(evaluated.targets),
-        "positives": (evaluated.targets == 1).sum(axis=0).tolist(),
+        "positives": [] if many else (evaluated.targets == 1).sum(axis=0).tolist(),
         "default": steps.index(middle),
-        "steps": [_step(tagger, evaluated, step["goal"]) for step in steps],
+        "steps": [step(evaluated, each["goal"]) for each in steps],
     }
+
+
+def _fitter(tagger: Tagger, fitted: _Scored) -> Callable[[str], NDArray[np.float64]]:
+    """Return what fits thresholds to the scores at hand, which may be a sample of all."""
+    fit = ThresholdFit(fitted.probabilities, fitted.targets)
+    return lambda goal: tagger.label_table.thresholds(fit.thresholds(parse_operating_point(goal)))
 
 
 class _Scored(NamedTuple):
@@ -138,7 +188,10 @@ def _scored(tagger: Tagger, split: str | None) -> _Scored | None:
     """Return the scores of a split, or, for None, those that calibration was fitted on."""
     if tagger.path.is_file() or tagger.info.origin:
         return None
-    scored = tagger.folder.scored(split)
+    if len(tagger.labels) > MANY_LABELS:
+        scored = tagger.folder.scored(split, most=MOST_SCORES)
+    else:
+        scored = tagger.folder.scored(split)
     if scored is None:
         return None
     # from the logits, as in `imlgcn train`: the stored probabilities are rounded to float32
@@ -157,8 +210,9 @@ def _improving(
     return kept
 
 
-def _step(tagger: Tagger, scored: _Scored, goal: str) -> dict[str, Any]:
-    thresholds = tagger.thresholds_for(goal)  # (L,)
+def _step(
+    scored: _Scored, goal: str, thresholds: NDArray[np.float64], *, per_label: bool
+) -> dict[str, Any]:
     counts = precision_recall_f1(predict_labels(scored.probabilities, thresholds), scored.targets)
     true_positives, predicted, positives = (
         np.append(count, count.sum())
@@ -171,7 +225,7 @@ def _step(tagger: Tagger, scored: _Scored, goal: str) -> dict[str, Any]:
         "precision": precision_of_all,
         "recall": recall_of_all,
         "thresholds": thresholds.round(DIGITS).tolist(),
-        "per_label": {"precision": precision, "recall": recall},
+        "per_label": {"precision": precision, "recall": recall} if per_label else None,
     }
 
 

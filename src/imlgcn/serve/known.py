@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
+from imlgcn.labels.sparse import MANY_LABELS
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.limits import checked_json
@@ -61,9 +62,11 @@ def known_row(tagger: Tagger, text: str | None) -> NDArray[np.int8] | None:
 def facts(tagger: Tagger) -> dict[str, Any] | None:
     """Return what the update of `imlgcn.labels.known` is computed from; None where it is not used.
 
+    Nor for very many labels: their counts are too much for a page, and the server has them.
+
     ``counts`` are those of :meth:`imlgcn.labels.known.PairCounts.to_text`.
     """
-    if way(tagger) != "counts":
+    if way(tagger) != "counts" or len(tagger.labels) > MANY_LABELS:
         return None
     settings = tagger.info.known or KnownSettings()
     counts = json.loads(tagger.known_update.counts.to_text())

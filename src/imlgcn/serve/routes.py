@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from imlgcn.labels.label_cells import table_text
+from imlgcn.serve import knowledge
 from imlgcn.serve.accepting import RETRY_AFTER, accepted, refuse_unknown, service_of
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError, json_response
@@ -159,7 +160,7 @@ async def support(
 )
 async def labels(request: Request) -> Response:
     """Return every label with its threshold."""
-    return json_response(service_of(request).labels)
+    return await _fact(request, "labels", "labels")
 
 
 @router.get(
@@ -186,7 +187,7 @@ async def thresholds(request: Request) -> Response:
 
     They are fitted on held-out images and evaluated on test images, where there are scores.
     """
-    return _or_404(service_of(request).tradeoff, "held-out scores")
+    return await _fact(request, "tradeoff", "held-out scores")
 
 
 @router.get(
@@ -199,9 +200,10 @@ async def known_labels(request: Request) -> Response:
     """Return counts of label pairs and the constants of the update, as the page uses them.
 
     `counts` are int32 numbers, compressed (zlib) and in base64: images that show both labels of
-    each pair, in the order of /v1/labels, row by row.
+    each pair, in the order of /v1/labels, row by row. Of more than 1,000 labels they are not given
+    out: send what is known with the image, as `known`.
     """
-    return _or_404(service_of(request).known, "counts of label pairs")
+    return await _fact(request, "known", "counts of label pairs")
 
 
 @router.get(
@@ -210,9 +212,23 @@ async def known_labels(request: Request) -> Response:
     response_model=None,
     responses={200: {"model": Facts}, **errors(404)},
 )
-async def graph(request: Request) -> Response:
-    """Return P(target given source) counted on the training images, and positions for a drawing."""
-    return _or_404(service_of(request).graph, "label graph")
+async def graph(
+    request: Request,
+    label: Annotated[
+        str | None, Query(description="only this label and those that are most often with it")
+    ] = None,
+) -> Response:
+    """Return P(target given source) counted on the training images, and positions for a drawing.
+
+    Of more than 1,000 labels only the strongest edges and those that are drawn are listed;
+    `num_edges` and `num_isolated` count all.
+    """
+    if label is None:
+        return await _fact(request, "graph", "label graph")
+    service = service_of(request)
+    (index,) = service.label_indices([label])
+    around = await asyncio.to_thread(knowledge.graph_around, service.tagger, index)
+    return _or_404(around, "label graph")
 
 
 @router.get(
@@ -256,6 +272,11 @@ async def metrics(request: Request) -> Response:
     """Return what was counted since the start."""
     text = service_of(request).monitor.text()
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+async def _fact(request: Request, name: str, what: str) -> Response:
+    found = await asyncio.to_thread(service_of(request).fact, name)
+    return _or_404(None, what) if found is None else found.response(request)
 
 
 def _or_404(content: dict[str, Any] | None, what: str) -> Response:

@@ -24,6 +24,7 @@ from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_operating_point
 from imlgcn.serve import knowledge, known
 from imlgcn.serve.about import about
+from imlgcn.serve.answers import Answer
 from imlgcn.serve.batcher import Batcher, Known, Pixels, Row
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.monitor import Monitor
@@ -46,6 +47,7 @@ class Service:
     def __init__(self, tagger: Tagger, settings: ServeSettings, decoders: DecodePool) -> None:
         self.tagger, self.settings, self.monitor = tagger, settings, Monitor()
         self.decoders = decoders
+        self._answers: dict[str, Answer] = {}
         self.thresholds_for = lru_cache(CACHED_GOALS)(tagger.thresholds_for)
         self.support = SupportFinder(tagger)
         self.suggester = Suggester(tagger)
@@ -234,6 +236,18 @@ class Service:
             LOG.warning("%s", error)
             message = "this tagger has no held-out scores to fit thresholds on; give a number"
             raise ApiError(422, "bad_threshold", f"{message}, such as 0.5") from None
+
+    def fact(self, name: str) -> Answer | None:
+        """Return a fact below, such as ``labels``, as an answer that is made once; None: not there.
+
+        Making one may take a second: not in the event loop.
+        """
+        if name not in self._answers:
+            content = getattr(self, name)
+            if content is None:
+                return None
+            self._answers[name] = Answer.of(content)
+        return self._answers[name]
 
     @cached_property
     def labels(self) -> dict[str, Any]:

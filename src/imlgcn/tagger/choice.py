@@ -77,7 +77,7 @@ class TagRule:
         bounds = self.bounds
         if not bounds.are_set:
             return Decision(scores, given)
-        order = np.argsort(-scores, kind="stable")  # the most probable first
+        order = self._most_probable(scores, given)
         shown = order[self.table.shown[order]]
         chosen = shown if bounds.top_k is not None else order[given[order]]
         most = bounds.at_most if bounds.top_k is None else bounds.top_k
@@ -88,6 +88,23 @@ class TagRule:
         tagged = np.zeros(len(scores), bool)
         tagged[chosen] = True
         return Decision(scores, tagged)
+
+    def _most_probable(
+        self, scores: NDArray[np.float64], given: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Return the labels that bounds may ask for, the most probable first.
+
+        Of thousands of labels only a few are put in order.
+        """
+        bounds, hidden = self.bounds, int((~self.table.shown).sum())
+        wanted = max(bounds.top_k or 0, bounds.at_least or 0, 1) + hidden
+        near = np.arange(len(scores))
+        if wanted < len(scores):
+            near = np.flatnonzero(
+                given | (scores >= -np.partition(-scores, wanted - 1)[wanted - 1])
+            )
+        ordered: NDArray[np.intp] = near[np.argsort(-scores[near], kind="stable")]
+        return ordered
 
 
 def _is_whole(value: object, least: int) -> bool:

@@ -157,10 +157,13 @@ class TaggerFolder:
         except (SafetensorError, OSError):
             return {}
 
-    def scored(self, split: object = None) -> ScoredSplit | None:
-        """Return the scores of a split, for None those calibrated on; None if there are none."""
+    def scored(self, split: object = None, *, most: int | None = None) -> ScoredSplit | None:
+        """Return the scores of a split, for None those calibrated on; None if there are none.
+
+        ``most``: more scores than these are sampled (:meth:`Scores.sample`).
+        """
         try:
-            return self.scores.fitted() if split is None else self.scores.split(str(split))
+            return self.scores.sample(None if split is None else str(split), most)
         except InputError:
             return None
 

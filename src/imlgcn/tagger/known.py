@@ -96,10 +96,11 @@ def known_row(known: Mapping[str, int], labels: Sequence[str]) -> NDArray[np.int
         InputError: there is no such label, or a value is neither 1 nor 0.
     """
     row = np.full(len(labels), -1, np.int8)
+    place = {name: index for index, name in enumerate(labels)}
     for name, value in known.items():
-        if name not in labels:
+        if name not in place:
             raise unknown_name("label", name, labels)
         if value not in (0, 1):
             raise InputError(f"a known label is 1 (present) or 0 (absent); got {name!r}: {value}")
-        row[labels.index(name)] = value
+        row[place[name]] = value
     return row

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from imlgcn.config import InputError
 from imlgcn.parquet_files import read_parquet, write_parquet
+from imlgcn.tagger.scores_sample import OUT_OF_FOLD, count_rows, sampled_table
 
 if TYPE_CHECKING:
     from pyarrow import Table
 
 
-OUT_OF_FOLD = "out-of-fold"  # in place of a split: all images that were held out in a fold
+MOST_ENTRIES = 2**24  # scores that a sample has: 1,677 images of 10,000 labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +46,29 @@ def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredS
     """Write all splits to ``path`` in one step."""
     import pyarrow as pa
 
-    L = len(names)
-    tables = []
-    for part in splits:
-        images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
-        labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
-        columns = {
-            "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
-            "split": pa.array([part.split] * len(images), pa.string()),
-            "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
-            "target": part.targets.astype(np.int8).ravel(),
-            "logit": part.logits.astype(np.float32).ravel(),
-            "probability": part.probabilities.astype(np.float32).ravel(),
-            "fold": np.repeat(_folds(part), L),
-        }
-        if part.control is not None:
-            columns["control"] = part.control.astype(np.float32).ravel()
-        tables.append(pa.table(columns))
+    tables = [scores_table(names, part) for part in splits]
     write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
+
+
+def scores_table(names: Sequence[str], part: ScoredSplit) -> Table:
+    """Return a split as rows: one for each image and label."""
+    import pyarrow as pa
+
+    L = len(names)
+    images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
+    labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
+    columns = {
+        "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
+        "split": pa.repeat(pa.scalar(part.split, pa.string()), len(images)),
+        "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
+        "target": part.targets.astype(np.int8).ravel(),
+        "logit": part.logits.astype(np.float32).ravel(),
+        "probability": part.probabilities.astype(np.float32).ravel(),
+        "fold": np.repeat(_folds(part), L),
+    }
+    if part.control is not None:
+        columns["control"] = part.control.astype(np.float32).ravel()
+    return pa.table(columns)
 
 
 def _folds(part: ScoredSplit) -> NDArray[np.int8]:
@@ -107,6 +113,35 @@ class Scores:
         """
         return self.split(OUT_OF_FOLD if OUT_OF_FOLD in self._splits else "val")
 
+    def sample(self, name: str | None, most: int | None) -> ScoredSplit:
+        """Return the scores of a split, or of evenly spread images of it if there are very many.
+
+        So a file larger than memory can be drawn. What is left out is not read, and not proven.
+
+        Args:
+            name: as for :meth:`split`; None: those that calibration was fitted on.
+            most: about how many scores to read; None: all.
+
+        Raises:
+            InputError: as :meth:`split`.
+        """
+        if most is not None and count_rows(self.path) > most:
+            return self._sampled(name, most)
+        return self.fitted() if name is None else self.split(name)
+
+    def _sampled(self, name: str | None, most: int) -> ScoredSplit:
+        import pyarrow as pa
+
+        try:
+            split, table = sampled_table(self.path, name, most)
+            if table is None:
+                raise InputError(f"{self.path} holds no scores of the split {split!r}")
+            return _scored(split, table, self.names)
+        except _Missing as error:
+            raise InputError(f"{self.path} holds no scores of the labels {error}") from None
+        except (pa.ArrowException, ValueError, KeyError, OSError) as error:
+            raise InputError(f"{self.path} is damaged ({error}); train again") from None
+
     @cached_property
     def _splits(self) -> dict[str, ScoredSplit]:
         import pyarrow as pa
@@ -137,11 +172,14 @@ class _Missing(Exception):  # noqa: N818  # holds the names of labels
 def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
     """Return the rows of one split as arrays."""
     stored = table["label"].unique().to_pylist()  # in the order of the rows
-    if missing := [name for name in names if name not in stored]:
+    if missing := sorted(set(names) - set(stored), key=list(names).index):
         raise _Missing(", ".join(missing))
     L = len(stored)
     images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
-    order = [stored.index(name) for name in names]
+    place = {name: index for index, name in enumerate(stored)}
+    order: list[int] | slice = [place[name] for name in names]
+    if order == list(range(L)):
+        order = slice(None)
 
     def column(name: str) -> NDArray[np.float64]:
         values: NDArray[np.float64] = table[name].to_numpy().reshape(-1, L)[:, order]

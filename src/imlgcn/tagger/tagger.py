@@ -212,12 +212,10 @@ class Tagger(TaggerWithThresholds):
 
     def _tags(self, probabilities: NDArray[np.float64], rule: TagRule) -> list[Tag]:
         scores, given = rule.decide(probabilities)
-        found = [
-            Tag(name, float(p), float(t))
-            for name, p, t, tagged in zip(self.labels, scores, rule.thresholds, given, strict=True)
-            if tagged
-        ]
-        return sorted(found, key=lambda tag: -tag.probability)
+        tagged = np.flatnonzero(given)
+        tagged = tagged[np.argsort(-scores[tagged], kind="stable")]
+        names, limits = self.info.labels, rule.thresholds
+        return [Tag(names[i], float(scores[i]), float(limits[i])) for i in tagged]
 
     def known_row(self, known: Mapping[str, int] | None) -> NDArray[np.int8] | None:
         """Return labels that are already known as a row (L,): 1 present, 0 absent, -1 not known.

@@ -17,6 +17,7 @@ from imlgcn.views.curves import (
     differences_figure,
     reliability_figure,
 )
+from imlgcn.views.distribution import distribution_figure
 from imlgcn.views.label_graph import graph_figure
 from imlgcn.views.plane import plane_figure
 
@@ -27,6 +28,7 @@ __all__ = [
     "curve_figure",
     "difference_figure",
     "differences_figure",
+    "distribution_figure",
     "graph_figure",
     "heat_map_figure",
     "plane_figure",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import conditional_probability
+from imlgcn.labels.rules import partners
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.metrics.verdict import NEEDED, direction, enough
 from imlgcn.numbers import number, plural, signed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_CHECKED = 1_000  # labels, the most frequent: each is ranked twice, for tagger and control
 USUAL = 0.1  # P(j|i) below which label i has no context
 ENOUGH = 5  # images with and without label i that each part must have
 FOR_INTERVAL = 10  # evaluated labels below which no interval is given
@@ -73,13 +74,17 @@ class ContextCheck:
 
 
 def check_context(scored: ScoredSplit, context: LabelContext) -> ContextCheck:
-    """Evaluate every label on the images with its context and on those without."""
-    conditional = conditional_probability(context.pair_counts, context.occurrences)
-    contexts = conditional.argmax(axis=1)  # (L,)
+    """Evaluate every label on the images with its context and on those without.
+
+    Of more than :data:`MOST_CHECKED` labels the most frequent ones are.
+    """
+    best = partners(context, 1)
+    strongest = {int(i): (int(j), float(p)) for i, j, p, _ in zip(*best, strict=True)}
+    frequent = np.argsort(-context.occurrences, kind="stable")[:MOST_CHECKED]
     pairs, too_few, alone = [], [], []
-    for i, name in enumerate(context.names):
-        j = int(contexts[i])
-        probability = float(conditional[i, j])
+    for i in np.sort(frequent).tolist():
+        name = context.names[i]
+        j, probability = strongest.get(i, (i, 0.0))
         if probability < USUAL:
             alone.append(name)
             continue

@@ -34,8 +34,8 @@ class CoOccurrence:
 def ordered_cooccurrence(context: LabelContext) -> CoOccurrence:
     """Return P(j|i) of the most frequent labels, ordered by :func:`block_order`."""
     frequent = np.argsort(-context.occurrences, kind="stable")[:MOST_LABELS]
-    conditional = conditional_probability(context.pair_counts, context.occurrences)
-    conditional = conditional[np.ix_(frequent, frequent)]
+    shown = context.reordered([context.names[index] for index in frequent])
+    conditional = conditional_probability(shown.pair_counts, shown.occurrences)
     order = block_order(np.maximum(conditional, conditional.T))
     names = tuple(context.names[index] for index in frequent[order])
     return CoOccurrence(names, conditional[np.ix_(order, order)])

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import Edge, isolated_labels, strongest_rules
+from imlgcn.labels.graph import Edge
+from imlgcn.labels.rules import find_rules, linked, rules_around
 from imlgcn.views.axes import FONT, plain
 from imlgcn.views.layout import place_nodes
 from imlgcn.views.palette import LIGHT
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 60  # more names than this cannot be read in one drawing
 MOST_EDGES = 160
+MOST_AROUND = 24  # others in the graph around one label
+SOME = 0.05  # P(j|i) of an arrow to or from that label
 LONGEST_NAME = 22  # letters; longer names are cut in the drawing, never in the tables
 WIDTH = 760.0  # points
 LARGEST_RADIUS = 17.0
@@ -64,15 +67,32 @@ class GraphSummary:
 
 def summarise_graph(context: LabelContext, threshold: float) -> GraphSummary:
     """Return the edges with P(j|i) of at least ``threshold``, isolated labels, and a drawing."""
-    counts = (context.names, context.pair_counts, context.occurrences)
-    rules = strongest_rules(*counts, threshold=threshold)
-    isolated = isolated_labels(*counts, threshold=threshold)
+    found = find_rules(context, threshold)
+    has_edge = linked(found, context.num_labels)
+    rules = found.edges(context.names)
     return GraphSummary(
         rules=rules,
-        isolated=isolated,
+        isolated=[context.names[label] for label in np.flatnonzero(~has_edge)],
         threshold=threshold,
-        num_linked=context.num_labels - len(isolated),
+        num_linked=int(has_edge.sum()),
         drawn=_draw(context, rules, threshold) if rules else None,
+    )
+
+
+def summarise_around(context: LabelContext, label: int, threshold: float) -> GraphSummary:
+    """Return the graph of one label and those that share most images with it.
+
+    Between the others ``threshold`` holds; arrows to and from the label itself are there from
+    :data:`SOME` on, so that a frequent label is not alone.
+    """
+    found = rules_around(context, label, MOST_AROUND, threshold, min(SOME, threshold))
+    rules = found.edges(context.names)
+    return GraphSummary(
+        rules=rules,
+        isolated=[],
+        threshold=min(SOME, threshold),
+        num_linked=int(linked(found, context.num_labels).sum()),
+        drawn=_draw(context, rules, min(SOME, threshold)) if rules else None,
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Points = NDArray[np.float64]
 
 MOST_NAMES = 80  # labels with a name in the drawing; the others are dots
+MOST_LISTED = 1_000  # labels; of more, nearest others are looked for only of the
+OF_MANY = 300  # most frequent ones
 MOST_DOTS = 600  # a circle takes 0.8 kB of the page
 WIDTH, HEIGHT = 760.0, 560.0  # of the drawing, in points
 MARGIN = 46.0
@@ -41,7 +43,7 @@ class Plane:
     name_places: Points  # (n, 2), centres of the names of the labels in ``named``
     named: NDArray[np.intp]  # (n,)
     drawn: NDArray[np.intp]  # the most frequent labels, and those that lines lead to
-    nearest: NDArray[np.intp]  # (L,), by cosine over all D dimensions
+    nearest: NDArray[np.intp]  # (L,), by cosine over all D dimensions; a rare label of many: itself
     explained: float  # fraction of the variance that the plane shows
 
 
@@ -55,15 +57,18 @@ def label_plane(
     crowd = min(1.0, np.sqrt(MOST_NAMES / len(names)))
     radii = 2.2 + 9 * crowd * size_of
     order = np.argsort(-occurrences, kind="stable")
-    named, nearest = order[:MOST_NAMES], neighbours(vectors, 1)[:, 0]
+    named, listed = order[:MOST_NAMES], listed_labels(occurrences)
+    nearest = np.arange(len(names))
+    nearest[listed] = neighbours(vectors, 1, listed)[:, 0]
+    drawn = np.union1d(order[:MOST_DOTS], nearest[named])
     widths = np.array([LETTER * min(len(names[i]), LONGEST_NAME) + 4 for i in named])
     return Plane(
         names=names,
         places=places,
         radii=radii,
-        name_places=_place_names(places, radii, named, widths),
+        name_places=_place_names(places, radii, drawn, named, widths),
         named=named,
-        drawn=np.union1d(order[:MOST_DOTS], nearest[named]),
+        drawn=drawn,
         nearest=nearest,
         explained=explained,
     )
@@ -78,8 +83,14 @@ def principal_plane(vectors: NDArray[np.floating]) -> tuple[Points, float]:
     [-1.0, 4.0, -3.0]
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0)
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    points = (left * values)[:, :2]
+    L, D = centred.shape
+    if max(D, MOST_LISTED) < L:  # the same from D x D numbers
+        squares, axes = np.linalg.eigh(centred.T @ centred)
+        values = np.sqrt(np.maximum(squares[::-1], 0))
+        points = centred @ axes[:, ::-1][:, :2]
+    else:
+        left, values, _ = np.linalg.svd(centred, full_matrices=False)
+        points = (left * values)[:, :2]
     if points.shape[1] < 2:
         points = np.pad(points, ((0, 0), (0, 1)))
     largest = points[np.abs(points).argmax(axis=0), [0, 1]]
@@ -88,14 +99,40 @@ def principal_plane(vectors: NDArray[np.floating]) -> tuple[Points, float]:
     return points * np.where(largest < 0, -1.0, 1.0) + 0.0, explained
 
 
-def neighbours(vectors: NDArray[np.floating], count: int) -> NDArray[np.intp]:
-    """Return each label's nearest others (L, count) by the cosine of their centred vectors."""
+def neighbours(
+    vectors: NDArray[np.floating], count: int, labels: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """Return each label's nearest others (L, count) by the cosine of their centred vectors.
+
+    ``labels``: only of these (n,), and then (n, count).
+    """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    likeness = centred @ centred.T
-    np.fill_diagonal(likeness, -np.inf)
-    nearest: NDArray[np.intp] = np.argsort(-likeness, axis=1, kind="stable")[:, :count]
+    labels = np.arange(len(centred)) if labels is None else labels
+    nearest = np.empty((len(labels), count), np.intp)
+    for start in range(0, len(labels), MOST_LISTED):
+        own = labels[start : start + MOST_LISTED]
+        likeness = centred[own] @ centred.T  # (block, L)
+        likeness[np.arange(len(own)), own] = -np.inf
+        nearest[start : start + MOST_LISTED] = _largest(likeness, count)
     return nearest
+
+
+def listed_labels(occurrences: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the labels whose nearest others are listed (n,): all, or of many the most frequent."""
+    if len(occurrences) <= MOST_LISTED:
+        return np.arange(len(occurrences))
+    return np.sort(np.argsort(-occurrences, kind="stable")[:OF_MANY])
+
+
+def _largest(values: Points, count: int) -> NDArray[np.intp]:
+    """Return where the largest of each row are (rows, count), of equal ones the first."""
+    least = -np.partition(-values, count - 1, axis=1)[:, count - 1]
+    rows, columns = np.nonzero(values >= least[:, None])
+    order = np.lexsort((columns, -values[rows, columns], rows))
+    begins = np.searchsorted(rows, np.arange(len(values)))
+    found: NDArray[np.intp] = columns[order][begins[:, None] + np.arange(count)]
+    return found
 
 
 def _fit(points: Points) -> Points:
@@ -112,10 +149,16 @@ def _fit(points: Points) -> Points:
     return np.asarray((points - low) * scale + offset)
 
 
-def _place_names(places: Points, radii: Points, named: NDArray[np.intp], widths: Points) -> Points:
+def _place_names(
+    places: Points,
+    radii: Points,
+    drawn: NDArray[np.intp],
+    named: NDArray[np.intp],
+    widths: Points,
+) -> Points:
     """Return the centre of each name (n, 2), frequent labels first: where it overlaps least."""
     taken = np.zeros((0, 4))  # left, bottom, right, top of the names so far
-    dots = np.column_stack([places - radii[:, None], places + radii[:, None]])  # (L, 4)
+    dots = np.column_stack([places - radii[:, None], places + radii[:, None]])[drawn]
     found = np.zeros((len(named), 2))
     for row, (label, width) in enumerate(zip(named, widths, strict=True)):
         half = np.array([width, LINE]) / 2

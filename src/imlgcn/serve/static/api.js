@@ -42,7 +42,9 @@ export async function tag(file, known) {
   return content.images[0];
 }
 
-export const maps = (file) => send("/v1/maps", file);
+/** Return the activation maps of an image file: of some labels, or of all without any. */
+export const maps = (file, labels = []) =>
+  send(labels.length ? `/v1/maps?${new URLSearchParams(labels.map((label) => ["label", label]))}` : "/v1/maps", file);
 
 /** Return the training images that decide about one label of an image file. */
 export const support = (file, label) => send(`/v1/support?${new URLSearchParams({ label })}`, file);

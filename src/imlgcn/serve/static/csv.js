@@ -6,15 +6,18 @@ const inert = (cell) =>
   /^'*[=+\-@\t\r\n＝＋－＠]/.test(cell) && !/^[-+]?[\d.,]+(e[-+]?\d+)?\s?%?$/i.test(cell) ? `'${cell}` : cell;
 const table = (rows) => rows.map((row) => `${row.map(inert).map(quote).join(",")}\n`).join("");
 
+const MOST_COLUMNS = 1000;
+
 /** Tags: `image,labels` with `sea;sand`; one column per label where a name holds a separator. */
 export function tagsTable(items, labels, found) {
   if (labels.some((name) => /[;|,]|^\?/.test(name))) {
+    const tags = new Map(items.map((item) => [item, new Set(found(item))]));
+    const given = new Set([...tags.values()].flatMap((each) => [...each]));
+    // of very many labels only those that some image has
+    const columns = [...labels.keys()].filter((index) => labels.length <= MOST_COLUMNS || given.has(index));
     return table([
-      ["image", ...labels],
-      ...items.map((item) => {
-        const tags = new Set(found(item));
-        return [item.name, ...labels.map((_, index) => (tags.has(index) ? "1" : "0"))];
-      }),
+      ["image", ...columns.map((index) => labels[index])],
+      ...items.map((item) => [item.name, ...columns.map((index) => (tags.get(item).has(index) ? "1" : "0"))]),
     ]);
   }
   const rows = items.map((item) => [item.name, found(item).map((index) => labels[index]).join(";")]);

@@ -101,7 +101,8 @@ function bars(item) {
   const more = byId("more");
   more.hidden =
     Boolean(byId("find").value.trim()) || (store.labels.length <= least && store.rules.shown.every(Boolean));
-  more.textContent = all ? "Show fewer labels" : `Show all ${plural(store.labels.length, "label")}`;
+  const every = store.labels.length > MOST ? `the ${MOST} most probable` : `all ${plural(store.labels.length, "label")}`;
+  more.textContent = all ? "Show fewer labels" : `Show ${every}`;
 }
 
 const isShown = (label) => store.table[label].show ?? true;
@@ -114,7 +115,7 @@ function listed(item) {
   const wanted = byId("find").value.trim().toLowerCase();
   const first = (label) => isFound(item, label) || item.corrections.has(label);
   let labels = order(item).filter((label) => wanted || all || isShown(label) || first(label));
-  const least = Math.max(SHOWN, labels.filter(first).length + 3);
+  const least = Math.min(MOST, Math.max(SHOWN, labels.filter(first).length + 3));
   if (wanted) labels = labels.filter((label) => isCalled(label, wanted));
   else if (!all) labels = [...labels.filter(first), ...labels.filter((label) => !first(label))].slice(0, least);
   return { labels: labels.slice(0, MOST), least };
@@ -180,7 +181,7 @@ function bar(item, label) {
 /** What the label table says of a label, where that is not the default. */
 function row(label) {
   const { label: own, name, show = true, parents = [], exclusive } = store.table[label];
-  const above = parents.map((parent) => `“${store.names[store.labels.indexOf(parent)]}”`);
+  const above = parents.map((parent) => `“${store.names[store.places.get(parent)]}”`);
   const parts = [
     name && `Label “${own}”.`,
     above.length > 0 && `Always with ${above.join(" and ")}.`,
@@ -202,7 +203,7 @@ const visibly = (item, label) =>
 
 /** Precision and recall of a label at its threshold, where they are known. */
 function worth(label) {
-  if (!store.step) return null;
+  if (!store.step?.per_label) return null;
   const { per_label: measured, positives, evaluatedOn, fitted } = store.step;
   return (
     `At this threshold ${percent(measured.precision[label])} of the tags “${store.names[label]}” are ` +
@@ -252,7 +253,7 @@ async function showMap(item, label) {
   const stage = byId("stage");
   let content;
   try {
-    content = await mapsOf(item);
+    content = await mapsOf(item, label);
   } catch (error) {
     if (shown === label && item === store.selected) saysMap(error.message);
     return;

@@ -1,24 +1,43 @@
 // The label graph, with the labels of the selected image highlighted.
 
-import { byId, draw, make } from "./dom.js";
+import { get } from "./api.js";
+import { byId, draw, make, say } from "./dom.js";
 import { number, percent, plural } from "./numbers.js";
 import { found, store } from "./store.js";
 
 const LONGEST = 22; // letters of a name in the drawing
 const MARGIN = 8;
 const MOST = 300; // arrows in words
+const OFFERED = 12; // labels that are offered while one is typed
+const MOST_ISOLATED = 200;
 
 const nodes = new Map(); // label -> its elements
 const edges = []; // {element, source, target}
 let shown = null;
+let whole = null; // the graph of all labels, where `shown` is that around one
 
 /** Show a label graph, also in place of an earlier one; null: there is none. */
 export function show(graph) {
   byId("graph").hidden = !graph;
+  whole = graph;
+  present(graph);
+  if (!graph) return;
+  byId("graph-around").hidden = graph.num_linked <= graph.nodes.length;
+  byId("graph-find").oninput = offer; // in place of an earlier one
+  byId("graph-whole").onclick = () => {
+    present(whole);
+    byId("graph-find").focus(); // the button disappears, the focus must not
+  };
+}
+
+function present(graph) {
   nodes.clear();
   edges.length = 0;
   const first = !shown;
   shown = graph;
+  byId("graph-find").value = "";
+  byId("graph-found").replaceChildren();
+  byId("graph-whole").hidden = graph === whole;
   if (!graph) return;
   const drawn = graph.nodes.length > 0;
   byId("graph-frame").hidden = byId("arrows").hidden = !drawn;
@@ -26,7 +45,7 @@ export function show(graph) {
     byId("graph-frame").replaceChildren(drawing(graph));
     inWords(graph);
   }
-  byId("isolated").replaceChildren(...isolated(graph.isolated));
+  byId("isolated").replaceChildren(...isolated(graph));
   if (first) {
     for (const what of ["selected", "scored", "corrected", "thresholds"]) {
       store.addEventListener(what, () => shown && light(shown));
@@ -36,9 +55,33 @@ export function show(graph) {
 }
 
 /** Draw it again: labels have other names. */
-export const renew = () => shown && show(shown);
+export const renew = () => shown && present(shown);
 
-const nameOf = (label) => store.names[store.labels.indexOf(label)] ?? label;
+/** Offer labels of the name that is typed; one of them shows the graph around it. */
+function offer() {
+  const wanted = byId("graph-find").value.trim().toLowerCase();
+  const called = store.labels.filter((label, index) =>
+    [label, store.names[index]].some((name) => name.toLowerCase().includes(wanted)),
+  );
+  const offered = (wanted ? called : []).sort((a, b) => a.length - b.length).slice(0, OFFERED);
+  byId("graph-found").replaceChildren(...offered.map((label) => make("li", {}, choice(label))));
+}
+
+function choice(label) {
+  const button = make("button", { type: "button", class: "quiet" }, nameOf(label));
+  button.addEventListener("click", async () => {
+    try {
+      present(await get(`/v1/graph?${new URLSearchParams({ label })}`));
+      byId("graph-whole").focus();
+      say(`The graph around ${nameOf(label)}`);
+    } catch (error) {
+      byId("graph-says").textContent = error.message;
+    }
+  });
+  return button;
+}
+
+const nameOf = (label) => store.names[store.places.get(label)] ?? label;
 
 function drawing(graph) {
   const [width, height] = graph.size;
@@ -104,10 +147,10 @@ function circle(node) {
 }
 
 /** All arrows as a list, for those who cannot see the drawing. */
-function inWords({ edges: all }) {
-  const arrows = plural(all.length, "arrow");
+function inWords({ edges: all, num_edges: count }) {
+  const arrows = plural(count, "arrow");
   byId("arrows-title").textContent =
-    all.length > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
+    count > MOST ? `The ${MOST} strongest of ${arrows} in words` : `${arrows} in words`;
   const items = all.slice(0, MOST).map(({ source, target, probability, images }) => {
     const given = `${percent(probability)} of the images with ${nameOf(source)}`;
     return make("li", {}, `${given} also show ${nameOf(target)}: ${plural(images, "image")}`);
@@ -115,13 +158,15 @@ function inWords({ edges: all }) {
   byId("arrows-list").replaceChildren(...items);
 }
 
-function isolated(names) {
-  if (!names.length) return [];
+function isolated({ isolated: all, num_isolated: count }) {
+  if (!count) return [];
+  const names = all.slice(0, MOST_ISOLATED);
   const chips = names.map((name) => {
     const chip = make("li", {}, nameOf(name));
     nodes.set(name, chip);
     return chip;
   });
+  if (count > names.length) chips.push(make("li", {}, `and ${number(count - names.length, 0)} more`));
   return [make("p", { class: "note" }, "Labels without an arrow:"), make("ul", { class: "chips" }, ...chips)];
 }
 
@@ -146,10 +191,18 @@ function light(graph) {
 
 function legend(graph) {
   const [threshold, images] = [percent(graph.threshold), plural(graph.images, "training image")];
+  if (graph.around !== undefined) {
+    const name = nameOf(graph.around);
+    if (!graph.nodes.length) return `${name} is hardly ever in an image with another label, as counted in ${images}.`;
+    return (
+      `${name} and the labels that share most images with it: an arrow from A to B says that at least ` +
+      `${threshold} of the images with A also show B, as counted in ${images}.`
+    );
+  }
   if (!graph.nodes.length) {
     return `No label is in ${threshold} or more of another’s images, as counted in ${images}.`;
   }
-  const linked = new Set(graph.edges.flatMap(({ source, target }) => [source, target])).size;
+  const linked = graph.num_linked;
   const left =
     linked > graph.nodes.length
       ? ` ${number(graph.nodes.length, 0)} of ${plural(linked, "label")} are drawn: those whose arrows count most images.`

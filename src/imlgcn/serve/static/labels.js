@@ -3,10 +3,10 @@
 import { changeLabels } from "./api.js";
 import { byId, make } from "./dom.js";
 import { change, remember, tell } from "./grow.js";
-import { plural } from "./numbers.js";
+import { number, plural } from "./numbers.js";
 import { store } from "./store.js";
 
-const MOST = 500; // labels in the list; more are found by name
+const MOST = 300; // labels in the list; more are found by name
 
 const chosen = new Set(); // labels, in the order they were chosen
 let current = 0; // of the boxes: the one that the Tab key stops at
@@ -34,7 +34,7 @@ export function show(taken) {
   byId("change-remove").addEventListener("click", () => work(remove, taken));
 }
 
-const nameOf = (label) => store.names[store.labels.indexOf(label)];
+const nameOf = (label) => store.names[store.places.get(label)];
 
 /** Show the labels that are searched for. */
 export function list() {
@@ -46,12 +46,12 @@ export function list() {
   byId("labels-list").replaceChildren(...found.slice(0, MOST).map(row));
   const left = found.length - MOST;
   byId("labels-count").textContent = wanted
-    ? `${found.length} of ${store.labels.length}`
-    : `${store.labels.length}${left > 0 ? `, the first ${MOST}` : ""}`;
+    ? `${number(found.length, 0)} of ${number(store.labels.length, 0)}`
+    : `${number(store.labels.length, 0)}${left > 0 ? `, the first ${MOST}` : ""}`;
 }
 
 function row(label, place) {
-  const [name, { show = true }] = [nameOf(label), store.table[store.labels.indexOf(label)]];
+  const [name, { show = true }] = [nameOf(label), store.table[store.places.get(label)]];
   const more = [name === label ? "" : label, show ? "" : "hidden"].filter(Boolean).join(", ");
   const words = [name, more && make("span", { class: "note" }, ` ${more}`)].filter(Boolean);
   if (!store.model.can.grow) return make("li", {}, make("span", { class: "chip" }, ...words));

@@ -61,8 +61,8 @@ async function learnFacts(origins) {
 }
 
 async function learnMore() {
-  const { can, known_by } = store.model;
-  if (known_by === "counts") {
+  const { can } = store.model;
+  if (can.known_here) {
     get("/v1/known").then(async (facts) => setUpdate(await makeUpdate(facts, store.labels)), () => null);
   }
   tradeoff.show(can.thresholds ? await get("/v1/thresholds").catch(() => null) : null);
@@ -86,10 +86,12 @@ function introduce(model) {
   byId("audit").hidden = !model.can.audit;
   const says = {
     counts: "A yes or no moves the other labels at once, by how often they occur together. Click it again to take it back.",
+    sent: "A yes or no is sent to the server, which moves the other labels by how often they occur together. Click it again to take it back.",
     head: "A yes or no is sent to the server: the head takes it into account for the other labels.",
   };
+  const way = model.known_by === "counts" && !model.can.known_here ? "sent" : model.known_by;
   byId("known-says").textContent =
-    says[model.known_by] ?? "A yes or no corrects the tags here and in the CSV files.";
+    says[way] ?? "A yes or no corrects the tags here and in the CSV files.";
 }
 
 function take(chosen) {

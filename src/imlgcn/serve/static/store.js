@@ -9,6 +9,7 @@ const SENDING = 4; // requests at once: the server batches them, the page stays 
 export const store = Object.assign(new EventTarget(), {
   model: null,
   labels: [], // in the order of every array
+  places: new Map(), // label -> its index
   names: [], // what users read for them
   table: [], // what /v1/labels says of each
   rules: null, // of the label table
@@ -122,6 +123,7 @@ export function setLabels(items, origins = new Map()) {
   for (const item of store.items) relabel(item, from);
   store.update = null;
   store.labels = items.map((item) => item.label);
+  store.places = new Map(store.labels.map((label, index) => [label, index]));
   store.ownTable = true;
   useTable(items);
   emit("relabelled");
@@ -195,8 +197,11 @@ export function correct(item, label, value) {
   item.saved = false;
   tell(item);
   emit("corrected", item);
-  if (store.model.known_by === "head") request([item], "first");
+  if (areSent()) request([item], "first");
 }
+
+/** Whether answers move the other labels on the server: by the head, or by counts too many to have here. */
+const areSent = () => store.model.known_by === "head" || (store.model.can.known && !store.model.can.known_here);
 
 /** Whether the item has corrections that were not downloaded. */
 export const isUnsaved = (item) => item.corrections.size > 0 && !item.saved;
@@ -218,19 +223,38 @@ function tagsOf(item) {
 /** The found labels of an item, most probable first. */
 export function found(item) {
   if (!item?.probabilities) return [];
-  return order(item).filter((label) => isFound(item, label));
+  const tags = [...tagsOf(item)].sort((a, b) => a - b);
+  return tags.sort((a, b) => item.probabilities[b] - item.probabilities[a]);
 }
 
-export const order = (item) =>
-  [...store.labels.keys()].sort((a, b) => item.probabilities[b] - item.probabilities[a]);
+const ordered = new WeakMap(); // probabilities -> their order: of thousands it takes a while
 
-/** Request an item's activation maps once, and again after a failure. */
-export function mapsOf(item) {
-  item.maps ??= api.maps(item.file).catch((error) => {
-    item.maps = null;
-    throw error;
-  });
-  return item.maps;
+export function order({ probabilities }) {
+  if (!ordered.has(probabilities)) {
+    ordered.set(
+      probabilities,
+      [...store.labels.keys()].sort((a, b) => probabilities[b] - probabilities[a]),
+    );
+  }
+  return ordered.get(probabilities);
+}
+
+const MOST_MAPS = 1000; // labels whose maps are requested together
+
+/** Request an item's activation maps once, and again after a failure; of very many labels that of one. */
+export function mapsOf(item, label) {
+  const few = store.labels.length <= MOST_MAPS;
+  const key = few ? "" : store.labels[label];
+  item.maps ??= new Map();
+  const kept = item.maps;
+  if (!kept.has(key)) {
+    const asked = api.maps(item.file, few ? [] : [key]).catch((error) => {
+      kept.delete(key);
+      throw error;
+    });
+    kept.set(key, asked);
+  }
+  return kept.get(key);
 }
 
 export const isBusy = () => sending + waiting.length > 0;
@@ -259,7 +283,7 @@ function work() {
 async function score(item) {
   const revision = item.revision;
   const known = Object.fromEntries([...item.corrections].map(([k, v]) => [store.labels[k], v]));
-  const given = store.model.known_by === "head" && item.corrections.size ? known : null;
+  const given = areSent() && item.corrections.size ? known : null;
   const answer = await ask(item, given).catch((error) => error);
   if (item.state === "removed" || item.revision !== revision) return; // a newer response is to come
   if (answer instanceof Error) fail(item, answer);
