@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
+from imlgcn.data.packed import reading_order
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
 from imlgcn.files import cache_note, content_number
@@ -76,7 +77,7 @@ def features_for(
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
     extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
-    todo: Sequence[int] = range(len(paths))
+    todo: Sequence[int] = reading_order(paths)
     while todo:  # a second pass only if a shard is damaged
         with (
             safe_points() as asked,

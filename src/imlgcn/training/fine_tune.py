@@ -38,6 +38,7 @@ from imlgcn.stopping import Stopped, leave_to_the_parent, safe_points
 from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.loop import Done, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
+from imlgcn.training.order import epoch_order
 from imlgcn.training.stages import Log
 from imlgcn.training.tuning_state import Keeper, TrainingState, restore_generators
 
@@ -220,7 +221,7 @@ def augmented_batches(
     of the ``random`` generators of then.
     """
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(number)).tolist()
+    order = epoch_order(train.paths, number)
     starts = range(skip * settings.batch_size, len(train), settings.batch_size)
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
         _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
@@ -258,7 +259,8 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         return len(self.train)
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
+        path = self.train.records[row].path
+        image = as_image(path, size=self.image.size, fit=self.image.fit)
         # by image and epoch, whatever was drawn before: batches can be skipped and shared out
         number = np.random.SeedSequence((*self.seed, row)).generate_state(1)[0]
         with torch.random.fork_rng(devices=[]):
