@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
     from imlgcn.data.dataset import Dataset, load_dataset
+    from imlgcn.data.pack import pack
     from imlgcn.data.source import DataSource
     from imlgcn.data.split import split_dataset
     from imlgcn.evaluation import evaluate
@@ -59,6 +60,7 @@ _HOMES = {
     "demo": "pipeline",
     "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
+    "pack": "data.pack",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",
@@ -86,6 +88,7 @@ __all__ = [
     "export",
     "import_checkpoint",
     "load_dataset",
+    "pack",
     "predict",
     "similar",
     "split_dataset",

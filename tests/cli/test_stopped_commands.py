@@ -37,6 +37,7 @@ COMMANDS = {
     "label remove": ("run", "red"),
     "label rename": ("run", "red", "rot"),
     "label undo": ("changed",),
+    "pack": ("{data}", "--out", "shards"),
     "params": ("--labels", "5"),
     "predict": ("run", "{images}", "--out", "tags.csv"),
     "report": ("run",),

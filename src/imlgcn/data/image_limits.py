@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -30,7 +31,7 @@ PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 BYTES = {"1": 1, "L": 1, "P": 1, "LA": 4, "PA": 4, "I;16": 2, "I;16B": 2, "I": 4, "F": 4, "La": 4}
 
 
-def open_image_file(path: Path | str) -> BinaryIO:
+def open_image_file(path: Path | str) -> BufferedReader | BytesIO:
     """Open a file that may hold an image, or an image inside of a shard, for reading.
 
     Raises:

@@ -1,8 +1,8 @@
 """Images inside shards, read where they are: a path below a file says which part of it they are.
 
 - ``train-000000.tar/@1536+20480/0001.jpg``: 20,480 bytes of a tar, from byte 1,536 on;
-- ``train.parquet/@image+3+17+8211/0001.jpg``: row 17 of row group 3 of the column ``image``, a group
-  that has 8,211 bytes in the file (in ``.arrow``: of a batch of 8,211 rows).
+- ``train.parquet/@image+3+17+8211/0001.jpg``: row 17 of row group 3 of the column ``image``, of
+  8,211 bytes in the file (in ``.arrow``: of a batch of 8,211 rows).
 
 No file can be below a file, so such a path is never mistaken. It is text: it goes through a CSV,
 a process and a configuration. What was written anew under the same name is noticed: the header of

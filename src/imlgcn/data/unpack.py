@@ -99,7 +99,7 @@ def members(path: Path, texts: Collection[str]) -> list[Member] | None:
 def _members(tar: tarfile.TarFile, path: Path, texts: Collection[str]) -> list[Member] | None:
     found, whole = [], path.stat().st_size
     while (info := tar.next()) is not None:
-        tar.members.clear()  # it would keep them all  # type: ignore[attr-defined]
+        tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
         name = _safe_name(info.name, path, link=info.issym() or info.islnk())
         if info.issparse():
             return None

@@ -8,7 +8,7 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.data.formats import parquet
+from imlgcn.data.formats import parquet, parquet_images
 from imlgcn.data.image_limits import open_image_file
 
 CLASSES = {
@@ -68,7 +68,7 @@ def test_images_are_read_where_they_are_and_class_numbers_get_the_names_of_the_s
 def test_row_groups_too_large_to_decode_at_once_are_unpacked_once(tmp_path, monkeypatch):
     path = write(tmp_path / "a.parquet", [["a"], ["b"]])
     inside = load_dataset(path)
-    monkeypatch.setattr(parquet, "LARGEST", 1)
+    monkeypatch.setattr(parquet_images, "LARGEST", 1)
     data = load_dataset(path)
     assert [r.name for r in data.records] == [r.name for r in inside.records]
     assert [p.suffix for p in data.paths] == [".png"] * 2  # by the content, not by the path

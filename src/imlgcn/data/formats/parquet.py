@@ -5,7 +5,7 @@ https://huggingface.co/docs/hub/datasets-image#parquet-format: a column of image
 ``README.md``. One file, a folder of shards (``data/train-00000-of-00001.parquet``), or what
 ``save_to_disk`` writes (``.arrow``). Splits are in the names of the files or of their folders.
 Images are read where they are, a row group at a time (:mod:`imlgcn.data.packed`); of groups of more
-than :data:`LARGEST` bytes they are unpacked into the cache. A table may also name images by paths.
+than 512 MiB they are unpacked into the cache. A table may also name images by paths.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Source, unwrap
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.parquet_images import in_place
 from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import (
@@ -29,7 +30,6 @@ from imlgcn.data.formats.value_table import (
     read_columns,
 )
 from imlgcn.data.image_store import image_suffix
-from imlgcn.data.packed import cell_path, group_sizes, open_packed
 from imlgcn.data.unpack import check_size, unpack_once
 from imlgcn.numbers import plural
 
@@ -41,7 +41,6 @@ OPTIONS = TABLE_OPTIONS
 SUFFIXES = (".parquet", ".arrow")
 INDEX = "index.json"  # the file of each row's image, in the folder of the unpacked ones
 BATCH = 64  # images held at a time
-LARGEST = 2**29  # bytes of a row group that is decoded at once
 
 
 def recognise(source: Path | str) -> str | None:
@@ -204,7 +203,7 @@ def _images(
         if "" in names:
             raise InputError(f"{table.at(names.index(''))}the image is missing")
         return list(zip(names, locate(names, file, options.images), strict=True))
-    if (entries := _in_place(file, column)) is None:
+    if (entries := in_place(file, column)) is None:
         folder = unpack_once(file, lambda target: _unpack(file, column, target), part=column)
         index = json.loads((folder / INDEX).read_text())
         entries = [
@@ -214,89 +213,6 @@ def _images(
     outside = [name for name, path in entries if path is None]
     found = iter(locate(outside, file, options.images) if outside else [])
     return [(name, next(found) if path is None else path) for name, path in entries]
-
-
-def _in_place(file: Path, column: str) -> list[tuple[str, Path | None]] | None:
-    """Return name and path of the image of each row; None where groups are too large for that.
-
-    The path is None of a row that only names its image. Bytes are looked at where some are missing,
-    and the first of a table without names, for their suffix.
-    """
-    groups = _groups(file, column)
-    if any(decoded > LARGEST for *_, decoded in groups):
-        return None
-    entries: list[tuple[str, Path | None]] = []
-    suffix = ""
-    for number, (rows, size, _) in enumerate(groups):
-        names, held = _held(file, column, number, rows)
-        for row, (name, is_held) in enumerate(zip(names, held, strict=True)):
-            if not name and not is_held:
-                raise InputError(f"{file}, row {len(entries) + 1}: the image is missing")
-            if not name:
-                suffix = suffix or _suffix(cell_path(file, column, number, row, size, ""))
-                name = f"{len(entries):07d}{suffix}"
-            path = cell_path(file, column, number, row, size, name) if is_held else None
-            entries.append((name, path))
-    return entries
-
-
-def _suffix(path: Path) -> str:
-    content = open_packed(path)
-    assert content is not None
-    return image_suffix(content.getvalue())
-
-
-def _groups(file: Path, column: str) -> list[tuple[int, int, int]]:
-    """Return rows, size and decoded bytes of each part of a table that is read at once."""
-    import pyarrow as pa
-
-    if file.suffix.lower() == ".parquet":
-        return group_sizes(file, column)
-    with pa.memory_map(str(file)) as stream:  # a batch is a view of the file
-        return [(len(batch), len(batch), 0) for batch in pa.ipc.open_stream(stream)]
-
-
-def _held(file: Path, column: str, group: int, rows: int) -> tuple[list[str], list[bool]]:
-    """Return the names that a group gives to its images, and which it holds."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-    from pyarrow import types
-
-    names = [""] * rows
-    is_struct = types.is_struct(kind := _schema(file).field(column).type)
-    named = is_struct and kind.get_field_index("path") >= 0
-    leaf = f"{column}.bytes" if is_struct else column
-    if file.suffix.lower() != ".parquet":
-        with pa.memory_map(str(file)) as stream:
-            batch = next(b for n, b in enumerate(pa.ipc.open_stream(stream)) if n == group)
-            cells = batch.column(column)
-            lengths = pc.binary_length(pc.struct_field(cells, "bytes") if is_struct else cells)
-            if named:
-                names = _as_names(pc.struct_field(cells, "path"))
-            return names, _filled(lengths)
-    with pq.ParquetFile(file) as table:
-        if named:
-            cells = table.read_row_group(group, columns=[f"{column}.path"]).column(column)
-            names = _as_names(pc.struct_field(cells, "path"))
-        known = table.metadata.row_group(group)
-        own = next(
-            x for x in map(known.column, range(known.num_columns)) if x.path_in_schema == leaf
-        )
-        if own.statistics is not None and own.statistics.null_count == 0:
-            return names, [True] * rows
-        cells = table.read_row_group(group, columns=[leaf]).column(column)
-        return names, _filled(
-            pc.binary_length(pc.struct_field(cells, "bytes") if is_struct else cells)
-        )
-
-
-def _as_names(cells: Any) -> list[str]:
-    return [str(path or "").replace("\\", "/") for path in cells.to_pylist()]
-
-
-def _filled(lengths: Any) -> list[bool]:
-    return [bool(length) for length in lengths.to_pylist()]
 
 
 def _unpack(file: Path, column: str, folder: Path) -> None:

@@ -188,8 +188,8 @@ def _labels(path: Path, samples: Sequence[Sample]) -> tuple[str, list[Any]]:
     )
 
 
-def _value(content: bytes, kind: str, where: str) -> Any:
-    text = read_text(Path(where.removesuffix(": ")), content).strip()
+def _value(text_bytes: bytes, kind: str, where: str) -> Any:
+    text = read_text(Path(where.removesuffix(": ")), text_bytes).strip()
     if kind == "cls":
         numbers = [word for word in text.replace(",", " ").split() if is_number(word)]
         if text and len(numbers) == len(text.replace(",", " ").split()):
