@@ -187,7 +187,7 @@ def evaluate(
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
     records = [part.records[row] for row in table.rows]
-    logits = table.features.copy()
+    logits = table.array.copy()
     held = [at for at, row in enumerate(table.rows) if row in stored]
     for at in held:
         logits[at] = stored[int(table.rows[at])]

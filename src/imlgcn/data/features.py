@@ -24,16 +24,19 @@ from numpy.typing import NDArray
 from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
+from imlgcn.data.mapped_rows import MappedRows
 from imlgcn.data.packed import reading_order
 from imlgcn.data.shards import FeatureShards, Index
 from imlgcn.data.transforms import load_input
 from imlgcn.files import cache_note, content_number
+from imlgcn.memory import available_memory
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
 VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
+SHARE = 4  # a training holds the rows, those of a fold, and what a head takes of them
 KEPT = "what was read is kept in the cache: the same command goes on from there"
 
 
@@ -41,10 +44,15 @@ KEPT = "what was read is kept in the cache: the same command goes on from there"
 class FeatureTable:
     """The features of the readable images, in the order of their paths."""
 
-    features: NDArray[Any]  # (number of readable images, ...)
+    features: NDArray[Any] | MappedRows  # (number of readable images, ...)
     rows: NDArray[np.int64]  # for each of them, its index in the list of paths
     failed: dict[int, str]  # index in the list of paths -> error message, with the file name
     contents: NDArray[np.uint64]  # for each readable image, `content_number` of its file
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The features in memory."""
+        return np.asarray(self.features)
 
 
 def features_for(
@@ -68,6 +76,9 @@ def features_for(
     are decoded ahead in ``workers`` threads (default: 2 at most) while up to ``streams`` batches
     are extracted in a thread each: ``extractor`` must then be thread-safe. An image that cannot be
     read is in ``failed`` and has no row.
+
+    Rows that would take more than a quarter of the memory that is left stay in the files of the
+    cache, mapped, where there is a cache.
     """
     if not paths:
         nothing = np.zeros((0, 0), dtype), np.zeros(0, np.int64)
@@ -121,6 +132,9 @@ class _Extraction:
         self._count, self._shards = count, shards
         self._extractor, self._batch_size, self._streams = extractor, batch_size, streams
         self._values: NDArray[Any] | None = None  # (N, ...), allocated with the first row
+        self._stays: bool | None = None  # rows stay in the cache; known with the first one
+        self._digests: dict[int, bytes] = {}  # of the images whose rows stay there
+        self._mapped: MappedRows | None = None
         self._failed: dict[int, str] = {}
         self._contents = np.zeros(count, np.uint64)
 
@@ -176,8 +190,11 @@ class _Extraction:
         rows = future.result()
         if len(rows) != len(batch):
             raise ValueError(f"the extractor returned {len(rows)} rows for {len(batch)} images")
-        self._put([index for index, _ in batch], rows)
         self._shards.append([image.digest for _, image in batch], rows)
+        if self._stay(rows[:1].nbytes):
+            self._digests |= {index: image.digest for index, image in batch}
+        else:
+            self._put([index for index, _ in batch], rows)
 
     def read_cached(self) -> list[int]:
         """End a pass: read the cached rows; return the images whose shard was damaged."""
@@ -186,20 +203,62 @@ class _Extraction:
             wanted.setdefault(self._cached[digest][0], []).append(index)
         lost: list[int] = []
         for shard, indices in wanted.items():
+            if self._stay(self._shards.row_size(shard)):
+                return self._map()
             if (rows := self._shards.read(shard)) is None:
                 lost.extend(indices)
             else:
                 self._put(indices, rows[[self._cached[self._hits[i]][1] for i in indices]])
+        if self._stays:  # and all are new
+            return self._map()
         if self._values is not None:
             self._values[list(self._copies)] = self._values[list(self._copies.values())]
         return sorted(lost)
 
+    def _stay(self, size: int) -> bool:
+        """Return whether rows of ``size`` bytes stay in the cache: all would take much memory.
+
+        It is decided by the first that is not 0, for all.
+        """
+        if self._stays is None and size:
+            most = available_memory() / SHARE
+            self._stays = self._shards.folder is not None and self._count * size > most
+        return bool(self._stays)
+
+    def _map(self) -> list[int]:
+        """Map the shards of all rows; return the images whose shard was damaged."""
+        self._digests |= self._hits
+        self._digests |= {copy: self._digests[first] for copy, first in self._copies.items()}
+        index = self._shards.index()
+        numbers: dict[Path, int] = {}
+        parts: list[NDArray[Any] | None] = []
+        part, row = np.zeros((2, self._count), np.int32)
+        lost = []
+        for image, digest in self._digests.items():
+            shard, at = index.get(digest, (None, 0))
+            if shard is not None and shard not in numbers:
+                numbers[shard] = len(parts)
+                parts.append(self._shards.map(shard))
+            if shard is None or parts[numbers[shard]] is None:
+                lost.append(image)
+            else:
+                part[image], row[image] = numbers[shard], at
+        for image in lost:
+            del self._digests[image]
+        if not lost:
+            whole = [rows for rows in parts if rows is not None]
+            flat = [rows.reshape(len(rows), -1) for rows in whole]
+            self._mapped = MappedRows(flat, part, row, slice(None), whole[0].shape[1:])
+        return sorted(lost)
+
     def table(self) -> FeatureTable:
         rows = np.array([i for i in range(self._count) if i not in self._failed], np.int64)
+        failed = dict(sorted(self._failed.items()))
+        if self._mapped is not None:
+            return FeatureTable(self._mapped.select(rows), rows, failed, self._contents[rows])
         if self._values is None:
             self._values = np.zeros((self._count, 0), self._shards.dtype)
         features = self._values[rows] if self._failed else self._values
-        failed = dict(sorted(self._failed.items()))
         return FeatureTable(features, rows, failed, self._contents[rows])
 
     def _put(self, indices: list[int], rows: NDArray[Any]) -> None:

@@ -24,13 +24,13 @@ from imlgcn.models.grown import kernel_vectors
 from imlgcn.models.image_space import GAMMA
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
 from imlgcn.models.kernel_scorer import KernelScorer
-from imlgcn.models.layers import POOLINGS
 from imlgcn.models.new_label.ground import Ground
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import (
     ImageFeatures,
     extract_features,
     features_of_rows,
+    in_memory,
     pooling_extractor,
 )
 
@@ -88,10 +88,12 @@ def features_of(
         found = _features_of_pixels(backbone, dataset, [decoded[path].pixels for path in paths])
     else:
         found = extract_features(backbone, dataset, strict=True, progress=progress)
-    pooled = found.values[:, POOLINGS.index("avg")]
+    pooled = found.means()
     stages = np.concatenate([pooled[:, :0], *found.stages], 1)
     head = state.head.cpu().eval()
-    inputs = found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
+    inputs = in_memory(
+        found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
+    )
     with torch.no_grad():
         return Features(pooled, stages, kernel_vectors(head, inputs).double())
 

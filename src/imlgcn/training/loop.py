@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device
-from imlgcn.training.extract import Inputs
+from imlgcn.training.extract import Batch, Inputs
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -47,7 +47,7 @@ class Done:
 
 def train_epoch(
     model: Any,
-    batches: Iterable[tuple[Inputs, Tensor]],
+    batches: Iterable[tuple[Batch, Tensor]],
     criterion: Criterion,
     optimizer: Optimizer,
     scheduler: LRScheduler,
@@ -86,7 +86,7 @@ def train_epoch(
     return done.mean
 
 
-def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
+def _why(value: float, inputs: Batch, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
     """Return the message for a loss that is not finite: where it happened, likeliest causes."""
     step, rate = scheduler.last_epoch + 1, scheduler.get_last_lr()[0]
     levels = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -104,7 +104,7 @@ def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabri
     return f"the loss became {value} at step {step} with a learning rate of {rate:g}: {why}"
 
 
-def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:
+def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Batch:
     """Return the rows of features of one or several levels, float32 on ``device``."""
     if isinstance(inputs, tuple):
         return tuple(level[rows].to(device, torch.float32) for level in inputs)

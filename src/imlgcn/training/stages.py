@@ -27,7 +27,7 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import ImageFeatures, Inputs
+from imlgcn.training.extract import Batch, ImageFeatures, Inputs, MappedLevel, in_memory
 from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 
@@ -112,7 +112,7 @@ def fit_head(
     """Fit a head of closed form in place; say the seconds it took, log validation mAP."""
     started = time.perf_counter()
     together = None if groups is None else torch.from_numpy(groups)
-    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets), together)
+    head.fit(in_memory(train.inputs(head)), torch.from_numpy(train.dataset.targets), together)
     seconds = number(time.perf_counter() - started)
     progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
     head.to(device)
@@ -157,7 +157,9 @@ def embed_labels(
     context: LabelContext, train: ImageFeatures, settings: EmbeddingSettings
 ) -> LabelContext:
     """Stage 2: add F_I and F_PCA, computed from the average-pooled training features."""
-    features = train.pooled("avg").flatten(1).numpy()  # (N, C)
+    pooled = train.pooled("avg")
+    # (N, C); of mapped ones a block at a time is taken
+    features: Any = pooled.rows if isinstance(pooled, MappedLevel) else pooled.flatten(1).numpy()
     f_i = image_embeddings(
         features,
         train.dataset.targets,
@@ -187,6 +189,6 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
 
 def _shuffled(
     features: Inputs, targets: Tensor, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
+) -> Iterator[tuple[Batch, Tensor]]:
     for rows in torch.split(torch.randperm(len(targets)), size):
         yield take(features, rows, device), targets[rows].to(device)
