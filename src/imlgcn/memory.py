@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
 
 CGROUPS = (  # limit and use: of the second version, and of the first
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -15,6 +20,7 @@ CGROUPS = (  # limit and use: of the second version, and of the first
         "/sys/fs/cgroup/memory/memory.usage_in_bytes",
     ),
 )
+SHARE = 0.25  # of what is left: a training holds rows, those of a fold and what a head takes
 UNKNOWN = 8 * 2**30  # where the system says nothing
 
 
@@ -68,3 +74,26 @@ def _fields(file: str, name: str) -> list[int]:
     except OSError:
         return []
     return [1024 * int(found[1])] if found else []
+
+
+def new_array(shape: tuple[int, ...], dtype: DTypeLike, folder: Path) -> NDArray[Any]:
+    """Return an array to fill: in memory, or in a file of ``folder`` where it would take much.
+
+    The file has no name, so that nothing is left of it when the array is gone. Much is more than
+    :data:`SHARE` of what is left.
+
+    Raises:
+        OSError: the disk has no room for it.
+    """
+    import tempfile
+
+    import numpy as np
+
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= SHARE * available_memory():
+        return np.empty(shape, dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and not a signal later
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "r+", shape=shape)

@@ -26,17 +26,16 @@ from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
 from imlgcn.data.mapped_rows import MappedRows
 from imlgcn.data.packed import reading_order
-from imlgcn.data.shards import FeatureShards, Index
+from imlgcn.data.shards import SHARD_ROWS, FeatureShards, Index
 from imlgcn.data.transforms import load_input
-from imlgcn.files import cache_note, content_number
-from imlgcn.memory import available_memory
+from imlgcn.files import cache_dir, cache_note, content_number
+from imlgcn.memory import SHARE, available_memory, new_array
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
 VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
-SHARE = 4  # a training holds the rows, those of a fold, and what a head takes of them
 KEPT = "what was read is kept in the cache: the same command goes on from there"
 
 
@@ -221,7 +220,7 @@ class _Extraction:
         It is decided by the first that is not 0, for all.
         """
         if self._stays is None and size:
-            most = available_memory() / SHARE
+            most = SHARE * available_memory()
             self._stays = self._shards.folder is not None and self._count * size > most
         return bool(self._stays)
 
@@ -258,18 +257,29 @@ class _Extraction:
             return FeatureTable(self._mapped.select(rows), rows, failed, self._contents[rows])
         if self._values is None:
             self._values = np.zeros((self._count, 0), self._shards.dtype)
-        features = self._values[rows] if self._failed else self._values
+        features = _compacted(self._values, rows) if self._failed else self._values
         return FeatureTable(features, rows, failed, self._contents[rows])
 
     def _put(self, indices: list[int], rows: NDArray[Any]) -> None:
         if self._values is None:
-            self._values = np.empty((self._count, *rows.shape[1:]), self._shards.dtype)
+            shape = (self._count, *rows.shape[1:])
+            self._values = new_array(shape, self._shards.dtype, cache_dir())
         if rows.shape[1:] != self._values.shape[1:]:
             raise ValueError(
                 f"rows of shape {rows.shape[1:]} after rows of shape {self._values.shape[1:]}; "
                 "use another key when the extractor changes"
             )
         self._values[indices] = rows
+
+
+def _compacted(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the rows of ``values`` at ``rows``, which ascend; those in a file stay in it."""
+    if not isinstance(values, np.memmap):
+        return values[rows]
+    for start in range(0, len(rows), SHARD_ROWS):
+        part = rows[start : start + SHARD_ROWS]
+        values[start : start + len(part)] = values[part]
+    return values[: len(rows)]
 
 
 def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:

@@ -19,6 +19,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device
+from imlgcn.files import cache_dir
+from imlgcn.memory import new_array
 from imlgcn.training.extract import Batch, Inputs
 
 if TYPE_CHECKING:
@@ -121,9 +123,14 @@ def score_features(
     size = batch_size or (4096 if first.shape[-1] == 1 else 128)  # vectors or maps
     device = next(chain(head.parameters(), head.buffers())).device
     starts = range(0, max(len(first), 1), size)
-    parts = [head(take(inputs, slice(i, i + size), device)).float().cpu() for i in starts]
-    result: NDArray[np.float32] = torch.cat(parts).numpy()
-    return result
+    logits: NDArray[np.float32] | None = None
+    for start in starts:
+        part = head(take(inputs, slice(start, start + size), device)).float().cpu().numpy()
+        if logits is None:  # at once: parts between what comes and goes would scatter the memory
+            logits = new_array((len(first), part.shape[1]), np.float32, cache_dir())
+        logits[start : start + size] = part
+    assert logits is not None, "an empty part is one, too"
+    return logits
 
 
 def create_fabric(device: str = "auto") -> Fabric:
