@@ -17,6 +17,8 @@ from imlgcn.data.formats.packs import FORMATS, MANIFEST
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import open_image
 from imlgcn.data.pack import AHEAD
+from imlgcn.data.scan import find_images, scan_images
+from imlgcn.data.written_split import write_split_csv
 from imlgcn.files import only_writer
 
 each_format = pytest.mark.parametrize("format", FORMATS)
@@ -241,3 +243,40 @@ def test_settings_out_of_range_are_refused_before_anything_is_read(tmp_path):
         with pytest.raises(InputError, match=message):
             pack("nothing", tmp_path / "a", **wrong)
     assert not os.listdir(tmp_path)
+
+
+@each_format
+def test_a_list_names_images_in_shards_and_finds_them(format, photos, tmp_path):
+    pack(str(photos), tmp_path / "a", format=format)
+    data = load_dataset(tmp_path / "a")
+    write_split_csv(data, [record.split for record in data.records], tmp_path / "split.csv")
+    again = load_dataset(tmp_path / "split.csv")
+    assert again.paths == data.paths
+    assert again.splits == data.splits
+    assert not any(scan.problem for scan in [*find_images(again.paths), *scan_images(again.paths)])
+
+
+def test_shards_are_packed_again_also_in_their_own_place(photos, tmp_path):
+    pack(str(photos), tmp_path / "a")
+    first = [content(path) for path in load_dataset(tmp_path / "a").paths]
+    pack(tmp_path / "a", tmp_path / "a", format="parquet", overwrite=True)
+    assert [content(path) for path in load_dataset(tmp_path / "a").paths] == first
+
+
+def test_data_whose_targets_say_more_than_its_records_are_refused(photos, tmp_path):
+    data = load_dataset(photos)
+    with pytest.raises(InputError, match="targets of the data were changed"):
+        pack(data.reordered([*data.names, "more"]), tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["@512+99999999999", "@999999999999999999+5", "@512+3", "@x+0+0+0", "@image+5+0+7", "@"],
+)
+@each_format
+def test_a_place_that_is_none_is_refused_and_never_read(format, where, photos, tmp_path):
+    shard = pack(str(photos), tmp_path / "a", format=format).shards[0]
+    with pytest.raises((InputError, OSError)):
+        open_image_file(shard / where / "0.png")
+    with pytest.raises(OSError, match="directory"):
+        open_image_file(tmp_path / "none.tar" / where / "0.png")

@@ -145,15 +145,31 @@ def test_a_changed_block_is_never_mapped(images, tmp_path, monkeypatch):
         paths[:FILES], extractor=never, settings=SETTINGS, key="key", cache=tmp_path
     )  # those of the damaged block are decoded again, and are no images
     assert len(table.failed) == FILES // 3
-    expected = table_of(*images)
+    expected = table_of(paths[:FILES], cache)
     np.testing.assert_array_equal(table.features[:], expected[table.rows])
 
 
-def test_rows_that_stay_in_files_are_those_in_memory(images, monkeypatch):
-    whole = table_of(*images)
+def test_where_all_blocks_are_damaged_and_no_image_is_left_there_are_no_rows(
+    images, tmp_path, monkeypatch
+):
+    paths, cache = images
     monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
-    mapped = table_of(*images)
-    rows = np.random.default_rng(3).permutation(IMAGES)[:500]
+    folder = tmp_path / _namespace("key", SETTINGS, "float32")
+    folder.mkdir()
+    for shard in (cache / folder.name).iterdir():
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / shard.name).write_bytes(content)
+    table = features_for(paths[:9], extractor=never, settings=SETTINGS, key="key", cache=tmp_path)
+    assert (len(table.features), len(table.failed)) == (0, 9)
+
+
+def test_rows_that_stay_in_files_are_those_in_memory(images, monkeypatch):
+    paths, cache = images[0][: 2 * FILES], images[1]
+    whole = table_of(paths, cache)
+    monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
+    mapped = table_of(paths, cache)
+    rows = np.random.default_rng(3).permutation(2 * FILES)[:500]
     part = mapped.take_columns(C, 2 * C, (C,)).select(rows)
     assert (part.shape, part.ndim, part.dtype) == ((500, C), 2, np.float32)
     np.testing.assert_array_equal(part[:], whole[rows, C:])

@@ -36,6 +36,7 @@ from imlgcn.stopping import Stopped, safe_points
 Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
 
 VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
+OTHER_KEY = "use another key when the extractor changes"
 KEPT = "what was read is kept in the cache: the same command goes on from there"
 
 
@@ -244,8 +245,10 @@ class _Extraction:
                 part[image], row[image] = numbers[shard], at
         for image in lost:
             del self._digests[image]
-        if not lost:
-            whole = [rows for rows in parts if rows is not None]
+        whole = [rows for rows in parts if rows is not None]
+        if len({rows.shape[1:] for rows in whole}) > 1:
+            raise ValueError(f"rows of {len(whole)} shards differ in shape; {OTHER_KEY}")
+        if whole and not lost:
             flat = [rows.reshape(len(rows), -1) for rows in whole]
             self._mapped = MappedRows(flat, part, row, slice(None), whole[0].shape[1:])
         return sorted(lost)
@@ -267,7 +270,7 @@ class _Extraction:
         if rows.shape[1:] != self._values.shape[1:]:
             raise ValueError(
                 f"rows of shape {rows.shape[1:]} after rows of shape {self._values.shape[1:]}; "
-                "use another key when the extractor changes"
+                f"{OTHER_KEY}"
             )
         self._values[indices] = rows
 

@@ -20,11 +20,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset
-from imlgcn.data.formats.base import Record
+from imlgcn.data.formats.base import Record, Source
 from imlgcn.data.formats.packs import FORMATS, MANIFEST, VERSION, to_json
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.image_store import image_suffix
@@ -92,9 +93,10 @@ def pack(
         InputError: ``out`` exists, a setting is out of range, or no image can be read.
     """
     _check(format, max_size, size, image_format, quality)
-    out = Path(out)
+    out = Path(out) if Path(out).name not in ("", "..") else Path(out).resolve()
     with _new_folder(out, overwrite=overwrite) as folder:
         dataset = DataSource.of(data, **how).load(progress)
+        _refuse_changed(dataset)
         writer = WRITERS[format](folder, max_size * MEGABYTE)
         prepare = partial(_prepare, size=size, image_format=image_format, quality=quality)
         try:
@@ -134,6 +136,16 @@ def _check(format: str, max_size: float, size: int | None, image_format: str, qu
         raise InputError(f"size is of the shorter side and must be at least 16 pixels; got {size}")
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100; got {quality}")
+
+
+def _refuse_changed(dataset: Dataset) -> None:
+    """Refuse targets that are not what the records say: the records are packed."""
+    source = Source(list(dataset.names), list(dataset.records), dataset.reader, dataset.reason)
+    if not np.array_equal(Dataset.from_source(source).targets, dataset.targets):
+        raise InputError(
+            "the targets of the data were changed after it was read, and its records were not; "
+            "give the data as it is read"
+        )
 
 
 def _write(

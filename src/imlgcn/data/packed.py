@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: the command line starts without it
 
 PLACE = re.compile(r"(?P<file>.+)[/\\]@(?P<where>[^/\\]+)[/\\](?P<name>[^/\\]+)", re.DOTALL)
-MEMBER = re.compile(r"(\d{1,19})\+(\d{1,19})")
-CELL = re.compile(r"([^+]+)\+(\d{1,19})\+(\d{1,19})\+(\d{1,19})")
+MEMBER = re.compile(r"(\d{1,18})\+(\d{1,18})")
+CELL = re.compile(r"([^+]+)\+(\d{1,18})\+(\d{1,18})\+(\d{1,18})")
+LARGEST = 512 * 2**20  # bytes of an image in a tar, as of a file
 RUN, RUNS = 1024, 16  # images of a tar that are near each other; so many runs are read at once
 KEPT = 256 * 2**20  # bytes of decoded row groups that a process keeps
 CHANGED = "its shard is not as it was when the data was read; read the data again"
@@ -128,6 +129,8 @@ def reading_order(paths: Sequence[Path]) -> list[int]:
 
 def _member(file: Path, offset: int, size: int, name: str) -> bytes | None:
     """Return a member of a tar; None unless it is the one that its header before it says."""
+    if size > LARGEST:
+        raise InputError(f"has {size / 2**20:,.0f} MiB, more than the limit of {LARGEST // 2**20}")
     with file.open("rb") as tar:
         tar.seek(max(offset - tarfile.BLOCKSIZE, 0))
         header, content = tar.read(tarfile.BLOCKSIZE), tar.read(size)
