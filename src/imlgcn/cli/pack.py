@@ -52,10 +52,10 @@ def pack(
     *,
     reading: Reading,
 ) -> None:
-    """Write a data set as few large files, which train and the rest read in place.
+    """Write a data set as few large files.
 
-    Labels, unknown marks, splits and groups come back as they were. Exit code 3 when an image could
-    not be read: it is left out.
+    `imlgcn train` and the rest read them in place; labels, unknown marks, splits and groups come
+    back as they were. Exit code 3 when an image could not be read: it is left out.
 
     Example: imlgcn pack photos.csv --out shards --max-size 500 --size 512
     """
