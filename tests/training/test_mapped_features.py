@@ -15,7 +15,7 @@ import torch
 
 from imlgcn import memory
 from imlgcn.config import EmbeddingSettings, HeadTraining, ImageSettings, LossSettings
-from imlgcn.data import features as features_module
+from imlgcn.data import extraction
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import _namespace, features_for
 from imlgcn.data.formats.base import Record
@@ -128,7 +128,7 @@ def test_a_head_trained_in_less_memory_than_its_features_take_is_the_same(
 
 def test_a_changed_block_is_never_mapped(images, tmp_path, monkeypatch):
     paths, cache = images
-    monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
+    monkeypatch.setattr(extraction, "available_memory", lambda: 1000)
     folder = tmp_path / _namespace("key", SETTINGS, "float32")
     folder.mkdir()
     for shard in (cache / folder.name).iterdir():
@@ -153,7 +153,7 @@ def test_where_all_blocks_are_damaged_and_no_image_is_left_there_are_no_rows(
     images, tmp_path, monkeypatch
 ):
     paths, cache = images
-    monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
+    monkeypatch.setattr(extraction, "available_memory", lambda: 1000)
     folder = tmp_path / _namespace("key", SETTINGS, "float32")
     folder.mkdir()
     for shard in (cache / folder.name).iterdir():
@@ -167,7 +167,7 @@ def test_where_all_blocks_are_damaged_and_no_image_is_left_there_are_no_rows(
 def test_rows_that_stay_in_files_are_those_in_memory(images, monkeypatch):
     paths, cache = images[0][: 2 * FILES], images[1]
     whole = table_of(paths, cache)
-    monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
+    monkeypatch.setattr(extraction, "available_memory", lambda: 1000)
     mapped = table_of(paths, cache)
     rows = np.random.default_rng(3).permutation(2 * FILES)[:500]
     part = mapped.take_columns(C, 2 * C, (C,)).select(rows)
@@ -185,7 +185,7 @@ def test_a_run_whose_features_stay_in_files_ends_with_the_same_weights(
     tagger, train_tiny, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("IMLGCN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(features_module, "available_memory", lambda: 1000)
+    monkeypatch.setattr(extraction, "available_memory", lambda: 1000)
     for again in ("new", "cached"):
         run = train_tiny(tmp_path / again)
         assert (run.path / WEIGHTS).read_bytes() == (tagger.path / WEIGHTS).read_bytes()

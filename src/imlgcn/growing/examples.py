@@ -30,9 +30,9 @@ from imlgcn.training.extract import (
     ImageFeatures,
     extract_features,
     features_of_rows,
-    in_memory,
     pooling_extractor,
 )
+from imlgcn.training.levels import in_memory
 
 AT_ONCE = 16  # decoded images in the network, which bounds the memory of its maps
 MOST = 4000  # images of the ground: a new label takes seconds, however many there are

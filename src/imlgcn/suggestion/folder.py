@@ -27,7 +27,8 @@ from imlgcn.models.scorer import Scorer
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, load_classifier
 from imlgcn.tagger.support import Support
-from imlgcn.training.extract import ImageFeatures, extract_features, in_memory
+from imlgcn.training.extract import ImageFeatures, extract_features
+from imlgcn.training.levels import in_memory
 from imlgcn.training.loop import score_features
 
 BLOCK = 1024  # images compared with all others at once

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,51 +31,9 @@ from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.models.scorer import Scorer
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
+from imlgcn.training.levels import Inputs, Level, level_of
 
-
-@dataclass(frozen=True, eq=False)
-class MappedLevel:
-    """What a head takes of rows that stay in their files; a tensor of those that are asked for.
-
-    Attributes:
-        rows: ``(N, ...)``.
-        tail: shape of one in the tensor: ``(C, 1, 1)``, or that of a map.
-    """
-
-    rows: MappedRows
-    tail: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(N, C, H, W)``."""
-        return (len(self.rows), *self.tail)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: Tensor | slice) -> Tensor:
-        """Return some rows, in memory."""
-        wanted = rows.numpy() if isinstance(rows, Tensor) else rows
-        return torch.from_numpy(self.rows[wanted]).reshape(-1, *self.tail)
-
-
-Level = Tensor | MappedLevel
-Inputs = Level | tuple[Level, ...]  # one row per image
-Batch = Tensor | tuple[Tensor, ...]  # some of them, in memory
 Values = NDArray[np.float32] | MappedRows
-
-
-def in_memory(inputs: Inputs) -> Batch:
-    """Return inputs as tensors."""
-    if isinstance(inputs, tuple):
-        return tuple(level[:] for level in inputs)
-    return inputs[:]
-
-
-def _level(values: NDArray[Any] | MappedRows, *tail: int) -> Level:
-    if isinstance(values, MappedRows):
-        return MappedLevel(values, tail)
-    return torch.from_numpy(values).reshape(-1, *tail)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +59,7 @@ class ImageFeatures:
         which = POOLINGS.index(how)
         if isinstance(self.values, MappedRows):
             C = self.values.tail[-1]
-            return _level(self.values.take_columns(which * C, (which + 1) * C, (C,)), C, 1, 1)
+            return level_of(self.values.take_columns(which * C, (which + 1) * C, (C,)), C, 1, 1)
         return torch.from_numpy(self.values[:, which, :, None, None].copy())
 
     def means(self) -> NDArray[np.float32]:
@@ -114,10 +71,10 @@ class ImageFeatures:
         """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, maps, or a tuple of these."""
         before = head.feature_levels - 1
         if head.pooling is None:
-            levels = tuple(_level(level, *level.shape[1:]) for level in self.maps[-1 - before :])
+            levels = tuple(level_of(level, *level.shape[1:]) for level in self.maps[-1 - before :])
         else:
             means = self.stages[len(self.stages) - before :]
-            earlier = (_level(level, level.shape[1], 1, 1) for level in means)
+            earlier = (level_of(level, level.shape[1], 1, 1) for level in means)
             levels = (*earlier, self.pooled(head.pooling))
         assert len(levels) == head.feature_levels, "extract_maps comes first"
         return levels if before else levels[0]

@@ -28,7 +28,8 @@ from imlgcn.data.folds import grouped_folds
 from imlgcn.data.groups import find_groups
 from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import ImageFeatures, in_memory
+from imlgcn.training.extract import ImageFeatures
+from imlgcn.training.levels import in_memory
 from imlgcn.training.loop import score_features
 from imlgcn.training.parallel import each
 

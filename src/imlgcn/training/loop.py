@@ -21,7 +21,7 @@ from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device
 from imlgcn.files import cache_dir
 from imlgcn.memory import new_array
-from imlgcn.training.extract import Batch, Inputs
+from imlgcn.training.levels import Batch, Inputs
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

@@ -27,7 +27,8 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import Batch, ImageFeatures, Inputs, MappedLevel, in_memory
+from imlgcn.training.extract import ImageFeatures
+from imlgcn.training.levels import Batch, Inputs, MappedLevel, in_memory
 from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 
