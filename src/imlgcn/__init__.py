@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
     from imlgcn.data.dataset import Dataset, load_dataset
+    from imlgcn.data.pack import pack
     from imlgcn.data.source import DataSource
     from imlgcn.data.split import split_dataset
     from imlgcn.demonstration import demo
@@ -65,6 +66,7 @@ _HOMES = {
     "import_checkpoint": "official.checkpoint",
     "load_dataset": "data.dataset",
     "merge_predictions": "prediction",
+    "pack": "data.pack",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",
@@ -93,6 +95,7 @@ __all__ = [
     "import_checkpoint",
     "load_dataset",
     "merge_predictions",
+    "pack",
     "predict",
     "similar",
     "split_dataset",

@@ -21,6 +21,7 @@ from imlgcn.data.source import DataSource
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
+from imlgcn.metrics.blocks import by_rows
 from imlgcn.metrics.calibration import fit_platt, sigmoid
 from imlgcn.metrics.f1 import predict_labels
 from imlgcn.metrics.intervals import f1_intervals
@@ -81,15 +82,19 @@ def evaluate_split(
     if protocol in PUBLISHED:
         probabilities = raw_probabilities(logits, protocol)
         return evaluate_scores(probabilities, targets, names, protocol=protocol)
+    probabilities = by_rows(calibration.platt.apply, logits, np.float64)
     metrics = evaluate_scores(
-        calibration.platt.apply(logits),
+        probabilities,
         targets,
         names,
         thresholds=np.array(calibration.threshold),
         protocol=protocol,
     )
-    metrics["before_calibration"] = evaluate_uncalibrated(sigmoid(logits), targets)
-    predicted = predict_labels(calibration.platt.apply(logits), np.array(calibration.threshold))
+    metrics["before_calibration"] = evaluate_uncalibrated(
+        by_rows(sigmoid, logits, np.float64), targets
+    )
+    thresholds = np.array(calibration.threshold)
+    predicted = by_rows(lambda part: predict_labels(part, thresholds), probabilities, np.bool_)
     metrics["intervals"] = f1_intervals(predicted, targets)
     return metrics
 
@@ -187,7 +192,7 @@ def evaluate(
         raise InputError(f"no image can be read; first: {next(iter(table.failed.values()), '')}")
     targets = targets[table.rows]
     records = [part.records[row] for row in table.rows]
-    logits = table.features.copy()
+    logits = table.array  # its own: nothing is cached
     held = [at for at, row in enumerate(table.rows) if row in stored]
     for at in held:
         logits[at] = stored[int(table.rows[at])]
@@ -206,7 +211,7 @@ def evaluate(
         metrics["split"],
         tuple(record.name for record in records),
         logits,
-        tagger.calibration.apply(logits),
+        by_rows(tagger.calibration.apply, logits, np.float64),
         targets,
     )
     images = {record.name: record.path for record in records}

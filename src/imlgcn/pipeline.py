@@ -228,11 +228,13 @@ def _save(
     splits = scored_splits(trained, calibration, named=options.keep_support)
     write_predictions(out / SCORES, names, splits)
     write_atomic(out / METRICS, json.dumps(metrics, indent=1) + "\n")
-    if options.keep_support:
+    if options.keep_support and trained.lesson.features.stay_in_files:
+        progress.say(f"{SUPPORT} is not written: the features are larger than memory")
+    elif options.keep_support:
         head, thumbnails = trained.classifier.head, options.keep_thumbnails
         write_support(out / SUPPORT, fitted_support(trained.lesson, head, thumbnails=thumbnails))
-        if (learnt := learnt_images(trained.lesson, start)) is not None:
-            write_learnt(out / LEARNT, learnt)
+    if options.keep_support and (learnt := learnt_images(trained.lesson, start)) is not None:
+        write_learnt(out / LEARNT, learnt)
     info = TaggerInfo(
         labels=list(names),
         backbone=Part(name=backbone.name, weights=backbone.weights_id),

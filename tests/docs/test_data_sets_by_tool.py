@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,11 +11,13 @@ import pytest
 import typer
 
 from file_samples import FILE_SAMPLES
+from imlgcn import load_dataset, pack
 from imlgcn.cli import commands
 from imlgcn.cli.reading import OPTIONS
 from imlgcn.data.formats import FORMATS, find_format
 from imlgcn.data.formats.base import EVERY_OPTION, ReadOptions
 from imlgcn.data.formats.ignored_options import options_of
+from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.source import DataSource
 from tool_samples import SAMPLES as TOOL_SAMPLES
 
@@ -50,6 +53,22 @@ def test_a_row_typed_as_it_stands_reads_the_labels_that_were_meant(sample, tmp_p
     assert data.splits == sample.splits
     assert all(path.is_file() for path in data.paths)
     assert not any(record.unknown for record in data.records)
+
+
+@each
+@pytest.mark.parametrize("format", ["webdataset", "parquet"])
+def test_an_export_that_is_packed_reads_back_the_same(sample, format, tmp_path, monkeypatch):
+    sample.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    data = source_of(ROWS[sample.have]).load()
+    pack(data, tmp_path / "shards", format=format)
+    again = load_dataset(tmp_path / "shards")
+    assert again.names == data.names
+    assert again.targets.tolist() == data.targets.tolist()
+    for ours, theirs in zip(again.records, data.records, strict=True):
+        assert replace(ours, path=theirs.path) == theirs
+        with open_image_file(ours.path) as file:
+            assert file.read() == theirs.path.read_bytes()
 
 
 @each

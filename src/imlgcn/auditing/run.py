@@ -128,7 +128,7 @@ def _of_data(
 
 def _means(features: ImageFeatures) -> NDArray[np.float32]:
     """Return the mean of the last map ``(N, C)``."""
-    return features.values[:, 0]
+    return features.means()
 
 
 def _scores(system: System, head: str, lesson: Lesson, progress: Progress) -> NDArray[np.floating]:

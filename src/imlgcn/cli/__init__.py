@@ -22,6 +22,7 @@ from imlgcn.stopping import Stopped, listen
 MODULES = {
     "check": ("check",),
     "data": ("split", "graph"),
+    "pack": ("pack",),
     "audit": ("audit",),
     "train": ("demo", "train"),
     "importing": ("import",),
@@ -39,7 +40,7 @@ MODULES = {
 NOTHING_KEPT = "nothing of what was under way is kept: give the same command again"
 SUBCOMMANDS = {"add", "remove", "rename", "merge", "undo"}  # of `imlgcn label`
 PANELS = {  # of `imlgcn --help`, in its order
-    "Data": ("check", "audit", "split", "graph"),
+    "Data": ("check", "audit", "split", "graph", "pack"),
     "Make a tagger": ("demo", "train", "import"),
     "Use it": ("predict", "merge-predictions", "serve"),
     "Look at it": ("evaluate", "explain", "report"),

@@ -22,7 +22,7 @@ from imlgcn.data.scan import Scan
 from imlgcn.numbers import first_of
 from imlgcn.progress import Progress
 
-HELD_OR_CACHED = ("python", "openclipart", "parquet", "webdataset")  # their folders are the cache
+HELD_OR_CACHED = ("python", "openclipart", "pack", "parquet", "webdataset")  # or in shards
 BAD_FILES = {
     "missing": "[image file is|image files are] missing; correct [its path|their paths] or remove "
     "[its row|their rows]",

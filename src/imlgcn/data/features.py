@@ -13,37 +13,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imlgcn.config import ImageSettings, InputError
+from imlgcn.data.extraction import Extraction, Extractor, FeatureTable, LoadedImage
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
-from imlgcn.data.shards import FeatureShards, Index
+from imlgcn.data.packed import reading_order
+from imlgcn.data.shards import FeatureShards
 from imlgcn.data.transforms import load_input
-from imlgcn.files import cache_note, content_number
+from imlgcn.files import cache_note
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 
-Extractor = Callable[[NDArray[np.uint8]], NDArray[Any]]  # (B, S, S, 3) -> (B, ...)
-
 VERSION = 3  # increase when decoding, transforms or the shards change: it invalidates old rows
 KEPT = "what was read is kept in the cache: the same command goes on from there"
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureTable:
-    """The features of the readable images, in the order of their paths."""
-
-    features: NDArray[Any]  # (number of readable images, ...)
-    rows: NDArray[np.int64]  # for each of them, its index in the list of paths
-    failed: dict[int, str]  # index in the list of paths -> error message, with the file name
-    contents: NDArray[np.uint64]  # for each readable image, `content_number` of its file
 
 
 def features_for(
@@ -67,6 +55,9 @@ def features_for(
     are decoded ahead in ``workers`` threads (default: 2 at most) while up to ``streams`` batches
     are extracted in a thread each: ``extractor`` must then be thread-safe. An image that cannot be
     read is in ``failed`` and has no row.
+
+    Rows that would take more than a quarter of the memory that is left stay in the files of the
+    cache, mapped, where there is a cache.
     """
     if not paths:
         nothing = np.zeros((0, 0), dtype), np.zeros(0, np.int64)
@@ -75,8 +66,8 @@ def features_for(
         progress.say(note)
     folder = None if cache is None else Path(cache) / _namespace(key, settings, dtype)
     shards = FeatureShards(folder, np.dtype(dtype))
-    extraction = _Extraction(len(paths), shards, extractor, batch_size, streams)
-    todo: Sequence[int] = range(len(paths))
+    extraction = Extraction(len(paths), shards, extractor, batch_size, streams)
+    todo: Sequence[int] = reading_order(paths)
     while todo:  # a second pass only if a shard is damaged
         with (
             safe_points() as asked,
@@ -100,135 +91,23 @@ def features_for(
     return extraction.table()
 
 
-class _Image(NamedTuple):
-    digest: bytes  # SHA-256 of the file
-    pixels: NDArray[np.uint8] | None = None  # (S, S, 3); None if its content is cached
-    error: str = ""
-
-
-class _Extraction:
-    """Extracts new images in batches and keeps track of cached ones and copies."""
-
-    def __init__(
-        self,
-        count: int,
-        shards: FeatureShards,
-        extractor: Extractor,
-        batch_size: int,
-        streams: int,
-    ) -> None:
-        self._count, self._shards = count, shards
-        self._extractor, self._batch_size, self._streams = extractor, batch_size, streams
-        self._values: NDArray[Any] | None = None  # (N, ...), allocated with the first row
-        self._failed: dict[int, str] = {}
-        self._contents = np.zeros(count, np.uint64)
-
-    def start(self, pool: ThreadPoolExecutor) -> set[bytes]:
-        """Begin a pass; return the set of contents that need no decoding, which grows."""
-        self._pool = pool
-        self._running: deque[tuple[list[tuple[int, _Image]], Future[NDArray[Any]]]] = deque()
-        self._cached: Index = self._shards.index()
-        self._hits: dict[int, bytes] = {}  # image -> its content, which is cached
-        self._first: dict[bytes, int] = {}  # new content -> index of the first image with it
-        self._copies: dict[int, int] = {}
-        self._batch: list[tuple[int, _Image]] = []
-        self._seen = set(self._cached)
-        return self._seen
-
-    def add(self, index: int, image: _Image) -> None:
-        self._contents[index] = content_number(image.digest)
-        if image.error:
-            self._failed[index] = image.error
-        elif image.digest in self._cached:
-            self._hits[index] = image.digest
-        elif image.digest in self._first:
-            self._copies[index] = self._first[image.digest]
-        else:
-            self._first[image.digest] = index
-            self._seen.add(image.digest)
-            self._batch.append((index, image))
-            if len(self._batch) == self._batch_size:
-                self._submit()
-
-    def finish(self) -> None:
-        """Extract the last batch and wait for all."""
-        if self._batch:
-            self._submit()
-        while self._running:
-            self._collect()
-
-    def _submit(self) -> None:
-        if len(self._running) == self._streams:
-            self._collect()
-        batch, self._batch = self._batch, []
-        pixels = np.stack([image.pixels for _, image in batch if image.pixels is not None])
-        light = [(index, image._replace(pixels=None)) for index, image in batch]
-        self._running.append((light, self._pool.submit(self._extract, pixels)))
-
-    def _extract(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        return np.array(
-            self._extractor(pixels), self._shards.dtype
-        )  # a copy: the extractor may reuse its buffer
-
-    def _collect(self) -> None:
-        batch, future = self._running.popleft()
-        rows = future.result()
-        if len(rows) != len(batch):
-            raise ValueError(f"the extractor returned {len(rows)} rows for {len(batch)} images")
-        self._put([index for index, _ in batch], rows)
-        self._shards.append([image.digest for _, image in batch], rows)
-
-    def read_cached(self) -> list[int]:
-        """End a pass: read the cached rows; return the images whose shard was damaged."""
-        wanted: dict[Path, list[int]] = {}
-        for index, digest in self._hits.items():
-            wanted.setdefault(self._cached[digest][0], []).append(index)
-        lost: list[int] = []
-        for shard, indices in wanted.items():
-            if (rows := self._shards.read(shard)) is None:
-                lost.extend(indices)
-            else:
-                self._put(indices, rows[[self._cached[self._hits[i]][1] for i in indices]])
-        if self._values is not None:
-            self._values[list(self._copies)] = self._values[list(self._copies.values())]
-        return sorted(lost)
-
-    def table(self) -> FeatureTable:
-        rows = np.array([i for i in range(self._count) if i not in self._failed], np.int64)
-        if self._values is None:
-            self._values = np.zeros((self._count, 0), self._shards.dtype)
-        features = self._values[rows] if self._failed else self._values
-        failed = dict(sorted(self._failed.items()))
-        return FeatureTable(features, rows, failed, self._contents[rows])
-
-    def _put(self, indices: list[int], rows: NDArray[Any]) -> None:
-        if self._values is None:
-            self._values = np.empty((self._count, *rows.shape[1:]), self._shards.dtype)
-        if rows.shape[1:] != self._values.shape[1:]:
-            raise ValueError(
-                f"rows of shape {rows.shape[1:]} after rows of shape {self._values.shape[1:]}; "
-                "use another key when the extractor changes"
-            )
-        self._values[indices] = rows
-
-
 def _namespace(key: str, settings: ImageSettings, dtype: str) -> str:
     parts = [VERSION, key, settings.model_dump(mode="json"), dtype]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> _Image:
+def _load(path: Path, *, settings: ImageSettings, seen: set[bytes]) -> LoadedImage:
     """Hash a file and, unless its content was seen, decode it; opened once, so contents agree."""
     try:
         with open_image_file(path) as file:
             digest = hashlib.file_digest(file, "sha256").digest()
-            return _Image(digest, None if digest in seen else load_input(file, settings))
+            return LoadedImage(digest, None if digest in seen else load_input(file, settings))
     except OSError as error:
-        return _Image(b"", error=f"{path}: {error.strerror or error}")
+        return LoadedImage(b"", error=f"{path}: {error.strerror or error}")
     except ImageError as error:
-        return _Image(b"", error=str(error))
+        return LoadedImage(b"", error=str(error))
     except InputError as error:  # not even opened
-        return _Image(b"", error=f"{path}: {error}")
+        return LoadedImage(b"", error=f"{path}: {error}")
 
 
 @contextmanager
@@ -242,11 +121,11 @@ def _threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    work: Callable[[Path], _Image],
+    work: Callable[[Path], LoadedImage],
     paths: Iterable[Path],
     ahead: int,
-) -> Iterator[_Image]:
-    waiting: deque[Future[_Image]] = deque()
+) -> Iterator[LoadedImage]:
+    waiting: deque[Future[LoadedImage]] = deque()
     for path in paths:
         waiting.append(pool.submit(work, path))
         if len(waiting) > ahead:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from PIL import Image
 
 from imlgcn.config import InputError
+from imlgcn.data.packed import open_packed
 
 MAX_FILE = 512 * 2**20  # bytes of a file; a 150-megapixel TIFF of 24 bits is smaller
 MAX_DECODED = 640 * 2**20  # bytes that decoding an image takes; with what a process holds, 1 GiB
@@ -30,14 +31,19 @@ PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 BYTES = {"1": 1, "L": 1, "P": 1, "LA": 4, "PA": 4, "I;16": 2, "I;16B": 2, "I": 4, "F": 4, "La": 4}
 
 
-def open_image_file(path: Path | str) -> BufferedReader:
-    """Open a file that may hold an image, for reading.
+def open_image_file(path: Path | str) -> BufferedReader | BytesIO:
+    """Open a file that may hold an image, or an image inside of a shard, for reading.
 
     Raises:
         InputError: it is no regular file, or larger than `MAX_FILE`.
         OSError: it cannot be opened.
     """
-    found = os.stat(path)
+    try:
+        found = os.stat(path)
+    except OSError:
+        if (packed := open_packed(path)) is None:
+            raise
+        return packed
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise InputError("is no regular file but a device, a pipe or a socket")
     check_size(found.st_size)

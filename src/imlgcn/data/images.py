@@ -179,7 +179,8 @@ def _header(source: ImageSource) -> Iterator[ImageFile.ImageFile]:
     with ExitStack() as stack:
         try:
             if isinstance(source, (Path, str)):
-                file: BinaryIO = stack.enter_context(open_image_file(source))
+                opened = stack.enter_context(open_image_file(source))
+                file = cast(BinaryIO, opened)
             elif isinstance(source, bytes) or not source.seekable():
                 content = source if isinstance(source, bytes) else source.read(MAX_FILE + 1)
                 file = BytesIO(content)

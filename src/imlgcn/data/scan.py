@@ -5,6 +5,7 @@ The digests and thumbnails serve the search for duplicates (``near_duplicates.py
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.config import InputError
+from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import MAX_PIXELS, ImageError, image_info
+from imlgcn.data.packed import is_image_there
 from imlgcn.data.shards import FeatureShards
 from imlgcn.data.thumbnails import thumbnail_of
-from imlgcn.files import sha256_file
 from imlgcn.progress import SILENT, Progress
 
 VERSION = 1  # of the thumbnails in the cache: increase it when they are made in another way
@@ -77,7 +80,7 @@ def find_images(paths: Sequence[Path], *, progress: Progress = SILENT) -> list[S
             folder, name = os.path.split(path)
             if (names := folders.get(folder)) is None:
                 names = folders[folder] = _file_names(folder or ".")
-            found = name in names or os.path.isfile(path)  # the second where case does not matter
+            found = name in names or is_image_there(path)  # the second where case does not matter
             scans.append(Scan() if found else _missing(path))
             advance(1)
     return scans
@@ -109,11 +112,12 @@ def _kept(shards: FeatureShards) -> dict[bytes, NDArray[np.uint8]]:
 
 def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> Scan:
     """Scan one file; its thumbnail is taken from ``kept`` if its content is there."""
-    if not os.path.isfile(path):
+    if not is_image_there(path):
         return _missing(path)
     digest = ""
     try:
-        digest = sha256_file(path)
+        with open_image_file(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         if (thumbnail := kept.get(bytes.fromhex(digest))) is not None:
             return Scan(digest, thumbnail)
         info = image_info(path)
@@ -126,3 +130,5 @@ def scan_image(path: Path, kept: Mapping[bytes, NDArray[np.uint8]] = EMPTY) -> S
     except ImageError as error:
         problem = "truncated" if "truncated" in str(error) else "unreadable"
         return Scan(digest, problem=problem, message=str(error))
+    except InputError as error:  # not even opened
+        return Scan(digest, problem="unreadable", message=f"{path}: {error}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import struct
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from imlgcn.files import atomic_path
 
 SHARD_ROWS = 1024  # a power failure loses at most this many rows, an exception none
 SHARD_BYTES = 64 * 2**20  # the same for feature maps, which are large
+
+FEATURES = "features.npy"  # in a shard
 
 Index = dict[bytes, tuple[Path, int]]  # SHA-256 -> shard and row in it
 
@@ -78,6 +82,29 @@ class FeatureShards:
         checked: NDArray[Any] = rows
         return checked
 
+    def row_size(self, shard: Path) -> int:
+        """Return the bytes of a row of a shard by its header; 0 if that cannot be read."""
+        try:
+            return int(_mapped(shard, FEATURES)[:1].nbytes)
+        except Exception:  # as in `read`, which says so
+            return 0
+
+    def map(self, shard: Path) -> NDArray[Any] | None:
+        """Return the rows of a shard as they lie in its file, or ``None`` if it is damaged.
+
+        They are proven once, here; the file takes no memory that the system could not have back.
+        """
+        try:
+            with np.load(shard, allow_pickle=False) as arrays:
+                digests, whole = arrays["sha256"], arrays["whole"].tobytes()
+            rows = _mapped(shard, FEATURES)
+            if whole != _hash(digests, rows):
+                raise ValueError("well-formed, but not what was written")
+        except Exception as error:  # as in `read`
+            self._reject(shard, error)
+            return None
+        return rows
+
     def append(self, digests: Sequence[bytes], rows: NDArray[Any]) -> None:
         """Add rows, one per SHA-256; written when a shard is full and by :meth:`flush`."""
         if self.folder is None:
@@ -115,6 +142,8 @@ class FeatureShards:
         return digests
 
     def _reject(self, shard: Path, error: Exception) -> None:
+        if isinstance(error, MemoryError):  # the shard is sound
+            raise error
         self._unreadable.add(shard)
         if not isinstance(error, OSError):  # an OSError may be temporary: keep the file
             with suppress(OSError):
@@ -125,6 +154,25 @@ class FeatureShards:
             f"cannot write to the cache {self.folder}: {error.strerror or error}; free some space "
             "or set IMLGCN_CACHE to another folder"
         )
+
+
+def _mapped(archive: Path, name: str) -> NDArray[Any]:
+    """Return an array of an archive that is not compressed, mapped."""
+    with zipfile.ZipFile(archive) as members, archive.open("rb") as file:
+        info = members.getinfo(name)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError("is compressed")
+        file.seek(info.header_offset + 26)  # in the header before the content: two lengths
+        lengths = struct.unpack("<HH", file.read(4))
+        file.seek(info.header_offset + 30 + sum(lengths))
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+            version, np.lib.format.read_array_header_2_0
+        )
+        shape, in_columns, dtype = read(file)
+        if dtype.hasobject or in_columns:
+            raise ValueError("is no array of numbers by rows")
+        return np.memmap(archive, dtype, "r", file.tell(), shape)
 
 
 def _hash(digests: NDArray[Any], rows: NDArray[Any]) -> bytes:

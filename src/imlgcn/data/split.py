@@ -100,7 +100,7 @@ def _split(
         groups = find_groups(dataset, group_by, progress=progress)
     assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
     images = np.bincount(assigned, minlength=len(parts))
-    image, label = _present(dataset.targets)
+    image, label = _present(dataset.stored_targets)
     each = [label[assigned[image] == part] for part in range(len(parts))]
     got = np.stack([np.bincount(own, minlength=len(dataset.names)) for own in each], 1)  # (L, P)
     table = SplitTable(
@@ -152,7 +152,7 @@ def stratify_by_name(
 ) -> NDArray[np.int64]:
     """Return :func:`stratify` of the present labels, whatever their order in the data."""
     place = np.argsort(sorted(range(len(dataset.names)), key=dataset.names.__getitem__))
-    image, label = _present(dataset.targets)
+    image, label = _present(dataset.stored_targets)
     return _stratify(image, place[label], len(place), groups, fractions, seed)
 
 

@@ -15,8 +15,9 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
@@ -24,6 +25,7 @@ from imlgcn.files import cache_dir, sha256_file
 from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress
 
+PLAIN_TAR = ".tar"  # not compressed: its members can be read where they are
 UNPACKED_SUFFIXES = IMAGE_SUFFIXES | {
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".cls"),
 }
@@ -58,6 +60,66 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().endswith(TAR_SUFFIXES)
 
 
+class Member(NamedTuple):
+    """A file in a plain tar: where its content is, and the content if it was asked for."""
+
+    name: PurePosixPath
+    offset: int
+    size: int
+    content: bytes | None
+
+
+def members(path: Path, texts: Collection[str]) -> list[Member] | None:
+    """Return the files of a plain tar as they lie in it, with the content of those called so.
+
+    Headers are read, and not what an image holds. None where members cannot be read in place: the
+    tar is compressed, or has a sparse file; :func:`unpack` takes such.
+
+    Args:
+        path: the tar.
+        texts: suffixes of files whose content is returned.
+
+    Raises:
+        InputError: the tar is damaged, or a member is one that :func:`unpack` refuses.
+    """
+    if not path.name.lower().endswith(PLAIN_TAR):
+        return None
+    try:
+        with tarfile.open(path, "r:") as tar:
+            found = _members(tar, path, texts)
+    except InputError:
+        raise
+    except (*BROKEN, OSError) as error:
+        raise _damaged(path, error) from error
+    if found == []:
+        raise InputError(NOTHING.format(path=path))
+    return found
+
+
+def _members(tar: tarfile.TarFile, path: Path, texts: Collection[str]) -> list[Member] | None:
+    found, whole = [], path.stat().st_size
+    while (info := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+        name = _safe_name(info.name, path, link=info.issym() or info.islnk())
+        if info.issparse():
+            return None
+        if name is None or not info.isreg():
+            continue
+        if info.offset_data + info.size > whole:
+            check_size(path, info.size, path.parent)
+            raise InputError(f"{path}: cannot be unpacked ({name} is cut off)")
+        content = None
+        if name.suffix.lower() in texts and (file := tar.extractfile(info)) is not None:
+            content = file.read()
+        found.append(Member(name, info.offset_data, info.size, content))
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    why = str(error).partition("\n")[0].rstrip(":")  # of every compression that was tried
+    return InputError(f"{path}: cannot be unpacked ({why})")
+
+
 def unpack_once(path: Path, fill: Callable[[Path], None], part: str = "") -> Path:
     """Return the folder in the cache for the content of ``path``; ``fill`` fills it on first use.
 
@@ -82,8 +144,7 @@ def unpack_once(path: Path, fill: Callable[[Path], None], part: str = "") -> Pat
     except InputError:
         raise
     except (*BROKEN, OSError) as error:
-        why = str(error).partition("\n")[0].rstrip(":")  # of every compression that was tried
-        raise InputError(f"{path}: cannot be unpacked ({why})") from error
+        raise _damaged(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

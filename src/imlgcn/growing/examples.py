@@ -24,7 +24,6 @@ from imlgcn.models.grown import kernel_vectors
 from imlgcn.models.image_space import GAMMA
 from imlgcn.models.kernel_regression import kernel_scale, squared_distances, unit_roots
 from imlgcn.models.kernel_scorer import KernelScorer
-from imlgcn.models.layers import POOLINGS
 from imlgcn.models.new_label.ground import Ground
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import (
@@ -33,6 +32,7 @@ from imlgcn.training.extract import (
     features_of_rows,
     pooling_extractor,
 )
+from imlgcn.training.levels import in_memory
 
 AT_ONCE = 16  # decoded images in the network, which bounds the memory of its maps
 MOST = 4000  # images of the ground: a new label takes seconds, however many there are
@@ -88,10 +88,12 @@ def features_of(
         found = _features_of_pixels(backbone, dataset, [decoded[path].pixels for path in paths])
     else:
         found = extract_features(backbone, dataset, strict=True, progress=progress)
-    pooled = found.values[:, POOLINGS.index("avg")]
+    pooled = found.means()
     stages = np.concatenate([pooled[:, :0], *found.stages], 1)
     head = state.head.cpu().eval()
-    inputs = found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
+    inputs = in_memory(
+        found.inputs(head) if isinstance(head, KernelScorer) else found.pooled("avg")
+    )
     with torch.no_grad():
         return Features(pooled, stages, kernel_vectors(head, inputs).double())
 

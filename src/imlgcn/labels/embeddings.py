@@ -104,7 +104,9 @@ def image_embeddings(
     seen = counted > 0
     means = np.empty_like(sums)
     means[seen] = sums[seen] / counted[seen, None]
-    means[~seen] = means[seen].mean(axis=0) if seen.any() else total(features.sum(axis=0)) / N
+    means[~seen] = (
+        means[seen].mean(axis=0) if seen.any() else total(np.asarray(features).sum(axis=0)) / N
+    )
     return standardize(means, centred=centred, unit_rms=unit_rms).astype(np.float32)
 
 

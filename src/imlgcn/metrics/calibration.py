@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
+from imlgcn.metrics.blocks import columns, row_blocks
 from imlgcn.metrics.inputs import Floats, check_inputs
 
 MIN_SLOPE = 1e-3  # positive even for uninformative or inverted scores: the ranking is kept
@@ -146,8 +147,12 @@ def expected_calibration_error(
     0.25
     """
     probabilities, targets = check_inputs(probabilities, targets)
-    known = targets >= 0
-    return _calibration_error(probabilities[known], targets[known], bins)
+    gaps, count = np.zeros(bins), 0
+    for rows in row_blocks(targets.shape):
+        known = targets[rows] >= 0
+        gaps += _gaps(probabilities[rows][known], targets[rows][known], bins)
+        count += int(known.sum())
+    return float(np.abs(gaps).sum() / count) if count else float("nan")
 
 
 def classwise_calibration_error(
@@ -170,7 +175,7 @@ def label_calibration_errors(
     probabilities, targets = check_inputs(probabilities, targets)
     errors = [
         _calibration_error(p[t >= 0], t[t >= 0], bins)
-        for p, t in zip(probabilities.T, targets.T, strict=True)
+        for p, t in zip(columns(probabilities), columns(targets), strict=True)
     ]
     return np.array(errors, dtype=np.float64)
 
@@ -180,14 +185,26 @@ def log_loss_per_image(probabilities: ArrayLike, targets: ArrayLike) -> float:
     probabilities, targets = check_inputs(probabilities, targets)
     if not len(targets):
         return float("nan")
+    blocks = row_blocks(targets.shape)
+    return float(
+        sum(_log_loss(probabilities[rows], targets[rows]) for rows in blocks) / len(targets)
+    )
+
+
+def _log_loss(probabilities: Floats, targets: NDArray[np.int8]) -> float:
     p = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)  # a certain error costs 16 nats
     loss = -np.where(targets == 1, np.log(p), np.log1p(-p))
-    return float(loss[targets >= 0].sum() / len(targets))
+    return float(loss[targets >= 0].sum())
 
 
 def _calibration_error(p: Floats, targets: NDArray[np.int8], bins: int) -> float:
     if not len(p):
         return float("nan")
+    return float(np.abs(_gaps(p, targets, bins)).sum() / len(p))
+
+
+def _gaps(p: Floats, targets: NDArray[np.int8], bins: int) -> NDArray[np.float64]:
+    """Return the sum of probability minus target in each bin."""
     index = np.clip((p * bins).astype(np.intp), 0, bins - 1)
-    gap = np.bincount(index, weights=p.astype(np.float64) - (targets == 1), minlength=bins)
-    return float(np.abs(gap).sum() / len(p))
+    weights = p.astype(np.float64) - (targets == 1)
+    return np.bincount(index, weights=weights, minlength=bins).astype(np.float64, copy=False)

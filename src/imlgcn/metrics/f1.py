@@ -8,12 +8,13 @@ Letters: N images, L labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
+from imlgcn.metrics.blocks import row_blocks
 from imlgcn.metrics.inputs import Floats, check_inputs
 
 
@@ -95,10 +96,35 @@ def precision_recall_f1(
     (0.3333333333333333, 0.25, 0.25, 0.25)
     """
     given, truth = check_inputs(predicted, targets)
+    parts = [_counts(given[rows], truth[rows]) for rows in row_blocks(truth.shape)]
+    return _of_counts(np.sum(parts, axis=0), empty, unpredicted_as_one)
+
+
+def thresholded_f1(
+    scores: ArrayLike, targets: ArrayLike, threshold: ArrayLike = 0.5, top_k: int | None = None
+) -> F1Scores:
+    """Return :func:`precision_recall_f1` of :func:`predict_labels`, a block of images at a time.
+
+    Shape:
+        - scores, targets ``(N, L)``, threshold ``()`` or ``(L,)``
+    """
+    scores, truth = check_inputs(scores, targets)
+    parts = [
+        _counts(predict_labels(scores[rows], threshold, top_k), truth[rows])
+        for rows in row_blocks(truth.shape)
+    ]
+    return _of_counts(np.sum(parts, axis=0), "left_out")
+
+
+def _counts(predicted: NDArray[Any], truth: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return true positives, predicted ones and positives of each label, ``(3, L)``."""
     known, positive = truth >= 0, truth == 1
-    tagged = (given > 0) & known
-    true_positives, num_predicted = (tagged & positive).sum(axis=0), tagged.sum(axis=0)  # (L,)
-    positives = positive.sum(axis=0)  # (L,)
+    tagged = (predicted > 0) & known
+    return np.array([(tagged & positive).sum(axis=0), tagged.sum(axis=0), positive.sum(axis=0)])
+
+
+def _of_counts(counts: NDArray[np.int64], empty: str, unpredicted_as_one: bool = False) -> F1Scores:
+    true_positives, num_predicted, positives = counts  # (L,) each
     precision, recall = _ratio(true_positives, num_predicted), _ratio(true_positives, positives)
     f1 = _ratio(2 * true_positives, num_predicted + positives)
 

@@ -9,11 +9,13 @@ Letters: B resamples, G groups, N images, L labels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from imlgcn.metrics.blocks import label_blocks, row_blocks, rows_at_once
 from imlgcn.metrics.inputs import check_inputs
 
 ENTRIES = 5e7  # resamples x images x labels: about a second
@@ -31,11 +33,22 @@ def resample(groups: ArrayLike, samples: int, *, seed: int = 0) -> NDArray[np.fl
     >>> bool((drawn[:, 0] == drawn[:, 1]).all() and (drawn[:, 0] + drawn[:, 2] == 2).all())
     True
     """
+    (drawn,) = _resamples(groups, samples, seed, max(samples, 1))
+    return drawn
+
+
+def _resamples(
+    groups: ArrayLike, samples: int, seed: int, at_once: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield resamples, so many at once."""
     _, which = np.unique(np.asarray(groups), return_inverse=True)
     G = int(which.max()) + 1 if len(which) else 0
     generator = np.random.default_rng(seed)
-    drawn = (np.bincount(generator.integers(0, G, G), minlength=G) for _ in range(samples))
-    return np.array([counts[which] for counts in drawn], np.float32).reshape(samples, -1)
+    for start in range(0, max(samples, 1), at_once):
+        drawn = np.empty((min(at_once, samples - start), len(which)), np.float32)
+        for row in drawn:
+            row[:] = np.bincount(generator.integers(0, G, G), minlength=G)[which]
+        yield drawn
 
 
 def resampled_map(
@@ -79,11 +92,15 @@ def f1_intervals(
         - predicted (bool), targets ``(N, L)``, groups ``(N,)``
     """
     targets = np.asarray(targets)
-    if not (targets == 1).any():
+    if not any((targets[rows] == 1).any() for rows in row_blocks(targets.shape)):
         return {}
     groups = np.arange(len(targets)) if groups is None else groups
-    drawn = resample(groups, number_of_samples(targets))
-    values = _resampled_f1(predicted, targets, drawn)
+    at_once = rows_at_once(len(targets))
+    parts = [
+        _resampled_f1(predicted, targets, drawn)
+        for drawn in _resamples(groups, number_of_samples(targets), 0, at_once)
+    ]
+    values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return {key: list(interval(100 * value)) for key, value in values.items()}
 
 
@@ -116,11 +133,20 @@ def _resampled_f1(
     predicted: ArrayLike, targets: NDArray[Any], drawn: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
     """Return the F1s of each resample, ``(B,)`` each, as fractions, over labels with a positive."""
-    predicted = np.asarray(predicted) & (targets >= 0)
-    positive = targets == 1
-    shown = positive.any(axis=0)
-    hits = 2.0 * (drawn @ (predicted & positive)[:, shown].astype(np.float32))  # (B, labels)
-    total = drawn @ (predicted[:, shown].astype(np.float32) + positive[:, shown])
+    predicted = np.asarray(predicted)
+    parts = []
+    for block in label_blocks(targets.shape):
+        positive = targets[:, block] == 1
+        tagged = predicted[:, block] & (targets[:, block] >= 0)
+        shown = positive.any(axis=0)
+        both = (tagged & positive)[:, shown].astype(np.float32)
+        parts.append(
+            (
+                2.0 * (drawn @ both),
+                drawn @ (tagged[:, shown].astype(np.float32) + positive[:, shown]),
+            )
+        )
+    hits, total = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))  # (B, labels)
     return {
         "OF1": hits.sum(1) / np.maximum(total.sum(1), 1),
         "CF1_per_label": (hits / np.maximum(total, 1)).mean(1),

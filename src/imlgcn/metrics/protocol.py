@@ -19,7 +19,7 @@ from imlgcn.metrics.calibration import (
     expected_calibration_error,
     log_loss_per_image,
 )
-from imlgcn.metrics.f1 import F1Scores, precision_recall_f1, predict_labels
+from imlgcn.metrics.f1 import F1Scores, thresholded_f1
 from imlgcn.metrics.inputs import check_inputs
 from imlgcn.metrics.intervals import interval, resampled_map
 from imlgcn.metrics.papers import PUBLISHED, PublishedScores, check_protocol, score_published
@@ -71,8 +71,8 @@ def evaluate_scores(
     thresholds = 0.5 if thresholds is None else thresholds
     per_label = average_precision(probabilities, targets, protocol)  # (L,)
     mean, left_out = mean_over_labels(per_label)
-    scores = precision_recall_f1(predict_labels(probabilities, thresholds), targets)
-    top3 = precision_recall_f1(predict_labels(probabilities, thresholds, top_k=3), targets)
+    scores = thresholded_f1(probabilities, targets, thresholds)
+    top3 = thresholded_f1(probabilities, targets, thresholds, top_k=3)
     return {
         "protocol": protocol,
         "num_images": len(targets),
@@ -95,7 +95,7 @@ def evaluate_uncalibrated(probabilities: ArrayLike, targets: ArrayLike) -> dict[
         - probabilities, targets ``(N, L)``
     """
     probabilities, targets = check_inputs(probabilities, targets)
-    scores = precision_recall_f1(predict_labels(probabilities, 0.5), targets)
+    scores = thresholded_f1(probabilities, targets, 0.5)
     f1 = {key: _percent(getattr(scores, key)) for key in ("OF1", "CF1", "CF1_per_label")}
     return {**_calibration(probabilities, targets), **f1}
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import unknown_name
+from imlgcn.metrics.blocks import columns, row_blocks
 from imlgcn.metrics.inputs import Floats, check_inputs
 
 
@@ -58,8 +59,8 @@ def average_precision(
     """
     rules = get_protocol(protocol)
     scores, targets = check_inputs(scores, targets)
-    columns = zip(np.ascontiguousarray(scores.T), np.ascontiguousarray(targets.T), strict=True)
-    return np.array([_label_precision(s, t, rules) for s, t in columns], dtype=np.float64)  # (L,)
+    pairs = zip(columns(scores), columns(targets), strict=True)
+    return np.array([_label_precision(s, t, rules) for s, t in pairs], dtype=np.float64)  # (L,)
 
 
 def mean_average_precision(
@@ -89,7 +90,17 @@ def micro_average_precision(
 ) -> float:
     """Return the average precision of all known entries, ranked together, as a fraction."""
     scores, targets = check_inputs(scores, targets)
-    return float(average_precision(scores.reshape(-1, 1), targets.reshape(-1, 1), protocol)[0])
+    blocks = list(row_blocks(scores.shape))
+    rules = get_protocol(protocol)
+    if len(blocks) == 1 or rules.ties == "stable":
+        return float(average_precision(scores.reshape(-1, 1), targets.reshape(-1, 1), protocol)[0])
+    found = np.sort(np.concatenate([scores[rows][targets[rows] == 1] for rows in blocks]))  # (P,)
+    retrieved = np.zeros(len(found), np.intp)
+    for rows in blocks:
+        known = np.sort(scores[rows][targets[rows] >= 0])
+        retrieved += len(known) - np.searchsorted(known, found, side="left")
+    true_positives = len(found) - np.searchsorted(found, found, side="left")
+    return _mean_precision(true_positives[::-1], retrieved[::-1], rules)
 
 
 def get_protocol(name: str) -> Protocol:
@@ -103,7 +114,13 @@ def _label_precision(scores: Floats, targets: NDArray[np.int8], rules: Protocol)
     known = targets >= 0
     if not known.all():
         scores, targets = scores[known], targets[known]
-    true_positives, retrieved = _at_positives(scores, targets == 1, rules.ties)  # (P,) each
+    return _mean_precision(*_at_positives(scores, targets == 1, rules.ties), rules)
+
+
+def _mean_precision(
+    true_positives: NDArray[np.intp], retrieved: NDArray[np.intp], rules: Protocol
+) -> float:
+    """Return the average precision of counts at each positive ``(P,)``, of falling score."""
     if not len(true_positives):
         return 0.0 if rules.empty == "zero" else float("nan")
     precision = true_positives / retrieved

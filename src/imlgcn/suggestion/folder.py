@@ -28,6 +28,7 @@ from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger, load_classifier
 from imlgcn.tagger.support import Support
 from imlgcn.training.extract import ImageFeatures, extract_features
+from imlgcn.training.levels import in_memory
 from imlgcn.training.loop import score_features
 
 BLOCK = 1024  # images compared with all others at once
@@ -94,7 +95,7 @@ class ReadImages(PlacedImages):
                 settings=tagger.info.image,
                 key="",
                 cache=None,
-            ).features
+            ).array
         return tagger.calibration.apply(logits)
 
 
@@ -149,8 +150,8 @@ def vectors_of(head: Scorer, features: ImageFeatures) -> Tensor:
     trained = _trained(head)
     own = _own_space(trained)
     if own is None:
-        return deepest_roots(features.pooled("avg"))
-    return own.vectors(features.inputs(trained)).float()
+        return deepest_roots(features.pooled("avg")[:])
+    return own.vectors(in_memory(features.inputs(trained))).float()
 
 
 def space_of(

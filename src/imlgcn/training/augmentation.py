@@ -20,6 +20,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import TrainTransform
 from imlgcn.stopping import leave_to_the_parent
+from imlgcn.training.order import epoch_order
 from imlgcn.training.ranks import ALONE, Ranks
 from imlgcn.training.tuning_state import restore_generators
 
@@ -45,7 +46,7 @@ def augmented_batches(
     one and the targets of all; what a network draws itself is drawn anew for each batch and rank.
     """
     number = _number(*seed)
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(number)).tolist()
+    order = epoch_order(train.paths, number)
     starts = range(skip * settings.batch_size, len(train), settings.batch_size)
     batches = [order[start : start + settings.batch_size] for start in starts]
     shares = [rows[ranks.mine] for rows in batches]
@@ -96,7 +97,8 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         return len(self.train)
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        image = as_image(self.train.paths[row], size=self.image.size, fit=self.image.fit)
+        path = self.train.records[row].path
+        image = as_image(path, size=self.image.size, fit=self.image.fit)
         # by image and epoch, whatever was drawn before: batches can be skipped and shared out
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_number(*self.seed, row))

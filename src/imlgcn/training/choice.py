@@ -24,8 +24,8 @@ from imlgcn.metrics.intervals import interval, number_of_samples, resample, resa
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.numbers import number
-from imlgcn.training.extract import Inputs
 from imlgcn.training.held_out import Lesson
+from imlgcn.training.levels import Inputs
 
 
 @dataclass(frozen=True)

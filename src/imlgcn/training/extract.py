@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
+from imlgcn.data.mapped_rows import MappedRows, select_rows
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.engines.torch import throughput_threads
@@ -29,10 +30,11 @@ from imlgcn.models.layers import POOLINGS, pool
 from imlgcn.models.scorer import Scorer
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
+from imlgcn.training.levels import Inputs, Level, level_of
 from imlgcn.training.ranks import ALONE, Ranks
 from imlgcn.training.sharing import shared_features
 
-Inputs = Tensor | tuple[Tensor, ...]  # one row per image
+Values = NDArray[np.float32] | MappedRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,24 +42,40 @@ class ImageFeatures:
     """Features of the images of a data set that could be read."""
 
     dataset: Dataset  # without the images that failed
-    values: NDArray[np.float32]  # (N, 2, C): mean and maximum over the map
+    values: Values  # (N, 2, C): mean and maximum over the map
     failed: dict[str, str]  # image -> why it could not be read
-    stages: tuple[NDArray[np.float32], ...] = ()  # (N, C_s) each: means of the blocks before
-    maps: tuple[NDArray[np.float16], ...] = ()  # (N, C, H, W) each, deepest last; see extract_maps
+    stages: tuple[
+        NDArray[np.float32] | MappedRows, ...
+    ] = ()  # (N, C_s) each: means of the blocks before
+    maps: tuple[NDArray[np.float16] | MappedRows, ...] = ()  # (N, C, H, W) each, deepest last
     contents: NDArray[np.uint64] | None = None  # (N,) of the files; None: they do not come of files
 
-    def pooled(self, how: str) -> Tensor:
+    @property
+    def stay_in_files(self) -> bool:
+        """Whether the values are larger than memory and stay in the files of the cache."""
+        return isinstance(self.values, MappedRows)
+
+    def pooled(self, how: str) -> Level:
         """Return the features ``(N, C, 1, 1)`` pooled by ``avg`` or ``max``."""
-        return torch.from_numpy(self.values[:, POOLINGS.index(how), :, None, None].copy())
+        which = POOLINGS.index(how)
+        if isinstance(self.values, MappedRows):
+            C = self.values.tail[-1]
+            return level_of(self.values.take_columns(which * C, (which + 1) * C, (C,)), C, 1, 1)
+        return torch.from_numpy(self.values[:, which, :, None, None].copy())
+
+    def means(self) -> NDArray[np.float32]:
+        """Return the means over the map ``(N, C)``, in memory."""
+        means: NDArray[np.float32] = self.pooled("avg")[:].flatten(1).numpy()
+        return means
 
     def inputs(self, head: Scorer) -> Inputs:
         """Return what ``head`` takes: vectors ``(N, C, 1, 1)``, maps, or a tuple of these."""
         before = head.feature_levels - 1
         if head.pooling is None:
-            levels = tuple(torch.from_numpy(level) for level in self.maps[-1 - before :])
+            levels = tuple(level_of(level, *level.shape[1:]) for level in self.maps[-1 - before :])
         else:
             means = self.stages[len(self.stages) - before :]
-            earlier = (torch.from_numpy(level[:, :, None, None]) for level in means)
+            earlier = (level_of(level, level.shape[1], 1, 1) for level in means)
             levels = (*earlier, self.pooled(head.pooling))
         assert len(levels) == head.feature_levels, "extract_maps comes first"
         return levels if before else levels[0]
@@ -66,10 +84,10 @@ class ImageFeatures:
         """Return the features of some images, by their numbers, in that order."""
         return ImageFeatures(
             self.dataset.select(rows),
-            self.values[rows],
+            select_rows(self.values, rows),
             {},
-            tuple(level[rows] for level in self.stages),
-            tuple(level[rows] for level in self.maps),
+            tuple(select_rows(level, rows) for level in self.stages),
+            tuple(select_rows(level, rows) for level in self.maps),
             None if self.contents is None else self.contents[rows],
         )
 
@@ -128,12 +146,17 @@ def extract_features(
 def features_of_rows(
     backbone: Backbone,
     dataset: Dataset,
-    rows: NDArray[np.float32],
+    rows: NDArray[np.float32] | MappedRows,
     failed: dict[str, str] | None = None,
     contents: NDArray[np.uint64] | None = None,
 ) -> ImageFeatures:
     """Return what :func:`pooling_extractor` made of the images of ``dataset``, one row each."""
     *stages, C = _channels(backbone)
+    if isinstance(rows, MappedRows):
+        own = rows.take_columns(0, 2 * C, (2, C))
+        ends = np.cumsum([2 * C, *stages])[1:]
+        blocks = tuple(rows.take_columns(b - n, b, (n,)) for b, n in zip(ends, stages, strict=True))
+        return ImageFeatures(dataset, own, failed or {}, blocks, contents=contents)
     values = np.ascontiguousarray(rows[:, : 2 * C]).reshape(-1, 2, C)
     ends = np.cumsum([2 * C, *stages])[:-1]
     means = tuple(map(np.ascontiguousarray, np.split(rows, ends, axis=1)[1:]))
@@ -186,10 +209,15 @@ def extract_maps(
             f"images became unreadable during training; first: {min(table.failed.values())}"
         )
     shapes = [level.shape[1:] for level in compute(np.zeros((1, side, side, 3), np.uint8))]
-    ends = np.cumsum([shape.numel() for shape in shapes])[:-1]
-    parts = np.split(table.features, ends, axis=1)
-    maps = tuple(part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True))
-    return replace(features, maps=maps)
+    sizes = [shape.numel() for shape in shapes]
+    ends = np.cumsum(sizes)[:-1]
+    if isinstance(rows := table.features, MappedRows):
+        each = zip(np.cumsum(sizes), sizes, shapes, strict=True)
+        maps = tuple(rows.take_columns(b - n, b, tuple(shape)) for b, n, shape in each)
+        return replace(features, maps=maps)
+    parts = np.split(rows, ends, axis=1)
+    whole = tuple(part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True))
+    return replace(features, maps=whole)
 
 
 class _Means(nn.Module):

@@ -20,7 +20,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device, precision_on
-from imlgcn.training.extract import Inputs
+from imlgcn.files import cache_dir
+from imlgcn.memory import new_array
+from imlgcn.training.levels import Batch, Inputs
 from imlgcn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Done:
 
 def train_epoch(
     model: Any,
-    batches: Iterable[tuple[Inputs, Tensor]],
+    batches: Iterable[tuple[Batch, Tensor]],
     criterion: Criterion,
     optimizer: Optimizer,
     scheduler: LRScheduler,
@@ -95,7 +97,7 @@ def train_epoch(
 class Part(NamedTuple):
     """A part of a batch, and what its loss counts in that of the batch."""
 
-    inputs: Inputs
+    inputs: Batch
     targets: Tensor
     weight: float = 1.0
 
@@ -114,7 +116,7 @@ class Shares(NamedTuple):
     accumulate: int = 1
 
 
-def split_batch(inputs: Inputs, targets: Tensor, shares: Shares) -> list[Part]:
+def split_batch(inputs: Batch, targets: Tensor, shares: Shares) -> list[Part]:
     """Return the parts of this process, whose losses add up to that of the batch over all.
 
     A process that has no image of a short batch takes one that counts nothing: all take each step.
@@ -146,7 +148,7 @@ def _backward(model: Any, parts: Sequence[Part], criterion: Criterion, fabric: F
     return value
 
 
-def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
+def _why(value: float, inputs: Batch, model: Any, scheduler: LRScheduler, fabric: Fabric) -> str:
     """Return the message for a loss that is not finite: where it happened, likeliest causes."""
     step, rate = scheduler.last_epoch + 1, scheduler.get_last_lr()[0]
     levels = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -164,7 +166,7 @@ def _why(value: float, inputs: Inputs, model: Any, scheduler: LRScheduler, fabri
     return f"the loss became {value} at step {step} with a learning rate of {rate:g}: {why}"
 
 
-def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Inputs:
+def take(inputs: Inputs, rows: Tensor | slice, device: torch.device) -> Batch:
     """Return the rows of features of one or several levels, float32 on ``device``."""
     if isinstance(inputs, tuple):
         return tuple(level[rows].to(device, torch.float32) for level in inputs)
@@ -181,9 +183,14 @@ def score_features(
     size = batch_size or (4096 if first.shape[-1] == 1 else 128)  # vectors or maps
     device = next(chain(head.parameters(), head.buffers())).device
     starts = range(0, max(len(first), 1), size)
-    parts = [head(take(inputs, slice(i, i + size), device)).float().cpu() for i in starts]
-    result: NDArray[np.float32] = torch.cat(parts).numpy()
-    return result
+    logits: NDArray[np.float32] | None = None
+    for start in starts:
+        part = head(take(inputs, slice(start, start + size), device)).float().cpu().numpy()
+        if logits is None:  # at once: parts between what comes and goes would scatter the memory
+            logits = new_array((len(first), part.shape[1]), np.float32, cache_dir())
+        logits[start : start + size] = part
+    assert logits is not None, "an empty part is one, too"
+    return logits
 
 
 def create_fabric(device: str = "auto") -> Fabric:

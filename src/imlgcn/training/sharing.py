@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.data.features import FeatureTable, features_for
+from imlgcn.data.extraction import FeatureTable
+from imlgcn.data.features import features_for
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import count_known_pairs, count_pairs
 from imlgcn.labels.targets import TargetArray, few_entries
@@ -38,7 +39,7 @@ def shared_features(paths: Sequence[Path], ranks: Ranks, **options: Any) -> Feat
     order = np.argsort(np.concatenate(places))
     features, contents = (
         np.concatenate(list(ranks.each_row(values)))[order]
-        for values in (own.features, own.contents)
+        for values in (own.features[:], own.contents)
     )
     rows = np.concatenate(places)[order]
     return FeatureTable(features, rows, dict(sorted(failed.items())), contents)

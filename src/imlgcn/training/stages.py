@@ -29,7 +29,8 @@ from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import Head
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
-from imlgcn.training.extract import ImageFeatures, Inputs
+from imlgcn.training.extract import ImageFeatures
+from imlgcn.training.levels import Batch, Inputs, MappedLevel, in_memory
 from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 from imlgcn.training.ranks import ALONE, Ranks
@@ -117,7 +118,7 @@ def fit_head(
     """Fit a head of closed form in place; say the seconds it took, log validation mAP."""
     started = time.perf_counter()
     together = None if groups is None else torch.from_numpy(groups)
-    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets), together)
+    head.fit(in_memory(train.inputs(head)), torch.from_numpy(train.dataset.targets), together)
     seconds = number(time.perf_counter() - started)
     progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
     head.to(device)
@@ -170,8 +171,11 @@ def embed_labels(
     Of several processes each sums the features of its share.
     """
     own = train.select(np.arange(len(train.dataset))[ranks.mine]) if ranks.world > 1 else train
+    pooled = own.pooled("avg")
+    # (N_r, C); of mapped ones a block at a time is taken
+    features: Any = pooled.rows if isinstance(pooled, MappedLevel) else pooled.flatten(1).numpy()
     f_i = image_embeddings(
-        own.pooled("avg").flatten(1).numpy(),  # (N_r, C)
+        features,
         own.dataset.stored_targets,
         total=lambda part: ranks.add([part])[0],
         images=settings.images,
@@ -200,6 +204,6 @@ def add_words(context: LabelContext, path: str | None, progress: Progress) -> La
 
 def _shuffled(
     features: Inputs, targets: Tensor | Targets, size: int, device: torch.device
-) -> Iterator[tuple[Inputs, Tensor]]:
+) -> Iterator[tuple[Batch, Tensor]]:
     for rows in torch.split(torch.randperm(len(targets)), size):
         yield take(features, rows, device), torch.as_tensor(targets[rows]).to(device)

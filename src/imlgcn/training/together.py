@@ -167,7 +167,7 @@ def _agree(run: Run, head: Head, linear: Head, features: ImageFeatures) -> None:
     """Fit the head to the linear head's scores."""
     assert head.pooling is not None
     device = run.fabric.device  # where the linear head is
-    vectors = features.split("train")[1].pooled(head.pooling).to(device)
+    vectors = features.split("train")[1].pooled(head.pooling)[:].to(device)
     difference = warm_start(head.to(device), linear, vectors)
     run.log({"stage": "warm start", "difference": difference})
     run.progress.say(

@@ -8,7 +8,8 @@ from PIL import Image
 
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.data.formats import parquet
+from imlgcn.data.formats import parquet, parquet_images
+from imlgcn.data.image_limits import open_image_file
 
 CLASSES = {
     "labels": {"_type": "Sequence", "feature": {"_type": "ClassLabel", "names": ["sea", "sun"]}}
@@ -47,18 +48,46 @@ def write(path, *args, **options):
     return path
 
 
-def test_images_are_unpacked_once_and_class_numbers_get_the_names_of_the_schema(
-    tmp_path, monkeypatch
+def content(path):
+    with open_image_file(path) as file:
+        return file.read()
+
+
+def test_images_are_read_where_they_are_and_class_numbers_get_the_names_of_the_schema(
+    tmp_path, cache
 ):
     path = write(tmp_path / "train-00000-of-00001.parquet", [[1], [0, 1], []], features=CLASSES)
     data = load_dataset(path)
     assert (data.reader, data.names) == ("parquet", ("sea", "sun"))
     assert [r.labels for r in data.records] == [("sun",), ("sea", "sun"), ()]
     assert [r.name for r in data.records] == ["0.jpg", "1.jpg", "2.jpg"]
-    assert [p.suffix for p in data.paths] == [".png"] * 3  # by the content, not by the path
-    assert data.paths[1].read_bytes() == png("lime")
+    assert [content(p) for p in data.paths] == [png("red"), png("lime"), png("blue")]
+    assert not list(cache.iterdir())
+
+
+def test_row_groups_too_large_to_decode_at_once_are_unpacked_once(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.parquet", [["a"], ["b"]])
+    inside = load_dataset(path)
+    monkeypatch.setattr(parquet_images, "LARGEST", 1)
+    data = load_dataset(path)
+    assert [r.name for r in data.records] == [r.name for r in inside.records]
+    assert [p.suffix for p in data.paths] == [".png"] * 2  # by the content, not by the path
+    assert data.paths[1].read_bytes() == content(inside.paths[1])
     monkeypatch.setattr(parquet, "_unpack", None)
     assert load_dataset(path).paths == data.paths
+
+
+def test_images_without_names_are_numbered_and_end_as_the_first_does(tmp_path):
+    data = load_dataset(write(tmp_path / "a.parquet", [["a"], ["b"]], paths=False))
+    assert [record.name for record in data.records] == ["0000000.png", "0000001.png"]
+
+
+def test_a_table_that_was_written_anew_is_noticed(tmp_path):
+    path = write(tmp_path / "a.parquet", [["a"], ["b"]])
+    data = load_dataset(path)
+    write(path, [["a"], ["b"], ["c"]] * 9)
+    with pytest.raises(InputError, match="read the data again"):
+        content(data.paths[1])
 
 
 def test_a_folder_of_shards_is_one_data_set_with_the_splits_of_its_names(tmp_path):
@@ -140,7 +169,7 @@ def test_several_columns_of_images_are_asked_for(tmp_path):
     with pytest.raises(InputError, match=r"several columns hold images \(red, blue\)"):
         load_dataset(path)
     for name in pictures:
-        assert load_dataset(path, image_column=name).paths[0].read_bytes() == png(name)
+        assert content(load_dataset(path, image_column=name).paths[0]) == png(name)
 
 
 def test_shards_of_other_classes_are_refused(tmp_path):
@@ -161,4 +190,4 @@ def test_a_row_without_an_image_is_refused_and_leaves_nothing(tmp_path, cache):
     pq.write_table(pa.table(rows), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="row 2: the image is missing"):
         load_dataset(tmp_path / "a.parquet")
-    assert list((cache / "unpacked").iterdir()) == []
+    assert not list(cache.iterdir())

@@ -37,6 +37,7 @@ from imlgcn.data.formats import (
     nus_wide,
     openclipart,
     openimages,
+    packs,
     paddle_label,
     parallel_lists,
     parquet,
@@ -57,6 +58,7 @@ from imlgcn.numbers import first_of
 
 FORMATS: dict[str, Format] = {
     "openclipart": openclipart,
+    "pack": packs,
     "hugging_face": hugging_face,
     # tables, distinguished by their columns; csv takes the rest
     "asl": asl,

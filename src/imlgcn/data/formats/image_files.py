@@ -18,6 +18,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import Record, split_of_name
 from imlgcn.data.formats.image_index import ImageIndex
 from imlgcn.data.formats.name_forms import has_image_suffix, is_address, parts_of, plain_form
+from imlgcn.data.packed import is_image_there, is_packed
 from imlgcn.numbers import plural, shortened
 
 LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}
@@ -76,10 +77,10 @@ class ImageFinder:
         """Return the file that is called so in one of the folders; in two named ones: refused."""
         files: list[str] = []
         for root in self._there:
-            if os.path.isfile(path := os.path.join(root, name)):
+            if is_image_there(path := os.path.join(root, name)):
                 if not self.named:
                     return Path(path)
-                if not any(os.path.samefile(path, other) for other in files):
+                if is_packed(path) or not any(os.path.samefile(path, other) for other in files):
                     files.append(path)
         if len(files) > 1:
             raise InputError(

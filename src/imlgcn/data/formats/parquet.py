@@ -3,9 +3,9 @@
 https://huggingface.co/docs/hub/datasets-image#parquet-format: a column of images is a struct of
 ``bytes`` and ``path``; class numbers have their names in the schema (key ``huggingface``) or in
 ``README.md``. One file, a folder of shards (``data/train-00000-of-00001.parquet``), or what
-``save_to_disk`` writes (``.arrow``). Splits are in the names of the files or of their folders. The
-images are unpacked into the cache, once for each content of a file. A table may also name images by
-paths.
+``save_to_disk`` writes (``.arrow``). Splits are in the names of the files or of their folders.
+Images are read where they are, a row group at a time (:mod:`imlgcn.data.packed`); of groups of more
+than 512 MiB they are unpacked into the cache. A table may also name images by paths.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from imlgcn.config import InputError
 from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Source, unwrap
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
+from imlgcn.data.formats.parquet_images import in_place
 from imlgcn.data.formats.schema_names import names_in_readme, names_in_schema
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import (
@@ -202,18 +203,16 @@ def _images(
         if "" in names:
             raise InputError(f"{table.at(names.index(''))}the image is missing")
         return list(zip(names, locate(names, file, options.images), strict=True))
-    folder = unpack_once(file, lambda target: _unpack(file, column, target), part=column)
-    index = json.loads((folder / INDEX).read_text())
-    paths = {row: entry["path"] for row, entry in enumerate(index) if not entry["file"]}
-    found = (
-        dict(zip(paths, locate(list(paths.values()), file, options.images), strict=True))
-        if paths
-        else {}
-    )
-    return [
-        (entry["path"] or entry["file"], found.get(row, folder / (entry["file"] or "")))
-        for row, entry in enumerate(index)
-    ]
+    if (entries := in_place(file, column)) is None:
+        folder = unpack_once(file, lambda target: _unpack(file, column, target), part=column)
+        index = json.loads((folder / INDEX).read_text())
+        entries = [
+            (entry["path"] or entry["file"], folder / entry["file"] if entry["file"] else None)
+            for entry in index
+        ]
+    outside = [name for name, path in entries if path is None]
+    found = iter(locate(outside, file, options.images) if outside else [])
+    return [(name, next(found) if path is None else path) for name, path in entries]
 
 
 def _unpack(file: Path, column: str, folder: Path) -> None:

@@ -4,16 +4,17 @@ https://github.com/webdataset/webdataset: the key of a file is its path up to th
 name, and the files of one key are one sample. Labels are, in this order, what ``.json`` holds under
 a usual name (``labels``, ``tags``, ...), a list, or a mapping to 1 and 0; the class number or
 name in ``.cls``; the text of ``.txt``. One tar, or a folder of shards; the names of shards, or of
-their folders, are the splits where there is more than one. The tars are unpacked into the cache.
+their folders, are the splits where there is more than one. Images of a ``.tar`` are read where they
+are (:mod:`imlgcn.data.packed`); one that is compressed is unpacked into the cache.
 """
 
 from __future__ import annotations
 
 import tarfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from imlgcn.config import InputError
@@ -23,7 +24,8 @@ from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
-from imlgcn.data.unpack import BROKEN, is_tar, unpack
+from imlgcn.data.packed import member_path
+from imlgcn.data.unpack import BROKEN, is_tar, members, unpack
 from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 
@@ -39,7 +41,7 @@ class Sample:
 
     name: str
     images: dict[str, Path] = field(default_factory=dict)
-    texts: dict[str, Path] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)
 
 
 def recognise(source: Path | str) -> str | None:
@@ -52,13 +54,17 @@ def recognise(source: Path | str) -> str | None:
 
 
 def read(source: Path | str, options: ReadOptions) -> Source:
-    """Unpack the shards and read their samples; those without labels are left out."""
+    """Read the samples of the shards; those without labels are left out."""
     path = Path(source)
     tars = _tars(path)
     if not tars:
         raise InputError(f"{path}: is no .tar and holds none")
     splits = splits_if_several(tars)
-    shards = [_samples(tar, unpack(tar, progress=options.progress)) for tar in tars]
+    shards = []
+    with options.progress.bar("Reading shards", len(tars), "tars") as advance:
+        for tar in tars:
+            shards.append(_samples(tar, options))
+            advance(1)
     keys = [key for shard in shards for key in shard]
     prefixed = len(set(keys)) < len(keys)
     samples: list[Sample] = []
@@ -120,21 +126,33 @@ def _key(name: str) -> tuple[str, str]:
     return f"{folder}/{key}" if folder else key, extension.lower()
 
 
-def _samples(tar: Path, folder: Path) -> dict[str, Sample]:
+def _samples(tar: Path, options: ReadOptions) -> dict[str, Sample]:
+    """Return the samples of a tar by their keys, in the order of the names of their files."""
     samples: dict[str, Sample] = {}
-    for file in sorted(folder.rglob("*")):
-        if not file.is_file():
-            continue
-        key, extension = _key(file.relative_to(folder).as_posix())
+    for name, image, text in sorted(_files(tar, options), key=lambda file: file[0].parts):
+        key, extension = _key(name.as_posix())
         sample = samples.setdefault(key, Sample(key))
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            sample.images[extension] = file
-        else:
-            sample.texts[extension] = file
+        if name.suffix.lower() in IMAGE_SUFFIXES:
+            sample.images[extension] = image
+        elif text is not None:
+            sample.texts[extension] = text
     found = {key: sample for key, sample in samples.items() if sample.images}
     if not found:
         raise InputError(f"{tar}: holds no images")
     return found
+
+
+def _files(tar: Path, options: ReadOptions) -> Iterator[tuple[PurePosixPath, Path, bytes | None]]:
+    """Yield name, path and, of a text, the content of each file of a tar."""
+    if (inside := members(tar, [f".{kind}" for kind in KINDS])) is not None:
+        for name, offset, size, text in inside:
+            yield name, member_path(tar, offset, size, name.name), text or b""
+        return
+    folder = unpack(tar, progress=options.progress)
+    for file in (file for file in folder.rglob("*") if file.is_file()):
+        is_text = file.suffix.lower() not in IMAGE_SUFFIXES
+        content = file.read_bytes() if is_text else None
+        yield PurePosixPath(file.relative_to(folder).as_posix()), file, content
 
 
 def _image(path: Path, sample: Sample) -> tuple[str, Path]:
@@ -170,8 +188,8 @@ def _labels(path: Path, samples: Sequence[Sample]) -> tuple[str, list[Any]]:
     )
 
 
-def _value(file: Path, kind: str, where: str) -> Any:
-    text = read_text(file).strip()
+def _value(text_bytes: bytes, kind: str, where: str) -> Any:
+    text = read_text(Path(where.removesuffix(": ")), text_bytes).strip()
     if kind == "cls":
         numbers = [word for word in text.replace(",", " ").split() if is_number(word)]
         if text and len(numbers) == len(text.replace(",", " ").split()):
