@@ -67,12 +67,14 @@ def test_one_tag_is_one_true_label_of_each_image_that_has_some():
         assert (targets[known == 1] == 1).all()
     assert {int(known[0].argmax()) for known in draws} == {0, 1}, "each of the two, at random"
     two = Reveal(tags=2).draw(targets, np.random.default_rng(0))
+    assert set(two.ravel()) == {-1, 1}
     assert (two == 1).sum(axis=1).tolist() == [2, 0, 1]
 
 
 def test_a_fraction_reveals_present_and_absent_values_and_no_unknown_one():
     targets = np.random.default_rng(0).integers(-1, 2, (400, 30)).astype(np.int8)
     known = Reveal(fraction=0.25).draw(targets, np.random.default_rng(1))
+    assert set(known.ravel()) == {-1, 0, 1}
     assert (known[known >= 0] == targets[known >= 0]).all()
     for value in (0, 1):
         assert (known == value).sum() / (targets == value).sum() == pytest.approx(0.25, abs=0.03)
@@ -207,6 +209,35 @@ def test_too_few_images_leave_the_defaults():
     assert np.isfinite(fit.offset).all()
     none = fit_known(logits, np.full_like(targets, -1), counts_of(targets))
     assert (none.beta, none.slope.tolist(), none.offset.tolist()) == (BETA, [1.0] * 4, [0.0] * 4)
+
+
+@pytest.mark.parametrize(("images", "is_enough"), [(20, True), (19, False)])
+def test_twenty_hidden_positives_are_enough_for_a_beta_of_their_own(monkeypatch, images, is_enough):
+    monkeypatch.setattr("imlgcn.metrics.known_labels.BETA", 7.0)
+    logits = np.random.default_rng(0).normal(size=(images, 8))
+    targets = np.zeros((images, 8), np.int8)
+    targets[:, :2] = 1  # of which one is revealed
+    found = fit_known(logits, targets, counts_of(related()[1])).beta
+    assert found in BETAS if is_enough else found == 7
+
+
+@pytest.mark.parametrize(
+    ("entries", "labels", "images"), [(480, 8, 60), (487, 8, 60), (8, 8, 50), (70, 1, 70)]
+)
+def test_so_many_images_are_fitted_on_but_fifty_at_least(monkeypatch, entries, labels, images):
+    seen = []
+
+    def best(scored, generator):
+        seen.append(scored)
+        return 0.5
+
+    monkeypatch.setattr("imlgcn.metrics.known_labels.ENTRIES", entries)
+    monkeypatch.setattr("imlgcn.metrics.known_labels._best_beta", best)
+    logits, targets = (values[:200, :labels] for values in related())
+    counts = PairCounts.from_context(LabelContext.from_targets([*"abcdefgh"[:labels]], targets))
+    fit_known(logits, targets, counts, np.arange(200) % 5)
+    assert seen[0].logits.shape == seen[0].targets.shape == (images, labels)
+    assert sum(rows.sum() for rows, _ in seen[0].updates) == images
 
 
 def test_many_images_are_thinned_out(monkeypatch):
