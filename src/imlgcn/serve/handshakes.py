@@ -48,6 +48,7 @@ class Handshake(SSLProtocol):
 
     def done(self) -> None:
         """Leave the place to the HTTP, or to anyone else."""
+        self._http.handshake = None  # else the two and their buffers await the garbage collector
         cast(set[object], self._http.connections).discard(self)
         self._http.limits.waiting.pop(self, None)
 
