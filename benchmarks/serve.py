@@ -140,10 +140,20 @@ def _receive(connection: socket.socket) -> bytes:
 
 
 def timed(port: int, requests: list[bytes]) -> float:
-    """Return the milliseconds of requests on a new connection."""
+    """Return the milliseconds of requests on a new connection.
+
+    Raises:
+        SystemExit: one was not answered with 200.
+    """
     started = time.perf_counter()
     with connect(port) as connection:
-        assert all(ask(connection, request) for request in requests)
+        for request in requests:
+            if not ask(connection, request):
+                words = request.split(b" ", 2)
+                raise SystemExit(
+                    f"{words[1].decode()} was not answered with 200: measure a tagger folder that "
+                    "`imlgcn train` wrote, which has thresholds to fit and a label graph"
+                )
     return 1000 * (time.perf_counter() - started)
 
 

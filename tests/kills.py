@@ -14,6 +14,7 @@ LOADED = ("torch", "timm", "pyarrow.parquet", "rich.progress", "imlgcn.cli", "im
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([*LOADED, "kills"])
 LONGEST = 300  # seconds of a run that ends by itself
+PAUSE = 0.001  # seconds between two looks at what a run has written
 
 
 def _command(arguments: list[str], cache: str, said: str) -> None:
@@ -40,9 +41,9 @@ class Command:
         self.started = time.monotonic()
         self.process.start()
 
-    def wait(self) -> int:
+    def wait(self, longest: float = LONGEST) -> int:
         """Return its exit code, negative where a signal has ended it; it must end in time."""
-        self.process.join(LONGEST)
+        self.process.join(longest)
         if self.process.exitcode is None:
             self.process.kill()
             raise AssertionError(f"it did not end:\n{self.text()}")
@@ -60,8 +61,8 @@ class Command:
 
     def when(self, seen: Callable[[], bool], number: int = signal.SIGKILL) -> int:
         """Send a signal as soon as something is seen, or when it has ended; as `after`."""
-        while self.process.is_alive() and not seen():
-            pass
+        while self.process.exitcode is None and not seen():
+            self.process.join(PAUSE)
         return self._send(number)
 
     def _send(self, number: int) -> int:
@@ -70,8 +71,10 @@ class Command:
         return self.wait()
 
 
-def run(folder: Path, *arguments: object, cache: Path | None = None) -> Command:
-    """Return a command that has ended well."""
+def run(
+    folder: Path, *arguments: object, cache: Path | None = None, longest: float = LONGEST
+) -> Command:
+    """Return a command that has ended well, within so many seconds."""
     command = Command(folder, *arguments, cache=cache)
-    assert command.wait() == 0, command.text()
+    assert command.wait(longest) == 0, command.text()
     return command

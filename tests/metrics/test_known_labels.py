@@ -58,6 +58,14 @@ def test_an_image_of_which_nothing_is_known_keeps_every_bit():
     assert PAIRS.apply(logits, nothing).tobytes() == sigmoid(logits).tobytes()
 
 
+def test_an_image_of_which_nothing_is_known_keeps_every_bit_beside_one_that_shows_something():
+    logits = np.random.default_rng(0).normal(size=(2, 5))
+    known = np.array([[-1] * 5, [-1, -1, 1, -1, -1]], np.int8)
+    found = PAIRS.logits(logits, known)
+    assert found[0].tobytes() == logits[0].tobytes()
+    np.testing.assert_allclose(found[1], 0.5 * logits[1] - 1)
+
+
 def test_one_tag_is_one_true_label_of_each_image_that_has_some():
     targets = np.array([[1, 1, 0, -1], [0, 0, -1, 0], [0, 0, 1, 0]], np.int8)
     draws = [Reveal(tags=1).draw(targets, np.random.default_rng(seed)) for seed in range(20)]
@@ -67,12 +75,14 @@ def test_one_tag_is_one_true_label_of_each_image_that_has_some():
         assert (targets[known == 1] == 1).all()
     assert {int(known[0].argmax()) for known in draws} == {0, 1}, "each of the two, at random"
     two = Reveal(tags=2).draw(targets, np.random.default_rng(0))
+    assert set(two.ravel()) == {-1, 1}
     assert (two == 1).sum(axis=1).tolist() == [2, 0, 1]
 
 
 def test_a_fraction_reveals_present_and_absent_values_and_no_unknown_one():
     targets = np.random.default_rng(0).integers(-1, 2, (400, 30)).astype(np.int8)
     known = Reveal(fraction=0.25).draw(targets, np.random.default_rng(1))
+    assert set(known.ravel()) == {-1, 0, 1}
     assert (known[known >= 0] == targets[known >= 0]).all()
     for value in (0, 1):
         assert (known == value).sum() / (targets == value).sum() == pytest.approx(0.25, abs=0.03)
@@ -86,6 +96,7 @@ def test_a_fraction_reveals_present_and_absent_values_and_no_unknown_one():
         ("50%", Reveal(fraction=0.5)),
         ("2.5 %", Reveal(fraction=0.025)),
         ("99.5%", Reveal(fraction=0.995)),
+        ("0.5% ", Reveal(fraction=0.005)),
     ],
 )
 def test_amounts_are_tags_or_percentages(text, expected):
@@ -161,6 +172,9 @@ def fit_by_loops(logits, targets, counts, folds, seed):
 def test_the_fit_is_that_of_slow_loops(seed, in_folds):
     logits, targets = related(N=90, seed=seed)
     targets[::5, 2] = -1
+    targets[1:40:3, :6] = 1  # of some, more is known than is told apart
+    if seed:
+        targets[:, 7] = -1  # of one label, nothing
     folds = np.arange(90) % 3 if in_folds else None
     options = {"seed": seed} if seed else {}
     fit = fit_known(logits, targets, counts_of(targets), folds, **options)
@@ -170,13 +184,15 @@ def test_the_fit_is_that_of_slow_loops(seed, in_folds):
     np.testing.assert_allclose(fit.offset, offset, rtol=1e-6)
 
 
+@pytest.mark.parametrize("values", [(1, 0), (0, 1)])
 @pytest.mark.parametrize("rare", [0, 1, 2])
-def test_a_number_that_is_too_rare_takes_the_pair_of_the_next_lower_one(rare):
+def test_a_number_that_is_too_rare_takes_the_pair_of_the_next_lower_one(rare, values):
     generator = np.random.default_rng(0)
     number = np.repeat([0, 1, 2, 3, 0], 100)
     told = np.arange(500) < 400  # of the others nothing is known: they do not count
     t = np.tile([1] * 20 + [0] * 60 + [-1] * 20, 5)
-    t[:400][number[:400] == rare] = [1] * 19 + [0] * 60 + [-1] * 21
+    few, many = values
+    t[:400][number[:400] == rare] = [few] * 19 + [many] * 60 + [-1] * 21
     x = generator.normal(size=500) + t * (1 + number) * told
     slope, offset = fit_by_number(x[:, None], t[:, None], number, told)
     lower = (slope[rare - 1], offset[rare - 1]) if rare else (1, 0)
@@ -184,6 +200,14 @@ def test_a_number_that_is_too_rare_takes_the_pair_of_the_next_lower_one(rare):
     assert len({*slope, 1.0}) == len({*offset, 0.0}) == 4
     known = fit_by_number(x[:400, None], t[:400, None], number[:400], told[:400])
     np.testing.assert_array_equal(known, (slope, offset))
+
+
+def test_without_another_fold_the_counts_that_were_given_are_used():
+    logits, targets = related(N=90)
+    counts = counts_of(related(seed=1)[1])
+    alone, given = (fit_known(logits, targets, counts, folds) for folds in (np.zeros(90), None))
+    assert alone.beta == given.beta
+    np.testing.assert_array_equal(alone[3:], given[3:])
 
 
 def test_the_pairs_of_an_image_do_not_count_for_itself():
@@ -195,8 +219,8 @@ def test_the_pairs_of_an_image_do_not_count_for_itself():
         row[generator.choice(L, 2, replace=False)] = 1
     logits = generator.normal(size=(N, L)) + 2 * targets - 3
     counts = PairCounts.from_context(LabelContext.from_targets(list(map(str, range(L))), targets))
-    assert fit_known(logits, targets, counts, np.arange(N) % 5).beta == BETAS[0]
-    assert fit_known(logits, targets, counts).beta > BETAS[0], "its own answer is in the counts"
+    assert fit_known(logits, targets, counts, np.arange(N) % 5).beta == 0.2
+    assert fit_known(logits, targets, counts).beta > 0.2, "its own answer is in the counts"
 
 
 def test_too_few_images_leave_the_defaults():
@@ -207,6 +231,35 @@ def test_too_few_images_leave_the_defaults():
     assert np.isfinite(fit.offset).all()
     none = fit_known(logits, np.full_like(targets, -1), counts_of(targets))
     assert (none.beta, none.slope.tolist(), none.offset.tolist()) == (BETA, [1.0] * 4, [0.0] * 4)
+
+
+@pytest.mark.parametrize(("images", "is_enough"), [(20, True), (19, False)])
+def test_twenty_hidden_positives_are_enough_for_a_beta_of_their_own(monkeypatch, images, is_enough):
+    monkeypatch.setattr("imlgcn.metrics.known_labels.BETA", 7.0)
+    logits = np.random.default_rng(0).normal(size=(images, 8))
+    targets = np.zeros((images, 8), np.int8)
+    targets[:, :2] = 1  # of which one is revealed
+    found = fit_known(logits, targets, counts_of(related()[1])).beta
+    assert found in BETAS if is_enough else found == 7
+
+
+@pytest.mark.parametrize(
+    ("entries", "labels", "images"), [(480, 8, 60), (487, 8, 60), (8, 8, 50), (70, 1, 70)]
+)
+def test_so_many_images_are_fitted_on_but_fifty_at_least(monkeypatch, entries, labels, images):
+    seen = []
+
+    def best(scored, generator):
+        seen.append(scored)
+        return 0.5
+
+    monkeypatch.setattr("imlgcn.metrics.known_labels.ENTRIES", entries)
+    monkeypatch.setattr("imlgcn.metrics.known_labels._best_beta", best)
+    logits, targets = (values[:200, :labels] for values in related())
+    counts = PairCounts.from_context(LabelContext.from_targets([*"abcdefgh"[:labels]], targets))
+    fit_known(logits, targets, counts, np.arange(200) % 5)
+    assert seen[0].logits.shape == seen[0].targets.shape == (images, labels)
+    assert sum(rows.sum() for rows, _ in seen[0].updates) == images
 
 
 def test_many_images_are_thinned_out(monkeypatch):

@@ -3,6 +3,8 @@
 The slow loops repeat the rules by paper and share nothing with the table of protocols.
 """
 
+import math
+
 import numpy as np
 import pytest
 
@@ -270,12 +272,18 @@ def test_different_logits_have_different_probabilities_in_their_order(scale, dty
     np.testing.assert_allclose(found, plain, atol=1e-12)
 
 
+def test_the_probabilities_of_low_logits_are_as_exact_as_a_float_can_be():
+    logits = np.array([[-16.1, -20.5, -37.0, -300.25, -700.0]])
+    exact = [1 / (1 + math.exp(-logit)) for logit in logits[0]]
+    np.testing.assert_allclose(raw_probabilities(logits, "ml_gcn")[0], exact, rtol=1e-15)
+
+
 def test_which_protocols_rank_logits():
     assert RANK_LOGITS == ["ml_gcn", "ssgrl", "srn"]
 
 
 @every_protocol
-@pytest.mark.parametrize("logits", [(40, 50), (-50, -40), (800, 900)])
+@pytest.mark.parametrize("logits", [(40, 50), (-50, -40), (800, 900), (-900, -800)])
 def test_high_logits_tie_only_where_the_code_ranks_probabilities(protocol, logits):
     """The image with the label has the higher logit."""
     scores = np.array(logits, np.float32)[:, None]

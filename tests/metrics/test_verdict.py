@@ -91,6 +91,20 @@ def test_terminal_and_report_say_the_same(found, verdict, words, capsys):
         assert (others in sentence) == (other is verdict)
 
 
+@pytest.mark.parametrize("f1", [(), [(0.0, 3.0)], [(-3.0, 0.0)], [(0.0, 0.0)]])
+def test_an_interval_that_only_touches_zero_shows_nothing(f1):
+    for touching in ((0.0, 3.0), (-3.0, 0.0), (0.0, 0.0)):
+        assert conclude(touching, f1, **LARGE) is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("key", ["OF1", "CF1_per_label"])
+def test_each_f1_counts(key):
+    found = metrics(0.6, 3.4)
+    for low, verdict in ((-4.0, Verdict.MIXED), (-1.0, Verdict.BETTER)):
+        found["difference_to_control"][key] = [low + 1.0, low, low + 2.0]
+        assert verdict_of(found) is verdict
+
+
 @pytest.mark.parametrize("low", [None, float("nan")])
 def test_without_an_interval_there_is_no_verdict(low):
     found = metrics(0.6, 3.4)

@@ -6,14 +6,16 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 
 import pytest
 from pyarrow import parquet
 
-from kills import Command, run
+from kills import LONGEST, Command, run
 
 MANY = int(os.environ.get("IMLGCN_FILES", "20000"))  # a minute for each format
+LINKS = 50_000  # to one copy of the files: a disk has a limit
 
 
 def images_in(path):
@@ -34,7 +36,11 @@ def links(tmp_path, crosses):
         folder = tmp_path / "links"
         folder.mkdir()
         for number in range(count):
-            os.link(crosses[number % len(crosses)], folder / f"{number:06}.png")
+            if number % LINKS == 0:
+                copied = tmp_path / f"copied {number}"
+                copied.mkdir()
+                files = [shutil.copy(path, copied) for path in crosses]
+            os.link(files[number % len(files)], folder / f"{number:06}.png")
         return folder
 
     return make
@@ -58,7 +64,7 @@ def killed_and_resumed(tmp_path, tagger, folder, suffix, kills):
         assert not out.exists()
         lines = journal.read_bytes().count(b"\n")
         size = journal.stat().st_size / lines
-    run(tmp_path / "last", *words, cache=tmp_path / "cache")
+    run(tmp_path / "last", *words, cache=tmp_path / "cache", longest=LONGEST + count / 50)
     assert not journal.exists()
     found = images_in(out)
     each = len(found) // count

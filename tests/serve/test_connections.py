@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -15,6 +18,23 @@ from .conftest import picture
 
 HEAD = b"POST /v1/tags HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9999\r\n\r\n"
 HALF = b"POST /v1/tags HTTP/1.1\r\nhost: 127.0."
+
+
+FEW_FILES = """
+import resource, socket
+from imlgcn.serve import ServeSettings
+from imlgcn.serve.run import make_server
+
+async def application(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+make_server(application, ServeSettings()).run(sockets=[listening])
+"""
 
 
 def connect(port: int, *parts: bytes) -> socket.socket:
@@ -123,6 +143,29 @@ def test_beyond_the_limit_a_connection_is_told_to_come_again(listening, quick):
         connection.close()
     time.sleep(0.6)
     assert tag(port) == 200
+
+
+def test_more_connections_at_once_than_it_may_open_files_do_not_make_a_server_deaf():
+    program = [sys.executable, "-c", FEW_FILES]
+    with subprocess.Popen(program, text=True, stdout=-1, stderr=-1) as server, ExitStack() as stack:
+        stack.callback(server.kill)
+        port = int(server.stdout.readline())
+
+        def ask():
+            with socket.create_connection(("127.0.0.1", port), 2) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+                return connection.recv(12)
+
+        while ask() != b"HTTP/1.1 200":  # it has started
+            pass
+        server.send_signal(signal.SIGSTOP)
+        for _ in range(400):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), 2))
+        server.send_signal(signal.SIGCONT)
+        time.sleep(0.8)  # those that are refused stay half a second
+        assert ask() in (b"HTTP/1.1 503", b"HTTP/1.1 200")
+        server.kill()
+        assert "Too many open files" not in server.stderr.read()
 
 
 def test_what_is_no_request_is_answered_in_the_shape_of_every_error(listening):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import shutil
+import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -43,10 +46,23 @@ def pair(tmp_path_factory):
 
 
 @pytest.fixture
-def ask(pair, listening):
-    """Return a function that asks a server over https, and takes its certificate only."""
+def asking(pair, listening):
+    """Return a function that starts a server over https and returns one that asks it."""
     cert, key = pair("ours")
-    port = listening(cert=cert, key=key, token=TOKEN)
+
+    def start(**settings):
+        return asker(listening(cert=cert, key=key, **settings), cert)
+
+    return start
+
+
+@pytest.fixture
+def ask(asking):
+    return asking(token=TOKEN)
+
+
+def asker(port, cert):
+    """Return a function that asks a server over https, and takes its certificate only."""
     context = ssl.create_default_context(cafile=cert)
 
     def ask(method, path, body=None, headers=None):
@@ -77,9 +93,6 @@ def test_the_page_the_api_a_token_and_health_work_over_it(ask):
 def test_plain_http_and_a_client_that_says_nothing_get_no_answer_and_harm_nobody(
     pair, listening, capfd
 ):
-    import socket
-    import time
-
     cert, key = pair("ours")
     port = listening(cert=cert, key=key, header_seconds=0.5)
     plain = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -91,6 +104,43 @@ def test_plain_http_and_a_client_that_says_nothing_get_no_answer_and_harm_nobody
         assert silent.recv(10) == b""
         assert time.monotonic() - started < 3
     assert "Traceback" not in capfd.readouterr().err
+
+
+def closed(connections: list[socket.socket]) -> int:
+    """Return on how many the server has ended the connection."""
+    return len(select.select(connections, [], [], 0)[0])
+
+
+@pytest.fixture
+def half_open():
+    """Return a function that starts to agree on keys; the end of the server must end them all."""
+    opened = []
+
+    def start(port, count):
+        made = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(count)]
+        opened.extend(made)
+        for connection in made:
+            connection.sendall(b"\x16\x03\x01\x02\x00")  # the start of the client's first words
+        return made
+
+    yield start
+    left = len(opened) - closed(opened)
+    for connection in opened:
+        connection.close()
+    assert left == 0
+
+
+def test_half_open_connections_are_few_and_make_room_for_a_request(half_open, asking, monkeypatch):
+    monkeypatch.setattr("imlgcn.serve.connections.PATIENCE", 0.3)
+    ask = asking(max_connections=8, header_seconds=30)
+    young = half_open(ask.port, 40)
+    time.sleep(0.2)
+    assert closed(young) == 40 - 2 * 8  # as many as over http are told to come again
+    time.sleep(0.2)  # after that, their places may be taken
+    for _ in range(3):
+        assert ask("GET", "/healthz")[0].status == 200
+    assert closed(young) > 40 - 2 * 8
+    half_open(ask.port, 8)
 
 
 def test_one_without_the_other_another_key_and_no_certificate_are_one_sentence(

@@ -3,7 +3,7 @@
 uvicorn has a time limit for the pause between two requests only. Here a client must also send the
 whole head of a request in time, and take its answer; the time for a body is in `uploads`. Beyond
 the limit the connection that has waited longest without a request makes room; where all have one,
-the new one is told to come again.
+the new one is told to come again. Over https a connection counts before its keys are agreed on.
 """
 
 from __future__ import annotations
@@ -11,19 +11,30 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.handshakes import Handshake
 from imlgcn.serve.request_log import HEADER, new_id
 from imlgcn.serve.settings import ServeSettings
+from imlgcn.serve.tls import server_context
 
 PATIENCE = 1.0  # seconds that a client has, at least, before its place may be taken
 LINGER = 0.5  # seconds before a refused connection is closed, so that the client sees why
 WRITE_SECONDS = 30.0  # without a byte of its answer taken
 SPARE_FILES = 128  # that the server opens besides connections
+AT_ONCE = 16  # connections that asyncio takes before it looks at the first: fewer than spare files
+QUEUE = 1024  # connections that the system holds until they are taken
+
+
+class Waiting(Protocol):
+    """A connection that has not asked anything yet, and may be ended for that."""
+
+    def end(self, why: str) -> None:
+        """Close it, and say why if the client can read that."""
 
 
 class Connections:
@@ -31,14 +42,14 @@ class Connections:
 
     def __init__(self, most: int, header_seconds: float) -> None:
         self.most, self.header_seconds = most, header_seconds
-        self.waiting: dict[LimitedProtocol, float] = {}  # since when, the longest first
+        self.waiting: dict[Waiting, float] = {}  # since when, the longest first
 
     def make_room(self, now: float) -> bool:
         """End the connection that has waited longest, and return whether there was one."""
-        for protocol, since in self.waiting.items():
+        for connection, since in self.waiting.items():
             if now - since < PATIENCE:
                 return False
-            protocol.end("the server has many connections, and this one made no request")
+            connection.end("the server has many connections, and this one made no request")
             return True
         return False
 
@@ -48,18 +59,21 @@ class LimitedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, limits: Connections, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._limits = limits
+        self.limits = limits
+        self.handshake: Handshake | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or refuse it beyond the limit."""
+        if self.handshake is not None:
+            self.handshake.done()
         super().connection_made(transport)
-        open_now, most = len(self.connections), self._limits.most
+        open_now, most = len(self.connections), self.limits.most
         if open_now > 2 * most:  # even those that are told so are too many
             transport.abort()
-        elif open_now > most and not self._limits.make_room(self.loop.time()):
+        elif open_now > most and not self.limits.make_room(self.loop.time()):
             self.end("the server has too many connections; try again in a second", status=503)
         else:
             self._wait()
@@ -84,7 +98,7 @@ class LimitedProtocol(H11Protocol):
         """Wait for the next request, as long as uvicorn does."""
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
-            self._limits.waiting.setdefault(self, self.loop.time())
+            self.limits.waiting.setdefault(self, self.loop.time())
 
     def pause_writing(self) -> None:
         """Start the clock of a client that does not take its answer."""
@@ -118,39 +132,42 @@ class LimitedProtocol(H11Protocol):
         return cycle is not None
 
     def _wait(self) -> None:
-        self._limits.waiting.setdefault(self, self.loop.time())
-        why = f"no whole request in {self._limits.header_seconds:g} seconds"
-        self._timer = self.loop.call_later(self._limits.header_seconds, self.end, why)
+        self.limits.waiting.setdefault(self, self.loop.time())
+        why = f"no whole request in {self.limits.header_seconds:g} seconds"
+        self._timer = self.loop.call_later(self.limits.header_seconds, self.end, why)
 
     def _stop_waiting(self) -> None:
-        self._limits.waiting.pop(self, None)
+        self.limits.waiting.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class LimitedServer(uvicorn.Server):
-    """A server of these connections; over https, a client must agree on keys in time as well."""
+    """A server that knows whether it could answer a request."""
 
-    def __init__(self, config: uvicorn.Config, header_seconds: float) -> None:
-        super().__init__(config)
-        self._seconds = header_seconds
-        self.was_stopped_before = False  # it could answer a request
+    was_stopped_before = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen; uvicorn leaves the time of a handshake at a minute."""
-        if self.config.is_ssl:
-            loop = asyncio.get_running_loop()  # of this server alone
-            timed = partial(loop.create_server, ssl_handshake_timeout=self._seconds)
-            loop.create_server = timed  # type: ignore[method-assign]
+        """Start to listen.
+
+        What asyncio calls backlog is how many connections it takes at once as well. A server that
+        has no file for one of them hears nobody for seconds, so that they are few.
+        """
         await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(QUEUE)
         self.was_stopped_before = self.should_exit
 
 
 def limited(settings: ServeSettings) -> type[H11Protocol]:
     """Return the protocol of one server, as uvicorn takes it."""
     limits = Connections(allow_files(settings.max_connections), settings.header_seconds)
-    return cast(type[H11Protocol], partial(LimitedProtocol, limits=limits))
+    http = partial(LimitedProtocol, limits=limits)
+    if settings.cert is None or settings.key is None:
+        return cast(type[H11Protocol], http)
+    context = server_context(settings.cert, settings.key)
+    return cast(type[H11Protocol], lambda **given: Handshake(http(**given), context))
 
 
 def allow_files(connections: int) -> int:

@@ -104,22 +104,21 @@ def make_server(app: FastAPI, settings: ServeSettings) -> LimitedServer:
     """Return uvicorn as it is to run the application, with the limits on connections."""
     import uvicorn
 
-    from imlgcn.serve.connections import LimitedServer, limited
+    from imlgcn.serve.connections import AT_ONCE, LimitedServer, limited
 
     config = uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
         log_level="warning",
-        ssl_certfile=settings.cert,
-        ssl_keyfile=settings.key,
         server_header=False,
         http=limited(settings),
         ws="none",
+        backlog=AT_ONCE,
         loop="asyncio" if settings.cert else "auto",
         timeout_graceful_shutdown=int(settings.timeout) + GRACE,
     )
-    return LimitedServer(config, settings.header_seconds)
+    return LimitedServer(config)
 
 
 def _listen_for_hangups(server: uvicorn.Server, current: Current, progress: Progress) -> None:

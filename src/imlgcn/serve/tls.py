@@ -29,7 +29,7 @@ def check_pair(cert: Path | None, key: Path | None) -> None:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_passphrase)
+        server_context(cert, key)
     except _AskedError:
         message = f"{key}: has a passphrase, which nobody could enter; give a key without one"
         raise InputError(message) from None
@@ -40,6 +40,13 @@ def check_pair(cert: Path | None, key: Path | None) -> None:
             f"{cert} and {key}: expected a certificate and its key in PEM files (-----BEGIN ...); "
             f"{error.reason or error}"
         ) from None
+
+
+def server_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """Return what a server with this pair encrypts with; for errors, see `check_pair`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key, password=_no_passphrase)
+    return context
 
 
 def _no_passphrase() -> str:
