@@ -50,6 +50,10 @@ KnownBy = Annotated[
 ]
 
 
+OutFolder = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write; empty or new."),
+]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Go on although the labels look misread: they are right."),

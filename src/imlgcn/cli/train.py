@@ -1,4 +1,4 @@
-"""Commands that train: demo and train."""
+"""The command train."""
 
 from __future__ import annotations
 
@@ -7,45 +7,23 @@ from typing import Annotated
 
 import typer
 
-from imlgcn.cli import show, show_choice
-from imlgcn.cli.options import Device, Force, Nodes, ProcessesPerNode, terminal
+from imlgcn.cli import show
+from imlgcn.cli.options import Device, Force, Nodes, OutFolder, ProcessesPerNode, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.progress import SILENT
 
-Out = Annotated[
-    Path,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write; empty or new."),
-]
 METHOD, TRAINING, RUN = "Method", "Training", "This run"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    for command in (demo, train):
-        app.command()(command)
-
-
-def demo(
-    out: Out = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(metavar="N", help="Random seed.")] = 0,
-) -> None:
-    """Train and try a tagger on clip art, in a minute or two.
-
-    Example: imlgcn demo
-    """
-    from imlgcn.demonstration import demo as run
-
-    result = run(out, seed=seed, progress=terminal())
-    show.metrics(result.tagger.folder.metrics)
-    show_choice.side_by_side(result.tagger.folder.metrics)
-    show.examples(result.examples)
-    show.next_steps(out)
+    """Add the command of this module."""
+    app.command()(train)
 
 
 @reads_data
 def train(
     data: Data,
-    out: Out,
+    out: OutFolder,
     head: Annotated[
         str | None,
         typer.Option(

@@ -25,6 +25,7 @@ from imlgcn.data.dataset import SPLITS, Dataset
 from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.labels.targets import TargetArray
 from imlgcn.progress import SILENT, Progress
 
 BLOCK = 8192  # images whose targets are looked at at once
@@ -171,7 +172,9 @@ def stratify(
     return _stratify(*_present(present), present.shape[1], groups, fractions, seed)
 
 
-def _present(targets: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _present(
+    targets: TargetArray | NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return image and label of each present entry of targets ``(N, L)``, by blocks of images."""
     starts = range(0, max(len(targets), 1), BLOCK)
     found = [np.nonzero(targets[start : start + BLOCK] == 1) for start in starts]

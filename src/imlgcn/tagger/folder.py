@@ -146,22 +146,15 @@ class TaggerFolder:
                 keys = list(file.keys())
                 found = {key: file.get_tensor(key) for key in keys if key.startswith(STORED)}
                 vectors = (file.metadata() or {}).get(LABEL_VECTORS)
-                for name, key in (
-                    (GRAPH, GRAPH),
-                    (LABEL_VECTORS, vectors),
-                    *zip(EDGES, EDGES, strict=True),
-                ):
-                    if key in keys:
-                        found[name] = file.get_tensor(key)
+                others = {GRAPH: GRAPH, LABEL_VECTORS: vectors, **{key: key for key in EDGES}}
+                known = {name: key for name, key in others.items() if key in keys}
+                found |= {name: file.get_tensor(key) for name, key in known.items()}
                 return found
         except (SafetensorError, OSError):
             return {}
 
     def scored(self, split: object = None, *, most: int | None = None) -> ScoredSplit | None:
-        """Return the scores of a split, for None those calibrated on; None if there are none.
-
-        ``most``: more scores than these are sampled (:meth:`Scores.sample`).
-        """
+        """Return the scores of a split, for None those calibrated on; at ``most`` so many, a sample."""
         try:
             return self.scores.sample(None if split is None else str(split), most)
         except InputError:
