@@ -41,11 +41,9 @@ CHECKPOINTS = "checkpoints"  # a folder
 REPLACED = ".replaced"  # a folder: the earlier run, until the one that replaces it is finished
 HISTORY = "history"  # a folder: the states before each change of labels
 CHANGE = "change.json"  # in each of these: what was done
+RESULTS = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
 # all that a run writes; nothing else in a folder is ever deleted
-FILES = (
-    *(WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT),
-    *(LEARNT, LABEL_TABLE, REPLACED_TABLE),
-)
+FILES = (*RESULTS, LEARNT, LABEL_TABLE, REPLACED_TABLE)
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = (
     *("data", "data_in_python", "reader", "variant", "delimiter", "images", "fields", "from"),
@@ -154,7 +152,7 @@ class TaggerFolder:
             return {}
 
     def scored(self, split: object = None, *, most: int | None = None) -> ScoredSplit | None:
-        """Return the scores of a split, for None those calibrated on; at ``most`` so many, a sample."""
+        """Return the scores of a split, for None those calibrated on; ``most``: or a sample."""
         try:
             return self.scores.sample(None if split is None else str(split), most)
         except InputError:
