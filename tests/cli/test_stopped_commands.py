@@ -42,7 +42,7 @@ COMMANDS = {
     "label rename": ("run", "red", "rot"),
     "label undo": ("changed",),
     "merge-predictions": ("shards/tags.1-of-1.csv", "--out", "tags.csv"),
-    "pack": ("{data}", "--out", "shards"),
+    "pack": ("{data}", "--out", "packed"),
     "params": ("--labels", "5"),
     "predict": ("run", "{images}", "--out", "tags.csv"),
     "report": ("run",),

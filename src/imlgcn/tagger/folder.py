@@ -48,8 +48,7 @@ FILES = (*RESULTS, LEARNT, LABEL_TABLE, REPLACED_TABLE)
 ORIGIN = (
     *("data", "data_in_python", "reader", "variant", "delimiter", "images", "fields", "from"),
     *("image_column", "label_columns", "split_column", "group_column", "sheet"),
-    *("label_names", "minus_one", "present_above", "no_label"),
-    *("label_table", "label_parents"),
+    *("label_names", "minus_one", "present_above", "no_label", "label_table", "label_parents"),
 )
 
 STORED = "labels."  # prefix of the label context in the weights file
