@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.config import InputError
-from imlgcn.data.image_limits import open_image_file
 from imlgcn.files import content_number, write_atomic
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
@@ -128,6 +127,8 @@ def contents_of(paths: Sequence[Path]) -> NDArray[np.uint64]:
 
 
 def _content(path: Path) -> int:
+    from imlgcn.data.image_limits import open_image_file  # it loads Pillow
+
     try:
         with open_image_file(path) as file:
             return content_number(hashlib.file_digest(file, "sha256").digest())
