@@ -16,6 +16,7 @@ EXTRAS = {  # extra -> the libraries that it installs, by the names they are imp
     "train": (*PYTORCH, WEIGHTS),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "nncf"),
+    "scale": ("ray", "fsspec"),
     "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client"),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
