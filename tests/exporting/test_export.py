@@ -67,6 +67,7 @@ def test_the_onnx_file_gives_calibrated_probabilities_and_says_all_about_itself(
     assert info["image"] == tagger.info.image.model_dump(mode="json")
 
 
+@pytest.mark.thorough
 def test_only_a_kernels_file_asks_for_two_images_at_a_time(exported, kernel_exports):
     """Every run reads all the images it was fitted on."""
     for runtime in FORMATS["onnx"].runtimes:

@@ -66,6 +66,7 @@ def test_the_maps_of_a_head_are_the_same_in_every_runtime(
     assert_maps_alike(Tagger.load(tagger.path), done.path, pixels)
 
 
+@pytest.mark.thorough
 def test_so_are_those_by_occlusion(kernel_exports, pixels):
     tagger = Tagger.load(kernel_exports / "untrained-kernel", engine="torch")
     assert_maps_alike(tagger, kernel_exports / "maps.onnx", pixels)
@@ -119,6 +120,7 @@ def test_a_head_without_maps_is_exported_only_without(untrained, tmp_path):
     assert list(tmp_path.glob("*.onnx")) == []
 
 
+@pytest.mark.thorough
 def test_a_folders_own_file_has_maps_by_occlusion_only_if_they_are_asked_for(kernel_exports):
     """They cost a forward pass of the head for every position, whenever an image is tagged."""
     for name, kind in (("plain", None), ("maps", "occlusion")):

@@ -192,6 +192,7 @@ def test_the_methods_of_a_tagger_change_it_in_place(own_kernel, crosses):
     assert tagger.labels == labels
 
 
+@pytest.mark.thorough
 def test_a_label_table_goes_into_exported_files_and_leaves_the_network_alone(
     own_kernel_onnx,
 ):

@@ -62,6 +62,7 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_an_unbroken_one(
     assert epochs == {(row["stage"], row.get("epoch")) for row in log_of(fine_tuned)}
 
 
+@pytest.mark.thorough
 def test_a_head_on_maps_is_trained_on_the_frozen_backbone_then_with_it_and_resumes(
     train_tiny, tmp_path, stop_after
 ):

@@ -56,7 +56,9 @@ def test_no_part_of_an_answer_waits_for_another_to_be_confirmed():
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)]
+)
 def test_a_signal_ends_it_when_everything_accepted_is_answered(process, number):
     port = port_of(process)
     leave(port)
@@ -156,7 +158,7 @@ cli.main()
     [
         ("loading", signal.SIGTERM),
         ("between", signal.SIGTERM),
-        ("opening", signal.SIGINT),
+        pytest.param("opening", signal.SIGINT, marks=pytest.mark.thorough),
     ],
 )
 def test_a_signal_before_it_listens_ends_it_with_the_code_of_the_signal(
