@@ -121,9 +121,17 @@ def test_a_head_trained_in_less_memory_than_its_features_take_is_the_same(
     assert done.returncode == 0, done.stderr
     monkeypatch.setattr(embeddings, "IMAGES_PER_BLOCK", 1000)
     in_memory, expected, metrics = trained(*images, head)
-    assert json.loads(done.stdout) == [True, json.loads(json.dumps(metrics))]
-    assert not in_memory
     np.testing.assert_array_equal(np.load(folder / f"{head}.npy"), expected)
+    stay, found = json.loads(done.stdout)
+    assert (stay, in_memory) == (True, False)
+    # sums over blocks differ in their last digits
+    assert _rounded(found) == _rounded(json.loads(json.dumps(metrics)))
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
 def test_a_changed_block_is_never_mapped(images, tmp_path, monkeypatch):
