@@ -85,6 +85,7 @@ def fine_tune_rate(images: int) -> float:
     from imlgcn.data.dataset import load_dataset
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
+    from imlgcn.training.checkpoint import Checkpoints
     from imlgcn.training.fine_tune import fine_tune
     from imlgcn.training.loop import create_fabric
 
@@ -105,7 +106,7 @@ def fine_tune_rate(images: int) -> float:
             loss=LossSettings(),
             seed=0,
             fabric=create_fabric(),
-            checkpoint=Path(folder) / "checkpoint.safetensors",
+            checkpoints=Checkpoints(Path(folder), "tune"),
             progress=clock,
             stage="tune",
         )
