@@ -106,7 +106,10 @@ class Ranks:
             precision=precision_on(device),
             # statistics of batch norms are those of the first process: its average is validated
             strategy=DDPStrategy(
-                cluster_environment=ours, find_unused_parameters=True, **NO_BUFFERS
+                cluster_environment=ours,
+                find_unused_parameters=True,
+                gradient_as_bucket_view=True,
+                **NO_BUFFERS,
             ),
         )
         fabric.launch()
