@@ -284,9 +284,7 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(tag, expected, monkey
 
 
 def test_a_missing_ray_is_said_with_the_command_that_installs_it(onnx, pictures, monkeypatch):
-    from imlgcn.batch import ray_workers
-
-    monkeypatch.setattr(ray_workers, "find_spec", lambda name: None)
+    monkeypatch.setattr("imlgcn.extras.installed", lambda name: False)
     with pytest.raises(InputError, match=r"needs ray.*pip install 'imlgcn\[scale\]'"):
         run.predict_on_ray(onnx, "in", "out")
     assert not Path("out").exists()

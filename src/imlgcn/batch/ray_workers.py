@@ -12,16 +12,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from imlgcn.batch.blocks import Block
-from imlgcn.batch.remote import INSTALL
 from imlgcn.batch.shard import Report, ShardTagger
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.config import InputError
 from imlgcn.engines.base import cores
+from imlgcn.extras import require
 from imlgcn.stopping import SIGNALS
 
 MEMORY = 100 * 2**20  # bytes of Ray's object store, which holds no images here
@@ -30,8 +29,7 @@ MEMORY = 100 * 2**20  # bytes of Ray's object store, which holds no images here
 def check_ray() -> None:
     """Raise `InputError` if Ray or fsspec is not installed."""
     for name in ("ray", "fsspec"):
-        if find_spec(name) is None:
-            raise InputError(f"cluster='ray' needs {name}, which is not installed; {INSTALL}")
+        require(name, "cluster='ray'")
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import IO, Any, TypeVar
 
 from imlgcn.config import InputError
 from imlgcn.data.image_limits import MAX_FILE, check_size
+from imlgcn.extras import require
 
-INSTALL = "pip install 'imlgcn[scale]'"
 TRIES = 3  # of a read that the network may have failed
 PAUSE = 0.5  # seconds before the second, twice as many before the third
 CHAINED_OR_ONE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:(//|:)")  # of one letter is a drive
@@ -35,10 +35,9 @@ def file_system(address: str) -> Any:
     Raises:
         InputError: fsspec, or what it needs for this kind of address, is not installed.
     """
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError:
-        raise InputError(f"{address}: reading addresses needs fsspec; {INSTALL}") from None
+    require("fsspec", f"reading {address}")
+    from fsspec.core import url_to_fs
+
     if "::" in address:  # archives within addresses, or a cache on this machine
         raise InputError(f"{address}: chained addresses are not read; give each file's own")
     try:
