@@ -126,10 +126,11 @@ def size_of(path):
 def assert_shards_name_each_file_once(tmp_path, tagger, folder, suffix, total, kills):
     out = merged_after_kills(tmp_path, tagger, folder, suffix, total, kills)
     whole = tmp_path / f"whole{suffix}"
-    run(tmp_path / "whole", "predict", tagger.path, folder, "--out", whole, "--all")
+    count = sum(1 for _ in folder.iterdir())
+    words = ("predict", tagger.path, folder, "--out", whole, "--all")
+    run(tmp_path / "whole", *words, longest=LONGEST + count / 50)
     assert out.read_bytes() == whole.read_bytes()
     found = images_in(out)
-    count = sum(1 for _ in folder.iterdir())
     assert found[:: len(found) // count] == sorted(map(str, folder.iterdir()))
 
 
