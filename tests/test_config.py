@@ -5,17 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from imlgcn.config import (
-    PRESETS,
-    FineTuning,
-    ImageSettings,
-    InputError,
-    TrainSettings,
-    merge_settings,
-    parse_setting,
-    train_settings,
-    unknown_name,
-)
+from imlgcn.config import PRESETS, FineTuning, TrainSettings, merge_settings, parse_setting, train_settings
+from imlgcn.errors import InputError, unknown_name
+from imlgcn.image_settings import ImageSettings
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all_others():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.decode_pool import (
     MEMORY,
     ClosedPoolError,

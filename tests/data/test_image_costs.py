@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data import image_limits
 from imlgcn.data.features import features_for
 from imlgcn.data.image_input import as_image

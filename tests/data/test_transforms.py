@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform, TrainTransform, load_input, normalize
 from imlgcn.models import PixelInput

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine
 from imlgcn.exporting.formats import FORMATS

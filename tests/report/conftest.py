@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
 from imlgcn.labels.context import LabelContext
 from imlgcn.report import write_report

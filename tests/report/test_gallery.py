@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.config import ImageSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.transforms import load_input
 from imlgcn.report import overlays, write_report
 from imlgcn.report.gallery import SIDE, gallery

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from imlgcn.activation_maps import Region
-from imlgcn.config import ImageSettings, InputError
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.transforms import EvalTransform
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import ImageSettings, InputError
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.images import ImageError
 from imlgcn.files import sha256_file

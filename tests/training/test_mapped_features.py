@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from imlgcn import memory
-from imlgcn.config import EmbeddingSettings, HeadTraining, ImageSettings, LossSettings
+from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data import extraction
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import _namespace, features_for

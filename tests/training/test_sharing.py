@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import EmbeddingSettings, FineTuning, ImageSettings, InputError
+from imlgcn.config import EmbeddingSettings, FineTuning
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.data.features import features_for
 from imlgcn.labels.context import OPTIONAL, LabelContext
 from imlgcn.losses import create_loss

@@ -14,7 +14,7 @@ import typer
 from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.extras import missing
 from imlgcn.numbers import shortened
 from imlgcn.stopping import Stopped, listen

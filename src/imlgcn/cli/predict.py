@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imlgcn.cli.options import Device, KnownBy, LabelTableFile, TaggerOrFile, Threshold, terminal
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
 

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 ADDRESS, LOAD = "Address", "Load"
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: the command line starts without it

@@ -38,7 +38,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import Counts, LabelContext
 from imlgcn.labels.on_demand import stored
 from imlgcn.labels.pairs import column_of, dense, diagonal_of, row_of

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.known import BETA, KnownLabels, PairCounts
 from imlgcn.labels.pairs import diagonal_of

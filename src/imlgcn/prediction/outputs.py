@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction.images import NamedImage, count_of
 from imlgcn.prediction.journal import Journal, fingerprint, open_journal
 from imlgcn.prediction.label_studio import check_tasks_file, open_tasks

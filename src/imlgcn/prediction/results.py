@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.prediction.xmp import write_sidecar

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, Unpack, overload
 
 from imlgcn.arguments import also_called
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.prediction.images import count_of, named_images
 from imlgcn.prediction.outputs import Outputs, write_outputs

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.label_cells import table_text
 from imlgcn.labels.label_rows import LabelRow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.labels.known import KnownLabels, PairCounts
 from imlgcn.metrics.known_labels import KnownCalibration
 from imlgcn.tagger.info import KnownSettings

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.device import check_device
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural

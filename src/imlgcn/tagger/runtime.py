@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.shared import keep_forever, shared_engine
+from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.files import sha256_file
 from imlgcn.metrics.calibration import Calibration

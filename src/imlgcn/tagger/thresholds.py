@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
 from imlgcn.tagger.opened import OpenedTagger
 
