@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from imlgcn.records import Record, Within
 
 
-@dataclass(frozen=True, kw_only=True)
 class ImageSettings(Record):
     """How an image becomes network input; comes from the backbone and is stored in the tagger."""
 

@@ -1,9 +1,10 @@
 """Records: frozen classes that check what they are made of; the content of a tagger's files.
 
-What settings are for people (`imlgcn.config`), records are for files that the package
-writes itself; their methods have the same names. They are not made with pydantic: loading it takes longer than
-tagging an image. Nothing is converted but whole numbers where fractions are expected: a file with
-``"5"`` for 5 was not written here.
+What settings are for people (`imlgcn.config`), records are for files that the package writes
+itself; their methods have the same names. They are made without pydantic and dataclasses: loading
+the former takes longer than tagging an image, each of the latter as long as a hundred functions.
+Nothing is converted but whole numbers where fractions are expected: a file with ``"5"`` for 5 was
+not written here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from math import inf, isfinite
 from types import NoneType, UnionType
@@ -22,6 +22,7 @@ from typing import (
     NamedTuple,
     Self,
     Union,
+    dataclass_transform,
     get_args,
     get_origin,
     get_type_hints,
@@ -75,22 +76,54 @@ class Length(NamedTuple):
         return len(value) == self.wanted
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=True)
 class Record:
-    """Base of all records; a subclass is a frozen dataclass, and its annotations are checked.
+    """Base of all records: frozen, compared by value, made by the names of its fields.
 
     A field is a `bool`, `int`, `float` (finite), `str`, a `Literal`, another record, a list, tuple
-    or dict of these, one of them or None, or anything (`Any`); ``Annotated[int, Within(1, 5)]`` adds
-    a bound. Mappings become records, and lists tuples, where these are expected.
+    or dict of these, one of them or None, or anything (`Any`); ``Annotated[int, Within(1, 5)]``
+    adds a bound. Mappings become records, and lists tuples, where these are expected. Each record
+    has lists and dicts of its own, also of those that are defaults.
 
     Raises:
         InputError: a value is not what its field expects; the message starts with its place.
     """
 
-    def __post_init__(self) -> None:
-        """Check and convert each value."""
-        for name, kind in _kinds(type(self)).items():
-            object.__setattr__(self, name, _checked(getattr(self, name), kind, name))
+    def __init__(self, **values: Any) -> None:
+        kinds = _kinds(type(self))
+        for name in values:
+            if name not in kinds:
+                raise unknown_name("setting", name, kinds)
+        for name, kind in kinds.items():
+            if name not in values and not hasattr(type(self), name):
+                raise InputError(f"{name}: is missing")
+            value = values[name] if name in values else getattr(type(self), name)
+            self.__dict__[name] = _checked(value, kind, name)
+        self.check()
+
+    def check(self) -> None:
+        """Compare fields with each other; of records that need it.
+
+        Raises:
+            InputError: they do not fit.
+        """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: a record stays as it is; `model_copy` makes another one."""
+        raise AttributeError(f"{type(self).__name__} is frozen; make another with model_copy")
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another record of the same kind has the same values."""
+        return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Return a hash of the values; there is none where they hold lists or dicts."""
+        return hash(tuple(self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        """Return the call that makes the same record."""
+        values = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"{type(self).__name__}({values})"
 
     @classmethod
     def model_validate(cls, content: Any) -> Self:
@@ -101,13 +134,6 @@ class Record:
         """
         if not isinstance(content, Mapping):
             raise _unexpected("an object", content, "")
-        known = {field.name: field for field in fields(cls)}
-        for name in content:
-            if name not in known:
-                raise unknown_name("setting", str(name), known)
-        for name, field in known.items():
-            if name not in content and field.default is field.default_factory is MISSING:
-                raise InputError(f"{name}: is missing")
         return cls(**content)
 
     @classmethod
@@ -124,7 +150,7 @@ class Record:
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
         """Return a record with other values in some fields."""
-        return replace(self, **(update or {}))
+        return type(self)(**(self.__dict__ | dict(update or {})))
 
     def model_dump(
         self,
@@ -134,9 +160,9 @@ class Record:
         exclude: Collection[str] = (),
     ) -> dict[str, Any]:
         """Return the values as a dictionary; in ``mode="json"`` as a JSON text would have them."""
-        names = (field.name for field in fields(self) if include is None or field.name in include)
+        names = [name for name in self.__dict__ if include is None or name in include]
         dump = _as_json if mode == "json" else _as_python
-        return {name: dump(getattr(self, name)) for name in names if name not in exclude}
+        return {name: dump(self.__dict__[name]) for name in names if name not in exclude}
 
     def model_dump_json(self, *, indent: int | None = None) -> str:
         """Return the values as a JSON text; what is not finite becomes null."""

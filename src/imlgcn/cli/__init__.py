@@ -14,6 +14,7 @@ import typer
 from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
+from imlgcn.cli.plain_values import QuickCommand, QuickGroup
 from imlgcn.errors import InputError
 from imlgcn.extras import missing
 from imlgcn.numbers import shortened
@@ -57,6 +58,7 @@ def commands(wanted: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="imlgcn",
+        cls=QuickGroup,
         help="Train a small network to tag images with all their labels.",
         no_args_is_help=True,
         add_completion=False,
@@ -70,6 +72,7 @@ def commands(wanted: str | None = None) -> typer.Typer:
         import_module(f"imlgcn.cli.{module}").register(app)
     order = [name for names in PANELS.values() for name in names]
     for command in app.registered_commands:
+        command.cls = QuickCommand
         command.rich_help_panel = next(p for p, names in PANELS.items() if _name(command) in names)
     app.registered_commands.sort(key=lambda command: order.index(_name(command)))
     return app

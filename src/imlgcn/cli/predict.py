@@ -175,14 +175,13 @@ def predict(
     """
     from imlgcn.prediction import expand_paths
     from imlgcn.prediction import predict as run
-    from imlgcn.prediction.shards import Shard
     from imlgcn.tagger import Tagger
 
     progress = terminal()
     if cluster is not None:
         summary = _on_cluster(cluster, progress, locals())
         raise typer.Exit(3 if summary.failed else 0)
-    refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
+    refuse_to_overwrite(out if shard is None else _name_of_shard(shard, out))
     opened = Tagger.load(
         tagger, engine=engine, latency=latency, device=device, label_table=label_table
     )
@@ -239,6 +238,12 @@ def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) ->
     )
     say_summary(summary, False, progress)
     return summary
+
+
+def _name_of_shard(shard: str, out: Path | None) -> Path | None:
+    from imlgcn.prediction.shards import Shard
+
+    return Shard.of(shard).name(out)
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:

@@ -40,6 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.errors import InputError
 from imlgcn.labels.context import Counts, LabelContext
+from imlgcn.labels.known_defaults import BETA, SMOOTHING, SURPRISE
 from imlgcn.labels.on_demand import stored
 from imlgcn.labels.pairs import column_of, dense, diagonal_of, row_of
 from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
@@ -48,8 +49,6 @@ from imlgcn.parsing import parse_json
 
 Floats = NDArray[np.float64]
 
-# of a tagger that was trained before these were fitted
-BETA, SURPRISE, SMOOTHING = 0.6, 0.0, 1.0
 SMALLEST = 1e-6  # of a probability
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,9 +9,9 @@ import numpy as np
 
 from imlgcn.errors import InputError
 from imlgcn.image_settings import ImageSettings
-from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
+from imlgcn.labels.known_defaults import BETA, SMOOTHING, SURPRISE
 from imlgcn.metrics.calibration import Calibration
-from imlgcn.metrics.known_labels import NUMBERS, KnownCalibration
+from imlgcn.metrics.known_calibration import NUMBERS, KnownCalibration
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.records import Above, Length, Record, Within
 from imlgcn.tagger.folder import MODEL, REPLACED
@@ -21,16 +19,14 @@ from imlgcn.tagger.folder import MODEL, REPLACED
 FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
 
 
-@dataclass(frozen=True, kw_only=True)
 class Part(Record):
     """A backbone or head by name, with what it was built from."""
 
     name: str
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = {}
     weights: str | None = None  # where the backbone's pretrained weights came from
 
 
-@dataclass(frozen=True, kw_only=True)
 class LabelCalibration(Record):
     """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
 
@@ -46,7 +42,6 @@ class LabelCalibration(Record):
         return Calibration(np.array(self.slope), np.array(self.intercept), np.array(self.positives))
 
 
-@dataclass(frozen=True, kw_only=True)
 class AddedLabel(Record):
     """A label that was added to a tagger, and what was expected of it then.
 
@@ -62,13 +57,12 @@ class AddedLabel(Record):
 
     name: str
     images: int
-    AP: list[float] = field(default_factory=list)
+    AP: list[float] = []
     trials: int = 0
     kernel: float = 0.0
     probe_only: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class Growth(Record):
     """How the labels of a tagger come from its head and from labels that were added.
 
@@ -83,13 +77,12 @@ class Growth(Record):
 
     head_labels: list[str]
     fitted: int
-    added: list[AddedLabel] = field(default_factory=list)
+    added: list[AddedLabel] = []
     outputs: list[list[int]]
     slope: list[float]
     intercept: list[float]
 
 
-@dataclass(frozen=True, kw_only=True)
 class KnownSettings(Record):
     """How known labels move the others; the defaults are those of a tagger without this entry."""
 
@@ -99,8 +92,8 @@ class KnownSettings(Record):
     surprise: Annotated[float, Within(0, 1)] = SURPRISE
     smoothing: Annotated[float, Above(0)] = SMOOTHING
     # by number of known positives, 0, 1, 2, 3 or more: see KnownCalibration
-    slope: Annotated[list[float], Length(NUMBERS)] = field(default_factory=lambda: [1.0] * NUMBERS)
-    offset: Annotated[list[float], Length(NUMBERS)] = field(default_factory=lambda: [0.0] * NUMBERS)
+    slope: Annotated[list[float], Length(NUMBERS)] = [1.0] * NUMBERS
+    offset: Annotated[list[float], Length(NUMBERS)] = [0.0] * NUMBERS
 
     @property
     def calibration(self) -> KnownCalibration:
@@ -108,7 +101,6 @@ class KnownSettings(Record):
         return KnownCalibration(np.array(self.slope), np.array(self.offset))
 
 
-@dataclass(frozen=True, kw_only=True)
 class TaggerInfo(Record):
     """The content of ``model.json``."""
 
@@ -119,16 +111,15 @@ class TaggerInfo(Record):
     image: ImageSettings
     calibration: LabelCalibration
     known: KnownSettings | None = None  # of a tagger trained before there was such a thing
-    metrics: dict[str, Any] = field(default_factory=dict)  # the headline numbers, with protocol
-    versions: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Any] = {}  # the headline numbers, with protocol
+    versions: dict[str, str] = {}
     engine: str = "torch"  # what scored validation and test
-    origin: dict[str, str] = field(default_factory=dict)  # of an imported checkpoint
-    sha256: dict[str, str] = field(default_factory=dict)
+    origin: dict[str, str] = {}  # of an imported checkpoint
+    sha256: dict[str, str] = {}
     growth: Growth | None = None  # of a tagger whose labels have changed since it was trained
 
-    def __post_init__(self) -> None:
-        """Check each value, and that there is one for each label."""
-        super().__post_init__()
+    def check(self) -> None:
+        """Refuse calibrations that are not of each label."""
         for name in ("slope", "intercept", "threshold", "positives"):
             if (found := len(getattr(self.calibration, name))) != len(self.labels):
                 raise InputError(
@@ -138,6 +129,8 @@ class TaggerInfo(Record):
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that a tagger's numbers depend on."""
+    from importlib.metadata import version  # it takes its time to load
+
     packages = ("imlgcn", "torch", "timm", "numpy", "pillow")
     return {name: version(name) for name in packages}
 
