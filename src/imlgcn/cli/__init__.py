@@ -68,7 +68,7 @@ def commands(wanted: str | None = None) -> typer.Typer:
     )
     app.callback()(_options)
     one = [module for module, names in MODULES.items() if wanted in names]
-    for module in one or MODULES:
+    for module in () if wanted == "--version" else one or MODULES:
         import_module(f"imlgcn.cli.{module}").register(app)
     order = [name for names in PANELS.values() for name in names]
     for command in app.registered_commands:

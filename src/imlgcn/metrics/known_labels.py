@@ -28,7 +28,7 @@ from imlgcn.labels.known import KnownLabels, PairCounts
 from imlgcn.labels.known_defaults import BETA
 from imlgcn.labels.pairs import diagonal_of
 from imlgcn.metrics.calibration import fit_platt
-from imlgcn.metrics.known_calibration import NUMBERS, Known, KnownCalibration, number_known
+from imlgcn.metrics.known_calibration import NUMBERS, Known, number_known
 from imlgcn.metrics.ranking import mean_average_precision
 
 Floats = NDArray[np.float64]
