@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from imlgcn.config import PRESETS, FineTuning, TrainSettings, merge_settings, parse_setting, train_settings
+from imlgcn.config import (
+    PRESETS,
+    FineTuning,
+    TrainSettings,
+    merge_settings,
+    parse_setting,
+    train_settings,
+)
 from imlgcn.errors import InputError, unknown_name
 from imlgcn.image_settings import ImageSettings
 

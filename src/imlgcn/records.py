@@ -3,8 +3,8 @@
 What settings are for people (`imlgcn.config`), records are for files that the package writes
 itself; their methods have the same names. They are made without pydantic and dataclasses: loading
 the former takes longer than tagging an image, each of the latter as long as a hundred functions.
-Nothing is converted but whole numbers where fractions are expected: a file with ``"5"`` for 5 was
-not written here.
+Nothing is converted but 5 and 5.0 into each other, which JSON does not tell apart: a file with
+``"5"`` or ``true`` for a number was not written here.
 """
 
 from __future__ import annotations
@@ -197,6 +197,8 @@ def _plain(value: Any, kind: Any, place: str) -> Any:
         raise _unexpected(PLAIN[kind], value, place)
     if kind is float and isinstance(value, int) and abs(value) <= sys.float_info.max:
         value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # JSON has one kind of numbers
     if not isinstance(value, kind) or (kind is float and not isfinite(value)):
         raise _unexpected(PLAIN[kind], value, place)
     return value

@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.image_settings import ImageSettings
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform, TrainTransform, load_input, normalize
+from imlgcn.image_settings import ImageSettings
 from imlgcn.models import PixelInput
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -23,7 +23,7 @@ head was sure of says little that is new. With the factor ``surprise`` t from 0 
 and t = 0 is P(j | c), whatever the image. An absent label counts with 1 - P in place of P.
 
 This is the *ranking* update: it orders the images of each label. What makes probabilities of it is
-another step, :class:`imlgcn.metrics.known_labels.KnownCalibration`.
+another step, :class:`imlgcn.metrics.known_calibration.KnownCalibration`.
 """
 
 from __future__ import annotations
