@@ -22,6 +22,7 @@ from typing import (
     NamedTuple,
     Self,
     Union,
+    cast,
     dataclass_transform,
     get_args,
     get_origin,
@@ -90,7 +91,7 @@ class Record:
     """
 
     def __init__(self, **values: Any) -> None:
-        kinds = _kinds(type(self))
+        kinds = _kinds(cast(Any, type(self)))  # mypy takes the hash of its records for its own
         for name in values:
             if name not in kinds:
                 raise unknown_name("setting", name, kinds)
@@ -260,7 +261,7 @@ PLAIN = {
     Any: "anything",
     bool: "true or false",
     int: "a whole number",
-    float: "a number",
+    float: "a finite number",
     str: "a text",
 }
 CHECKS: Mapping[Any, Callable[[Any, tuple[Any, ...], str], Any]] = {

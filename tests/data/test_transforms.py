@@ -121,7 +121,7 @@ def test_the_input_image_is_not_changed():
 
 def test_preparing_an_image_for_prediction_imports_no_torch():
     code = (
-        "import sys, io; from PIL import Image; from imlgcn.config import ImageSettings;"
+        "import sys, io; from PIL import Image; from imlgcn.image_settings import ImageSettings;"
         "from imlgcn.data.transforms import load_input; file = io.BytesIO();"
         "Image.new('RGB', (30, 20)).save(file, 'PNG'); load_input(file, ImageSettings(size=16));"
         "import imlgcn.data.features; assert 'torch' not in sys.modules"
