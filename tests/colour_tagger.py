@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.images import open_image
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.tagger.info import LabelCalibration, Part, TaggerInfo
 

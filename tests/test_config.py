@@ -8,14 +8,13 @@ import yaml
 from imlgcn.config import (
     PRESETS,
     FineTuning,
-    ImageSettings,
-    InputError,
     TrainSettings,
     merge_settings,
     parse_setting,
     train_settings,
-    unknown_name,
 )
+from imlgcn.errors import InputError, unknown_name
+from imlgcn.image_settings import ImageSettings
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all_others():

@@ -27,7 +27,7 @@ class Labelled:
     def __init__(self, N=400, seed=0):
         from imlgcn.labels import LabelContext
         from imlgcn.labels.known import KnownLabels, PairCounts
-        from imlgcn.metrics.known_labels import KnownCalibration
+        from imlgcn.metrics.known_calibration import KnownCalibration
         from imlgcn.tagger.known import KnownUpdate
 
         generator = np.random.default_rng(seed)

@@ -18,13 +18,13 @@ from imlgcn.privacy import send_nothing
 if TYPE_CHECKING:
     from imlgcn.auditing import audit
     from imlgcn.comparison import compare
-    from imlgcn.config import InputError
     from imlgcn.data.check import check_dataset
     from imlgcn.data.dataset import Dataset, load_dataset
     from imlgcn.data.pack import pack
     from imlgcn.data.source import DataSource
     from imlgcn.data.split import split_dataset
     from imlgcn.demonstration import demo
+    from imlgcn.errors import InputError
     from imlgcn.evaluation import evaluate
     from imlgcn.explanation import explain
     from imlgcn.exporting import export
@@ -53,7 +53,7 @@ _HOMES = {
     "HEADS": "models",
     "DataSource": "data.source",
     "Dataset": "data.dataset",
-    "InputError": "config",
+    "InputError": "errors",
     "LabelContext": "labels.context",
     "MultiLabelClassifier": "models",
     "Tag": "tagger",

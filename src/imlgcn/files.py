@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -97,7 +95,7 @@ def atomic_path(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     locked = exclusive and sys.platform != "win32"
-    unique = "" if locked else f".{secrets.token_hex(6)}"
+    unique = "" if locked else f".{os.urandom(6).hex()}"
     temporary = path.with_name(f".{path.name}{unique}.tmp")
     with only_writer(path) if locked else nullcontext():
         try:
@@ -177,6 +175,8 @@ def write_atomic(path: Path | str, data: bytes | str, *, mode: int | None = None
 
 def sha256_file(path: Path | str) -> str:
     """Return the hex SHA-256 of a file's content."""
+    import hashlib  # it loads OpenSSL
+
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 
 Reduction = Literal["sum", "batch", "mean", "none"]
 
@@ -237,7 +237,7 @@ def create_loss(name: str, **options: object) -> Criterion:
 
     >>> create_loss("focal", gama=1)
     Traceback (most recent call last):
-    imlgcn.config.InputError: unknown option of loss focal 'gama'; did you mean 'gamma'? Known: ...
+    imlgcn.errors.InputError: unknown option of loss focal 'gama'; did you mean 'gamma'? Known: ...
     """
     if name not in LOSSES:
         raise unknown_name("loss", name, LOSSES)

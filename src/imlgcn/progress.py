@@ -6,6 +6,8 @@ command line starts without it.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn
 
+FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # by which Rich takes a pipe for a terminal
+CONTROL_CODES = dict.fromkeys((7, 8, 11, 12, 13))  # that Rich leaves out of what it prints
 Advance = Callable[[int], None]
 
 
@@ -56,17 +60,33 @@ class TerminalProgress(Progress):
 
     def say(self, text: str) -> None:
         """Print one line beside the bars."""
-        self.console.print(self._wording(text), markup=False, soft_wrap=True)
+        line = self._wording(text)
+        if self._needs_rich:
+            self.console.print(line, markup=False, soft_wrap=True)
+        else:
+            sys.stderr.write(line.translate(CONTROL_CODES).expandtabs() + "\n")
 
     @contextmanager
     def bar(self, stage: str, total: int, unit: str = "images") -> Iterator[Advance]:
         """Yield the function that moves the bar (or prints the lines)."""
         with (
             self._rich(stage, total, unit)
-            if self.console.is_terminal
+            if self._draws(total, unit)
             else self._plain(stage, total, unit) as advance
         ):
             yield advance
+
+    @property
+    def _needs_rich(self) -> bool:
+        """Whether something is drawn already, or elsewhere than on standard error."""
+        return bool(self._given) or "console" in self.__dict__ or "IPython" in sys.modules
+
+    def _draws(self, total: int, unit: str) -> bool:
+        """Return whether there is a terminal for a bar, and more than one image to wait for."""
+        if (total, unit) == (1, "images") and not self._needs_rich:
+            return False
+        may_draw = sys.stderr.isatty() or bool(os.environ.keys() & FORCED)
+        return (self._needs_rich or may_draw) and self.console.is_terminal
 
     @contextmanager
     def _rich(self, stage: str, total: int, unit: str) -> Iterator[Advance]:

@@ -16,13 +16,8 @@ from numpy.typing import NDArray
 
 from imlgcn.metrics.calibration import expected_calibration_error, log_loss_per_image, sigmoid
 from imlgcn.metrics.intervals import interval, number_of_samples, resample, resampled_map
-from imlgcn.metrics.known_labels import (
-    KnownCalibration,
-    Reveal,
-    fit_by_number,
-    number_known,
-    parse_reveal,
-)
+from imlgcn.metrics.known_calibration import KnownCalibration, number_known
+from imlgcn.metrics.known_labels import Reveal, fit_by_number, parse_reveal
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress

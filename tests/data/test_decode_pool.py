@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.decode_pool import (
     MEMORY,
     ClosedPoolError,
@@ -25,6 +24,7 @@ from imlgcn.data.decode_pool import (
 )
 from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import EvalTransform
+from imlgcn.image_settings import ImageSettings
 
 SETTINGS = ImageSettings(size=32)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")

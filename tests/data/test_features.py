@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import ImageSettings
 from imlgcn.data import shards
 from imlgcn.data.features import features_for
 from imlgcn.data.transforms import load_input
+from imlgcn.image_settings import ImageSettings
 from imlgcn.progress import Progress
 
 SETTINGS = ImageSettings(size=16)

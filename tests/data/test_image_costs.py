@@ -10,11 +10,11 @@ import zlib
 
 import pytest
 
-from imlgcn.config import ImageSettings
 from imlgcn.data import image_limits
 from imlgcn.data.features import features_for
 from imlgcn.data.image_input import as_image
 from imlgcn.data.images import ImageError
+from imlgcn.image_settings import ImageSettings
 
 from .conftest import encode, picture
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.image_input import ImageTypeError, as_image, each_image, is_image, name_of
 from imlgcn.data.images import WHOLE_PIXELS, ImageError
 from imlgcn.data.transforms import load_input
+from imlgcn.image_settings import ImageSettings
 
 from .conftest import difference, encode, picture
 

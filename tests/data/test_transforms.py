@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.images import open_image
 from imlgcn.data.transforms import EvalTransform, TrainTransform, load_input, normalize
+from imlgcn.image_settings import ImageSettings
 from imlgcn.models import PixelInput
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -121,7 +121,7 @@ def test_the_input_image_is_not_changed():
 
 def test_preparing_an_image_for_prediction_imports_no_torch():
     code = (
-        "import sys, io; from PIL import Image; from imlgcn.config import ImageSettings;"
+        "import sys, io; from PIL import Image; from imlgcn.image_settings import ImageSettings;"
         "from imlgcn.data.transforms import load_input; file = io.BytesIO();"
         "Image.new('RGB', (30, 20)).save(file, 'PNG'); load_input(file, ImageSettings(size=16));"
         "import imlgcn.data.features; assert 'torch' not in sys.modules"

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import normalize
 from imlgcn.engines.torch import TorchEngine, throughput_threads, torch_threads
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import Backbone, MultiLabelClassifier, create_head
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import ImageSettings
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine
 from imlgcn.exporting.formats import FORMATS
 from imlgcn.exporting.network import ExportedNetwork
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.calibration import Calibration, sigmoid
 from imlgcn.models import HEADS, Backbone, MultiLabelClassifier, create_head

@@ -9,13 +9,12 @@ from imlgcn.config import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.known import BETA, KnownLabels, PairCounts
 from imlgcn.metrics.calibration import expected_calibration_error, fit_platt, sigmoid
+from imlgcn.metrics.known_calibration import KnownCalibration, number_known
 from imlgcn.metrics.known_labels import (
     BETAS,
-    KnownCalibration,
     Reveal,
     fit_by_number,
     fit_known,
-    number_known,
     parse_reveal,
 )
 from imlgcn.metrics.ranking import mean_average_precision

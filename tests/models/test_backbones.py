@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imlgcn.config import ImageSettings, InputError
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.create import create_backbone
 from imlgcn.models.heads.kernel import KernelHead

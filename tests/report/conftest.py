@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from imlgcn.config import ImageSettings
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.report import write_report
 from imlgcn.tagger import Part, Tagger, TaggerInfo

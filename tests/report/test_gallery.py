@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import load_input
+from imlgcn.image_settings import ImageSettings
 from imlgcn.report import overlays, write_report
 from imlgcn.report.gallery import SIDE, gallery
 from imlgcn.report.overlays import Overlaid, map_drawer, read_picture

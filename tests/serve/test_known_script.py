@@ -13,7 +13,7 @@ import pytest
 import imlgcn
 from imlgcn.labels import LabelContext
 from imlgcn.labels.known import KnownLabels, PairCounts
-from imlgcn.metrics.known_labels import KnownCalibration
+from imlgcn.metrics.known_calibration import KnownCalibration
 
 STATIC = Path(imlgcn.__file__).parent / "serve" / "static"
 NAMES = ["sea", "beach", "city", "dog", "rare"]

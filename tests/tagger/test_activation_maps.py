@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from imlgcn.activation_maps import Region
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.transforms import EvalTransform
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 
 
 def test_the_logits_beside_the_maps_are_those_that_tag(tagger, shapes):

@@ -54,7 +54,7 @@ HOSTILE = {
     "a backbone that is none": (set_backbone("no_such_net"), "no_such_net"),
     "an image of a million pixels a side": (
         lambda content: content["image"].update(size=10**6),
-        "less than or equal to 4096",
+        "16 to 4096",
     ),
     "a threshold that is no number": (
         lambda content: content["calibration"]["threshold"].__setitem__(0, float("nan")),

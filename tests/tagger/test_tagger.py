@@ -12,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.images import ImageError
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
 from imlgcn.tagger import (

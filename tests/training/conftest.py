@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.dataset import load_dataset
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import Backbone, MultiLabelClassifier, create_head
 from imlgcn.training.loop import create_fabric

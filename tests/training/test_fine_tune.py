@@ -16,8 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
+from imlgcn.config import SMALL_DATA, FineTuning, LossSettings
 from imlgcn.data.transforms import load_input, normalize
+from imlgcn.image_settings import ImageSettings
 from imlgcn.stopping import SIGNALS, Stopped, listen
 from imlgcn.training import fine_tune as fine_tuning
 from imlgcn.training import tuning_state

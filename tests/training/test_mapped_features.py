@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from imlgcn import memory
-from imlgcn.config import EmbeddingSettings, HeadTraining, ImageSettings, LossSettings
+from imlgcn.config import EmbeddingSettings, HeadTraining, LossSettings
 from imlgcn.data import extraction
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import _namespace, features_for
@@ -22,6 +22,7 @@ from imlgcn.data.formats.base import Record
 from imlgcn.data.mapped_rows import MappedRows
 from imlgcn.data.shards import FeatureShards
 from imlgcn.evaluation import evaluate_split, fit_label_calibration
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels import embeddings
 from imlgcn.labels.context import LabelContext
 from imlgcn.memory import available_memory

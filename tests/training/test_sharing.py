@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import EmbeddingSettings, FineTuning, ImageSettings, InputError
+from imlgcn.config import EmbeddingSettings, FineTuning
 from imlgcn.data.features import features_for
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import OPTIONAL, LabelContext
 from imlgcn.losses import create_loss
 from imlgcn.models import create_head

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from imlgcn.auditing.outputs import check_new_file
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, Record
 from imlgcn.data.formats.csv import (
     NAME,
@@ -32,6 +31,7 @@ from imlgcn.data.formats.excel import SUFFIXES as EXCEL
 from imlgcn.data.formats.text_files import read_text
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import image_cells, write_split_csv
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 from imlgcn.spreadsheets import inert_rows

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.auditing.findings import Audit, Finding
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.prediction.label_studio import image_address
 from imlgcn.spreadsheets import inert_rows

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from imlgcn.auditing.doubts import find_doubts
 from imlgcn.auditing.findings import Audit, make_audit
-from imlgcn.config import AUTO, InputError
+from imlgcn.config import AUTO
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.groups import find_duplicates, find_groups
 from imlgcn.data.ready import with_learnable_labels
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import keep_splits
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.models import HEADS, create_backbone
 from imlgcn.models.kernel_regression import unit_roots

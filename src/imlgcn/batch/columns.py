@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, ImageTypeError, is_image
+from imlgcn.errors import InputError
 from imlgcn.prediction.rows import Row, rows_schema, storable
 
 if TYPE_CHECKING:

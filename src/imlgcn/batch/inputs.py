@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from imlgcn.batch.blocks import Block
 from imlgcn.batch.packs import is_table, is_tar, table_groups
 from imlgcn.batch.remote import file_system, is_address
-from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.prediction.paths import ExpandedPaths, expand, expand_paths
 
 MOST, LEAST = 1_000, 16  # images of a block: seconds of work, lost when its worker dies

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from imlgcn.batch.blocks import Block
 from imlgcn.batch.shard import Report
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.prediction.results import SHOWN_ERRORS, PredictSummary
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from imlgcn.batch.remote import is_address, open_address, tried
-from imlgcn.config import InputError
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, known_columns
 from imlgcn.data.image_limits import MAX_FILE
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.unpack import TAR_SUFFIXES
+from imlgcn.errors import InputError
 
 ROWS = 16  # of a table that are held at a time
 BESIDE = ("s3", "gs", "gcs", "http", "https")  # protocols that a table may name beside its own

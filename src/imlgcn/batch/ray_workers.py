@@ -18,8 +18,8 @@ from typing import Any
 from imlgcn.batch.blocks import Block
 from imlgcn.batch.shard import Report, ShardTagger
 from imlgcn.batch.tagger import BatchTagger
-from imlgcn.config import InputError
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.stopping import SIGNALS
 

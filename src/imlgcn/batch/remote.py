@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
-from imlgcn.config import InputError
 from imlgcn.data.image_limits import MAX_FILE, check_size
+from imlgcn.errors import InputError
 from imlgcn.extras import require
 
 TRIES = 3  # of a read that the network may have failed

@@ -17,8 +17,8 @@ from imlgcn.batch.output import OutputFolder
 from imlgcn.batch.ray_workers import check_ray, ray_workers
 from imlgcn.batch.shard import Report
 from imlgcn.batch.tagger import BatchTagger
-from imlgcn.config import InputError
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 from imlgcn.numbers import plural
 from imlgcn.prediction.journal import fingerprint

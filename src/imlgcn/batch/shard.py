@@ -17,8 +17,8 @@ from typing import NamedTuple
 from imlgcn.batch.blocks import Block, images_of
 from imlgcn.batch.packs import Found
 from imlgcn.batch.tagger import BatchTagger
-from imlgcn.config import InputError
 from imlgcn.data.unpack import BROKEN
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.prediction.results import Total
 from imlgcn.prediction.rows import Row, open_rows

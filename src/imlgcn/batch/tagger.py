@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imlgcn.batch.columns import cells, in_form_of, schema_of, table_of
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction.rows import Row, columns_for
 from imlgcn.prediction.stream import Item, RowMaker, stream_rows
 from imlgcn.tagger.choice import TagBounds

@@ -14,7 +14,8 @@ import typer
 from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.config import InputError
+from imlgcn.cli.plain_values import QuickCommand, QuickGroup
+from imlgcn.errors import InputError
 from imlgcn.extras import missing
 from imlgcn.numbers import shortened
 from imlgcn.stopping import Stopped, listen
@@ -57,6 +58,7 @@ def commands(wanted: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="imlgcn",
+        cls=QuickGroup,
         help="Train a small network to tag images with all their labels.",
         no_args_is_help=True,
         add_completion=False,
@@ -66,10 +68,11 @@ def commands(wanted: str | None = None) -> typer.Typer:
     )
     app.callback()(_options)
     one = [module for module, names in MODULES.items() if wanted in names]
-    for module in one or MODULES:
+    for module in () if wanted == "--version" else one or MODULES:
         import_module(f"imlgcn.cli.{module}").register(app)
     order = [name for names in PANELS.values() for name in names]
     for command in app.registered_commands:
+        command.cls = QuickCommand
         command.rich_help_panel = next(p for p, names in PANELS.items() if _name(command) in names)
     app.registered_commands.sort(key=lambda command: order.index(_name(command)))
     return app

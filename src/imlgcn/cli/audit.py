@@ -13,9 +13,9 @@ import typer
 
 from imlgcn.cli.options import Device, Json, terminal
 from imlgcn.cli.reading import Reading, reads_data
-from imlgcn.config import InputError
 from imlgcn.data.formats import DATA
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, percent, plural
 
 if TYPE_CHECKING:

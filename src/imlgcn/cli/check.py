@@ -14,9 +14,9 @@ from imlgcn.cli.data import load
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import Force, Json, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     from imlgcn.labels.parents import ProposedParent

@@ -12,9 +12,9 @@ import typer
 from imlgcn.cli import show
 from imlgcn.cli.options import Json, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.progress import TerminalProgress
 

@@ -10,7 +10,7 @@ import typer
 
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import Device, Json
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

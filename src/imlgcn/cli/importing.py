@@ -9,7 +9,6 @@ import typer
 
 from imlgcn.cli import show
 from imlgcn.cli.options import terminal
-from imlgcn.config import merge_settings, parse_setting
 
 PARTS = "What the file does not say"
 
@@ -112,6 +111,7 @@ def import_(
 
     Example: imlgcn import TResNet_L_448_86.6.pth --from asl --data-names coco --out runs/asl
     """
+    from imlgcn.config import merge_settings, parse_setting
     from imlgcn.official.checkpoint import import_checkpoint
 
     tagger = import_checkpoint(

@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 from imlgcn.cli.options import Json, TaggerFolder, terminal
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 if TYPE_CHECKING:

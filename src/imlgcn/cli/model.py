@@ -13,8 +13,8 @@ from imlgcn.cli import show, show_known, show_systems
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
-from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.official.systems import COCO_LABELS, SYSTEMS
 
 

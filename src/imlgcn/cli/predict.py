@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imlgcn.cli.loading import loading
 from imlgcn.cli.options import Device, KnownBy, LabelTableFile, TaggerOrFile, Threshold, terminal
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.numbers import number, plural
 from imlgcn.progress import TerminalProgress
 
@@ -173,19 +174,20 @@ def predict(
 
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """
-    from imlgcn.prediction import expand_paths
-    from imlgcn.prediction import predict as run
-    from imlgcn.prediction.shards import Shard
-    from imlgcn.tagger import Tagger
+    with loading():
+        from imlgcn.prediction import expand_paths
+        from imlgcn.prediction import predict as run
+        from imlgcn.tagger import Tagger
 
     progress = terminal()
     if cluster is not None:
         summary = _on_cluster(cluster, progress, locals())
         raise typer.Exit(3 if summary.failed else 0)
-    refuse_to_overwrite(Shard.of(shard).name(out) if shard is not None else out)
-    opened = Tagger.load(
-        tagger, engine=engine, latency=latency, device=device, label_table=label_table
-    )
+    refuse_to_overwrite(out if shard is None else _name_of_shard(shard, out))
+    with loading():
+        opened = Tagger.load(
+            tagger, engine=engine, latency=latency, device=device, label_table=label_table
+        )
     opened = opened.with_known_by(known_by)
     found = expand_paths(paths)
     if engine == "auto":
@@ -239,6 +241,12 @@ def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) ->
     )
     say_summary(summary, False, progress)
     return summary
+
+
+def _name_of_shard(shard: str, out: Path | None) -> Path | None:
+    from imlgcn.prediction.shards import Shard
+
+    return Shard.of(shard).name(out)
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:

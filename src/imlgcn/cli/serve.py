@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 ADDRESS, LOAD = "Address", "Load"
 
@@ -138,6 +137,8 @@ def serve(
 
     Example: imlgcn serve runs/demo --open
     """
+    from pydantic import ValidationError
+
     from imlgcn.serve import ServeSettings, run_server
     from imlgcn.serve.tls import check_pair
     from imlgcn.serve.token import read_token

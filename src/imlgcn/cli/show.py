@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,15 +13,16 @@ from rich.text import Text
 from imlgcn.cli.flags import in_flags
 from imlgcn.cli.show_choice import SHOWN, tried
 from imlgcn.cli.show_many import MOST_NAMES, frequent, say_rest
-from imlgcn.data.check import CheckReport
-from imlgcn.data.split import SplitTable
-from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import Edge
-from imlgcn.labels.parents import ProposedParent
 from imlgcn.metrics.verdict import NEEDED, Verdict, verdict_of
 from imlgcn.numbers import first_of, number, percent, plural, signed
-from imlgcn.tagger import Tag, Tagger
-from imlgcn.tagger.folder import METRICS, REPORT
+
+if TYPE_CHECKING:
+    from imlgcn.data.check import CheckReport
+    from imlgcn.data.split import SplitTable
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.labels.graph import Edge
+    from imlgcn.labels.parents import ProposedParent
+    from imlgcn.tagger import Tag, Tagger
 
 FEW_IMAGES = 100  # below, a single image moves mAP by points
 PAPER_TERMS = {
@@ -161,6 +162,8 @@ def examples(rows: Sequence[tuple[str, list[str], list[Tag]]]) -> None:
 
 def next_steps(folder: Path, *, own_data: bool = False) -> None:
     """Print where the results are and the next commands."""
+    from imlgcn.tagger.folder import METRICS, REPORT
+
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Tagger:  {folder}")
     console.print(f"Metrics: {folder / METRICS}")

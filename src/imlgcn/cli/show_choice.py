@@ -7,7 +7,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from imlgcn.config import CONTROL
 from imlgcn.numbers import MISSING, number, signed
 from imlgcn.official.systems import POSTER
 
@@ -23,6 +22,8 @@ def tried(attempts: list[dict[str, Any]]) -> None:
     """Print the heads that were tried, best first; the chosen one is bold."""
     if not attempts:
         return
+    from imlgcn.config import CONTROL
+
     table = Table(
         title="What was tried: mAP out of fold, the same folds for all",
         title_justify="left",
@@ -47,6 +48,8 @@ def tried(attempts: list[dict[str, Any]]) -> None:
 
 def side_by_side(found: dict[str, Any]) -> None:
     """Print the head that was chosen, the poster's system and the control on the test images."""
+    from imlgcn.config import CONTROL
+
     rows = {row["head"]: row for row in found.get("tried") or [] if row.get("test")}
     names = {found.get("head", ""): "chosen", POSTER: "the poster's system", CONTROL: "control"}
     shown = {name: what for name, what in reversed(names.items()) if name in rows}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imlgcn.cli.options import Device, Json, TaggerFolder, terminal
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.spreadsheets import inert_rows
 

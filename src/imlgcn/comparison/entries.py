@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imlgcn.config import CONTROL, InputError, merge_settings, parse_setting, unknown_name
+from imlgcn.config import CONTROL, merge_settings, parse_setting
+from imlgcn.errors import InputError, unknown_name
 
 
 @dataclass(frozen=True)

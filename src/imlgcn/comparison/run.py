@@ -19,17 +19,11 @@ from imlgcn.comparison.figure import cost_figure
 from imlgcn.comparison.report import NAME, write_report
 from imlgcn.comparison.search import search
 from imlgcn.comparison.table import Row, as_csv, as_markdown, make_row
-from imlgcn.config import (
-    CONTROL,
-    EmbeddingSettings,
-    HeadTraining,
-    InputError,
-    LossSettings,
-    train_settings,
-)
+from imlgcn.config import CONTROL, EmbeddingSettings, HeadTraining, LossSettings, train_settings
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.ready import with_learnable_labels, with_splits
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.files import atomic_path, write_atomic
 from imlgcn.labels.context import LabelContext
 from imlgcn.metrics.ranking import mean_average_precision

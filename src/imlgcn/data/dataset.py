@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.arguments import also_called
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     FORMATS,
     ReadOptions,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.label_columns import ABOVE
 from imlgcn.data.meant_labels import in_one_form, without_labels, without_scores
 from imlgcn.data.objects import read_object
 from imlgcn.data.record_groups import group_records
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.labels.on_demand import DenseOnDemand, stored
 from imlgcn.labels.targets import TargetArray, Targets
 from imlgcn.numbers import plural

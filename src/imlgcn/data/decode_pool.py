@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.decode_worker import receive, send
 from imlgcn.data.images import ImageError, ImageInfo
 from imlgcn.data.thumbnails import SHAPE
+from imlgcn.image_settings import ImageSettings
 
 SECONDS = 10.0  # for one image; the largest that are accepted take about 3
 MEMORY = 2**30  # bytes for one image

@@ -16,11 +16,12 @@ import traceback
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.image_input import as_image
 from imlgcn.data.images import ImageError, image_info
 from imlgcn.data.thumbnails import thumbnail_of
 from imlgcn.data.transforms import EvalTransform
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 
 HEAD = struct.Struct("<IQ")  # the lengths of a message's JSON and of the bytes after it
 GROWN = 384 * 2**20  # bytes; a process that once held more ends, so that the system has them back

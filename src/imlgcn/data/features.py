@@ -19,14 +19,15 @@ from typing import Literal
 
 import numpy as np
 
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.extraction import Extraction, Extractor, FeatureTable, LoadedImage
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import ImageError
 from imlgcn.data.packed import reading_order
 from imlgcn.data.shards import FeatureShards
 from imlgcn.data.transforms import load_input
+from imlgcn.errors import InputError
 from imlgcn.files import cache_note
+from imlgcn.image_settings import ImageSettings
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
 

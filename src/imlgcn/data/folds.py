@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.groups import find_groups
 from imlgcn.data.split import stratify_by_name
+from imlgcn.errors import InputError
 from imlgcn.progress import SILENT, Progress
 
 

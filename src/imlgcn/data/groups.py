@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.near_duplicates import clusters, duplicate_pairs
 from imlgcn.data.record_groups import equal_pairs
 from imlgcn.data.scan import VERSION, scan_images
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir, cache_note
 from imlgcn.progress import SILENT, Progress
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from imlgcn.config import InputError
 from imlgcn.data.check_labels import LabelCount, count_labels
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import FORMATS
@@ -22,6 +21,7 @@ from imlgcn.data.guard_names import what_names_are
 from imlgcn.data.guard_seen import Names
 from imlgcn.data.guard_words import holding_folders, metadata, no_label_words
 from imlgcn.data.problems import NUM_EXAMPLES, Problem, problem
+from imlgcn.errors import InputError
 
 
 class MisreadError(InputError):

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin
 
-from imlgcn.config import InputError
 from imlgcn.data.image_modes import eight_bits, upright_rgb
 from imlgcn.data.images import MAX_PIXELS, WHOLE_PIXELS, ImageError, open_image, reduced
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     import torch

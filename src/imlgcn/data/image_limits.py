@@ -14,8 +14,8 @@ from typing import IO, BinaryIO
 
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.packed import open_packed
+from imlgcn.errors import InputError
 
 MAX_FILE = 512 * 2**20  # bytes of a file; a 150-megapixel TIFF of 24 bits is smaller
 MAX_DECODED = 640 * 2**20  # bytes that decoding an image takes; with what a process holds, 1 GiB

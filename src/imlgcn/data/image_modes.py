@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.colour_profiles import to_srgb
+from imlgcn.errors import InputError
 
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 from PIL import ImageFile
 
-from imlgcn.config import InputError
 from imlgcn.data.image_input import as_image
 from imlgcn.data.images import ImageError, image_info
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir, write_atomic
 
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "HEIF": ".heic"}

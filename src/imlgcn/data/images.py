@@ -26,7 +26,6 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from imlgcn.config import InputError
 from imlgcn.data.image_limits import (
     MAX_FILE,
     check_jpeg,
@@ -36,6 +35,7 @@ from imlgcn.data.image_limits import (
 )
 from imlgcn.data.image_modes import upright_rgb
 from imlgcn.data.jpeg_damage import check_jpeg_data
+from imlgcn.errors import InputError
 
 ImageSource = Path | str | bytes | BinaryIO
 

@@ -12,8 +12,8 @@ from typing import IO
 
 import numpy as np
 
-from imlgcn.config import InputError
 from imlgcn.data.image_limits import EOI, FRAMES, SOS, STANDALONE, next_marker
+from imlgcn.errors import InputError
 
 DHT = 0xC4  # Huffman tables
 SEQUENTIAL = {0xC0, 0xC1}  # Huffman-coded frames of one pass

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError, nearest
 from imlgcn.data.formats.csv import Table, read_table
+from imlgcn.errors import InputError, nearest
 from imlgcn.files import write_atomic
 from imlgcn.labels.label_cells import (
     MARKS,

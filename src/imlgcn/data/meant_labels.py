@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from unicodedata import normalize
 
-from imlgcn.config import unknown_name
 from imlgcn.data.formats.base import Record, Source
 from imlgcn.data.guard_values import name_and_score
+from imlgcn.errors import unknown_name
 from imlgcn.numbers import plural
 
 

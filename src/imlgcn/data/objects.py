@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source
 from imlgcn.data.formats.column_names import normal
 from imlgcn.data.formats.ignored_options import ALWAYS, refuse_ignored
@@ -25,6 +24,7 @@ from imlgcn.data.formats.value_table import (
 )
 from imlgcn.data.formats.values import names_given
 from imlgcn.data.image_store import image_file
+from imlgcn.errors import InputError
 from imlgcn.numbers import number
 
 NAME = "python"

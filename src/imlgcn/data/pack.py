@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record, Source
 from imlgcn.data.formats.packs import FORMATS, MANIFEST, VERSION, to_json
@@ -32,6 +31,7 @@ from imlgcn.data.image_store import image_suffix
 from imlgcn.data.images import ImageError, image_info, open_image
 from imlgcn.data.pack_writers import WRITERS, Sample, ShardWriter
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.files import only_writer, write_atomic
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress

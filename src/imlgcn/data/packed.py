@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: the command line starts without it
@@ -129,6 +128,8 @@ def reading_order(paths: Sequence[Path]) -> list[int]:
 
 def _member(file: Path, offset: int, size: int, name: str) -> bytes | None:
     """Return a member of a tar; None unless it is the one that its header before it says."""
+    import tarfile  # only here: the command line starts without it
+
     if size > LARGEST:
         raise InputError(f"has {size / 2**20:,.0f} MiB, more than the limit of {LARGEST // 2**20}")
     with file.open("rb") as tar:

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, image_metadata
 from imlgcn.data.xmp import Keywords, read_keywords, sidecars_of
+from imlgcn.errors import InputError
 
 XMP_TAG, IPTC_TAG, WINDOWS_TAG = 700, 33723, 0x9C9E
 IPTC_BLOCK = 0x0404  # of the Photoshop resources

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import ABSENT, UNKNOWN, Dataset
 from imlgcn.data.groups import find_groups
 from imlgcn.data.split import split_around_test, split_dataset
 from imlgcn.data.written_split import keep_splits
+from imlgcn.errors import InputError
 from imlgcn.labels.targets import Targets, occurrences_and_absences
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress

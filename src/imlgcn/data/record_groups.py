@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import Record
 from imlgcn.data.near_duplicates import clusters
+from imlgcn.errors import InputError
 
 
 def group_records(records: Sequence[Record], column: str) -> list[Record]:

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.image_limits import open_image_file
 from imlgcn.data.images import MAX_PIXELS, ImageError, image_info
 from imlgcn.data.packed import is_image_there
 from imlgcn.data.shards import FeatureShards
 from imlgcn.data.thumbnails import thumbnail_of
+from imlgcn.errors import InputError
 from imlgcn.progress import SILENT, Progress
 
 VERSION = 1  # of the thumbnails in the cache: increase it when they are made in another way

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import atomic_path
 
 SHARD_ROWS = 1024  # a power failure loses at most this many rows, an exception none

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.arguments import own_names
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.objects import described
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.progress import SILENT, Progress
 
 

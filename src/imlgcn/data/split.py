@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
 from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.errors import InputError
 from imlgcn.labels.targets import TargetArray
 from imlgcn.progress import SILENT, Progress
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.activation_maps import Region
-from imlgcn.config import ImageSettings
 from imlgcn.data.image_input import ImageLike, as_image
+from imlgcn.image_settings import ImageSettings
 
 WHITE = (255, 255, 255)
 RESAMPLING = {

@@ -19,8 +19,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir, sha256_file
 from imlgcn.numbers import number
 from imlgcn.progress import SILENT, Progress

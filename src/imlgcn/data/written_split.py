@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import SPLITS, Dataset
 from imlgcn.data.formats.column_names import is_reserved
 from imlgcn.data.formats.csv import COLUMNS
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.spreadsheets import bare, inert
 

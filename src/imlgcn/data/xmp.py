@@ -15,8 +15,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.engines.base import Engine
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.extras import installed, require
 from imlgcn.files import sha256_file
 

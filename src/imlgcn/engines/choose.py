@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.engines.base import Engine, cores
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir, write_atomic
 
 SECONDS = 1.0  # of measuring, for all engines together

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.engines.base import batch_of, cores, map_kind_of
+from imlgcn.errors import InputError
 
 # a tensor whose values are elsewhere: the entry "location" of TensorProto.external_data, as encoded
 ELSEWHERE = b"\x0a\x08location\x12"

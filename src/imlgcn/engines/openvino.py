@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.engines.base import batch_of, cores, map_kind_of
 from imlgcn.engines.openvino_file import read_metadata, read_network
+from imlgcn.errors import InputError
 
 
 class OpenVinoEngine:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import ImageSettings
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.device import batch_size, choose_device
+from imlgcn.image_settings import ImageSettings
 from imlgcn.models import MultiLabelClassifier, PixelInput
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import ADDITIVE, ActivationMaps
-from imlgcn.config import unknown_name
 from imlgcn.data.image_input import as_image, name_of
+from imlgcn.errors import unknown_name
 from imlgcn.explanation.explanation import Explanation, LabelExplanation, margin_part
 from imlgcn.explanation.network import Insight, look_inside
 from imlgcn.tagger import ImageLike, Tagger

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.arguments import also_called
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.engines import check_engine
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.exporting.agreement import (
     Agreement,
     ExportRefused,

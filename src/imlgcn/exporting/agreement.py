@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.images import ImageError
 from imlgcn.data.source import DataSource
 from imlgcn.data.transforms import load_input
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.numbers import plural
 from imlgcn.tagger import Tagger
 

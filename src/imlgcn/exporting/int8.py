@@ -12,14 +12,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.images import ImageError
 from imlgcn.data.transforms import load_input
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting.agreement import ExportRefused
 from imlgcn.exporting.quantize import Pixels
 from imlgcn.extras import installed
+from imlgcn.image_settings import ImageSettings
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.growing.alone import alone
 from imlgcn.growing.examples import NOTHING, DecodedFile, bare_ground, features_of, ground_of
 from imlgcn.growing.exports import finish

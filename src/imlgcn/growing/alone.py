@@ -7,7 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 
 Rest = ParamSpec("Rest")

@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.growing.add import Added
 from imlgcn.spreadsheets import bare, inert_rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.growing.alone import alone
 from imlgcn.growing.exports import finish
 from imlgcn.growing.picking import pick_labels

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
+from imlgcn.errors import InputError
 from imlgcn.growing.state import State
 from imlgcn.models import Backbone
 from imlgcn.models.grown import kernel_vectors

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.growing.alone import alone
 from imlgcn.parsing import parse_json

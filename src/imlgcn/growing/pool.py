@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.growing.edit import checked_name
 from imlgcn.growing.examples import Features
 from imlgcn.growing.state import State

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.label_table_file import write_label_table
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.growing.history import keep_state
 from imlgcn.labels.context import LabelContext

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.label_table_file import write_label_table
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.growing.alone import alone
 from imlgcn.growing.exports import export_again

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.labels.embeddings import FloatArray, one_hot, random_embeddings
 from imlgcn.labels.graph import CountArray, count_known_pairs, count_pairs
 from imlgcn.labels.on_demand import DenseOnDemand, stored

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.labels.targets import TargetArray, refuse_strange
 

@@ -23,7 +23,7 @@ head was sure of says little that is new. With the factor ``surprise`` t from 0 
 and t = 0 is P(j | c), whatever the image. An absent label counts with 1 - P in place of P.
 
 This is the *ranking* update: it orders the images of each label. What makes probabilities of it is
-another step, :class:`imlgcn.metrics.known_labels.KnownCalibration`.
+another step, :class:`imlgcn.metrics.known_calibration.KnownCalibration`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import Counts, LabelContext
+from imlgcn.labels.known_defaults import BETA, SMOOTHING, SURPRISE
 from imlgcn.labels.on_demand import stored
 from imlgcn.labels.pairs import column_of, dense, diagonal_of, row_of
 from imlgcn.labels.sparse import MANY_LABELS, PARTS, SparseMatrix
@@ -48,8 +49,6 @@ from imlgcn.parsing import parse_json
 
 Floats = NDArray[np.float64]
 
-# of a tagger that was trained before these were fitted
-BETA, SURPRISE, SMOOTHING = 0.6, 0.0, 1.0
 SMALLEST = 1e-6  # of a probability
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 
 COCO = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),

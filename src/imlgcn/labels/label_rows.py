@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from imlgcn.config import nearest
+from imlgcn.errors import nearest
 
 
 @dataclass(frozen=True)

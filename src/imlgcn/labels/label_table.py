@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.labels.label_rows import LabelRow, find_edges, find_problems, with_ancestors
 from imlgcn.parsing import parse_json
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 MANY_LABELS = 1_000  # above it counts of pairs and graphs are sparse; below, a dense one is small
 PARTS = ("starts", "columns", "values")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.graph import COLUMN_SUM_OFFSET, check_graph_options
 from imlgcn.labels.sparse import SparseMatrix
 

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.sparse import MANY_LABELS, SparseMatrix
 
 IMAGES_PER_BLOCK = 8192

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics.blocks import row_blocks
 from imlgcn.metrics.inputs import Floats, check_inputs
 

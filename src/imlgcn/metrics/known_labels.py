@@ -17,23 +17,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.known import BETA, KnownLabels, PairCounts
+from imlgcn.labels.known import KnownLabels, PairCounts
+from imlgcn.labels.known_defaults import BETA
 from imlgcn.labels.pairs import diagonal_of
-from imlgcn.metrics.calibration import fit_platt, sigmoid
+from imlgcn.metrics.calibration import fit_platt
+from imlgcn.metrics.known_calibration import NUMBERS, Known, number_known
 from imlgcn.metrics.ranking import mean_average_precision
 
 Floats = NDArray[np.float64]
-Known = NDArray[np.int8]
 
-NUMBERS = 4  # of known positives that are told apart: 0, 1, 2, 3 or more
 # Chosen out of fold on Open Clip Art (38 labels) and emoji (323), with a kernel and a linear head.
 # Against (0, 1) they gain 1.1 and 0.5 mAP with one known tag; it is a plateau: surprise 0.2 to 0.5
 # and smoothing 3 to 10 are within 0.3. Only beta differs between data sets, so it is fitted.
@@ -42,41 +41,6 @@ BETAS = tuple(round(0.1 * step, 1) for step in range(2, 11))
 ENTRIES = 500_000  # images x labels that are fitted on: seconds
 DRAWS = 3
 ENOUGH = 20  # positives to fit one pair on
-
-
-@dataclass(frozen=True, eq=False)
-class KnownCalibration:
-    """Slope and offset of updated logits by the number of known positives, each ``(NUMBERS,)``."""
-
-    slope: Floats
-    offset: Floats
-
-    def logits(self, logits: Floats, known: Known) -> Floats:
-        """Return calibrated logits ``(N, L)`` of logits as `KnownLabels.update` returns them.
-
-        Those of an image of which nothing is known are unchanged.
-
-        Shape:
-            - logits, known (1, 0, -1) ``(N, L)``
-        """
-        number, told = number_known(known)
-        slope = np.where(told, self.slope[number], 1.0)[:, None]  # (N, 1)
-        offset = np.where(told, self.offset[number], 0.0)[:, None]
-        return np.asarray(slope * logits + offset)
-
-    def apply(self, logits: Floats, known: Known) -> Floats:
-        """Return probabilities ``(N, L)``: the sigmoid of :meth:`logits`."""
-        return sigmoid(self.logits(logits, known))
-
-
-def number_known(known: Known) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the number of known positives of each image, 0 to 3, and whether anything is known.
-
-    Shape:
-        - known (1, 0, -1) ``(N, L)``, outputs ``(N,)``
-    """
-    number = np.minimum((known == 1).sum(axis=1), NUMBERS - 1)
-    return np.asarray(number, np.int64), np.asarray((known >= 0).any(axis=1))
 
 
 class Reveal(NamedTuple):

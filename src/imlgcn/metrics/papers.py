@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.metrics.f1 import F1Scores, example_scores, precision_recall_f1, predict_labels
 from imlgcn.metrics.inputs import check_inputs

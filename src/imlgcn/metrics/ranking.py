@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import unknown_name
+from imlgcn.errors import unknown_name
 from imlgcn.metrics.blocks import columns, row_blocks
 from imlgcn.metrics.inputs import Floats, check_inputs
 

@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics.inputs import Floats, check_inputs
 
 CANDIDATES = 1000  # quantiles of the positives' probabilities; more change nothing measurable

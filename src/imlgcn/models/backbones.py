@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from imlgcn.config import ImageSettings, InputError
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 
 
 class Backbone(nn.Module):

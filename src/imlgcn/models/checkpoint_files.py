@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.containers import AVERAGED, RAW, StateDict, Weights, find_weights
 
 NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 StateDict = dict[str, Tensor]
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from imlgcn.config import ImageSettings, InputError
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
 from imlgcn.models.backbones import Backbone
 from imlgcn.models.joined import JOIN, JoinedBackbone
 from imlgcn.models.weights import EMBEDDED, load_embedded, load_file, load_from_hub

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.kernel_rows import Kept
 from imlgcn.models.kernel_stages import joined_units
 from imlgcn.models.layers import pool

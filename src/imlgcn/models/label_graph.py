@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.sparse import SparseMatrix
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.models.label_graph import Graph
 from imlgcn.models.scorer import Features, Scorer, refuse_known, single_map
 

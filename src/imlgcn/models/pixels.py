@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from imlgcn.config import ImageSettings
 from imlgcn.data.transforms import scale_and_offset
+from imlgcn.image_settings import ImageSettings
 
 
 class PixelInput(nn.Module):

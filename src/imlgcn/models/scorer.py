@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 Features = Tensor | tuple[Tensor, ...]  # one map, or those of several stages, deepest last
 Criterion = Callable[[Tensor, Tensor], Tensor]

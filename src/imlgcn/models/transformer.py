@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.scorer import Features, single_map
 
 

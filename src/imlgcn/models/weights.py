@@ -15,7 +15,7 @@ from urllib.request import getproxies
 
 from torch import nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.models.checkpoint_files import first_line, load_strictly, read_state_dict
 from imlgcn.models.containers import StateDict

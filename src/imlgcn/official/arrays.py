@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.embeddings import FloatArray
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.progress import Progress

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imlgcn.config import ImageSettings, InputError, train_settings, unknown_name
+from imlgcn.config import train_settings
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.files import sha256_file
+from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.known_names import NAMES, label_names
 from imlgcn.numbers import plural

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 State = Mapping[str, Tensor]

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.official.backbones import COUNTED, Select, beside, under
 from imlgcn.official.convert import asl, c_tran, csra, ml_decoder, ml_gcn, query2label, ssgrl
 from imlgcn.official.entries import State

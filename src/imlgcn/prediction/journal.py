@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row

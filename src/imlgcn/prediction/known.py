@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.csv import (
     VALUES,
     Table,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.csv import (
     read_table,
 )
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:

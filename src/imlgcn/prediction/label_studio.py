@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import atomic_path
 from imlgcn.prediction.rows import Row, Write
 

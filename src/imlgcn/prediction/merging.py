@@ -16,7 +16,7 @@ from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import number
 from imlgcn.prediction.journal import SUFFIX as PARTIAL
 from imlgcn.prediction.outputs import Outputs, one_writer

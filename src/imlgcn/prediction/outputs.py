@@ -7,19 +7,18 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction.images import NamedImage, count_of
-from imlgcn.prediction.journal import Journal, fingerprint, open_journal
-from imlgcn.prediction.label_studio import check_tasks_file, open_tasks
 from imlgcn.prediction.results import PredictSummary, Total
 from imlgcn.prediction.rows import Row, Write, check_output, jsonl_writer, open_rows
-from imlgcn.prediction.shard_record import Maker, ShardFile
-from imlgcn.prediction.shards import ShardImages
 from imlgcn.prediction.stream import Item
 from imlgcn.progress import Progress
 from imlgcn.stopping import Stopped, safe_points
 
 if TYPE_CHECKING:
+    from imlgcn.prediction.journal import Journal
+    from imlgcn.prediction.shard_record import ShardFile
+    from imlgcn.prediction.shards import ShardImages
     from imlgcn.tagger import Tagger
 
 Tag = Callable[[Iterable[Item]], Generator[list[Row]]]
@@ -75,6 +74,8 @@ class Outputs(NamedTuple):
         elif self.resume:
             raise InputError("resume= continues a file; say which with out=")
         if self.tasks is not None:
+            from imlgcn.prediction.label_studio import check_tasks_file
+
             check_tasks_file(self.tasks)
 
     def writers(self, stack: ExitStack, tagger: Tagger, columns: Sequence[str]) -> list[Write]:
@@ -86,6 +87,8 @@ class Outputs(NamedTuple):
             elif self.stream is not None:
                 writers.append(jsonl_writer(self.stream, columns))
             if self.tasks is not None:
+                from imlgcn.prediction.label_studio import open_tasks
+
                 model = "imlgcn " + next(iter(tagger.info.sha256.values()), "")[:8]
                 writers.append(stack.enter_context(open_tasks(self.tasks, model.strip())))
         return writers
@@ -96,6 +99,9 @@ class Outputs(NamedTuple):
         """Return the file of a shard with what merging compares; None if it is of all images."""
         if self.file is None or self.own is None:
             return None
+        from imlgcn.prediction.journal import fingerprint
+        from imlgcn.prediction.shard_record import Maker, ShardFile
+
         maker = Maker(fingerprint(tagger), tagger.engine.name, made_by, columns, self.bare)
         also = {"xmp": self.xmp, "label_studio": self.tasks is not None}
         return ShardFile(self.file, maker, self.own, [name for name, on in also.items() if on])
@@ -117,7 +123,7 @@ def write_outputs(
     ``tag`` makes the rows, ``settings`` are what decides them beside the tagger.
     """
     file = outputs.file
-    made_by = "" if file is None else fingerprint(tagger, *settings)
+    made_by = "" if file is None else _made_by(tagger, settings)
     shard = outputs.shard_file(tagger, made_by, columns)
     if shard is not None and outputs.resume and (done := shard.complete(images)):
         progress.say(f"{file} is complete: nothing is left to do")
@@ -126,6 +132,8 @@ def write_outputs(
     with ExitStack() as stack:
         writers = [*outputs.writers(stack, tagger, columns), total.add]
         if file is not None:
+            from imlgcn.prediction.journal import open_journal
+
             journal = stack.enter_context(
                 open_journal(file, made_by, resume=outputs.resume, progress=progress)
             )
@@ -142,6 +150,12 @@ def write_outputs(
     if journal is not None:  # the output has its name now
         journal.path.unlink(missing_ok=True)
     return total.summary()
+
+
+def _made_by(tagger: Tagger, settings: Sequence[object]) -> str:
+    from imlgcn.prediction.journal import fingerprint
+
+    return fingerprint(tagger, *settings)
 
 
 def _items(images: Iterable[NamedImage], journal: Journal | None) -> Iterator[Item]:

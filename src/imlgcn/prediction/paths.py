@@ -11,9 +11,9 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from imlgcn.config import InputError
 from imlgcn.data.image_input import refuse_address
 from imlgcn.data.images import IMAGE_SUFFIXES, OTHER_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
 

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
-from imlgcn.prediction.xmp import write_sidecar
 from imlgcn.tagger import Tag
 
 SHOWN_ERRORS = 5
@@ -114,6 +113,8 @@ class Total:
             return
         self._untagged += not found
         if self._xmp:
+            from imlgcn.prediction.xmp import write_sidecar
+
             try:
                 self._written += write_sidecar(rows)
             except (InputError, OSError) as error:

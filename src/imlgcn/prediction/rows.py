@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.spreadsheets import inert_rows

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, Unpack, overload
 
 from imlgcn.arguments import also_called
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.prediction.images import count_of, named_images
 from imlgcn.prediction.outputs import Outputs, write_outputs
 from imlgcn.prediction.results import Predictions, PredictSummary, Total
 from imlgcn.prediction.rows import Row, columns_for
-from imlgcn.prediction.shards import Shard, ShardImages
 from imlgcn.prediction.stream import DIGITS, Item, RowMaker, stream_rows
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger.choice import TagBounds
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from imlgcn.labels.label_table import LabelTable
     from imlgcn.prediction.known import KnownTable
     from imlgcn.prediction.options import FileOptions, PredictOptions
+    from imlgcn.prediction.shards import ShardImages
     from imlgcn.tagger import Tagger
     from imlgcn.tagger.thresholds import Threshold
 
@@ -119,7 +119,7 @@ def predict(
     """
     from imlgcn.tagger.given import given_tagger
 
-    own = None if shard is None else ShardImages(Shard.of(shard))
+    own = None if shard is None else _shard_images(shard)
     if own is not None and engine == "auto":
         raise InputError(
             "engine='auto' is measured on each machine, and all shards need the same: name one, "
@@ -211,6 +211,12 @@ def predict_rows(
     return chain.from_iterable(
         stream_rows(tagger, maker, items, batch_size=batch_size, workers=workers)
     )
+
+
+def _shard_images(shard: str | tuple[int, int]) -> ShardImages:
+    from imlgcn.prediction.shards import Shard, ShardImages
+
+    return ShardImages(Shard.of(shard))
 
 
 def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Generator[list[Row]]:

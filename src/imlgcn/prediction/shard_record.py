@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.numbers import number
 from imlgcn.prediction.images import NamedImage

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, overload
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction.images import NamedImage
 from imlgcn.prediction.rows import Row
 

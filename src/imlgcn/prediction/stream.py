@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageLike, ImageTypeError, name_of
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError
 from imlgcn.prediction.rows import Row
 from imlgcn.tagger.choice import TagBounds, TagRule
 

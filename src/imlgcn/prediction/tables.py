@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.spreadsheets import bare
 
 TABLES = {".csv": ",;\t", ".tsv": "\t"}  # with the signs that may separate cells

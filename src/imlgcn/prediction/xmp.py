@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from imlgcn.config import InputError
 from imlgcn.data.xmp import (
     CONTAINERS,
     DC,
@@ -27,6 +26,7 @@ from imlgcn.data.xmp import (
     check_harmless,
     sidecars_of,
 )
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.prediction.rows import Row
 

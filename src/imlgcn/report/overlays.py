@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imlgcn.activation_maps import MEANING, ActivationMaps, Region
-from imlgcn.config import ImageSettings, InputError
 from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import WHITE, EvalTransform
+from imlgcn.errors import InputError
 from imlgcn.explanation.heat_map import overlay
 from imlgcn.explanation.words import where_strong
+from imlgcn.image_settings import ImageSettings
 
 if TYPE_CHECKING:
     from imlgcn.tagger import Tagger

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.folder import Curves, TaggerFolder
 from imlgcn.tagger.scores import MOST_ENTRIES, ScoredSplit

@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from imlgcn.config import unknown_name
+from imlgcn.errors import unknown_name
 from imlgcn.serve.batcher import ClosedError, QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.limits import check_query

@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from imlgcn.config import InputError
 from imlgcn.data.decode_pool import DecodePool
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve import audit_routes, errors, grow_routes, routes, suggest_routes

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.serve.errors import LOG, ApiError

@@ -17,7 +17,7 @@ from typing import TypeVar
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.service import Service
 from imlgcn.tagger import Tagger

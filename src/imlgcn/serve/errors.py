@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.numbers import shortened
 from imlgcn.serve.request_log import METHOD_MOST, escaped, request_id
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import content_number
 from imlgcn.serve.current import public
 from imlgcn.serve.errors import LOG, ApiError

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.sparse import MANY_LABELS
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.serve.errors import ApiError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.label_table_file import check_label_table
+from imlgcn.errors import InputError
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.serve import knowledge

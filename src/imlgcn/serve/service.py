@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MEANING
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.decode_pool import DecodedImage, DecodePool
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.explanation.heat_map import strength
 from imlgcn.explanation.words import where_strong
 from imlgcn.metrics.thresholds import parse_operating_point

@@ -12,8 +12,8 @@ import binascii
 import threading
 from typing import TYPE_CHECKING, Any
 
-from imlgcn.config import InputError
 from imlgcn.data.decode_pool import DecodedImage
+from imlgcn.errors import InputError
 from imlgcn.extras import installed
 from imlgcn.serve.errors import LOG, ApiError
 from imlgcn.serve.suggest_schema import Wanted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.explanation.support import Ledger, SupportEffect, SupportImage
 from imlgcn.explanation.words import image_name
 from imlgcn.serve.errors import LOG, ApiError

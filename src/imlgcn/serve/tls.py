@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 
 class _AskedError(Exception):

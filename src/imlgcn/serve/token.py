@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.prefix import own_path
 

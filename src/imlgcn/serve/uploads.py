@@ -11,8 +11,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from imlgcn.config import InputError
 from imlgcn.data.decode_pool import LimitError, RefusedError
+from imlgcn.errors import InputError
 from imlgcn.serve.batcher import QueueFullError
 from imlgcn.serve.errors import ApiError
 from imlgcn.serve.json_body import images_in_json

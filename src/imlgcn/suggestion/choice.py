@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.near_duplicates import near_pairs
 from imlgcn.data.scan import scan_image
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, percent, plural
 from imlgcn.prediction import expand_paths
 from imlgcn.progress import SILENT, Progress

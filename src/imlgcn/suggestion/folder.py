@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.features import features_for
 from imlgcn.data.formats.base import Record
+from imlgcn.errors import InputError
 from imlgcn.models import Backbone, Head
 from imlgcn.models.grown import GrownHead
 from imlgcn.models.image_space import ImageSpace, deepest_roots, feature_space, median_distance

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
+from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths
 from imlgcn.progress import SILENT, Progress
 from imlgcn.suggestion.folder import in_words, read_images

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record
 from imlgcn.data.thumbnails import SHAPE
+from imlgcn.errors import InputError
 from imlgcn.models import Backbone
 from imlgcn.numbers import number
 from imlgcn.suggestion.choice import Suggestions, choose, doubts_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imlgcn.config import InputError, unknown_name
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.folder import EDGES, GRAPH, HEAD, MODEL
 from imlgcn.tagger.info import TaggerInfo

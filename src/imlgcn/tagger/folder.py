@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
-from imlgcn.labels.context import LabelContext
+from imlgcn.errors import InputError
 from imlgcn.labels.label_cells import table_text
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
-from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.parsing import ParseError, parse_json, parse_yaml
-from imlgcn.tagger.learnt import LearntImages, read_learnt
-from imlgcn.tagger.scores import ScoredSplit, Scores
-from imlgcn.tagger.support import Support, read_support
+
+if TYPE_CHECKING:
+    from imlgcn.labels.context import LabelContext
+    from imlgcn.tagger.learnt import LearntImages
+    from imlgcn.tagger.scores import ScoredSplit, Scores
+    from imlgcn.tagger.support import Support
 
 MODEL = "model.json"  # written last: a folder that has it is complete
 WEIGHTS = "model.safetensors"
@@ -81,7 +82,13 @@ class TaggerFolder:
     def __init__(self, path: Path, labels: tuple[str, ...]) -> None:
         self.path = path
         self.labels = labels
-        self.scores = Scores(path / SCORES, labels)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The scores in ``predictions.parquet``, read as they are asked for."""
+        from imlgcn.tagger.scores import Scores
+
+        return Scores(self.path / SCORES, self.labels)
 
     @cached_property
     def config_text(self) -> str:
@@ -110,6 +117,8 @@ class TaggerFolder:
     @cached_property
     def context(self) -> LabelContext | None:
         """The label context in the weights file; None without one."""
+        from imlgcn.labels.context import LabelContext
+
         stored = {
             key.removeprefix(STORED): array
             for key, array in self._arrays.items()
@@ -130,6 +139,8 @@ class TaggerFolder:
         """The label graph ``(L, L)`` that the head was built on; None for a head without one."""
         if GRAPH in self._arrays or EDGES[0] not in self._arrays:
             return self._arrays.get(GRAPH)
+        from imlgcn.labels.sparse import SparseMatrix
+
         starts, columns, values = (self._arrays[part] for part in EDGES)
         starts = np.append(starts, len(columns))
         return SparseMatrix((len(starts) - 1,) * 2, starts, columns, values).dense()
@@ -170,6 +181,8 @@ class TaggerFolder:
         """
         if not self.keeps_support:
             return None
+        from imlgcn.tagger.support import read_support
+
         return read_support(self.path / SUPPORT, self.labels, features=features)
 
     def learnt(self) -> LearntImages | None:
@@ -178,6 +191,8 @@ class TaggerFolder:
         Raises:
             InputError: the file is damaged.
         """
+        from imlgcn.tagger.learnt import read_learnt
+
         file = self.path / LEARNT
         return read_learnt(file) if file.is_file() else None
 

@@ -6,7 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.tagger.opened import table_of
 from imlgcn.tagger.tagger import Tagger
 

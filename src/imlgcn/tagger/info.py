@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
-from imlgcn.config import ImageSettings, InputError, Settings
-from imlgcn.labels.known import BETA, SMOOTHING, SURPRISE
+from imlgcn.errors import InputError
+from imlgcn.image_settings import ImageSettings
+from imlgcn.labels.known_defaults import BETA, SMOOTHING, SURPRISE
 from imlgcn.metrics.calibration import Calibration
-from imlgcn.metrics.known_labels import NUMBERS, KnownCalibration
+from imlgcn.metrics.known_calibration import NUMBERS, KnownCalibration
 from imlgcn.parsing import ParseError, parse_json
+from imlgcn.records import Above, Length, Record, Within
 from imlgcn.tagger.folder import MODEL, REPLACED
 
 FORMAT = 2  # 1 called the calibration `scale`, and the operating point `goal`
 
 
-class Part(Settings):
+class Part(Record):
     """A backbone or head by name, with what it was built from."""
 
     name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = {}
     weights: str | None = None  # where the backbone's pretrained weights came from
 
 
-class LabelCalibration(Settings):
+class LabelCalibration(Record):
     """Per label: Platt slope and intercept, threshold, and the positives they rest on."""
 
-    slope: list[FiniteFloat]
-    intercept: list[FiniteFloat]
-    threshold: list[FiniteFloat]
+    slope: list[float]
+    intercept: list[float]
+    threshold: list[float]
     operating_point: str = "f1"  # what the thresholds were chosen for
     positives: list[int]  # held-out images with the label
 
@@ -42,7 +42,7 @@ class LabelCalibration(Settings):
         return Calibration(np.array(self.slope), np.array(self.intercept), np.array(self.positives))
 
 
-class AddedLabel(Settings):
+class AddedLabel(Record):
     """A label that was added to a tagger, and what was expected of it then.
 
     Attributes:
@@ -57,13 +57,13 @@ class AddedLabel(Settings):
 
     name: str
     images: int
-    AP: list[float] = Field(default_factory=list)
+    AP: list[float] = []
     trials: int = 0
     kernel: float = 0.0
     probe_only: bool = False
 
 
-class Growth(Settings):
+class Growth(Record):
     """How the labels of a tagger come from its head and from labels that were added.
 
     Attributes:
@@ -77,23 +77,23 @@ class Growth(Settings):
 
     head_labels: list[str]
     fitted: int
-    added: list[AddedLabel] = Field(default_factory=list)
+    added: list[AddedLabel] = []
     outputs: list[list[int]]
-    slope: list[FiniteFloat]
-    intercept: list[FiniteFloat]
+    slope: list[float]
+    intercept: list[float]
 
 
-class KnownSettings(Settings):
+class KnownSettings(Record):
     """How known labels move the others; the defaults are those of a tagger without this entry."""
 
     # counts: by label pairs (imlgcn.labels.known); head: by a network that has them as an input
     by: Literal["counts", "head"] = "counts"
-    beta: FiniteFloat = Field(BETA, ge=0)
-    surprise: float = Field(SURPRISE, ge=0, le=1)
-    smoothing: FiniteFloat = Field(SMOOTHING, gt=0)
+    beta: Annotated[float, Within(0)] = BETA
+    surprise: Annotated[float, Within(0, 1)] = SURPRISE
+    smoothing: Annotated[float, Above(0)] = SMOOTHING
     # by number of known positives, 0, 1, 2, 3 or more: see KnownCalibration
-    slope: list[FiniteFloat] = Field([1.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
-    offset: list[FiniteFloat] = Field([0.0] * NUMBERS, min_length=NUMBERS, max_length=NUMBERS)
+    slope: Annotated[list[float], Length(NUMBERS)] = [1.0] * NUMBERS
+    offset: Annotated[list[float], Length(NUMBERS)] = [0.0] * NUMBERS
 
     @property
     def calibration(self) -> KnownCalibration:
@@ -101,7 +101,7 @@ class KnownSettings(Settings):
         return KnownCalibration(np.array(self.slope), np.array(self.offset))
 
 
-class TaggerInfo(Settings):
+class TaggerInfo(Record):
     """The content of ``model.json``."""
 
     format: int = FORMAT
@@ -111,25 +111,26 @@ class TaggerInfo(Settings):
     image: ImageSettings
     calibration: LabelCalibration
     known: KnownSettings | None = None  # of a tagger trained before there was such a thing
-    metrics: dict[str, Any] = Field(default_factory=dict)  # the headline numbers, with protocol
-    versions: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, Any] = {}  # the headline numbers, with protocol
+    versions: dict[str, str] = {}
     engine: str = "torch"  # what scored validation and test
-    origin: dict[str, str] = Field(default_factory=dict)  # of an imported checkpoint
-    sha256: dict[str, str] = Field(default_factory=dict)
+    origin: dict[str, str] = {}  # of an imported checkpoint
+    sha256: dict[str, str] = {}
     growth: Growth | None = None  # of a tagger whose labels have changed since it was trained
 
-    @model_validator(mode="after")
-    def _one_value_per_label(self) -> TaggerInfo:
+    def check(self) -> None:
+        """Refuse calibrations that are not of each label."""
         for name in ("slope", "intercept", "threshold", "positives"):
             if (found := len(getattr(self.calibration, name))) != len(self.labels):
-                raise ValueError(
+                raise InputError(
                     f"calibration.{name} has {found} values for {len(self.labels)} labels"
                 )
-        return self
 
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that a tagger's numbers depend on."""
+    from importlib.metadata import version  # it takes its time to load
+
     packages = ("imlgcn", "torch", "timm", "numpy", "pillow")
     return {name: version(name) for name in packages}
 
@@ -169,13 +170,18 @@ def parse_info(text: str, file: Path) -> TaggerInfo:
     """
     try:
         content = parse_json(text)
-        if isinstance(content, dict):
-            content = upgrade_info(content, file)
+    except ParseError as error:
+        raise _damaged(file, error) from None
+    if isinstance(content, dict):
+        content = upgrade_info(content, file)
+    try:
         return TaggerInfo.model_validate(content)
-    except (ParseError, ValidationError) as error:
-        lines = str(error).splitlines()  # of pydantic: how many errors, where, what
-        first = ": ".join(line.strip() for line in lines[1:3]) or lines[0]
-        raise InputError(f"{file} is damaged ({first}); train anew or restore it") from None
+    except InputError as error:
+        raise _damaged(file, error) from None
+
+
+def _damaged(file: Path, error: ValueError) -> InputError:
+    return InputError(f"{file} is damaged ({error}); train anew or restore it")
 
 
 def upgrade_info(content: dict[str, Any], file: Path) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
-from imlgcn.labels.known import KnownLabels, PairCounts
-from imlgcn.metrics.known_labels import KnownCalibration
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.tagger.info import KnownSettings
 
 if TYPE_CHECKING:
+    from imlgcn.labels.known import KnownLabels, PairCounts
+    from imlgcn.metrics.known_calibration import KnownCalibration
     from imlgcn.tagger.opened import OpenedTagger
 
 PAIR_COUNTS = "pair_counts"  # of an exported file's metadata
@@ -50,6 +50,8 @@ def make_update(tagger: OpenedTagger) -> KnownUpdate:
     Raises:
         InputError: the tagger has no counts of label pairs.
     """
+    from imlgcn.labels.known import KnownLabels
+
     settings = tagger.info.known or KnownSettings()
     counts = _counts(tagger)
     if counts is None:
@@ -64,6 +66,8 @@ def make_update(tagger: OpenedTagger) -> KnownUpdate:
 
 
 def _counts(tagger: OpenedTagger) -> PairCounts | None:
+    from imlgcn.labels.known import PairCounts
+
     if tagger.path.is_file():
         text = tagger.engine.metadata.get(PAIR_COUNTS)
         return None if text is None else PairCounts.from_text(text, len(tagger.labels))

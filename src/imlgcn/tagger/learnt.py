@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import content_number, write_atomic
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.files import atomic_path, sha256_file
 from imlgcn.labels.context import LabelContext

@@ -11,21 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.device import check_device
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
-from imlgcn.tagger.learnt import KEY, LearntImages, learnt_from_text
 from imlgcn.tagger.runtime import TaggerRuntime
-from imlgcn.tagger.unfinished import refuse_unfinished
 
 if TYPE_CHECKING:
-    pass
+    from imlgcn.tagger.learnt import LearntImages
 
 SHOWN = 3  # labels that the text of a tagger names
 LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
@@ -112,6 +110,8 @@ class OpenedTagger(TaggerRuntime):
         check_device(device)
         path = Path(path)
         if not path.is_file():
+            from imlgcn.tagger.unfinished import refuse_unfinished
+
             info = read_info(path)
             refuse_unfinished(path, info)
             table = table_of(label_table, info, None)
@@ -161,6 +161,8 @@ class OpenedTagger(TaggerRuntime):
         """
         if not self.path.is_file():
             return self.folder.learnt()
+        from imlgcn.tagger.learnt import KEY, learnt_from_text
+
         text = self.engine.metadata.get(KEY)
         return None if text is None else learnt_from_text(text, self.path)
 

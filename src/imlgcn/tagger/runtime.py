@@ -11,16 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imlgcn.config import InputError
-from imlgcn.engines import check_engine, choose, openers_for, openers_of_file
+from imlgcn.engines import check_engine, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
 from imlgcn.engines.shared import keep_forever, shared_engine
+from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.files import sha256_file
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import TaggerInfo
-from imlgcn.tagger.network import load_classifier
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
@@ -87,6 +86,8 @@ class TaggerRuntime:
 
         Measured for a second when it is not remembered for this network and machine.
         """
+        from imlgcn.engines import choose
+
         hashes = self.info.sha256.values()
         key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
         size = self.info.image.size
@@ -113,6 +114,8 @@ class TaggerRuntime:
 
     def classifier(self) -> MultiLabelClassifier:
         """Return the network as it was trained: backbone and head, not folded."""
+        from imlgcn.tagger.network import load_classifier
+
         return load_classifier(self.path, self.info)[0]
 
     def folded(self, *, calibrated: bool = False) -> MultiLabelClassifier:

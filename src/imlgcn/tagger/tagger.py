@@ -18,15 +18,14 @@ from imlgcn.activation_maps import ActivationMaps, Region
 from imlgcn.data.image_input import ImageLike, each_image, is_image
 from imlgcn.data.transforms import EvalTransform, load_input
 from imlgcn.files import sha256_file, write_atomic
-from imlgcn.labels.context import LabelContext
 from imlgcn.tagger.choice import TagBounds, TagRule
 from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
 from imlgcn.tagger.known import known_row
-from imlgcn.tagger.network import save_weights, without_maps
 from imlgcn.tagger.thresholds import TaggerWithThresholds, Threshold
 
 if TYPE_CHECKING:
+    from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier
 
 
@@ -108,6 +107,8 @@ class Tagger(TaggerWithThresholds):
         """
         engine = self._map_engine
         if engine.map_kind is None:
+            from imlgcn.tagger.network import without_maps
+
             raise without_maps(self.info, self.path)
         rows = None
         if known is not None and self.known_by == "head":
@@ -235,6 +236,8 @@ def save_tagger(
     path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
 ) -> Tagger:
     """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
+    from imlgcn.tagger.network import save_weights
+
     save_weights(path, classifier, context)
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})
     write_atomic(path / MODEL, info.model_dump_json(indent=1) + "\n")

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, unknown_name
-from imlgcn.metrics.thresholds import ThresholdFit, parse_operating_point
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.tagger.opened import OpenedTagger
+
+if TYPE_CHECKING:
+    from imlgcn.metrics.thresholds import ThresholdFit
 
 Threshold = str | float | Mapping[str, str | float]
 
@@ -51,6 +54,8 @@ class TaggerWithThresholds(OpenedTagger):
     def _fitted_thresholds(self, operating_point: str | float | None) -> NDArray[np.float64]:
         if operating_point is None or operating_point == self.info.calibration.operating_point:
             return np.array(self.info.calibration.threshold)
+        from imlgcn.metrics.thresholds import parse_operating_point
+
         point = parse_operating_point(operating_point)
         if point.kind == "fixed":
             return np.full(len(self.labels), point.value)
@@ -64,5 +69,7 @@ class TaggerWithThresholds(OpenedTagger):
 
     @cached_property
     def _threshold_fit(self) -> ThresholdFit:
+        from imlgcn.metrics.thresholds import ThresholdFit
+
         scored = self.folder.scores.fitted()
         return ThresholdFit(scored.probabilities, scored.targets, folds=scored.folds)

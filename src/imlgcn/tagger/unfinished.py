@@ -10,7 +10,7 @@ import filecmp
 import shlex
 from pathlib import Path
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.tagger.folder import CHANGE, HISTORY, LEARNT, MODEL, SCORES, SUPPORT, WEIGHTS

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from imlgcn.config import FineTuning, ImageSettings
+from imlgcn.config import FineTuning
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import TrainTransform
+from imlgcn.image_settings import ImageSettings
 from imlgcn.stopping import leave_to_the_parent
 from imlgcn.training.order import epoch_order
 from imlgcn.training.ranks import ALONE, Ranks

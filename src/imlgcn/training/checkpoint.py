@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.optim import Optimizer
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import write_atomic
 from imlgcn.progress import SILENT, Progress
 

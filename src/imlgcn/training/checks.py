@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import TrainSettings
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.word_vectors import check_source
 from imlgcn.losses import create_loss

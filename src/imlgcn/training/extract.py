@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.mapped_rows import MappedRows, select_rows
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.device import batch_size, choose_device
 from imlgcn.engines.torch import throughput_threads
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir
 from imlgcn.models import Backbone, PixelInput
 from imlgcn.models.folding import fold_batch_norms

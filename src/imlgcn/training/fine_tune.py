@@ -17,10 +17,11 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
-from imlgcn.config import SMALL_DATA, FineTuning, ImageSettings, LossSettings
+from imlgcn.config import SMALL_DATA, FineTuning, LossSettings
 from imlgcn.data.dataset import Dataset
 from imlgcn.engines.allocator import raise_thresholds
 from imlgcn.engines.torch import TorchEngine
+from imlgcn.image_settings import ImageSettings
 from imlgcn.losses import create_loss
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import MultiLabelClassifier

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.folds import grouped_folds
 from imlgcn.data.groups import find_groups
+from imlgcn.errors import InputError
 from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.label_table_file import read_label_table, write_label_table
+from imlgcn.errors import InputError
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import number, plural

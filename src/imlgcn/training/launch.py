@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.progress import SILENT, Advance, Progress
 from imlgcn.stopping import Stopped, be_silent, is_asked, listen, safe_points
 from imlgcn.training.layout import STARTED, Layout

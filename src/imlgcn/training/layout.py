@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 STARTED = "IMLGCN_PROCESSES_PER_NODE"  # in a process that `imlgcn.training.launch` has started
 MOST = 1024  # processes of a node, and nodes

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device, precision_on
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir
 from imlgcn.memory import new_array
 from imlgcn.training.levels import Batch, Inputs

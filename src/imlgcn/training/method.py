@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from imlgcn.config import AUTO, CONTROL, InputError
+from imlgcn.config import AUTO, CONTROL
 from imlgcn.data.ready import unknown_as_absent
+from imlgcn.errors import InputError
 from imlgcn.models import HEADS, Backbone, Head, MultiLabelClassifier
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress

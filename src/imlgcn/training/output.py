@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import TrainSettings
+from imlgcn.errors import InputError
 from imlgcn.files import LOCK, only_writer, write_atomic
 from imlgcn.stopping import Stopped
 from imlgcn.tagger.folder import (

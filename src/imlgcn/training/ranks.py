@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from imlgcn.config import InputError
 from imlgcn.engines.device import choose_device, precision_on
+from imlgcn.errors import InputError
 from imlgcn.stopping import Stopped, be_silent
 from imlgcn.training.layout import Layout
 

@@ -17,17 +17,16 @@ from imlgcn.config import (
     AUTO,
     CONTROL,
     SMALL_DATA,
-    InputError,
     TrainSettings,
     merge_settings,
     parse_setting,
     train_settings,
-    unknown_name,
 )
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.source import FLAGS as READING_FLAGS
 from imlgcn.data.source import HOW, IN_PYTHON, DataSource
 from imlgcn.engines.device import check_device, choose_device
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.numbers import plural
 from imlgcn.progress import Progress
 from imlgcn.tagger.folder import read_config, read_settings, upgrade_settings

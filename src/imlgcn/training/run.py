@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError, TrainSettings
+from imlgcn.config import TrainSettings
 from imlgcn.data.dataset import Dataset
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import Backbone, Head, MultiLabelClassifier
 from imlgcn.progress import SILENT, Progress

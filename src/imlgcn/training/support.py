@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, open_image
+from imlgcn.errors import InputError
 from imlgcn.models import Head
 from imlgcn.models.layers import POOLINGS
 from imlgcn.models.scorer import Scorer

@@ -6,7 +6,6 @@ import difflib
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats import (
     archive,
     asl,
@@ -54,6 +53,7 @@ from imlgcn.data.formats import (
 from imlgcn.data.formats.base import DATA, Format, ReadOptions, Record, Source, split_name
 from imlgcn.data.formats.ignored_options import read_by
 from imlgcn.data.formats.text_files import windows_text
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.numbers import first_of
 
 FORMATS: dict[str, Format] = {

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source
 from imlgcn.data.unpack import is_tar, unpack
+from imlgcn.errors import InputError
 
 NAME = "zip"
 OPTIONS: tuple[str, ...] = ()

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose
 from imlgcn.data.formats.csv import is_table, read_header, read_splits, read_table
 from imlgcn.data.formats.image_files import locate
+from imlgcn.errors import InputError
 
 NAME = "asl"
 OPTIONS = ("images",)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -31,6 +30,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.label_rows import is_vector, read_vectors
 from imlgcn.data.formats.layout import is_image
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "attribute_list"

@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats.text_files import read_json, read_lines, read_text
+from imlgcn.errors import InputError, unknown_name
 from imlgcn.progress import SILENT, Progress
 
 __all__ = [

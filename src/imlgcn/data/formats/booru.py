@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, unwrap
 from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import Start, json_start, read_entries
 from imlgcn.data.formats.layout import find_sidecars, first_file, locate_any
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "booru"

@@ -10,7 +10,7 @@ import ast
 import re
 from typing import Any
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_json
 
 NAME_KEYS = ("name", "label", "tag", "title", "value", "text")  # of a label that is an object

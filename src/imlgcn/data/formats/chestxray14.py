@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, read_lines, unwrap
 from imlgcn.data.formats.csv import Table, is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
+from imlgcn.errors import InputError
 from imlgcn.numbers import number
 
 NAME = "chestxray14"

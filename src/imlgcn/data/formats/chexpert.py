@@ -22,10 +22,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, join_files, unwrap
 from imlgcn.data.formats.csv import Table, is_table, read_header, read_table
 from imlgcn.data.formats.image_files import locate
+from imlgcn.errors import InputError
 
 NAME = "chexpert"
 OPTIONS = ("images", "fields")

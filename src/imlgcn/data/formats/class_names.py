@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.label_numbers import read_label_names
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 

@@ -25,7 +25,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -38,6 +37,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.layout import files_ending, split_folders
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "coco"

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 
 # the earlier ones count first
 IMAGE_COLUMNS = (

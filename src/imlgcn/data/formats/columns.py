@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     TABLE_OPTIONS,
@@ -32,6 +31,7 @@ from imlgcn.data.formats.headless import is_data
 from imlgcn.data.formats.label_columns import VALUES, number_of
 from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 
 NAME = "columns"
 OPTIONS = (*TABLE_OPTIONS, "sheet")

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, ReadOptions, Record, Source, unwrap
 from imlgcn.data.formats.layout import locate_any
 from imlgcn.data.formats.xml_file import read_xml, xml_start
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "cvat"

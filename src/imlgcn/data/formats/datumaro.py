@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -24,6 +23,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.json_start import json_start
 from imlgcn.data.formats.layout import files_ending, locate_any
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "datumaro"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.cell_lists import read_list, without_brackets
 from imlgcn.data.formats.which_delimiter import choose_delimiter, lines_of, spelled_out
+from imlgcn.errors import InputError
 
 CLOSING = ("]", "}", ")", ">", "'", '"')
 

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError, unknown_name
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
+from imlgcn.errors import InputError, unknown_name
 
 SUFFIXES = (".xlsx", ".xlsm")
 FIRST = 5  # lines, of which one may name the images

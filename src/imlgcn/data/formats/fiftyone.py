@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     ReadOptions,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.json_start import json_start
 from imlgcn.data.formats.layout import locate_any, split_folders
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "fiftyone"

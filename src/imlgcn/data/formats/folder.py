@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import (
     asl,
     booru,
@@ -49,6 +48,7 @@ from imlgcn.data.formats.raw_files import about_raw_files, raw_files
 from imlgcn.data.formats.split_tables import has_labels, lists_images
 from imlgcn.data.formats.tables import is_table
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 
 NAME = "folder"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import SUFFIXES, json_start, read_entries
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "ground_truth"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_WORDS
 from imlgcn.data.formats.column_names import (
     IMAGE_COLUMNS,
@@ -18,6 +17,7 @@ from imlgcn.data.formats.column_names import (
     normal,
 )
 from imlgcn.data.formats.tables import Cells, Table
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 MOST_TITLES = 4

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     TABLE_OPTIONS,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.schema_names import names_in_readme
 from imlgcn.data.formats.splits import splits_if_several
 from imlgcn.data.formats.value_table import ValueTable, join_tables, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 

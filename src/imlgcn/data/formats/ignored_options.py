@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import EVERY_OPTION, Format, ReadOptions, Source
+from imlgcn.errors import InputError
 
 # load_dataset itself takes groups from further columns, and scores off names
 ALWAYS = ("group_column", "present_above")

@@ -14,11 +14,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import Record, split_of_name
 from imlgcn.data.formats.image_index import ImageIndex
 from imlgcn.data.formats.name_forms import has_image_suffix, is_address, parts_of, plain_form
 from imlgcn.data.packed import is_image_there, is_packed
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural, shortened
 
 LISTS = {"annotations", "annotation", "labels", "lists", "csv", "metadata", "meta", "splits"}

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import split_of_name
 from imlgcn.data.formats.name_forms import (
     FOLDS,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.name_forms import (
     stem_form,
 )
 from imlgcn.data.formats.raw_files import about_raw_files, raw_files
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 MASKS = re.compile(r"mask|segment|annotation|panoptic|label|depth|thumb|preview", re.IGNORECASE)

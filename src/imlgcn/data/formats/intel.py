@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -23,6 +22,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
+from imlgcn.errors import InputError
 
 NAME = "intel"
 OPTIONS = ("images",)

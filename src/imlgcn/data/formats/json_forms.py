@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, LABEL_COLUMNS, PROPERTIES, normal
 from imlgcn.data.formats.json_start import Start, read_entries
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 LABELS = (*LABEL_COLUMNS, "gtlabel", "gtlabels", "y")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.class_names import labels_at
 from imlgcn.data.formats.delimiters import RowLabels
+from imlgcn.errors import InputError
 
 NAMES = ("label", "name", "class", "category", "tag", "class_name", "category_name")
 Labels = str | RowLabels  # a text is taken apart together with those of all images

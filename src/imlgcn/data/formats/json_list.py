@@ -23,7 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     TABLE_OPTIONS,
     ReadOptions,
@@ -38,6 +37,7 @@ from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_forms import CLASSES, Entry, entries_of, form_of
 from imlgcn.data.formats.json_labels import Labels, parse_labels_value
 from imlgcn.data.formats.json_start import json_start
+from imlgcn.errors import InputError
 
 NAME = "json_list"
 OPTIONS = TABLE_OPTIONS

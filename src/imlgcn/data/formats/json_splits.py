@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import (
     ground_truth,
     json_list,
@@ -29,6 +28,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.ignored_options import read_by
 from imlgcn.data.formats.json_start import SUFFIXES
 from imlgcn.data.formats.layout import files_ending, split_folders
+from imlgcn.errors import InputError
 
 NAME = "json_splits"
 OPTIONS: tuple[str, ...] = ()

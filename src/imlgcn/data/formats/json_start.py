@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_json, read_text
 from imlgcn.data.formats.text_files import MARKS
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_json
 
 SUFFIXES = (".json", ".jsonl", ".ndjson")

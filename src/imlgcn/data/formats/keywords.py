@@ -18,7 +18,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import label_folders
 from imlgcn.data.formats.base import ReadOptions, Record, Source, choose, unwrap
 from imlgcn.data.formats.delimiters import split_cells
@@ -30,6 +29,7 @@ from imlgcn.data.formats.layout import (
 )
 from imlgcn.data.photo_keywords import PhotoKeywords, photo_keywords
 from imlgcn.data.xmp import KeywordPath, Keywords
+from imlgcn.errors import InputError
 from imlgcn.numbers import first_of, plural
 
 NAME = "keywords"

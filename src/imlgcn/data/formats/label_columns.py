@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.column_names import MEASURES, PROPERTIES, normal
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.tables import Table
+from imlgcn.errors import InputError
 from imlgcn.labels.label_cells import NO, YES
 from imlgcn.numbers import plural
 

@@ -18,7 +18,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     ReadOptions,
@@ -29,6 +28,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.delimiters import split_cells
 from imlgcn.data.formats.layout import visible_images
+from imlgcn.errors import InputError
 from imlgcn.numbers import first_of, plural
 
 NAME = "label_folders"

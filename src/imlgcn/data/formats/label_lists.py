@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     ReadOptions,
@@ -29,6 +28,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.layout import is_image, visible_images
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 
 NAME = "label_lists"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.column_names import number_and_name
 from imlgcn.data.formats.tables import is_table, read_start, read_table
 from imlgcn.data.formats.text_files import read_text
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 # beside numbers of labels, these hold their names

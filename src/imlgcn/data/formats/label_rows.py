@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at, names_from
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.label_numbers import NAME_FILES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 ONE, ZERO, MINUS_ONE = (

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, read_json
 from imlgcn.data.formats.csv import is_table, read_header, read_table
 from imlgcn.data.formats.json_start import json_start
@@ -29,6 +28,7 @@ from imlgcn.data.formats.label_studio import (
     join_answers,
     labels_of,
 )
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_json
 
 NAME = "label_studio_min"

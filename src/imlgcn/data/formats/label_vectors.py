@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import paddle_label
 from imlgcn.data.formats.base import (
     ReadOptions,
@@ -33,6 +32,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_rows import read_numbers
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import first_of
 
 NAME = "label_vectors"

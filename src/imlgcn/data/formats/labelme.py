@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, unwrap
 from imlgcn.data.formats.json_start import json_start
 from imlgcn.data.formats.layout import find_sidecars, first_file, locate_any, splits_of_folders
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "labelme"

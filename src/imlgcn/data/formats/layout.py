@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 
 MAX_FILES = 100
 NUM_FILES = 50  # opened to recognise a folder; the first may be of something else

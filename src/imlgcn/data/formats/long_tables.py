@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record
 from imlgcn.data.formats.column_names import normal
 from imlgcn.data.formats.label_columns import MARKS, VALUES, number_of
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 # a column that says whether the row's label is present, rather than that it is

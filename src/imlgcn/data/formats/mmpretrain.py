@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
 from imlgcn.data.formats.class_names import given_names, labels_at
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
+from imlgcn.errors import InputError
 
 NAME = "mmpretrain"
 OPTIONS = ("images", "label_names")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -23,6 +22,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import locate
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "nus_wide"

@@ -18,7 +18,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     ReadOptions,
@@ -30,6 +29,7 @@ from imlgcn.data.formats.base import (
 )
 from imlgcn.data.formats.csv import is_table, read_header
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "openimages"

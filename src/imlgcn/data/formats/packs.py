@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.packed import cell_path, group_sizes, member_path
 from imlgcn.data.unpack import members
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -24,6 +23,7 @@ from imlgcn.data.formats.class_names import file_names, given_names, labels_at
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 
 NAME = "paddle_label"
 OPTIONS = ("images", "label_names")

@@ -14,7 +14,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.attribute_list import NAMES, attribute_names
 from imlgcn.data.formats.base import (
     ReadOptions,
@@ -28,6 +27,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.label_rows import read_numbers
 from imlgcn.data.formats.layout import is_image
+from imlgcn.errors import InputError
 from imlgcn.numbers import first_of, plural
 
 NAME = "parallel_lists"

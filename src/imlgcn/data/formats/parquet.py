@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import TABLE_OPTIONS, ReadOptions, Source, unwrap
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, normal
 from imlgcn.data.formats.image_files import locate
@@ -31,6 +30,7 @@ from imlgcn.data.formats.value_table import (
 )
 from imlgcn.data.image_store import image_suffix
 from imlgcn.data.unpack import check_size, unpack_once
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 if TYPE_CHECKING:

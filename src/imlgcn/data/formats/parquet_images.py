@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imlgcn.config import InputError
 from imlgcn.data.image_store import image_suffix
 from imlgcn.data.packed import cell_path, group_sizes, open_packed
+from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: the command line starts without it

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, unwrap
 from imlgcn.data.formats.layout import (
     Sidecars,
@@ -22,6 +21,7 @@ from imlgcn.data.formats.layout import (
 )
 from imlgcn.data.formats.voc import read_objects
 from imlgcn.data.formats.xml_file import read_xml, xml_start
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "pascal_xml"

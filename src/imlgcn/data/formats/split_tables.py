@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     SPLIT_SPELLINGS,
     TABLE_OPTIONS,
@@ -26,6 +25,7 @@ from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.table_rows import Splits, choose_image_column, choose_splits, image_names
 from imlgcn.data.formats.tables import Table, is_table, read_start
 from imlgcn.data.formats.total_rows import without_other_rows
+from imlgcn.errors import InputError
 
 NAME = "tables"
 OPTIONS = (*TABLE_OPTIONS, "sheet")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, split_of_name
+from imlgcn.errors import InputError
 
 
 def splits_if_several(files: Sequence[Path]) -> list[str | None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.column_names import (
     LABEL_COLUMNS,
@@ -31,6 +30,7 @@ from imlgcn.data.formats.label_columns import (
 from imlgcn.data.formats.label_numbers import name_numbers
 from imlgcn.data.formats.tables import Table, refuse_beyond
 from imlgcn.data.formats.vector_cells import find_vectors, name_vectors
+from imlgcn.errors import InputError
 from imlgcn.labels.label_cells import NO, YES
 
 BETWEEN = "\x1f"  # between cells that are labels whole: the sign that ASCII has for it

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import SPLIT_SPELLINGS, SPLIT_WORDS, ReadOptions, split_name
 from imlgcn.data.formats.column_names import (
     GROUP_COLUMN,
@@ -23,6 +22,7 @@ from imlgcn.data.formats.column_names import (
 from imlgcn.data.formats.image_files import ImageFinder
 from imlgcn.data.formats.label_columns import VALUES
 from imlgcn.data.formats.tables import Table
+from imlgcn.errors import InputError
 
 UNASSIGNED = ("unassigned", "none", "null", "nan", "n/a")  # of a split
 FLAG = {**dict.fromkeys(("true", "1", "1.0"), True), **dict.fromkeys(("false", "0", "0.0"), False)}

@@ -11,10 +11,10 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import excel
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, is_image_name, normal
 from imlgcn.data.formats.text_files import MARKS, read_text
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.spreadsheets import bare
 

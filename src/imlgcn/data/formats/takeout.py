@@ -15,12 +15,12 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json, unwrap
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
 from imlgcn.data.formats.layout import first_file, visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "takeout"

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_json
 
 WINDOWS = "cp1252"

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record
 from imlgcn.data.formats.column_names import (
     IMAGE_COLUMNS,
@@ -31,6 +30,7 @@ from imlgcn.data.formats.table_labels import TableLabels, read_labels
 from imlgcn.data.formats.table_rows import choose_image_column, choose_splits
 from imlgcn.data.formats.tables import Table
 from imlgcn.data.formats.values import is_missing, judge_values
+from imlgcn.errors import InputError
 
 IMAGES = (
     *IMAGE_COLUMNS,

@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.delimiters import RowLabels, SplitCells, split_cells
 from imlgcn.data.formats.label_numbers import is_number, names_by_number
+from imlgcn.errors import InputError
 
 CATEGORY_KEYS = ("category", "categories", "label", "labels", "name", "class", "classes", "tag")
 GIVE_NAMES = (

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.delimiters import RowLabels
 from imlgcn.data.formats.label_numbers import read_label_names
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NUMBERS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "0.": 0, "1.": 1}

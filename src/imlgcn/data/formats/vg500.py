@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -23,6 +22,7 @@ from imlgcn.data.formats.base import (
     unwrap,
 )
 from imlgcn.data.formats.image_files import no_images
+from imlgcn.errors import InputError
 
 NAME = "vg500"
 OPTIONS = ("images",)

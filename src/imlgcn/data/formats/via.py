@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_json
 from imlgcn.data.formats.image_files import locate
 from imlgcn.data.formats.json_start import json_start
+from imlgcn.errors import InputError
 
 NAME = "via"
 OPTIONS = ("images", "label_columns")

@@ -24,7 +24,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import (
     ReadOptions,
     Record,
@@ -36,6 +35,7 @@ from imlgcn.data.formats.base import (
 from imlgcn.data.formats.image_files import find_root
 from imlgcn.data.formats.xml_file import read_xml
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.labels.known_names import VOC
 from imlgcn.numbers import plural
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Source, read_text
 from imlgcn.data.formats.column_names import LABEL_COLUMNS, known_columns
 from imlgcn.data.formats.label_numbers import is_number
@@ -26,6 +25,7 @@ from imlgcn.data.formats.value_table import ValueTable, read_columns
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.packed import member_path
 from imlgcn.data.unpack import BROKEN, is_tar, members, unpack
+from imlgcn.errors import InputError
 from imlgcn.numbers import number, plural
 from imlgcn.parsing import ParseError, parse_json
 

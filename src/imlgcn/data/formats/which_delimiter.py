@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.combined import combination
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 LABEL_DELIMITERS = ";|,"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 START = 4096  # bytes read to recognise a file
 

@@ -21,12 +21,12 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions, Record, Source, read_text, unwrap
 from imlgcn.data.formats.class_names import file_names, given_names, labels_at
 from imlgcn.data.formats.layout import files_ending, first_file, splits_of_folders, visible_files
 from imlgcn.data.formats.yolo_yaml import is_yaml, read_yaml
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
 NAME = "yolo"

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import read_lines, read_text
 from imlgcn.data.formats.label_numbers import is_number
 from imlgcn.data.formats.layout import visible_files
 from imlgcn.data.images import IMAGE_SUFFIXES
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_yaml
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}

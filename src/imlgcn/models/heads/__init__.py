@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from imlgcn.config import unknown_name
+from imlgcn.errors import unknown_name
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Criterion, Features, Head
 from imlgcn.models.heads.c_tran import CTranHead

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from imlgcn.activation_maps import NeighbourEffect
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.scorer import Criterion, Features, Scorer

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.attention import AttentionHead
 from imlgcn.models.heads.base import Criterion, Features, Presets

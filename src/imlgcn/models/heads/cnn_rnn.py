@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Criterion, Features, Head, Presets
 from imlgcn.models.layers import ImageVector, leaf_uniform

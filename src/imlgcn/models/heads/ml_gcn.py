@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect
-from imlgcn.config import unknown_name
+from imlgcn.errors import unknown_name
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import build_adjacency
 from imlgcn.labels.sparse import MANY_LABELS

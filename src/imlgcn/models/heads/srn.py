@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads.base import Channels, Criterion, Features, Head, Presets
 from imlgcn.models.layers import ImageVector

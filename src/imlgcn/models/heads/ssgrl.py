@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
 from imlgcn.models.graph_layers import (

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.official.entries import State, head_entries, rename
 
 ANCHOR = "known_label_lt.weight"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.heads.csra import TEMPERATURES
 from imlgcn.numbers import plural
 from imlgcn.official.backbones import POSITIONS
