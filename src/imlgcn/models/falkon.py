@@ -36,6 +36,7 @@ from torch import Tensor
 from imlgcn.memory import available_memory
 from imlgcn.models.kernel_inverse import cholesky_
 from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
+from imlgcn.models.kernel_rows import KeptUnits
 
 LANDMARKS = 14_000  # M: of 20,000 images they lose 0.2 mAP at most (docs/heads/kernel.md)
 MOST_KEPT = 64 << 30  # bytes of kernel blocks that are not made anew, and at most
@@ -67,7 +68,9 @@ class Falkon:
         most: M, where there are more images.
     """
 
-    def __init__(self, units: Tensor, gamma: float, ridge: float, *, most: int = LANDMARKS) -> None:
+    def __init__(
+        self, units: Tensor | KeptUnits, gamma: float, ridge: float, *, most: int = LANDMARKS
+    ) -> None:
         self.rows, self.ridge = landmarks(len(units), most), ridge
         chosen = units[self.rows]  # (M, D)
         distances = squared_distances(chosen.double(), chosen.double()).fill_diagonal_(0)
@@ -118,7 +121,7 @@ class Falkon:
 class Blocks:
     """The kernel K_NM ``(N, M)`` by blocks of rows; iterate over ``rows, block``."""
 
-    def __init__(self, units: Tensor, chosen: Tensor, rate: float) -> None:
+    def __init__(self, units: Tensor | KeptUnits, chosen: Tensor, rate: float) -> None:
         self._units, self._chosen, self._rate = units, chosen, rate
         self._parts = [slice(start, start + BLOCK) for start in range(0, len(units), BLOCK)]
         room = min(MOST_KEPT, int(SHARE_KEPT * available_memory()))
