@@ -28,7 +28,8 @@ from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.metrics.calibration import Calibration
 from imlgcn.tagger import Part, Tagger, TaggerInfo, save_tagger
 from imlgcn.tagger.info import LabelCalibration, library_versions
-from imlgcn.tagger.scores import ScoredSplit, scores_table
+from imlgcn.tagger.scores import ScoredSplit
+from imlgcn.tagger.scores_rows import scores_table
 
 KINDS = ("Bulldog", "orchid", "sedan", "guitar", "bridge", "kettle", "warbler", "cheese", "jacket")
 MANNERS = ("red", "wild", "small", "antique", "northern", "folding", "striped", "wooden", "giant")

@@ -153,7 +153,7 @@ def _few_landmarks() -> None:
     """Fit with so few landmarks that a million images would take an hour, not a day."""
     from imlgcn.models import falkon
 
-    falkon.KEPT = falkon.KEPT * LANDMARKS // falkon.LANDMARKS
+    falkon.SHARE_KEPT = 0.5 * LANDMARKS / falkon.LANDMARKS
     falkon.Falkon.__init__.__kwdefaults__["most"] = LANDMARKS  # type: ignore[index]
 
 

@@ -1,9 +1,13 @@
 """Pair evidence against a slow loop over images that leaves the group out by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from imlgcn.auditing import evidence
 from imlgcn.auditing.evidence import pair_evidence
+from imlgcn.labels import targets as targets_of
 
 
 def by_hand(targets, groups, row, label):
@@ -41,3 +45,31 @@ def test_a_label_does_not_vouch_for_itself_and_one_label_has_no_evidence():
     found = pair_evidence(targets, np.arange(4))
     assert not found.present.any()
     assert not found.absent.any()
+
+
+@pytest.mark.parametrize("per_block", [1, 3, 1000])
+def test_sparse_counts_and_blocks_of_labels_change_nothing(per_block, monkeypatch):
+    generator = np.random.default_rng(1)
+    targets = generator.choice([-1, 0, 0, 0, 1], (40, 8)).astype(np.int8)
+    groups = generator.integers(0, 25, 40)
+    whole = pair_evidence(targets, groups)
+    monkeypatch.setattr(targets_of, "MANY_LABELS", 2)
+    monkeypatch.setattr(targets_of, "ENTRIES_PER_LABEL", 0)
+    monkeypatch.setattr(evidence, "LABELS_PER_BLOCK", per_block)
+    found = pair_evidence(targets, groups)
+    np.testing.assert_allclose(found.present, whole.present, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.absent, whole.absent, rtol=1e-12, atol=1e-12)
+
+
+def test_many_labels_take_blocks_and_no_square(monkeypatch):
+    monkeypatch.setattr(evidence, "LABELS_PER_BLOCK", 64)
+    L = 4_000
+    targets = np.zeros((20, L), np.int8)
+    targets[np.arange(20), np.arange(20) * 7] = targets[np.arange(20), np.arange(20) * 3] = 1
+    tracemalloc.start()
+    try:
+        pair_evidence(targets, np.arange(20))
+        megabytes = tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+    assert megabytes < 30  # a square has 122

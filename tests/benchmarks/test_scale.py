@@ -17,7 +17,7 @@ WRITTEN = ("save", "load", "report", "predict", "linear", "iml_gcn")  # half a s
 @pytest.fixture(autouse=True)
 def landmarks_as_before(monkeypatch):
     """The stages of the kernel head take fewer."""
-    monkeypatch.setattr(falkon, "KEPT", falkon.KEPT)
+    monkeypatch.setattr(falkon, "SHARE_KEPT", falkon.SHARE_KEPT)
     monkeypatch.setitem(falkon.Falkon.__init__.__kwdefaults__, "most", falkon.LANDMARKS)
 
 

@@ -8,6 +8,8 @@ from PIL import Image
 from imlgcn.config import InputError
 from imlgcn.data.check import LEVELS, check_dataset, count_labels
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
+from imlgcn.data.guard import misread
+from imlgcn.labels.targets import Targets
 
 
 def noise(path, seed):
@@ -175,6 +177,22 @@ def test_labels_are_counted_in_all_and_by_split(build):
     cat, dog = count_labels(data)
     assert (cat.present, cat.by_split, cat.unknown) == (1, {"train": 0, "test": 1}, 1)
     assert (dog.present, dog.by_split, dog.unknown) == (2, {"train": 1, "test": 1}, 0)
+
+
+def test_labels_of_a_table_that_is_too_large_are_counted_and_questioned(build, monkeypatch):
+    data = build((1, "dog;?cat", "train"), (2, "cat", "test"), (3, "dog", "test"))
+    sparse = replace(data, targets=Targets.from_dense(data.targets))
+    monkeypatch.setattr("imlgcn.labels.targets.MOST_DENSE", 0)
+    with pytest.raises(InputError, match="as a matrix"):
+        sparse.targets  # noqa: B018
+    assert count_labels(sparse) == count_labels(data)
+    assert [*misread(sparse)] == [*misread(data)]
+
+
+def test_unknown_without_absent_is_questioned_by_the_counts(build):
+    data = build((1, "dog;?cat", None), (2, "cat;?dog", None))
+    assert [(p.kind, p.examples) for p in misread(data)] == [("never_absent", ("cat", "dog"))]
+    assert not [*misread(build((1, "dog;?cat", None), (2, "cat", None)))]
 
 
 def test_the_report_is_plain_json_with_errors_first(build):

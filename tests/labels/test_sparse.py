@@ -16,7 +16,7 @@ from imlgcn.labels.context import LabelContext
 from imlgcn.labels.embeddings import image_embeddings
 from imlgcn.labels.sparse import SparseMatrix
 from imlgcn.labels.sparse_graph import build_sparse_adjacency
-from imlgcn.labels.targets import Targets, occurrences_and_absences
+from imlgcn.labels.targets import Targets, occurrences_and_absences, present_entries
 
 SHAPES = st.tuples(st.integers(0, 9), st.integers(1, 7))
 VALUES = st.sampled_from([0, 0, 0, 1, 1, -1])
@@ -44,6 +44,22 @@ def test_sparse_targets_are_the_dense_ones(dense, data):
         assert np.array_equal(targets[int(row)], dense[row])
     assert targets.all_known == (dense >= 0).all()
     assert np.array_equal(occurrences_and_absences(targets), occurrences_and_absences(dense))
+
+
+@given(ANY)
+def test_present_entries_and_counts_are_those_of_the_matrix(dense):
+    wanted = [part.tolist() for part in np.nonzero(dense == 1)]
+    counts = [(dense == value).sum(axis=0).tolist() for value in (1, 0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets_of, "ENTRIES_PER_BLOCK", 5)
+        patch.setattr(targets_of, "ROWS_OF_BYTES", 2)
+        for targets in (dense, Targets.from_dense(dense)):
+            assert [part.tolist() for part in present_entries(targets)] == wanted
+            assert occurrences_and_absences(targets).tolist() == counts
+
+
+def test_more_images_than_a_byte_counts_are_counted():
+    assert occurrences_and_absences(np.ones((1_000, 2), np.int8)).tolist() == [[1_000] * 2, [0] * 2]
 
 
 def test_an_image_takes_the_memory_of_its_labels_whatever_the_number_of_labels():

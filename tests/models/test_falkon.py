@@ -118,12 +118,20 @@ def test_landmarks_hold_out_few_groups_only(units, targets, beyond):
     assert found[0].shape == targets.shape
 
 
-def test_blocks_made_anew_change_nothing(units, targets, beyond, monkeypatch):
+def test_the_memory_that_is_left_decides_what_is_kept_and_no_number(
+    units, targets, beyond, monkeypatch
+):
     monkeypatch.setattr(falkon, "BLOCK", 16)
     kept = fit_kernel(units, targets, GAMMA, RIDGE)
-    monkeypatch.setattr(falkon, "KEPT", 3 * 4 * 16 * N)
-    assert len(Falkon(units, GAMMA, RIDGE).kernel._kept) == 3
-    assert torch.equal(fit_kernel(units, targets, GAMMA, RIDGE).weights, kept.weights)
+    for left, most, blocks in (
+        (2 * 3 * 4 * 16 * N, 2**30, 3),
+        (2**30, 2 * 4 * 16 * N, 2),
+        (0, 1, 0),
+    ):
+        monkeypatch.setattr(falkon, "available_memory", lambda left=left: left)
+        monkeypatch.setattr(falkon, "MOST_KEPT", most)
+        assert len(Falkon(units, GAMMA, RIDGE).kernel._kept) == blocks
+        assert torch.equal(fit_kernel(units, targets, GAMMA, RIDGE).weights, kept.weights)
 
 
 @pytest.mark.parametrize("exact", [False, True])

@@ -10,6 +10,7 @@ import pytest
 
 from imlgcn.serve import knowledge
 from imlgcn.tagger import Tagger
+from imlgcn.tagger import scores as scores_of
 from imlgcn.tagger.scores import Scores, write_predictions
 
 from .conftest import picture
@@ -114,12 +115,8 @@ def test_without_validation_scores_there_is_nothing_to_tell(own_tagger):
 
 
 def test_a_server_reads_the_scores_once_for_everything_it_tells(quick, serving, monkeypatch):
-    import pyarrow.parquet as pq
-
-    read, opened = pq.read_table, []
-    monkeypatch.setattr(
-        pq, "read_table", lambda path, **how: opened.append(path.name) or read(path, **how)
-    )
+    read, opened = scores_of.read_rows, []
+    monkeypatch.setattr(scores_of, "read_rows", lambda path: opened.append(path.name) or read(path))
     client = serving(quick)
     for address in ("model", "labels", "graph", "thresholds"):
         assert client.get(f"/v1/{address}").status_code == 200

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from imlgcn.config import InputError
+from imlgcn.parquet_files import read_parquet
 from imlgcn.tagger.scores import ScoredSplit, Scores, write_predictions
 from imlgcn.tagger.scores_sample import OUT_OF_FOLD
 
@@ -161,3 +162,87 @@ def test_a_sample_of_what_is_not_there_is_refused(cut):
         Scores(path, NAMES).sample("train", most=150)
     with pytest.raises(InputError, match="no scores of the labels cow"):
         Scores(path, ("cat", "cow")).sample("val", most=150)
+
+
+@pytest.fixture
+def in_row_groups(tmp_path, monkeypatch):
+    """A file in row groups of ten rows, which cut images in two, and its splits."""
+    for module in ("imlgcn.parquet_files", "imlgcn.tagger.scores_rows"):
+        monkeypatch.setattr(f"{module}.ROW_GROUP", 10)
+    parts = [
+        replace(scored("train", 11), folds=np.arange(11) % 5, control=np.ones((11, 3), np.float32)),
+        replace(scored("val", 4), folds=np.arange(4), control=np.zeros((4, 3), np.float32)),
+        replace(scored("test", 7), control=np.zeros((7, 3), np.float32)),
+    ]
+    write_predictions(tmp_path / "p.parquet", NAMES, parts)
+    return tmp_path / "p.parquet", parts
+
+
+def test_row_groups_are_the_rows_and_hashes_of_one_table(in_row_groups, tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    path, parts = in_row_groups
+    assert pq.ParquetFile(path).num_row_groups == 7
+    for module in ("imlgcn.parquet_files", "imlgcn.tagger.scores_rows"):
+        monkeypatch.setattr(f"{module}.ROW_GROUP", 1_000)
+    write_predictions(tmp_path / "one.parquet", NAMES, parts)
+    one, several = (read_parquet(file) for file in (tmp_path / "one.parquet", path))
+    assert one.to_pydict() == several.to_pydict()
+    assert one.schema.equals(several.schema, check_metadata=True)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0)])
+def test_splits_come_back_from_row_groups(in_row_groups, order):
+    path, parts = in_row_groups
+    scores = Scores(path, [NAMES[i] for i in order])
+    joined = ScoredSplit(
+        OUT_OF_FOLD,
+        parts[0].images + parts[1].images,
+        *(np.concatenate([getattr(p, key) for p in parts[:2]]) for key in (*FIELDS, "control")),
+        folds=np.concatenate([parts[0].folds, parts[1].folds]),
+    )
+    for found, wanted in zip([*scores.splits(), scores.fitted()], [*parts, joined], strict=True):
+        assert (found.split, found.images) == (wanted.split, wanted.images)
+        for key in (*FIELDS, "control"):
+            whole = getattr(wanted, key)[:, order]
+            np.testing.assert_array_equal(getattr(found, key), whole.astype(np.float32), key)
+        assert np.array_equal(found.folds, wanted.folds) or found.folds is wanted.folds is None
+
+
+def test_a_row_group_that_was_changed_is_noticed(in_row_groups):
+    import pyarrow.parquet as pq
+
+    path, _ = in_row_groups
+    table = pq.read_table(path)
+    changed = table["logit"].to_numpy().copy()
+    changed[-1] += 1
+    column = table.column_names.index("logit")
+    pq.write_table(table.set_column(column, table.schema.field("logit"), [changed]), path)
+    with pytest.raises(InputError, match="'logit' is not as it was written"):
+        Scores(path, NAMES).split("val")
+    pq.write_table(table.drop_columns(["target"]), path)
+    with pytest.raises(InputError, match="'target' is missing"):
+        Scores(path, NAMES).split("val")
+
+
+def test_a_file_without_images_has_no_splits(tmp_path):
+    write_predictions(tmp_path / "p.parquet", NAMES, [scored("val", 0)])
+    assert Scores(tmp_path / "p.parquet", NAMES).splits() == []
+
+
+def test_a_table_is_written_without_being_whole(tmp_path, monkeypatch):
+    for module in ("imlgcn.parquet_files", "imlgcn.tagger.scores_rows"):
+        monkeypatch.setattr(f"{module}.ROW_GROUP", 10_000)
+    labels = [f"a label with a long name {number}" for number in range(1_000)]
+    logits = np.zeros((200, 1_000), np.float32)
+    part = ScoredSplit("val", tuple(map(str, range(200))), logits, logits, logits.astype(np.int8))
+    tables = []
+
+    def watched(table, *_, **__):
+        tables.append(table.nbytes)
+        return table
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", lambda _, t, **k: watched(t))
+    write_predictions(tmp_path / "p.parquet", labels, [part])
+    assert len(tables) == 20
+    assert max(tables) < 1_000_000  # all rows have 6 MB

@@ -30,7 +30,7 @@ from imlgcn.models import create_head
 from imlgcn.tagger.folder import WEIGHTS
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.loop import create_fabric, score_features
-from imlgcn.training.stages import embed_labels, train_head
+from imlgcn.training.stages import embed_labels, fit_head, train_head
 
 FILES, IMAGES, C, L = 1_500, 12_000, 2_048, 8  # each file eight times: 197 MB of rows
 ROOM = 128 * 2**20  # bytes that a process may take beside what it has
@@ -220,3 +220,26 @@ def test_the_memory_that_is_left_is_the_least_of_machine_container_and_process(
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2])
+
+
+def test_a_head_of_closed_form_is_fitted_to_mapped_rows_without_reading_all(monkeypatch):
+    monkeypatch.setattr("imlgcn.models.heads.kernel.ROWS_AT_ONCE", 16)
+    random = np.random.default_rng(0)
+    table = random.random((50, 24), dtype=np.float32)
+    targets = (random.random((50, 3)) < 0.4).astype(np.int8)
+    records = tuple(Record(str(row), Path(str(row))) for row in range(50))
+    dataset = Dataset(NAMES[:3], records, targets, "", "")
+    row = np.arange(50, dtype=np.int32)
+    mapped = MappedRows([table], 0 * row, row, slice(0, 24), (2, 12))
+    asked, taken = [], MappedRows.__getitem__
+    monkeypatch.setattr(
+        MappedRows, "__getitem__", lambda self, rows: asked.append(rows) or taken(self, rows)
+    )
+    heads = []
+    for values in (mapped, table.reshape(-1, 2, 12)):
+        head = create_head("kernel", 12, LabelContext.named(NAMES[:3]))
+        fit_head(head, ImageFeatures(dataset, values, {}), None, device=torch.device("cpu"))
+        heads.append(head.state_dict())
+    assert all(torch.equal(value, heads[1][name]) for name, value in heads[0].items())
+    assert asked
+    assert slice(None) not in asked

@@ -19,7 +19,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.labels.sparse import SparseMatrix
+from imlgcn.labels.sparse_pairs import count_sparse_pairs
+from imlgcn.labels.targets import few_entries
+
 Floats = NDArray[np.float64]
+LABELS_PER_BLOCK = 1024  # about whom all others speak at once: some 80 MB each of 10,000 labels
 SMALLEST = 1e-6  # of a probability, and 1 - SMALLEST the largest
 
 
@@ -41,22 +46,45 @@ def pair_evidence(targets: NDArray[np.int8], groups: NDArray[np.int64]) -> PairE
     [[1.61, 0.69], [1.61, 0.69], [0.0, 0.0], [0.0, 0.0], [0.0, 0.77]]
     """
     present, absent = (targets == 1).astype(np.float64), (targets == 0).astype(np.float64)
-    N, pairs = len(targets), present.T @ present
-    ones, zeros = _log_ratios(pairs, pairs.diagonal(), pairs.diagonal(), N)
-    np.fill_diagonal(ones, 0.0)
-    np.fill_diagonal(zeros, 0.0)
-    found = PairEvidence(present @ ones, absent @ zeros)
+    N, occurrences = len(targets), present.sum(axis=0)
+    few = few_entries((targets == 1).astype(np.int8))
+    pairs = present.T @ present if few is None else count_sparse_pairs(few)
+    found = _without_groups(present, absent, pairs, occurrences)
     for rows in _members(groups):
         own = present[rows]
         labels = np.flatnonzero(own.any(axis=0))  # (S,)
-        counts = pairs.diagonal() - own.sum(axis=0)  # (L,)
-        left = pairs[:, labels] - own.T @ own[:, labels]  # (L, S)
+        counts = occurrences - own.sum(axis=0)  # (L,)
+        left = _columns(pairs, labels) - own.T @ own[:, labels]  # (L, S)
         ones, zeros = _log_ratios(left, counts, counts[labels], N - len(rows))
         itself = labels, np.arange(len(labels))
         ones[itself] = zeros[itself] = 0.0
         found.present[np.ix_(rows, labels)] = own @ ones
         found.absent[np.ix_(rows, labels)] = absent[rows] @ zeros
     return found
+
+
+def _without_groups(
+    present: Floats, absent: Floats, pairs: Floats | SparseMatrix, occurrences: Floats
+) -> PairEvidence:
+    """Return the evidence by counts of all images; some labels at a time, as ratios are dense."""
+    found = PairEvidence(np.empty_like(present), np.empty_like(absent))
+    for start in range(0, len(occurrences), LABELS_PER_BLOCK):
+        block = np.arange(start, min(start + LABELS_PER_BLOCK, len(occurrences)))
+        both = _columns(pairs, block)
+        ones, zeros = _log_ratios(both, occurrences, occurrences[block], len(present))
+        ones[block, np.arange(len(block))] = zeros[block, np.arange(len(block))] = 0.0
+        found.present[:, block], found.absent[:, block] = present @ ones, absent @ zeros
+    return found
+
+
+def _columns(pairs: Floats | SparseMatrix, labels: NDArray[np.intp]) -> Floats:
+    """Return some columns of counts, which are their rows as well, ``(L, S)``."""
+    if isinstance(pairs, np.ndarray):
+        return pairs[:, labels]
+    rows = pairs.take_rows(labels)
+    columns = np.zeros((pairs.shape[1], len(labels)))
+    columns[rows.columns, rows.rows] = rows.values
+    return columns
 
 
 def _log_ratios(pairs: Floats, counts: Floats, given: Floats, images: int) -> tuple[Floats, Floats]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.problems import Problem, problem
+from imlgcn.labels.targets import occurrences_and_absences, present_entries
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,18 @@ class LabelCount:
 
 def count_labels(dataset: Dataset) -> list[LabelCount]:
     """Return the counts of every label, in the data's order."""
-    splits = np.array([record.split or "" for record in dataset.records])  # (N,)
-    present = dataset.targets == 1  # (N, L)
-    by_split = {split: present[splits == split].sum(axis=0).tolist() for split in dataset.splits}
-    unknown = (dataset.targets == -1).sum(axis=0).tolist()
+    targets, names = dataset.stored_targets, list(dataset.splits)
+    L = len(dataset.names)
+    present, absent = occurrences_and_absences(targets)
+    place = {split: index for index, split in enumerate(names)}
+    own = np.array([place.get(record.split or "", len(names)) for record in dataset.records], int)
+    image, label = present_entries(targets)
+    each = np.bincount(own[image] * L + label, minlength=(len(names) + 1) * L)
+    by_split = [dict(zip(names, row, strict=False)) for row in each.reshape(-1, L).T.tolist()]
+    counts = zip(present.tolist(), (len(dataset) - present - absent).tolist(), strict=True)
     return [
-        LabelCount(name, count, {split: by_split[split][index] for split in by_split}, unsaid)
-        for index, (name, count, unsaid) in enumerate(
-            zip(dataset.names, present.sum(axis=0).tolist(), unknown, strict=True)
-        )
+        LabelCount(name, shown, of_splits, unknown)
+        for name, of_splits, (shown, unknown) in zip(dataset.names, by_split, counts, strict=True)
     ]
 
 

@@ -22,6 +22,7 @@ from imlgcn.data.guard_seen import Names
 from imlgcn.data.guard_words import holding_folders, metadata, no_label_words
 from imlgcn.data.problems import NUM_EXAMPLES, Problem, problem
 from imlgcn.errors import InputError
+from imlgcn.labels.targets import present_entries
 
 
 class MisreadError(InputError):
@@ -34,12 +35,13 @@ def misread(
     dataset: Dataset, labels: Sequence[LabelCount] | None = None, *, force: bool = False
 ) -> Iterator[Problem]:
     """Yield what looks misread, as errors; as warnings where ``force`` says that it is right."""
-    names = _names(dataset, count_labels(dataset) if labels is None else labels)
+    labels = count_labels(dataset) if labels is None else labels
+    names = _names(dataset, labels)
     questions = [what_names_are, no_label_words, metadata, holding_folders]
     if getattr(FORMATS.get(dataset.reader), "NAMES_ARE_PUBLISHED", False):
         questions.remove(no_label_words)
     found = [each for question in questions for each in question(names)]
-    found += [*_never_absent(dataset), *_repeated_images(dataset)]
+    found += [*_never_absent(dataset, labels), *_repeated_images(dataset)]
     for each in found:
         yield replace(each, level="warning") if force and each.level == "error" else each
 
@@ -56,7 +58,8 @@ def refuse_misread(dataset: Dataset) -> None:
 
 
 def _names(dataset: Dataset, labels: Sequence[LabelCount]) -> Names:
-    per_image = (dataset.targets == 1).sum(axis=1)  # (N,)
+    image, _ = present_entries(dataset.stored_targets)
+    per_image = np.bincount(image, minlength=len(dataset))  # (N,)
     labelled = int((per_image > 0).sum())
     return Names(
         dataset.names,
@@ -68,17 +71,18 @@ def _names(dataset: Dataset, labels: Sequence[LabelCount]) -> Names:
     )
 
 
-def _never_absent(dataset: Dataset) -> Iterator[Problem]:
+def _never_absent(dataset: Dataset, labels: Sequence[LabelCount]) -> Iterator[Problem]:
     """-1 without any 0: in CelebA's coding it means absent."""
-    targets = dataset.targets
-    if len(dataset) > 1 and (targets == -1).any() and not (targets == 0).any():
+    unknown = [label.name for label in labels if label.unknown]
+    absent = any(len(dataset) - label.present - label.unknown for label in labels)
+    if len(dataset) > 1 and unknown and not absent:
         yield from problem(
             "error",
             "never_absent",
             "[target is|targets are] unknown and none is absent, so that nothing can be learnt "
             "(-1 without any 0): if -1 means absent, minus_one=absent; if all of this is "
             "unknown, minus_one=unknown",
-            [str(name) for name in np.array(dataset.names)[(targets == -1).any(axis=0)]],
+            unknown,
         )
 
 

@@ -13,6 +13,8 @@ Letters used in shapes: N images, G groups, L labels, P splits.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +27,8 @@ from imlgcn.data.groups import find_groups, grouped_by
 from imlgcn.data.source import DataSource
 from imlgcn.data.written_split import write_split_csv
 from imlgcn.errors import InputError
-from imlgcn.labels.targets import TargetArray
+from imlgcn.labels.targets import present_entries
 from imlgcn.progress import SILENT, Progress
-
-BLOCK = 8192  # images whose targets are looked at at once
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _split(
         groups = find_groups(dataset, group_by, progress=progress)
     assigned = stratify_by_name(dataset, groups, fractions, seed=seed)
     images = np.bincount(assigned, minlength=len(parts))
-    image, label = _present(dataset.stored_targets)
+    image, label = present_entries(dataset.stored_targets)
     each = [label[assigned[image] == part] for part in range(len(parts))]
     got = np.stack([np.bincount(own, minlength=len(dataset.names)) for own in each], 1)  # (L, P)
     table = SplitTable(
@@ -153,7 +153,7 @@ def stratify_by_name(
 ) -> NDArray[np.int64]:
     """Return :func:`stratify` of the present labels, whatever their order in the data."""
     place = np.argsort(sorted(range(len(dataset.names)), key=dataset.names.__getitem__))
-    image, label = _present(dataset.stored_targets)
+    image, label = present_entries(dataset.stored_targets)
     return _stratify(image, place[label], len(place), groups, fractions, seed)
 
 
@@ -169,17 +169,7 @@ def stratify(
     Shape:
         - present ``(N, L)``, groups ``(N,)`` of any integers, fractions ``(P,)`` with the sum 1
     """
-    return _stratify(*_present(present), present.shape[1], groups, fractions, seed)
-
-
-def _present(
-    targets: TargetArray | NDArray[np.bool_],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return image and label of each present entry of targets ``(N, L)``, by blocks of images."""
-    starts = range(0, max(len(targets), 1), BLOCK)
-    found = [np.nonzero(targets[start : start + BLOCK] == 1) for start in starts]
-    images = [image + start for start, (image, _) in zip(starts, found, strict=True)]
-    return np.concatenate(images), np.concatenate([label for _, label in found])
+    return _stratify(*present_entries(present), present.shape[1], groups, fractions, seed)
 
 
 def _stratify(
@@ -198,20 +188,22 @@ def _stratify(
     order = np.lexsort((random.permutation(len(sizes)), -sizes))  # larger groups first
     part = np.full(len(sizes), -1, dtype=np.int64)
     left = np.bincount(counts.label, counts.images, num_labels).astype(np.int64)  # (L,)
-    wanted = np.outer(fractions, [*left, len(member)])  # (P, L + 1)
+    wanted = np.outer(fractions, [*left, len(member)]).tolist()  # P lists of L + 1
     # the last column counts images: a label that all have, distributed after the others
     with_label = counts.groups_of_labels(order)
     while (open_labels := np.flatnonzero(left)).size:
         rarest = int(open_labels[np.argmin(left[open_labels])])
         for group in with_label[rarest][part[with_label[rarest]] < 0]:
             labels, images = counts.of_group(group)
-            part[group] = _neediest(wanted, rarest, random)
-            wanted[part[group], labels] -= images
-            wanted[part[group], -1] -= sizes[group]
+            part[group] = chosen = _neediest(wanted, rarest, random)
+            lacking = wanted[chosen]
+            for other, count in zip(labels.tolist(), images.tolist(), strict=True):
+                lacking[other] -= count
+            lacking[-1] -= sizes[group]
             left[labels] -= images
     for group in order[part[order] < 0]:
-        part[group] = _neediest(wanted, -1, random)
-        wanted[part[group], -1] -= sizes[group]
+        part[group] = chosen = _neediest(wanted, -1, random)
+        wanted[chosen][-1] -= sizes[group]
     return part[member]
 
 
@@ -238,21 +230,28 @@ class _Counts(NamedTuple):
 
     def groups_of_labels(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Return for each label up to the last that is shown its groups, in ``order`` ``(G,)``."""
-        group = np.repeat(np.arange(len(order)), np.diff(self.starts))
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        by_label = np.lexsort((place[group], self.label))
-        ends = np.cumsum(np.bincount(self.label))[:-1]
+        lengths = np.diff(self.starts)[order]
+        group = np.repeat(order, lengths)  # (E,), in order
+        before = np.cumsum(lengths) - lengths
+        label = self.label[np.arange(len(group)) + np.repeat(self.starts[order] - before, lengths)]
+        short = label.astype(np.uint16) if len(label) and label.max() < 2**16 else label
+        by_label = np.argsort(short, kind="stable")  # linear for short numbers
+        ends = np.cumsum(np.bincount(label))[:-1]
         return np.split(group[by_label], ends)
 
 
-def _neediest(wanted: NDArray[np.float64], label: int, random: np.random.Generator) -> int:
-    """Return the split that lacks most of ``label``; ties by images lacking, then at random."""
-    room = wanted[:, -1] > 0
-    needs = np.where(room, wanted[:, label], -np.inf)
-    best = np.flatnonzero(needs >= needs.max() - 1e-9)
-    best = best[wanted[best, -1] >= wanted[best, -1].max() - 1e-9]
-    return int(random.choice(best)) if len(best) > 1 else int(best[0])
+def _neediest(wanted: Sequence[Sequence[float]], label: int, random: np.random.Generator) -> int:
+    """Return the split that lacks most of ``label``; ties by images lacking, then at random.
+
+    Plain lists: three splits are too few for arrays.
+    """
+    needs = [lacking[label] if lacking[-1] > 0 else -math.inf for lacking in wanted]
+    most = max(needs) - 1e-9
+    best = [part for part, need in enumerate(needs) if need >= most]
+    if len(best) > 1:
+        room = max(wanted[part][-1] for part in best) - 1e-9
+        best = [part for part in best if wanted[part][-1] >= room]
+    return int(random.choice(best)) if len(best) > 1 else best[0]
 
 
 def _fractions(train: float, val: float, test: float) -> tuple[list[str], NDArray[np.float64]]:

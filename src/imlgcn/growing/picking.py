@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.evaluation import fit_label_calibration
+from imlgcn.growing.counts import merged_counts
 from imlgcn.growing.state import State
 from imlgcn.labels.context import LabelContext
 from imlgcn.tagger import LabelCalibration, TaggerInfo
@@ -142,18 +143,10 @@ def _context(
     """
     if all(len(group) == 1 for group in columns):
         first = [group[0] for group in columns]
-        kept = old.reordered([old.names[c] for c in first])
-        return replace(kept, names=tuple(names))
+        return old.reordered([old.names[c] for c in first]).renamed(names)
     if support is not None:
         return LabelContext.from_targets(names, support.targets[:fitted])
-    member = np.zeros((len(columns), len(old.names)), np.int64)
-    for row, group in enumerate(columns):
-        member[row, group] = 1
-    pairs = member @ old.pair_counts @ member.T
-    counts = np.minimum(member @ old.occurrences, old.num_images)
-    pairs = np.minimum(pairs, np.minimum(counts[:, None], counts))
-    np.fill_diagonal(pairs, counts)
-    return LabelContext(tuple(names), pairs, counts, old.num_images)
+    return merged_counts(old, names, columns)
 
 
 def _replaced(values: list[float], places: list[int], new: list[float]) -> list[float]:

@@ -14,14 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imlgcn.growing.counts import widened_counts
 from imlgcn.growing.examples import Known
 from imlgcn.growing.learn import Learnt
 from imlgcn.growing.pool import Pool
 from imlgcn.growing.state import State
 from imlgcn.labels.context import LabelContext
-from imlgcn.labels.graph import count_known_pairs, count_pairs
-from imlgcn.labels.known import PairCounts
-from imlgcn.labels.pairs import dense
 from imlgcn.metrics.calibration import sigmoid
 from imlgcn.models.grown import AddedLabels
 from imlgcn.models.kernel_scorer import KernelScorer
@@ -186,27 +184,9 @@ def _context(state: State, pool: Pool) -> LabelContext:
 
     Where nobody has said what else these images show, a new label is related to no other.
     """
-    old, L = state.context, len(pool.labels)
-    counts = PairCounts.from_context(old)
+    added = [_is_added(state, pool, at) for at in range(len(pool.labels))]
     targets = np.concatenate([pool.targets, pool.answers])
-    changed = np.flatnonzero([_is_added(state, pool, at) for at in range(L)])
-    both, present = count_pairs(targets)
-    new = (both, *count_known_pairs(targets))
-    wide = []
-    for before, after in zip(counts, new, strict=True):
-        table = np.pad(dense(before), (0, L - len(old.names)))
-        table[changed], table[:, changed] = after[changed], after[:, changed]
-        wide.append(table)
-    occurrences = np.pad(old.occurrences, (0, L - len(old.occurrences)))
-    occurrences[changed] = present[changed]
-    return LabelContext(
-        names=pool.labels,
-        pair_counts=wide[0],
-        occurrences=occurrences,
-        num_images=old.num_images,
-        shown_where_known=wide[1],
-        known_pairs=wide[2],
-    )
+    return widened_counts(state.context, pool.labels, np.flatnonzero(added), targets)
 
 
 def _is_added(state: State, pool: Pool, at: int) -> bool:

@@ -156,8 +156,11 @@ class LabelContext:
 
     def with_embeddings(self, **new: FloatArray) -> LabelContext:
         """Return a context with the embeddings ``new`` added (an existing kind is replaced)."""
-        as_they_are = {name: stored(self, name) for name in ("pair_counts", *OPTIONAL)}
-        return replace(self, embeddings={**self.embeddings, **new}, **as_they_are)
+        return replace(self, embeddings={**self.embeddings, **new}, **self._as_stored)
+
+    def renamed(self, names: Sequence[str]) -> LabelContext:
+        """Return a context of the same labels by other names."""
+        return replace(self, names=tuple(names), **self._as_stored)
 
     def reordered(self, names: Sequence[str]) -> LabelContext:
         """Return the context of ``names``, matched by name and in that order.
@@ -182,6 +185,11 @@ class LabelContext:
             {kind: vectors[rows] for kind, vectors in self.embeddings.items()},
             **{name: _chosen(counts, rows) for name, counts in self._optional.items()},
         )
+
+    @property
+    def _as_stored(self) -> dict[str, Any]:
+        """What `dataclasses.replace` would make dense."""
+        return {name: stored(self, name) for name in ("pair_counts", *OPTIONAL)}
 
     @property
     def _optional(self) -> dict[str, Counts]:

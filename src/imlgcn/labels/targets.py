@@ -17,6 +17,8 @@ from imlgcn.errors import InputError
 from imlgcn.labels.sparse import MANY_LABELS, SparseMatrix
 
 IMAGES_PER_BLOCK = 8192
+ENTRIES_PER_BLOCK = 2**20  # that are compared at once: what the cache of a processor holds
+ROWS_OF_BYTES = 255  # whose sums fit into a byte: ten times as fast as longer ones
 MOST_DENSE = 2**34  # entries, a byte each
 ENTRIES_PER_LABEL = 40  # see Targets.are_few
 
@@ -209,7 +211,33 @@ def occurrences_and_absences(targets: TargetArray) -> NDArray[np.int64]:
     """
     if isinstance(targets, Targets):
         return np.stack([targets.occurrences, targets.absences])
-    return np.stack([(targets == value).sum(axis=0) for value in (1, 0)])
+    counts = np.zeros((2, targets.shape[1]), np.int64)
+    for start in range(0, len(targets), ROWS_OF_BYTES):
+        block = targets[start : start + ROWS_OF_BYTES]
+        for count, value in zip(counts, (1, 0), strict=True):
+            count += (block == value).view(np.uint8).sum(axis=0, dtype=np.uint8)
+    return counts
+
+
+def present_entries(
+    targets: TargetArray | NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return image and label of each present entry of targets ``(N, L)``, image by image.
+
+    >>> [part.tolist() for part in present_entries(np.array([[0, 1], [1, -1]], np.int8))]
+    [[0, 1], [1, 0]]
+    """
+    if isinstance(targets, Targets):
+        present = targets.entries.values == 1
+        return targets.entries.rows[present], targets.entries.columns[present].astype(np.int64)
+    N, L = targets.shape
+    step = max(1, ENTRIES_PER_BLOCK // max(L, 1))
+    found = [  # of a flat block: some ten times as fast as of a matrix
+        np.flatnonzero(targets[start : start + step] == 1) + start * L
+        for start in range(0, max(N, 1), step)
+    ]
+    image, label = np.divmod(np.concatenate(found), max(L, 1))
+    return image, label
 
 
 TargetArray = NDArray[np.int8] | Targets

@@ -16,10 +16,11 @@ the landmarks stand for all images:
     R^\top R = \tfrac{N}{M} Q Q^\top + \lambda I
 
 Differs from the paper: :math:`\lambda` is not multiplied by N, labels are solved side by side, and
-steps end when all are accurate. K_NM is never whole in memory: blocks of rows are kept up to
-:data:`KEPT` bytes, and the others are made anew for every product. The kernel and the factors as
-they are used are float32; the factor Q is made in float64, and sums over blocks and steps are
-float64.
+steps end when all are accurate. Blocks of rows of K_NM are kept in half of the memory that is
+left, up to :data:`MOST_KEPT` bytes, and the others are made anew for every product: with the same
+numbers, so that no solution depends on the memory, but in some ten times the work. The kernel and
+the factors as they are used are float32; the factor Q is made in float64, and sums over blocks and
+steps are float64.
 
 Shapes: N images, M landmarks, D length of a vector, L labels, S systems: one for each label, and
 each fold that is held out.
@@ -32,11 +33,14 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from imlgcn.memory import available_memory
 from imlgcn.models.kernel_inverse import cholesky_
 from imlgcn.models.kernel_regression import gaussian_, kernel_scale, squared_distances
+from imlgcn.models.kernel_rows import KeptUnits
 
 LANDMARKS = 14_000  # M: of 20,000 images they lose 0.2 mAP at most (docs/heads/kernel.md)
-KEPT = 5 << 29  # bytes of kernel blocks that are not made anew
+MOST_KEPT = 64 << 30  # bytes of kernel blocks that are not made anew, and at most
+SHARE_KEPT = 0.5  # of the memory that is left; which blocks are kept changes no number
 BLOCK = 2048  # rows of a block of the kernel
 STEPS = 50  # at most; 10 to 20 are usual
 TOLERANCE = 1e-5  # a system is solved when its gradient is so small a part of the first
@@ -64,7 +68,9 @@ class Falkon:
         most: M, where there are more images.
     """
 
-    def __init__(self, units: Tensor, gamma: float, ridge: float, *, most: int = LANDMARKS) -> None:
+    def __init__(
+        self, units: Tensor | KeptUnits, gamma: float, ridge: float, *, most: int = LANDMARKS
+    ) -> None:
         self.rows, self.ridge = landmarks(len(units), most), ridge
         chosen = units[self.rows]  # (M, D)
         distances = squared_distances(chosen.double(), chosen.double()).fill_diagonal_(0)
@@ -115,10 +121,11 @@ class Falkon:
 class Blocks:
     """The kernel K_NM ``(N, M)`` by blocks of rows; iterate over ``rows, block``."""
 
-    def __init__(self, units: Tensor, chosen: Tensor, rate: float) -> None:
+    def __init__(self, units: Tensor | KeptUnits, chosen: Tensor, rate: float) -> None:
         self._units, self._chosen, self._rate = units, chosen, rate
         self._parts = [slice(start, start + BLOCK) for start in range(0, len(units), BLOCK)]
-        kept = KEPT // (4 * BLOCK * max(len(chosen), 1))
+        room = min(MOST_KEPT, int(SHARE_KEPT * available_memory()))
+        kept = room // (4 * BLOCK * max(len(chosen), 1))
         self._kept = [self._make(part) for part in self._parts[:kept]]
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:

@@ -19,6 +19,7 @@ from imlgcn.models.kernel_regression import (
     solve,
     squared_distances,
 )
+from imlgcn.models.kernel_rows import KeptUnits
 
 EXACT_IMAGES = 20_000  # beyond, N x N numbers take more than 8 GiB to work on
 EXACT_WORK = 8 * 2 / 3 * EXACT_IMAGES**3  # multiply-adds: eight factors of so many images
@@ -36,7 +37,7 @@ class Fitted(NamedTuple):
     scale: float
 
 
-def fit_kernel(units: Tensor, targets: Tensor, gamma: float, ridge: float) -> Fitted:
+def fit_kernel(units: Tensor | KeptUnits, targets: Tensor, gamma: float, ridge: float) -> Fitted:
     """Solve for targets ``(N, L)`` of vectors of length 1 ``(N, D)``: 1, 0, -1 unknown.
 
     Up to :data:`EXACT_IMAGES` and :data:`EXACT_WORK` the solution is exact and keeps all images;
@@ -52,7 +53,7 @@ def fit_kernel(units: Tensor, targets: Tensor, gamma: float, ridge: float) -> Fi
 
 
 def hold_out_kernel(
-    units: Tensor, targets: Tensor, gamma: float, ridge: float, *groups: Tensor
+    units: Tensor | KeptUnits, targets: Tensor, gamma: float, ridge: float, *groups: Tensor
 ) -> tuple[Tensor, ...] | None:
     """Return held-out scores ``(N, L)`` for each grouping ``(N,)``; NaN where a target is unknown.
 
@@ -78,9 +79,9 @@ def is_exact(targets: Tensor) -> bool:
 
 
 def _exact(
-    units: Tensor, targets: Tensor, gamma: float, ridge: float, *groups: Tensor
+    units: Tensor | KeptUnits, targets: Tensor, gamma: float, ridge: float, *groups: Tensor
 ) -> tuple[Solution, float]:
-    units = units.double()
+    units = units[:].double()
     distances = squared_distances(units, units).fill_diagonal_(0)  # (N, N)
     scale = kernel_scale(distances)
     return solve(gaussian_(distances, gamma, scale), targets, ridge, *groups), scale

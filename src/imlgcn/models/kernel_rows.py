@@ -5,6 +5,8 @@ Shapes: N images, C channels of the deepest map, S of the stages before it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -32,7 +34,32 @@ def keep(units: Tensor, before: int) -> Kept:
 
     On clip art and emoji 8 bits of the stages change no score by more than 0.005.
     """
-    stages = units[:, :before]
-    largest = stages.abs().amax() if stages.numel() else units.new_ones(())
+    return keep_blocks(lambda: [units], before)
+
+
+def keep_blocks(blocks: Callable[[], Iterable[Tensor]], before: int) -> Kept:
+    """Return :func:`keep` of rows that are made a block at a time, twice where there are stages."""
+    largest = torch.ones((), dtype=torch.float64)
+    if before:
+        found = [units[:, :before].abs().amax() for units in blocks() if len(units)]
+        largest = torch.stack(found).amax() if found else largest
     step = (largest.clamp(min=1e-12) / LARGEST).float()
-    return Kept(units[:, before:].half(), (stages / step).round().to(torch.int8), step)
+    parts = [
+        Kept(units[:, before:].half(), (units[:, :before] / step).round().to(torch.int8), step)
+        for units in blocks()
+    ]
+    return Kept(torch.cat([p.deepest for p in parts]), torch.cat([p.stages for p in parts]), step)
+
+
+@dataclass(frozen=True)
+class KeptUnits:
+    """Rows as they are kept, float32 when they are asked for: very many take no more than that."""
+
+    kept: Kept
+
+    def __len__(self) -> int:
+        return len(self.kept.deepest)
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        deepest, stages, step = self.kept
+        return Kept(deepest[rows], stages[rows], step).units(torch.float32)

@@ -14,7 +14,8 @@ Shapes: N images fitted on, B batch, C_s channels of a level, L labels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +31,9 @@ from imlgcn.models.kernel_regression import (
     unit_roots,
 )
 
+if TYPE_CHECKING:
+    from imlgcn.models.feature_rows import PooledRows
+
 MOST_STAGES = 2  # used beside the deepest; earlier ones take away more than they add
 ROWS = 1000  # images that are enough to choose by
 CONSTANT = 1e-6  # a channel that varies less, beside its mean, holds rounding errors
@@ -42,9 +46,21 @@ def channel_scales(vectors: Tensor) -> tuple[Tensor, Tensor]:
     (tensor([2., 5.]), tensor([1., 0.]))
     """
     mean = vectors.mean(0)
-    deviation = (vectors - mean).square().mean(0).sqrt()
-    varies = deviation > CONSTANT * mean.abs()
-    return mean, torch.where(varies, 1 / deviation, 0.0)
+    return mean, _rate(mean, (vectors - mean).square().mean(0).sqrt())
+
+
+def block_scales(blocks: Callable[[], Iterable[Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return :func:`channel_scales` of float64 rows that are made a block at a time, twice."""
+    count, total = 0, torch.zeros((), dtype=torch.float64)
+    for block in blocks():
+        count, total = count + len(block), total + block.sum(0)
+    mean = total / max(count, 1)
+    squares = sum(((block - mean).square().sum(0) for block in blocks()), torch.zeros_like(mean))
+    return mean, _rate(mean, (squares / max(count, 1)).sqrt())
+
+
+def _rate(mean: Tensor, deviation: Tensor) -> Tensor:
+    return torch.where(deviation > CONSTANT * mean.abs(), 1 / deviation, 0.0)
 
 
 def joined_units(levels: Sequence[Tensor], mean: Tensor, rate: Tensor, weight: float) -> Tensor:
@@ -65,25 +81,27 @@ def joined_units(levels: Sequence[Tensor], mean: Tensor, rate: Tensor, weight: f
 
 
 def choose_stages(
-    levels: Sequence[Tensor],
+    levels: Sequence[Tensor] | Sequence[PooledRows],
     targets: Tensor,
     groups: Tensor,
     *,
     weight: float,
     gamma: float,
     ridge: float,
+    scales: tuple[Tensor, Tensor] | None = None,
 ) -> int:
     """Return how many of the earlier ``levels`` the kernel shall use: all, unless fewer are better.
 
     By average precision on held-out scores, exact, of at most 1,000 of the images (always the
     same). Fewer are better if the mean difference over labels is above its standard error. An
     unknown target counts as absent in the solution, so that one is enough, and is not scored.
+    ``scales`` are those of the earlier levels, joined; by default they are computed.
 
     Shape:
         - levels ``(N, C_s)`` in float64, deepest last; targets ``(N, L)``; groups ``(N,)``
     """
     rows = torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))[:ROWS]
-    mean, rate = _joined_scales(levels[:-1])
+    mean, rate = scales or _joined_scales([level[:] for level in levels[:-1]])
     levels, targets, groups = [level[rows] for level in levels], targets[rows], groups[rows]
     found: list[NDArray[np.float64]] = []  # by number of stages: (L,)
     for stages in range(len(levels)):

@@ -10,21 +10,17 @@ Files of earlier versions have no such column: the tagger scored all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.errors import InputError
-from imlgcn.parquet_files import read_parquet, write_parquet
+from imlgcn.parquet_files import write_row_groups
+from imlgcn.tagger.scores_rows import Rows, read_rows, row_groups
 from imlgcn.tagger.scores_sample import OUT_OF_FOLD, count_rows, sampled_table
-
-if TYPE_CHECKING:
-    from pyarrow import Table
-
 
 MOST_ENTRIES = 2**24  # scores that a sample has: 1,677 images of 10,000 labels
 
@@ -43,38 +39,8 @@ class ScoredSplit:
 
 
 def write_predictions(path: Path, names: Sequence[str], splits: Sequence[ScoredSplit]) -> None:
-    """Write all splits to ``path`` in one step."""
-    import pyarrow as pa
-
-    tables = [scores_table(names, part) for part in splits]
-    write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
-
-
-def scores_table(names: Sequence[str], part: ScoredSplit) -> Table:
-    """Return a split as rows: one for each image and label."""
-    import pyarrow as pa
-
-    L = len(names)
-    images = np.repeat(np.arange(len(part.images), dtype=np.int32), L)
-    labels = np.tile(np.arange(L, dtype=np.int32), len(part.images))
-    columns = {
-        "image": pa.DictionaryArray.from_arrays(images, pa.array(part.images, pa.string())),
-        "split": pa.repeat(pa.scalar(part.split, pa.string()), len(images)),
-        "label": pa.DictionaryArray.from_arrays(labels, pa.array(names, pa.string())),
-        "target": part.targets.astype(np.int8).ravel(),
-        "logit": part.logits.astype(np.float32).ravel(),
-        "probability": part.probabilities.astype(np.float32).ravel(),
-        "fold": np.repeat(_folds(part), L),
-    }
-    if part.control is not None:
-        columns["control"] = part.control.astype(np.float32).ravel()
-    return pa.table(columns)
-
-
-def _folds(part: ScoredSplit) -> NDArray[np.int8]:
-    if part.folds is None:
-        return np.full(len(part.images), -1, np.int8)
-    return part.folds.astype(np.int8)
+    """Write all splits to ``path`` in one step, some million rows at a time."""
+    write_row_groups(path, lambda columns: row_groups(names, splits, columns))
 
 
 class Scores:
@@ -136,7 +102,9 @@ class Scores:
             split, table = sampled_table(self.path, name, most)
             if table is None:
                 raise InputError(f"{self.path} holds no scores of the split {split!r}")
-            return _scored(split, table, self.names)
+            rows = Rows(table["label"].unique().to_pylist(), len(table), table.column_names)
+            rows.add(table)
+            return _scored(split, rows, self.names)
         except _Missing as error:
             raise InputError(f"{self.path} holds no scores of the labels {error}") from None
         except (pa.ArrowException, ValueError, KeyError, OSError) as error:
@@ -145,17 +113,12 @@ class Scores:
     @cached_property
     def _splits(self) -> dict[str, ScoredSplit]:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if not self.path.is_file():
             raise InputError(f"{self.path} is missing; `imlgcn train` writes it with the tagger")
         try:
-            table = read_parquet(self.path)
-            parts = {
-                str(name): table.filter(pc.equal(table["split"], name))
-                for name in table["split"].unique().to_pylist()
-            }
-            found = {name: _scored(name, part, self.names) for name, part in parts.items()}
+            parts = read_rows(self.path)
+            found = {name: _scored(name, rows, self.names) for name, rows in parts.items()}
             held = [part for part in found.values() if part.folds is not None]
             return found | ({OUT_OF_FOLD: _joined(held)} if held else {})
         except _Missing as error:
@@ -169,38 +132,31 @@ class _Missing(Exception):  # noqa: N818  # holds the names of labels
     pass
 
 
-def _scored(split: str, table: Table, names: Sequence[str]) -> ScoredSplit:
+def _scored(split: str, rows: Rows, names: Sequence[str]) -> ScoredSplit:
     """Return the rows of one split as arrays."""
-    stored = table["label"].unique().to_pylist()  # in the order of the rows
-    if missing := sorted(set(names) - set(stored), key=list(names).index):
+    if missing := sorted(set(names) - set(rows.labels), key=list(names).index):
         raise _Missing(", ".join(missing))
-    L = len(stored)
-    images = tuple(table["image"].take(np.arange(0, table.num_rows, L)).to_pylist())
-    place = {name: index for index, name in enumerate(stored)}
+    place = {name: index for index, name in enumerate(rows.labels)}
     order: list[int] | slice = [place[name] for name in names]
-    if order == list(range(L)):
+    if order == list(range(len(rows.labels))):
         order = slice(None)
-
-    def column(name: str) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = table[name].to_numpy().reshape(-1, L)[:, order]
-        return values
-
-    folds = None
-    if "fold" in table.column_names:
-        folds = table["fold"].to_numpy()[::L]
+    matrices = {name: column.reshape(-1, len(place)) for name, column in rows.columns.items()}
+    folds = np.array(rows.folds, np.int8)
     return ScoredSplit(
         split=split,
-        images=images,
-        logits=column("logit").astype(np.float32),
-        probabilities=column("probability").astype(np.float64),
-        targets=column("target").astype(np.int8),
-        control=column("control").astype(np.float32) if "control" in table.column_names else None,
-        folds=folds if folds is not None and (folds >= 0).all() else None,
+        images=tuple(rows.images),
+        logits=matrices["logit"][:, order],
+        probabilities=matrices["probability"][:, order],
+        targets=matrices["target"][:, order],
+        control=matrices["control"][:, order] if "control" in matrices else None,
+        folds=folds if len(folds) and (folds >= 0).all() else None,
     )
 
 
 def _joined(parts: Sequence[ScoredSplit]) -> ScoredSplit:
     """Return the out-of-fold scores of several splits as one."""
+    if len(parts) == 1:
+        return replace(parts[0], split=OUT_OF_FOLD)
     controls = [part.control for part in parts if part.control is not None]
     return ScoredSplit(
         OUT_OF_FOLD,

@@ -29,7 +29,6 @@ from imlgcn.errors import InputError
 from imlgcn.models import Head
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures
-from imlgcn.training.levels import in_memory
 from imlgcn.training.loop import score_features
 from imlgcn.training.parallel import each
 
@@ -186,7 +185,7 @@ def exact_out_of_fold(
         torch.from_numpy(np.where(lesson.held_out, each, alone))
         for each in (lesson.folds, lesson.groups)
     )
-    given = in_memory(lesson.features.inputs(head)), torch.from_numpy(lesson.targets)
+    given = lesson.features.inputs(head), torch.from_numpy(lesson.targets)
     found = head.held_out(*given, folds, groups)
     if found is None and (few := head.held_out(*given, folds)):  # a formula for few groups only
         found = few * 2

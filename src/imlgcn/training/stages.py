@@ -30,7 +30,7 @@ from imlgcn.models import Head
 from imlgcn.numbers import number, plural
 from imlgcn.progress import SILENT, Progress
 from imlgcn.training.extract import ImageFeatures
-from imlgcn.training.levels import Batch, Inputs, MappedLevel, in_memory
+from imlgcn.training.levels import Batch, Inputs, MappedLevel
 from imlgcn.training.loop import score_features, take, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer
 from imlgcn.training.ranks import ALONE, Ranks
@@ -118,7 +118,7 @@ def fit_head(
     """Fit a head of closed form in place; say the seconds it took, log validation mAP."""
     started = time.perf_counter()
     together = None if groups is None else torch.from_numpy(groups)
-    head.fit(in_memory(train.inputs(head)), torch.from_numpy(train.dataset.targets), together)
+    head.fit(train.inputs(head), torch.from_numpy(train.dataset.targets), together)
     seconds = number(time.perf_counter() - started)
     progress.say(f"{stage}: fitted on {plural(len(train.dataset), 'image')} in {seconds} s")
     head.to(device)

@@ -13,6 +13,7 @@ from torch import Tensor
 from imlgcn.activation_maps import NeighbourEffect
 from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.models.feature_rows import RowFeatures
 from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.scorer import Criterion, Features, Scorer
 
@@ -81,7 +82,7 @@ class Head(Scorer):
             return ()
         return (f"the head is trained with {self.own_loss}, not with the loss of the run",)
 
-    def fit(self, features: Features, targets: Tensor, groups: Tensor | None = None) -> None:
+    def fit(self, features: RowFeatures, targets: Tensor, groups: Tensor | None = None) -> None:
         """Fit a head of :attr:`closed_form` in place, to targets ``(N, L)``: 1, 0, -1 unknown.
 
         ``groups`` ``(N,)``: images of one number belong together, such as near duplicates. None:
@@ -90,7 +91,7 @@ class Head(Scorer):
         raise InputError(f"{type(self).__name__} is trained by gradient steps: use train_head")
 
     def held_out(
-        self, features: Features, targets: Tensor, *groups: Tensor
+        self, features: RowFeatures, targets: Tensor, *groups: Tensor
     ) -> tuple[Tensor, ...] | None:
         """Return exact held-out scores, for a head that has a formula for them; the head stays.
 

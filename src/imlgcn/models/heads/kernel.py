@@ -15,17 +15,27 @@ from torch import Tensor, nn
 
 from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
+from imlgcn.models.feature_rows import PooledRows, RowFeatures, levels_of, rows_of
 from imlgcn.models.heads.base import Channels, Features, Head
 from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
 from imlgcn.models.kernel_regression import squared_distances
-from imlgcn.models.kernel_rows import Kept, keep
+from imlgcn.models.kernel_rows import Kept, KeptUnits, keep, keep_blocks
 from imlgcn.models.kernel_scorer import KernelScorer, pooled_levels
-from imlgcn.models.kernel_stages import MOST_STAGES, channel_scales, choose_stages, joined_units
+from imlgcn.models.kernel_stages import (
+    MOST_STAGES,
+    block_scales,
+    channel_scales,
+    choose_stages,
+    joined_units,
+)
 from imlgcn.models.scorer import refuse_known
 
 if TYPE_CHECKING:
     from imlgcn.models.backbones import Backbone
+
+
+ROWS_AT_ONCE = 20_000  # whose features are in memory, in float64: 0.25 GB of 1,584 channels
 
 
 class _Rows(NamedTuple):
@@ -112,9 +122,10 @@ class KernelHead(KernelScorer, Head):
         return backbone.channels(min(wanted, backbone.num_levels(means=True)), means=True)
 
     @torch.no_grad()
-    def fit(self, features: Features, targets: Tensor, groups: Tensor | None = None) -> None:
+    def fit(self, features: RowFeatures, targets: Tensor, groups: Tensor | None = None) -> None:
         """Solve for the targets ``(N, L)`` of features ``(N, C, H, W)``, on the CPU.
 
+        Rows of features may stay in their files: they are taken 20,000 at a time.
         ``groups`` ``(N,)`` are held out together where stages are chosen.
 
         Raises:
@@ -137,7 +148,7 @@ class KernelHead(KernelScorer, Head):
 
     @torch.no_grad()
     def held_out(
-        self, features: Features, targets: Tensor, *groups: Tensor
+        self, features: RowFeatures, targets: Tensor, *groups: Tensor
     ) -> tuple[Tensor, ...] | None:
         """Return the held-out scores.
 
@@ -150,17 +161,49 @@ class KernelHead(KernelScorer, Head):
         found = hold_out_kernel(units, targets.cpu(), self.gamma, self.ridge, *groups)
         return None if found is None else tuple(scores.float() for scores in found)
 
-    def _rows(self, features: Features, targets: Tensor, groups: Tensor | None) -> _Rows:
+    def _rows(self, features: RowFeatures, targets: Tensor, groups: Tensor | None) -> _Rows:
         """Choose the stages by held-out scores and return the rows to keep."""
-        levels = [level.cpu().double() for level in pooled_levels(features, self.feature_levels)]
-        if not all(level.isfinite().all() for level in levels):
-            raise InputError("the features to fit are not finite: the backbone has overflowed")
+        pooled_levels(rows_of(features, slice(0, 1)), self.feature_levels)  # refuses other numbers
+        levels = [PooledRows(level) for level in levels_of(features)]
+        how: dict[str, Any] = {
+            "weight": self.stage_weight,
+            "gamma": self.gamma,
+            "ridge": self.ridge,
+        }
+        together = torch.arange(len(targets)) if groups is None else groups.cpu()
+        if len(targets) > ROWS_AT_ONCE:
+            return self._by_blocks(levels, targets.cpu(), together, how)
+        whole = [level[:] for level in levels]
+        if len(whole) > 1:
+            whole = whole[-1 - choose_stages(whole, targets.cpu(), together, **how) :]
+        mean, rate = channel_scales(torch.cat([whole[0][:, :0], *whole[:-1]], 1))
+        kept = keep(joined_units(whole, mean, rate, self.stage_weight), len(mean))
+        return _Rows(kept, mean, rate, len(whole))
+
+    def _by_blocks(
+        self, levels: list[PooledRows], targets: Tensor, groups: Tensor, how: dict[str, Any]
+    ) -> _Rows:
+        """Do the same with :data:`ROWS_AT_ONCE` rows in memory, and those that are kept."""
+        starts = range(0, len(targets), ROWS_AT_ONCE)
+        parts = [slice(start, start + ROWS_AT_ONCE) for start in starts]
+        mean = rate = torch.zeros(0, dtype=torch.float64)
         if len(levels) > 1:
-            how = {"weight": self.stage_weight, "gamma": self.gamma, "ridge": self.ridge}
-            together = torch.arange(len(targets)) if groups is None else groups.cpu()
-            levels = levels[-1 - choose_stages(levels, targets.cpu(), together, **how) :]
-        mean, rate = channel_scales(torch.cat([levels[0][:, :0], *levels[:-1]], 1))
-        kept = keep(joined_units(levels, mean, rate, self.stage_weight), len(mean))
+            earlier = levels[:-1]
+            mean, rate = block_scales(
+                lambda: (torch.cat([level[part] for level in earlier], 1) for part in parts)
+            )
+            levels = levels[
+                -1 - choose_stages(levels, targets, groups, scales=(mean, rate), **how) :
+            ]
+            used = sum(level.channels for level in levels[:-1])
+            mean, rate = mean[len(mean) - used :], rate[len(rate) - used :]
+        kept = keep_blocks(
+            lambda: (
+                joined_units([level[part] for level in levels], mean, rate, self.stage_weight)
+                for part in parts
+            ),
+            len(mean),
+        )
         return _Rows(kept, mean, rate, len(levels))
 
     def fitted_options(self) -> dict[str, Any]:
@@ -249,6 +292,6 @@ class FoldedKernel(KernelScorer):
         return float(self.rate)
 
 
-def _to_solve(kept: Kept, targets: Tensor) -> Tensor:
-    """Return the rows ``(N, D)`` in float64 or, where there are too many, in float32."""
-    return kept.units(torch.float64 if is_exact(targets) else torch.float32)
+def _to_solve(kept: Kept, targets: Tensor) -> Tensor | KeptUnits:
+    """Return the rows ``(N, D)`` in float64 or, where there are too many, as they are kept."""
+    return kept.units(torch.float64) if is_exact(targets) else KeptUnits(kept)
