@@ -45,7 +45,7 @@ def test_a_label_of_the_head_is_solved_as_the_head_was(own_kernel, decoded):
     torch.testing.assert_close(old.weights.float(), state.head.weights, rtol=0, atol=2e-3)
 
     answers = {"cross 0": {"red": 1, "dark": 0}, "cross 1": {"red": 1}}
-    tagger, taught = learn_answers(own_kernel, answers, decoded)
+    _, taught = learn_answers(own_kernel, answers, decoded)
     assert taught.learnt == ("dark", "red")
     grown = read_state(own_kernel)
     vectors = grown.added.new_rows.double()
@@ -105,7 +105,11 @@ def test_a_new_label_waits_until_enough_images_show_it(own_kernel, decoded):
     none = {name: {"cross": -1} for name in [*few, "cross 4"]}
     tagger, taught = learn_answers(own_kernel, none, {})
     assert taught.gone == ("cross",)
-    assert tagger.labels == Tagger.load(own_kernel).labels == ("blue", "circle", "dark", "red", "square")
+    assert (
+        tagger.labels
+        == Tagger.load(own_kernel).labels
+        == ("blue", "circle", "dark", "red", "square")
+    )
 
 
 def test_what_is_learnt_one_by_one_is_what_is_learnt_at_once(own_kernel, tmp_path, decoded):
@@ -114,7 +118,9 @@ def test_what_is_learnt_one_by_one_is_what_is_learnt_at_once(own_kernel, tmp_pat
     for count in range(1, 5):
         learn_answers(own_kernel, dict(list(answers.items())[:count]), decoded)
     learn_answers(other, answers, decoded)
-    one, two = (probabilities(Tagger.load(path), decoded["cross 5"]) for path in (own_kernel, other))
+    one, two = (
+        probabilities(Tagger.load(path), decoded["cross 5"]) for path in (own_kernel, other)
+    )
     assert one == pytest.approx(two, abs=2e-3)
 
 
@@ -123,9 +129,13 @@ def test_all_that_was_learnt_is_one_change_and_taken_back_at_once(own_kernel, de
     for n in range(3):
         learn_answers(own_kernel, {f"cross {n}": {"red": 1}}, decoded)
     assert [change.what for change in changes(own_kernel)] == [WHAT]
-    assert Tagger.load(own_kernel).folder.learnt().include(
-        np.array([decoded["cross 2"].content], np.uint64)
-    ).all() or not (own_kernel / LEARNT).is_file()
+    assert (
+        Tagger.load(own_kernel)
+        .folder.learnt()
+        .include(np.array([decoded["cross 2"].content], np.uint64))
+        .all()
+        or not (own_kernel / LEARNT).is_file()
+    )
     undo(own_kernel)
     assert (own_kernel / MODEL).read_bytes() == before
     assert changes(own_kernel) == []

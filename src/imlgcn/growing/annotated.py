@@ -1,7 +1,7 @@
 r"""Labels learnt from what people say of images, one image after another; each may be corrected.
 
 New labels are learnt as :mod:`imlgcn.growing.add` learns them, once enough images show them. Labels
-that a kernel head was trained with are solved anew on its images and those that people have labelled:
+that a kernel head was trained with are solved anew on its images and those that people labelled:
 
 .. math:: A = (K + \lambda I)^{-1} (T - \bar T)
 

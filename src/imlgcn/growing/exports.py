@@ -13,9 +13,7 @@ from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import WEIGHTS, exported_name
 
 
-def finish(
-    state: State, what: str, progress: Progress = SILENT, *, keep: bool = True
-) -> Tagger:
+def finish(state: State, what: str, progress: Progress = SILENT, *, keep: bool = True) -> Tagger:
     """Write a changed tagger and, where it had exported files, these again; return it.
 
     One that disagrees with the network is left out, and that is said. Without ``keep`` the state

@@ -90,9 +90,7 @@ class TaskImages:
         most: bytes of an image.
     """
 
-    def __init__(
-        self, url: str | None, token: str | None, files: Path | None, most: int
-    ) -> None:
+    def __init__(self, url: str | None, token: str | None, files: Path | None, most: int) -> None:
         self._url = None if url is None else checked_url(url)
         self._origin = None if self._url is None else origin_of(self._url)
         self._token, self._most = token, most
@@ -201,10 +199,10 @@ class TaskImages:
             path = (self._files / local.lstrip("/")).resolve(strict=True)
             if not path.is_relative_to(self._files):
                 raise missing
-            with path.open("rb", opener=_plainly) as file:
+            with open(path, "rb", opener=_plainly) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise missing
-                data = file.read(self._most + 1)
+                data: bytes = file.read(self._most + 1)
         except (OSError, ValueError, RuntimeError):
             raise missing from None
         if len(data) > self._most:

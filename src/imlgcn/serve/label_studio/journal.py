@@ -12,13 +12,14 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from imlgcn.config import InputError
 from imlgcn.parsing import ParseError, parse_json
+from imlgcn.tagger.folder import JOURNAL
 
-NAME = "label-studio.jsonl"
 UNKNOWN = -1
 
 
@@ -26,9 +27,8 @@ UNKNOWN = -1
 class Submitted:
     """One annotation: of which image, and what it says (label -> 1 or 0); none where deleted."""
 
-    image: str = ""
-    task: int | None = None
-    answers: dict[str, int] = field(default_factory=dict)
+    image: str
+    answers: dict[str, int]
 
 
 class Journal:
@@ -40,12 +40,13 @@ class Journal:
         Raises:
             InputError: a line of it is damaged.
         """
-        self.path = folder / NAME
+        self.path = folder / JOURNAL
         self._lock = threading.Lock()
         self._annotations: dict[str, Submitted] = {}
         self._images: dict[str, str] = {}  # the name by which the tagger knows it, by address
         self._said: dict[str, set[str]] = {}  # labels that were ever said of an image, by address
-        self._tasks: dict[str, int | None] = {}
+        self._tasks: dict[str, int] = {}
+        self._size = 0  # bytes of whole lines
         if self.path.is_file():
             self._read()
 
@@ -104,50 +105,53 @@ class Journal:
         with self._lock:
             return self._tasks.get(image)
 
-    def _write(self, event: dict[str, object]) -> None:
+    def _write(self, event: dict[str, Any]) -> None:
         line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
         with self.path.open("ab") as file:
-            if file.tell() and self._is_cut():
-                line = b"\n" + line
+            if file.tell() > self._size:  # a writer was killed within a line: it was not confirmed
+                file.truncate(self._size)
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        self._size += len(line)
         self._take(event)
 
-    def _is_cut(self) -> bool:
-        """Return whether a writer was killed within the last line."""
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
-
     def _read(self) -> None:
-        lines = self.path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+        content = self.path.read_bytes()
+        self._size = content.rfind(b"\n") + 1
+        for number, line in enumerate(content[: self._size].splitlines(), 1):
             try:
-                event = parse_json(line.decode())
-                if not isinstance(event, dict) or not isinstance(event.get("image"), str):
-                    raise ParseError("it is no event")
-                self._take(event)
-            except (ParseError, UnicodeDecodeError, TypeError, AttributeError) as error:
-                if number == len(lines):  # a writer was killed: it was never confirmed
-                    continue
+                self._take(_event(line))
+            except (ParseError, UnicodeDecodeError) as error:
                 raise InputError(
                     f"{self.path}, line {number} is damaged ({error}): delete the line, or the "
                     "file to forget what Label Studio has sent"
                 ) from None
 
-    def _take(self, event: dict[str, object]) -> None:
-        image = str(event["image"])
-        if isinstance(name := event.get("name"), str):
-            self._images[image] = name
+    def _take(self, event: dict[str, Any]) -> None:
+        image, task = event["image"], event.get("task")
+        if "name" in event:
+            self._images[image] = event["name"]
             return
-        answers = event["answers"]
-        assert isinstance(answers, dict)
-        self._said.setdefault(image, set()).update(answers)
-        task = event.get("task")
-        if isinstance(task, int):
+        self._said.setdefault(image, set()).update(event["answers"])
+        if task is not None:
             self._tasks[image] = task
-        number = task if isinstance(task, int) else None
-        self._annotations[str(event["annotation"])] = Submitted(image, number, dict(answers))
+        self._annotations[event["annotation"]] = Submitted(image, event["answers"])
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    """Return what a line says.
+
+    Raises:
+        ParseError, UnicodeDecodeError: it is damaged.
+    """
+    event = parse_json(line.decode())
+    if not isinstance(event, dict) or not isinstance(event.get("image"), str):
+        raise ParseError("it names no image")
+    answers, task = event.get("answers"), event.get("task")
+    named = isinstance(event.get("name"), str)
+    answered = isinstance(event.get("annotation"), str) and (task is None or isinstance(task, int))
+    answered &= isinstance(answers, dict) and all(v in (0, 1) for v in answers.values())
+    if not named and not answered:
+        raise ParseError("it says nothing of its image")
+    return event
