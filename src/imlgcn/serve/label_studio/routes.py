@@ -152,7 +152,7 @@ async def webhook(request: Request) -> Response:
     is_new, message = await asyncio.to_thread(events.take, asked)
     if is_new:
         studio.learner.wake()
-    return json_response({"status": "ok", "result": message}, 201)
+    return json_response({"status": "ok", "result": message}, 201 if is_new else 200)
 
 
 async def _content(request: Request, service: Service) -> dict[str, Any]:
