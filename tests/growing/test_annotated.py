@@ -80,6 +80,7 @@ def test_an_answer_moves_its_label_and_leaves_the_others_to_the_last_bit(own_ker
     }
 
 
+@pytest.mark.thorough
 def test_an_answer_that_is_taken_back_or_replaced_counts_no_longer(own_kernel, tmp_path, decoded):
     other = shutil.copytree(own_kernel, tmp_path / "other")
     learn_answers(own_kernel, {"cross 0": {"red": 1}, "cross 1": {"red": 1}}, decoded)
@@ -91,6 +92,7 @@ def test_an_answer_that_is_taken_back_or_replaced_counts_no_longer(own_kernel, t
     assert len(read_state(own_kernel).support.images) == read_state(own_kernel).fitted + 2
 
 
+@pytest.mark.thorough
 def test_a_new_label_waits_until_enough_images_show_it(own_kernel, decoded):
     few = {f"cross {n}": {"cross": 1} for n in range(ENOUGH - 1)}
     before = (own_kernel / MODEL).read_bytes()
@@ -112,6 +114,7 @@ def test_a_new_label_waits_until_enough_images_show_it(own_kernel, decoded):
     )
 
 
+@pytest.mark.thorough
 def test_what_is_learnt_one_by_one_is_what_is_learnt_at_once(own_kernel, tmp_path, decoded):
     other = shutil.copytree(own_kernel, tmp_path / "other")
     answers = {f"cross {n}": {"red": n % 2, "cross": 1} for n in range(4)}
@@ -124,6 +127,7 @@ def test_what_is_learnt_one_by_one_is_what_is_learnt_at_once(own_kernel, tmp_pat
     assert one == pytest.approx(two, abs=2e-3)
 
 
+@pytest.mark.thorough
 def test_all_that_was_learnt_is_one_change_and_taken_back_at_once(own_kernel, decoded):
     before = (own_kernel / MODEL).read_bytes()
     for n in range(3):
@@ -157,6 +161,7 @@ def test_what_is_said_of_a_training_image_counts_more_than_its_old_label(own_ker
     assert read_state(own_kernel).support.targets[row, red] == 1, "the training's label stays"
 
 
+@pytest.mark.thorough
 def test_labels_of_another_head_are_not_learnt_and_that_is_said(
     tagger, with_support, tmp_path, decoded, crosses
 ):

@@ -1,4 +1,4 @@
-"""Label Studio as far as the server meets it: its images on loopback, and its requests to a backend.
+"""Label Studio as far as the server meets it: images on loopback, and requests to a backend.
 
 The requests are those of ``MLApi`` in its ``ml/api_connector.py``, and of ``run_webhook`` in
 ``webhooks/utils.py``; what is made of an answer is in ``ml/models.py``.

@@ -139,7 +139,8 @@ def test_predictions_tick_the_tags_of_the_image(quick, serving, stub, photos):
     assert found == tags
     assert any(tags)
     asked = [address for address, _ in stub.asked]
-    assert asked and all(address.startswith("/data/upload/7/") for address in asked)
+    assert asked
+    assert all(address.startswith("/data/upload/7/") for address in asked)
     assert client.get("/versions").json() == {"versions": [studio.version]}
 
 
@@ -354,7 +355,7 @@ def test_an_image_that_is_too_large_or_never_ends_is_given_up(
         (config("mountain", "lake"), "none of the choices (lake, mountain)"),
         (f'<!DOCTYPE v [<!ENTITY a "b">]>{config("red")}', "document type"),
         ("<View>" + "<Choice value='a'>" * 40, "it is no XML"),
-        (config("a&#10;b"), "no plain line of text"),
+        (config("a&#10;b"), "no line of 1 to 200 letters"),
         ("x" * 1_000_001, "1,000,000 are taken"),
     ],
 )

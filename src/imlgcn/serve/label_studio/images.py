@@ -109,7 +109,7 @@ class TaskImages:
         if not isinstance(address, str) or not address:
             raise _refused("the task has no address of an image")
         if address[:5].lower() == "data:":
-            return decoded_image(address, 1)[: self._most + 1]
+            return decoded_image(address, 1)
         if self._files is not None and (local := _local_part(address)) is not None:
             return self._read(local)
         return self._fetch(self._full(address, task))

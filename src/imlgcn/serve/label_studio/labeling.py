@@ -16,6 +16,7 @@ from imlgcn.data.formats.xml_file import DoctypeError, plain_xml
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import shortened
 from imlgcn.serve.errors import ApiError
+from imlgcn.serve.limits import LABEL
 
 MOST = 1_000_000  # characters of a configuration
 DEEPEST = 16  # levels of choices
@@ -148,8 +149,8 @@ def _paths(tag: ElementTree.Element, above: Path) -> Iterator[Path]:
         own = child.get("alias") or child.get("value") if child.tag == "Choice" else None
         path = (*above, own.strip()) if own else above
         if own:
-            if not own.strip() or not own.strip().isprintable():
-                raise _wrong("the name of a choice is no plain line of text")
+            if not path[-1].isprintable() or not 0 < len(path[-1]) <= LABEL:
+                raise _wrong(f"the name of a choice is no line of 1 to {LABEL} letters")
             yield path
         yield from _paths(child, path)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +20,7 @@ from imlgcn.files import content_number
 from imlgcn.numbers import plural
 from imlgcn.serve.current import Current
 from imlgcn.serve.errors import LOG, ApiError
+from imlgcn.serve.grow import refusal, take_back
 from imlgcn.serve.label_studio.images import TaskImages
 from imlgcn.serve.label_studio.journal import UNKNOWN, Journal
 from imlgcn.serve.label_studio.labeling import label_names
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PAUSE = 0.2  # seconds that a round waits for more events
 AGAIN = 1.0  # seconds until it tries again while the tagger is being changed
+LATER = 60.0  # seconds until it tries again what went wrong
 AT_ONCE = 256  # images that a round fetches, and that are kept for the next
 Answers = dict[str, int]
 
@@ -59,6 +61,7 @@ class Learner:
         self._settled: dict[str, Answers] = {}
         self._kept: OrderedDict[str, DecodedFile] = OrderedDict()
         self._fixed: set[str] = set()  # labels that this tagger cannot learn
+        self._failed: set[str] = set()  # addresses of images that could not be had
 
     def wake(self) -> None:
         """Say that there is something new, or that what failed may be tried again."""
@@ -81,24 +84,33 @@ class Learner:
             if not found.answers:
                 return
             work = partial(self._teach, service, found)
-            while True:
-                try:
-                    taught = await current.change(work)
-                except ApiError as error:
-                    if error.code != "busy":
-                        LOG.warning("learning from Label Studio: %s", error.message)
-                        return
-                    await asyncio.sleep(AGAIN)
-                except _NothingError:
-                    break
-                else:
-                    gone = f", {plural(len(taught.gone), 'label')} taken out" if taught.gone else ""
-                    learnt = plural(len(taught.learnt), "label")
-                    LOG.info("learnt %s from Label Studio%s", learnt, gone)
-                    break
+            try:
+                await self._change(current, work, partial(take_back, service))
+            except ApiError as error:
+                LOG.warning("learning from Label Studio: %s", error.message)
+                asyncio.get_running_loop().call_later(LATER, self.wake)
+                return
         self._settled |= found.settled
         if not found.is_all:
             self.wake()
+
+    async def _change(
+        self, current: Current, work: Callable[[], Taught], back: Callable[[], object]
+    ) -> None:
+        """Change the tagger as soon as nobody else does; what cannot be served is taken back."""
+        while True:
+            try:
+                taught = await current.change(work, back)
+            except _NothingError:
+                return
+            except ApiError as error:
+                if error.code != "busy":
+                    raise
+                await asyncio.sleep(AGAIN)
+            else:
+                learnt, gone = (plural(len(x), "label") for x in (taught.learnt, taught.gone))
+                LOG.info("learnt %s from Label Studio; %s taken out", learnt, gone)
+                return
 
     def _teach(self, service: Service, found: _Round) -> Taught:
         """Have the tagger learn.
@@ -108,7 +120,6 @@ class Learner:
             ApiError: it cannot.
         """
         from imlgcn.growing.annotated import learn_answers
-        from imlgcn.serve.grow import refusal
 
         try:
             _, taught = learn_answers(service.tagger.path, found.answers, found.files)
@@ -130,13 +141,17 @@ class Learner:
         support = service.tagger.folder.support()
         there = set() if support is None else set(support.images)
         read = {image: _as_labels(answers, names) for image, answers in wanted.items()}
+        known = [image for image in read if self.journal.named(image) in there]
+        news = {image for image in wanted if self._settled.get(image) != wanted[image]}
+        if _is_ready(read.values(), service):  # a new label learns from all images
+            news = set(wanted)
         missing = [
             image
             for image, answers in read.items()
-            if self.journal.named(image) not in there and self._is_of_use(answers)
+            if self.journal.named(image) not in there and image in news and self._is_of_use(answers)
         ]
-        known = [image for image in read if self.journal.named(image) in there]
-        taken = missing[:AT_ONCE]
+        missing.sort(key=lambda image: image in self._failed)  # those that could be had come first
+        taken, later = missing[:AT_ONCE], missing[AT_ONCE:]
         files = dict(
             zip(taken, self._threads.map(partial(self._file, service), taken), strict=True)
         )
@@ -149,7 +164,7 @@ class Learner:
         useless = [image for image in wanted if image not in known and image not in missing]
         settled = {image: wanted[image] for image in (*known, *had, *useless)}
         found = {self.journal.named(image) or "": file for image, file in files.items() if file}
-        return _Round(answers, found, settled, is_all=len(taken) == len(missing))
+        return _Round(answers, found, settled, is_all=self._failed.issuperset(later))
 
     def _is_of_use(self, answers: Mapping[str, int]) -> bool:
         return any(v != UNKNOWN and label not in self._fixed for label, v in answers.items())
@@ -169,14 +184,27 @@ class Learner:
             pixels = service.decode(data)
         except (ApiError, InputError) as error:
             LOG.warning("an image of Label Studio's is not learnt yet: %s", error)
+            self._failed.add(image)
             return None
         digest = hashlib.sha256(data)
         name = f"label-studio/{digest.hexdigest()[:16]}"
         self.journal.name(image, name)
         file = self._kept[name] = DecodedFile(pixels, content_number(digest.digest()))
+        self._failed.discard(image)
         while len(self._kept) > AT_ONCE:
             self._kept.popitem(last=False)
         return file
+
+
+def _is_ready(all_answers: Iterable[Answers], service: Service) -> bool:
+    """Return whether enough images show a label that the tagger does not have."""
+    from imlgcn.growing.annotated import ENOUGH
+
+    known = set(service.tagger.labels)
+    shown = Counter(
+        label for answers in all_answers for label, value in answers.items() if value == 1
+    )
+    return any(count >= ENOUGH for label, count in shown.items() if label not in known)
 
 
 def _as_labels(answers: Mapping[str, int], names: Mapping[str, str]) -> Answers:
