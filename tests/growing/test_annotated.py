@@ -145,6 +145,7 @@ def test_all_that_was_learnt_is_one_change_and_taken_back_at_once(own_kernel, de
     assert changes(own_kernel) == []
 
 
+@pytest.mark.thorough
 def test_what_is_said_of_a_training_image_counts_more_than_its_old_label(own_kernel, shapes):
     data = load_dataset(shapes).split("train")
     state = read_state(own_kernel)

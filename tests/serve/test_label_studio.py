@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import os
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -258,12 +259,11 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("address", HOSTILE)
-def test_no_address_in_a_task_leads_elsewhere(quick, serving, stub, address, monkeypatch):
-    client = serving(quick, **options(stub))
+def test_no_address_in_a_task_leads_elsewhere(quick, serving, stub, monkeypatch):
+    studio = StudioClient(serving(quick, **options(stub)), config(*LABELS))
     monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("it connects"))
-    answer = StudioClient(client, config(*LABELS)).request([task(1, address)])
-    assert_refused(answer, 422, "no_task_image")
+    for address in HOSTILE:
+        assert_refused(studio.request([task(1, address)]), 422, "no_task_image")
     assert stub.asked == []
 
 
@@ -340,32 +340,32 @@ def test_an_image_that_is_too_large_or_never_ends_is_given_up(
 # wrong requests
 
 
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        (None, "it is empty"),
-        ("", "it is empty"),
-        ("<View>", "it is no XML"),
-        ("<View></View>", "no <Image> tag"),
-        ('<View><Image name="image" value="$image"/></View>', "no <Choices> or <Taxonomy>"),
-        (config("red").replace(' choice="multiple"', ""), 'write choice="multiple"'),
-        (config(), "lists no <Choice>"),
-        (config("red").replace("$image", "photo.jpg"), 'write value="$image"'),
-        (config("red").replace('toName="image"', 'toName="text"'), "no <Choices> or <Taxonomy>"),
-        (config("mountain", "lake"), "none of the choices (lake, mountain)"),
-        (f'<!DOCTYPE v [<!ENTITY a "b">]>{config("red")}', "document type"),
-        ("<View>" + "<Choice value='a'>" * 40, "it is no XML"),
-        (config("a&#10;b"), "no line of 1 to 200 letters"),
-        ("x" * 1_000_001, "1,000,000 are taken"),
-    ],
-)
-def test_a_configuration_that_does_not_fit_is_one_sentence(quick, serving, stub, schema, words):
+WRONG = [
+    (None, "it is empty"),
+    ("", "it is empty"),
+    ("<View>", "it is no XML"),
+    ("<View></View>", "no <Image> tag"),
+    ('<View><Image name="image" value="$image"/></View>', "no <Choices> or <Taxonomy>"),
+    (config("red").replace(' choice="multiple"', ""), 'write choice="multiple"'),
+    (config(), "lists no <Choice>"),
+    (config("red").replace("$image", "photo.jpg"), 'write value="$image"'),
+    (config("red").replace('toName="image"', 'toName="text"'), "no <Choices> or <Taxonomy>"),
+    (config("mountain", "lake"), "none of the choices (lake, mountain)"),
+    (f'<!DOCTYPE v [<!ENTITY a "b">]>{config("red")}', "document type"),
+    ("<View>" + "<Choice value='a'>" * 40, "it is no XML"),
+    (config("a&#10;b"), "no line of 1 to 200 letters"),
+    ("x" * 1_000_001, "1,000,000 are taken"),
+]
+
+
+def test_a_configuration_that_does_not_fit_is_one_sentence(quick, serving, stub):
     client = serving(quick, **options(stub))
-    answer = client.post("/setup", json={"project": "7.1", "schema": schema})
-    assert_refused(answer, 422, "bad_label_config", words)
-    if "none of" not in words:
-        request = {"tasks": [task(1, "/1.png")], "label_config": schema}
-        assert_refused(client.post("/predict", json=request), 422, "bad_label_config", words)
+    for schema, words in WRONG:
+        answer = client.post("/setup", json={"project": "7.1", "schema": schema})
+        assert_refused(answer, 422, "bad_label_config", words)
+        if "none of" not in words:
+            request = {"tasks": [task(1, "/1.png")], "label_config": schema}
+            assert_refused(client.post("/predict", json=request), 422, "bad_label_config", words)
 
 
 def test_requests_that_are_not_label_studios_are_refused(quick, serving, stub):
@@ -384,18 +384,12 @@ def test_requests_that_are_not_label_studios_are_refused(quick, serving, stub):
     assert_refused(client.post("/predict", json=request), 422, "no_task_image", "no 'image'")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("get", "/health"),
-        ("post", "/setup"),
-        ("post", "/predict"),
-        ("post", "/webhook"),
-        ("get", "/versions"),
-    ],
-)
-def test_a_server_that_was_not_started_for_it_answers_none_of_it(quick, serving, method, path):
-    assert_refused(getattr(serving(quick), method)(path), 404, "no_label_studio", "--label-studio")
+def test_a_server_that_was_not_started_for_it_answers_none_of_it(quick, serving):
+    client = serving(quick)
+    for path in ("/setup", "/predict", "/webhook"):
+        assert_refused(client.post(path), 404, "no_label_studio", "--label-studio")
+    for path in ("/health", "/versions"):
+        assert_refused(client.get(path), 404, "no_label_studio", "--label-studio")
 
 
 def test_a_server_with_a_token_takes_it_as_label_studio_sends_it(quick, serving, stub, photos):
@@ -623,8 +617,15 @@ def test_an_address_below_its_own_is_no_prefix_of_the_server(quick):
 
 
 def test_normal_requests_do_not_wait_for_label_studio(quick, serving, stub, photos, monkeypatch):
-    """Its images are fetched in threads of their own."""
-    client = serving(quick, **options(stub))
-    assert client.app.state.label_studio.threads._max_workers == 8
-    logging.getLogger("imlgcn.serve").debug("")
-    assert client.post("/v1/tags", content=picture()).status_code == 200
+    """Its images are fetched in threads of their own, however long they take."""
+    gate, client = threading.Event(), serving(quick, **options(stub))
+    studio, address = StudioClient(client, config(*LABELS)), upload(stub, photos[0])
+    answer = stub.answer
+    monkeypatch.setattr(stub, "answer", lambda request: gate.wait(20) and answer(request))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(studio.request, [task(n, address) for n in range(40)])
+        for _ in range(3):
+            assert client.post("/v1/tags?threshold=0.5", content=picture()).status_code == 200
+        assert not slow.done()
+        gate.set()
+        assert len(slow.result().json()["results"]) == 40
