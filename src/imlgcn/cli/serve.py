@@ -10,7 +10,7 @@ import typer
 from imlgcn.cli.options import Device, LabelTableFile, TaggerOrFile, Threshold, terminal
 from imlgcn.errors import InputError
 
-ADDRESS, LOAD = "Address", "Load"
+ADDRESS, LOAD, STUDIO = "Address", "Load", "Label Studio"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +50,38 @@ def serve(
         typer.Option(
             metavar="DATA",
             help="Also ask about doubtful labels of these data, as audit does (default: none).",
+        ),
+    ] = None,
+    label_studio: Annotated[
+        bool,
+        typer.Option(
+            "--label-studio",
+            help="Also answer Label Studio as its machine-learning backend.",
+            rich_help_panel=STUDIO,
+        ),
+    ] = False,
+    label_studio_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Its address, to fetch images from; nothing else is asked (default: none).",
+            rich_help_panel=STUDIO,
+        ),
+    ] = None,
+    label_studio_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of its access token (default: $LABEL_STUDIO_API_KEY, or none).",
+            rich_help_panel=STUDIO,
+        ),
+    ] = None,
+    label_studio_files: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Document root of its local files, to read images below it (default: none).",
+            rich_help_panel=STUDIO,
         ),
     ] = None,
     threshold: Threshold = None,
@@ -140,6 +172,7 @@ def serve(
     from pydantic import ValidationError
 
     from imlgcn.serve import ServeSettings, run_server
+    from imlgcn.serve.label_studio.options import studio_options
     from imlgcn.serve.tls import check_pair
     from imlgcn.serve.token import read_token
     from imlgcn.tagger import Tagger
@@ -159,6 +192,9 @@ def serve(
         "key": key,
         "root_path": root_path,
         "log": log,
+        **studio_options(
+            label_studio, label_studio_url, label_studio_token_file, label_studio_files
+        ),
     }
     try:
         settings = ServeSettings.model_validate(options)

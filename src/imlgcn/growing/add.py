@@ -95,7 +95,7 @@ def add_labels(
         ground = bare_ground(state, pool.units[absent])
     else:
         ground = found.ground
-    share = share or _usual_share(state)
+    share = share or usual_share(state)
     progress.say(f"learning {plural(len(labels), 'label')} from {plural(len(paths), 'image')}")
     learnt = learn(ground, found, pool, [label.name for label in labels], share)
     reports = []
@@ -107,11 +107,11 @@ def add_labels(
             doubtful = tuple(state.support.images[row] for row in found.rows[order[open_]][:ASKED])
         reports.append(Added(one.name, one.images, one.expectation, share, doubtful, found is None))
     what = ", ".join(label.name for label in labels[:3]) + (", ..." if len(labels) > 3 else "")
-    wider = _with_learnt(widen(state, learnt, pool, found), paths, decoded)
+    wider = with_learnt(widen(state, learnt, pool, found), paths, decoded)
     return finish(wider, f"add {what}", progress), reports
 
 
-def _with_learnt(state: State, paths: Sequence[Path], decoded: Mapping[Path, DecodedFile]) -> State:
+def with_learnt(state: State, paths: Sequence[Path], decoded: Mapping[Path, DecodedFile]) -> State:
     """Return the state with images ``paths`` among those that it has learnt, if it knows them."""
     if state.learnt is None:
         return state
@@ -122,7 +122,7 @@ def _with_learnt(state: State, paths: Sequence[Path], decoded: Mapping[Path, Dec
     return replace(state, learnt=state.learnt.joined(contents))
 
 
-def _usual_share(state: State) -> float:
+def usual_share(state: State) -> float:
     """Return the median frequency of the tagger's labels; one in fifty without counts."""
     context = state.context
     shares = context.occurrences[context.occurrences > 0] / max(context.num_images, 1)

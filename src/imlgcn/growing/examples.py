@@ -138,8 +138,7 @@ def ground_of(state: State) -> Known | None:
         vectors, rate = head.fitted_vectors(torch.float64)[rows], head.kernel_rate()
     if not kernel:
         rate = GAMMA / kernel_scale(squared_distances(units, units).fill_diagonal_(0))
-    H = len(state.growth.head_labels)
-    labels = [at for at, scores in enumerate(state.growth.outputs) if max(scores) < H]
+    labels = [at for at in range(len(state.info.labels)) if state.growth.is_trained(at)]
     groups = np.arange(count) if support.groups is None else support.groups
     ground = Ground(
         units=units,

@@ -13,17 +13,18 @@ from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import WEIGHTS, exported_name
 
 
-def finish(state: State, what: str, progress: Progress = SILENT) -> Tagger:
+def finish(state: State, what: str, progress: Progress = SILENT, *, keep: bool = True) -> Tagger:
     """Write a changed tagger and, where it had exported files, these again; return it.
 
-    One that disagrees with the network is left out, and that is said.
+    One that disagrees with the network is left out, and that is said. Without ``keep`` the state
+    before this change is not kept: it is one with the last change, and taken back with it.
     """
     done = f"the change ({what}) is made, and `imlgcn label undo` takes it back"
     missing = [name for name in state.info.sha256 if name != WEIGHTS]
     if missing:
         done += f"; `imlgcn export` writes {' and '.join(missing)} again"
     with safe_points(done):  # its files belong together
-        tagger = write_state(state, what)
+        tagger = write_state(state, what if keep else None)
         remember(done)
     return export_again(tagger.path, state.info.sha256, progress)
 

@@ -38,6 +38,7 @@ class Learnt:
         formula: of its score.
         expectation: what labels of the tagger reached when they were tried as if they were new.
         slope, intercept: what makes a probability of the score.
+        trained: it is a label of the head, solved on more images.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Learnt:
     expectation: Expectation
     slope: float
     intercept: float
+    trained: bool = False
 
 
 def learn(

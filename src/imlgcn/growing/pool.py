@@ -155,7 +155,7 @@ def was_added(state: State, name: str) -> bool:
     """Return whether a label was added to the tagger, not trained with it."""
     if name not in state.info.labels:
         return False
-    return min(state.growth.outputs[state.place(name)]) >= len(state.growth.head_labels)
+    return state.growth.is_added(state.place(name))
 
 
 def _places(images: Sequence[str]) -> dict[str, int]:

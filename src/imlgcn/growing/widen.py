@@ -33,7 +33,7 @@ FRESH = 1_000_000_000  # groups of added images are numbered from here: each is 
 
 def widen(state: State, learnt: Sequence[Learnt], pool: Pool, known: Known | None) -> State:
     """Return the state with labels added, or learnt anew where they were there."""
-    places = [_place(state, pool, one) for one in learnt]  # of A
+    places = _places(state, pool, learnt)  # of A
     added = AddedLabels(_state(state, learnt, places, pool, known))
     info = _info(state, learnt, places, pool)
     splits = tuple(_split(state, part, learnt, pool, known) for part in state.splits)
@@ -51,12 +51,17 @@ def widen(state: State, learnt: Sequence[Learnt], pool: Pool, known: Known | Non
     )
 
 
-def _place(state: State, pool: Pool, one: Learnt) -> int:
-    """Return which of the added labels this is: an earlier one that it replaces, or a new one."""
-    at = pool.labels.index(one.name)
-    if at < len(state.info.labels):
-        return state.growth.outputs[at][0] - len(state.growth.head_labels)
-    return len(state.growth.added) + at - len(state.info.labels)
+def _places(state: State, pool: Pool, learnt: Sequence[Learnt]) -> list[int]:
+    """Return which of the added scores each is: an earlier one that it replaces, or a new one."""
+    growth, places = state.growth, []
+    count = len(growth.added)
+    for one in learnt:
+        at = pool.labels.index(one.name)
+        place = growth.outputs[at][0] - len(growth.head_labels) if at < len(growth.outputs) else -1
+        if place < 0:
+            place, count = count, count + 1
+        places.append(place)
+    return places
 
 
 def _state(
@@ -87,7 +92,8 @@ def _state(
     for place, one in zip(places, learnt, strict=True):
         linear[:, place], offset[place] = one.formula.linear.float(), one.formula.offset
         if known is not None:
-            chosen = torch.from_numpy(known.rows) if kernel else torch.arange(M)
+            whole = one.trained or not kernel
+            chosen = torch.arange(M) if whole else torch.from_numpy(known.rows)
             weights[:, place], new[:, place] = 0, 0
             weights[chosen, place] = one.formula.old.float()
             new[torch.from_numpy(one.rows), place] = one.formula.new.float()
@@ -115,14 +121,17 @@ def _info(state: State, learnt: Sequence[Learnt], places: Sequence[int], pool: P
             AP=list(one.expectation.AP or ()),
             trials=one.expectation.trials,
             kernel=one.expectation.weights.kernel,
-            probe_only=one.expectation.weights.lda == 0,
+            probe_only=one.expectation.weights.lda == 0 and not one.trained,
+            trained=one.trained,
         )
-        values = (one.slope, one.intercept, one.expectation.threshold, one.images)
         at = pool.labels.index(one.name)
+        positives = calibration.positives[at] if one.trained else one.images
+        values = (one.slope, one.intercept, one.expectation.threshold, positives)
         if at >= len(outputs):
             outputs.append([])
             for name in VALUES:
                 facts[name].append(0)
+        if place >= len(added):
             added.append(fact)
             slope.append(one.slope)
             intercept.append(one.intercept)
@@ -167,6 +176,8 @@ def _split(
     pairs = [(row, used[name]) for row, name in enumerate(part.images) if name in used]
     here, there = np.array(pairs, np.int64).reshape(-1, 2).T
     for one in learnt:
+        if one.trained:  # the scores of the training stay what they were
+            continue
         at = pool.labels.index(one.name)
         held = one.formula.held_out.numpy()
         logits[:, at] = held.mean()
@@ -190,8 +201,7 @@ def _context(state: State, pool: Pool) -> LabelContext:
 
 
 def _is_added(state: State, pool: Pool, at: int) -> bool:
-    outputs = state.growth.outputs
-    return at >= len(outputs) or min(outputs[at]) >= len(state.growth.head_labels)
+    return at >= len(state.growth.outputs) or state.growth.is_added(at)
 
 
 def _support(state: State, pool: Pool) -> Support | None:

@@ -15,6 +15,7 @@ from imlgcn.serve.errors import ApiError
 from imlgcn.serve.limits import check_query
 from imlgcn.serve.request_log import count_images
 from imlgcn.serve.service import Service
+from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.uploads import Upload, read_uploads
 
 RETRY_AFTER = "1"  # seconds; a full queue is worked off in about that
@@ -56,26 +57,35 @@ async def accepted(request: Request, service: Service) -> AsyncIterator[list[Upl
     """
     settings, batcher = service.settings, service.batcher
     assert batcher is not None
-    with ExitStack() as room:
-        try:
-            async with asyncio.timeout(settings.timeout):
-                take = room.enter_context(service.held.reserve())
-                uploads = await read_uploads(request, settings, take)
-                count_images(len(uploads))
-                if len(uploads) > settings.queue:
-                    message = f"this server accepts {settings.queue} images at once; send fewer"
-                    raise ApiError(422, "too_many_images", message)
-                room.enter_context(batcher.reserve(len(uploads)))
-                yield uploads
-        except QueueFullError as full:
-            message = f"{str(full) or f'the queue of {settings.queue} images is full'}; "
-            message += "try again in a second"
-            raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None
-        except ClosedError:
-            message = "the server is stopping; try again when it is back"
-            raise ApiError(503, "stopping", message, {"retry-after": RETRY_AFTER}) from None
-        except TimeoutError:
-            message = (
-                f"not finished in {settings.timeout:g} seconds; send fewer images or try again"
-            )
-            raise ApiError(504, "too_slow", message) from None
+    async with in_time(settings):
+        with ExitStack() as room:
+            take = room.enter_context(service.held.reserve())
+            uploads = await read_uploads(request, settings, take)
+            count_images(len(uploads))
+            if len(uploads) > settings.queue:
+                message = f"this server accepts {settings.queue} images at once; send fewer"
+                raise ApiError(422, "too_many_images", message)
+            room.enter_context(batcher.reserve(len(uploads)))
+            yield uploads
+
+
+@asynccontextmanager
+async def in_time(settings: ServeSettings) -> AsyncIterator[None]:
+    """Run the block with the time limit of a request, and say where there is no room.
+
+    Raises:
+        ApiError: 503, the server is busy or stopping; 504, the time is over.
+    """
+    try:
+        async with asyncio.timeout(settings.timeout):
+            yield
+    except QueueFullError as full:
+        message = f"{str(full) or f'the queue of {settings.queue} images is full'}; "
+        message += "try again in a second"
+        raise ApiError(503, "busy", message, {"retry-after": RETRY_AFTER}) from None
+    except ClosedError:
+        message = "the server is stopping; try again when it is back"
+        raise ApiError(503, "stopping", message, {"retry-after": RETRY_AFTER}) from None
+    except TimeoutError:
+        message = f"not finished in {settings.timeout:g} seconds; send fewer images or try again"
+        raise ApiError(504, "too_slow", message) from None

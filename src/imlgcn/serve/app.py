@@ -21,6 +21,8 @@ from imlgcn.serve.assets import Asset, load_assets
 from imlgcn.serve.audit import ANSWERS, Review
 from imlgcn.serve.current import Current, InUse
 from imlgcn.serve.guard import Guard
+from imlgcn.serve.label_studio import routes as label_studio_routes
+from imlgcn.serve.label_studio.studio import Studio
 from imlgcn.serve.prefix import Prefix, checked_prefix
 from imlgcn.serve.request_log import RequestLog
 from imlgcn.serve.service import Service
@@ -28,7 +30,13 @@ from imlgcn.serve.settings import ServeSettings
 from imlgcn.serve.token import Access
 from imlgcn.tagger import Tagger
 
-ROUTERS = (routes.router, suggest_routes.router, audit_routes.router, grow_routes.router)
+ROUTERS = (
+    routes.router,
+    suggest_routes.router,
+    audit_routes.router,
+    grow_routes.router,
+    label_studio_routes.router,
+)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -47,7 +55,8 @@ def create_app(
 
     Raises:
         InputError: ``settings.grow`` with an exported file, whose labels are fixed, data that
-            cannot be audited, or a ``settings.root_path`` that is no path for it.
+            cannot be audited, a ``settings.root_path`` that is no path for it, or an address of
+            Label Studio that is none.
     """
     settings = settings or ServeSettings()
     if settings.grow and tagger.path.is_file():
@@ -60,18 +69,9 @@ def create_app(
     review = None
     if settings.audit is not None:
         review = Review(settings.audit, sends_to=send_to, progress=progress)
+    studio = Studio(tagger, settings) if settings.label_studio else None
     decoders = DecodePool(cores(), seconds=settings.decode_seconds, memory=settings.decode_memory)
     service = Service(tagger, settings, decoders)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        decoders.open()
-        try:
-            await current.open()
-            yield
-        finally:
-            decoders.close()  # nobody waits for what is still being decoded
-        await current.close()
 
     app = FastAPI(
         title="imlgcn",
@@ -79,10 +79,11 @@ def create_app(
         version=version("imlgcn"),
         docs_url=None,  # FastAPI's own page loads its scripts from another site
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda app: _running(app, decoders),
     )
     current = Current(app.state, service, reopen or (lambda: Tagger.load(tagger.path)))
     app.state.current, app.state.review = current, review
+    app.state.label_studio = studio
     for router in ROUTERS:
         app.include_router(router)
     assets = load_assets(prefix)
@@ -101,6 +102,23 @@ def create_app(
         app.add_middleware(Prefix, root_path=prefix)
     app.add_middleware(RequestLog, style=settings.log)
     return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI, decoders: DecodePool) -> AsyncIterator[None]:
+    current: Current = app.state.current
+    studio: Studio | None = app.state.label_studio
+    decoders.open()
+    try:
+        await current.open()
+        if studio is not None:
+            studio.open(current)
+        yield
+    finally:
+        if studio is not None:
+            await studio.close()
+        decoders.close()  # nobody waits for what is still being decoded
+    await current.close()
 
 
 def _serve(asset: Asset) -> Callable[[Request], Awaitable[Response]]:

@@ -26,7 +26,7 @@ def images_in_json(body: bytes) -> list[bytes]:
         content = parse_json(text)
     except ParseError:
         raise ApiError(400, "bad_json", f"the body is no JSON; {WHAT}") from None
-    return [_decoded(text, number) for number, text in enumerate(_texts(content), 1)]
+    return [decoded_image(text, number) for number, text in enumerate(_texts(content), 1)]
 
 
 def _texts(content: Any) -> list[Any]:
@@ -38,7 +38,12 @@ def _texts(content: Any) -> list[Any]:
     raise ApiError(422, "bad_json", f"the JSON holds no images as they are expected; {WHAT}")
 
 
-def _decoded(text: Any, number: int) -> bytes:
+def decoded_image(text: Any, number: int) -> bytes:
+    """Return image ``number`` of a body, from base64 or a ``data:`` URL.
+
+    Raises:
+        ApiError: 422, it is no base64.
+    """
     if not isinstance(text, str):
         raise ApiError(422, "bad_json", f"image {number} is no text; {WHAT}")
     if re.match(r"https?://", text, re.IGNORECASE):

@@ -36,7 +36,9 @@ def check_query(query: bytes) -> None:
         raise ApiError(422, "too_long", message)
 
 
-def checked_json(body: bytes, what: str = "the body", code: str = "bad_json") -> str:
+def checked_json(
+    body: bytes, what: str = "the body", code: str = "bad_json", depth: int = DEPTH
+) -> str:
     """Return the text of JSON that is safe to parse; ``what`` and ``code`` are for its errors.
 
     Raises:
@@ -51,11 +53,11 @@ def checked_json(body: bytes, what: str = "the body", code: str = "bad_json") ->
     bare = STRING.sub("", text)
     if sum(map(bare.count, ",[{")) > VALUES or sum(map(bare.count, CLOSES)) > VALUES:
         raise _too_many(what)
-    depth = 0
+    deep = 0
     for sign in re.findall(r"[\[{\]}]", bare):
-        depth += 1 if sign in OPENS else -1
-        if depth > DEPTH:
-            raise ApiError(422, code, f"{what} nests deeper than {DEPTH} lists and objects")
+        deep += 1 if sign in OPENS else -1
+        if deep > depth:
+            raise ApiError(422, code, f"{what} nests deeper than {depth} lists and objects")
     return text
 
 

@@ -37,4 +37,8 @@ class ServeSettings(Settings):
     body_rate: float = Field(50_000.0, gt=0)  # bytes a second, the least: a slow phone sends more
     grow: bool = False  # whether requests may change labels, in the tagger folder
     audit: str | None = None  # data whose doubtful labels are asked about at /audit
+    label_studio: bool = False  # whether it answers as a machine-learning backend of Label Studio
+    label_studio_url: str | None = None  # where images are fetched from: nowhere else
+    label_studio_token: SecretStr | None = None  # of Label Studio, for its images
+    label_studio_files: Path | None = None  # the folder that its local files are read below
     timeout: float = Field(60.0, gt=0)  # seconds from a request's headers to its response

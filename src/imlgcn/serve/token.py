@@ -20,7 +20,7 @@ from imlgcn.serve.prefix import own_path
 VARIABLE = "IMLGCN_TOKEN"
 SHORTEST, LONGEST = 16, 1024  # characters
 ASK_BROWSER = {"/audit"}  # a page that holds data: the browser itself asks, with a password field
-HEALTH = {"/healthz", "/readyz", "/openapi.json"}
+HEALTH = {"/healthz", "/readyz", "/health", "/openapi.json"}
 HOW = "python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
 
 

@@ -41,6 +41,7 @@ REPLACED_TABLE = "label-table.replaced.csv"  # that of a run which another one r
 CHECKPOINTS = "checkpoints"  # a folder
 REPLACED = ".replaced"  # a folder: the earlier run, until the one that replaces it is finished
 HISTORY = "history"  # a folder: the states before each change of labels
+JOURNAL = "label-studio.jsonl"  # annotations that the server was sent; no run deletes them
 CHANGE = "change.json"  # in each of these: what was done
 RESULTS = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
 # all that a run writes; nothing else in a folder is ever deleted

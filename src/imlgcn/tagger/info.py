@@ -53,6 +53,7 @@ class AddedLabel(Record):
         trials: how many labels these were.
         kernel: the weight of the kernel in its score.
         probe_only: learnt without the images that the tagger was fitted on.
+        trained: it is a label of the head, solved anew on more images.
     """
 
     name: str
@@ -61,6 +62,7 @@ class AddedLabel(Record):
     trials: int = 0
     kernel: float = 0.0
     probe_only: bool = False
+    trained: bool = False
 
 
 class Growth(Record):
@@ -81,6 +83,18 @@ class Growth(Record):
     outputs: list[list[int]]
     slope: list[float]
     intercept: list[float]
+
+    def is_trained(self, label: int) -> bool:
+        """Return whether every score of a label is one that the head was trained for."""
+        return not any(map(self._is_new, self.outputs[label]))
+
+    def is_added(self, label: int) -> bool:
+        """Return whether every score of a label was added, none trained."""
+        return all(map(self._is_new, self.outputs[label]))
+
+    def _is_new(self, score: int) -> bool:
+        place = score - len(self.head_labels)
+        return place >= 0 and not self.added[place].trained
 
 
 class KnownSettings(Record):

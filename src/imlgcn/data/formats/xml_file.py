@@ -21,8 +21,8 @@ def read_xml(path: Path) -> ElementTree.Element:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Plain()))
-    except _DoctypeError:
+        return plain_xml(content)
+    except DoctypeError:
         raise InputError(
             f"{path}: refused, an annotation must not declare a document type or entities"
         ) from None
@@ -30,7 +30,18 @@ def read_xml(path: Path) -> ElementTree.Element:
         raise InputError(f"{path}: is not valid XML ({error})") from None
 
 
-class _DoctypeError(Exception): ...
+class DoctypeError(Exception):
+    """The text declares a document type, and with it perhaps entities."""
+
+
+def plain_xml(content: bytes) -> ElementTree.Element:
+    """Return the root of an XML text.
+
+    Raises:
+        DoctypeError: it declares a document type.
+        ParseError, LookupError, ValueError: it is not XML.
+    """
+    return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Plain()))
 
 
 class _Plain(ElementTree.TreeBuilder):
@@ -40,7 +51,7 @@ class _Plain(ElementTree.TreeBuilder):
     """
 
     def doctype(self, *_: object) -> None:
-        raise _DoctypeError
+        raise DoctypeError
 
 
 def xml_start(path: Path) -> bytes:
