@@ -33,6 +33,9 @@ def _writer(module: str) -> Callable[[], Callable[[Given, Path], Written]]:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "photoprism": Layout(
+        _writer("photoprism"), "PhotoPrism", threshold=0.2, bounds=(0.1, 0.2), as_is=False
+    ),
     "wd14": Layout(_writer("wd14"), "clients of WD14 taggers", threshold=0.35),
 }
 
@@ -87,9 +90,10 @@ def _threshold(name: str, layout: Layout, wanted: float | str | None) -> float |
         value = float(wanted)
     except ValueError:
         value = -1.0
-    if not 0.01 <= value <= 0.99:
+    low, high = layout.bounds
+    if not low <= value <= high:
         raise InputError(
-            f"client_threshold= takes a number from 0.01 to 0.99"
+            f"client_threshold= of layout={name!r} takes a number from {low} to {high}"
             f"{', or none' if layout.as_is else ''}; got {wanted}"
         )
     return value

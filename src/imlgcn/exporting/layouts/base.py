@@ -48,9 +48,24 @@ class Given:
     calibration: Dataset | None = None
 
     @cached_property
+    def _kept(self) -> tuple[LabelTable, list[str]]:
+        from imlgcn.exporting.layouts.scores import kept_exclusive
+
+        return kept_exclusive(self.tagger.label_table)
+
+    @property
     def table(self) -> LabelTable:
-        """The label table, by whose rules tags are compared."""
-        return self.tagger.label_table
+        """The label table as far as a graph keeps it; by its rules tags are compared."""
+        return self._kept[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the label table is lost, a sentence each."""
+        return [
+            f"At most one label of the exclusive set {name!r} is given by `imlgcn predict`; here "
+            "there may be more, because one of them is the parent of another label."
+            for name in self._kept[1]
+        ]
 
     @cached_property
     def shown(self) -> list[int]:
@@ -97,12 +112,14 @@ class Layout:
             `imlgcn.exporting.agreement.ExportRefused`; loaded when it is needed.
         client: the program, for messages.
         threshold: the client's own threshold by default; None: it takes no threshold.
+        bounds: the thresholds that it may be given.
         as_is: whether calibrated probabilities may stay as they are (``client_threshold="none"``).
     """
 
     writer: Callable[[], Callable[[Given, Path], Written]] = field(repr=False)
     client: str
     threshold: float | None = None
+    bounds: tuple[float, float] = (0.01, 0.99)
     as_is: bool = True
 
 

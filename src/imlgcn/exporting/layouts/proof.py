@@ -17,6 +17,7 @@ from imlgcn.exporting.agreement import ROUNDING, Agreement, ExportRefused
 from imlgcn.exporting.layouts.base import Given
 from imlgcn.exporting.layouts.client_network import Runner
 from imlgcn.numbers import plural
+from imlgcn.tagger.choice import TagBounds, TagRule
 
 Floats = NDArray[np.float32]
 
@@ -29,6 +30,7 @@ def prove(
     tags_of: Callable[[Floats], NDArray[np.bool_]] | None,
     *,
     batches: Sequence[int] = (1, 3),
+    most: int | None = None,
 ) -> Agreement:
     """Compare a layout's file with the trained network, not folded, on the samples.
 
@@ -40,6 +42,7 @@ def prove(
         tags_of: what the client makes of the output: which shown labels it gives ``(N, K)``;
             compared with the tagger's own tags. None: it depends on a threshold of the client's.
         batches: how many images at a time.
+        most: how many tags of an image the client keeps, the most probable ones; None: all.
 
     Raises:
         ExportRefused: they differ.
@@ -50,7 +53,7 @@ def prove(
     probabilities = given.tagger.calibration.apply(trained.logits(given.samples.pixels))
     with torch.inference_mode():
         expected = finish(torch.from_numpy(probabilities.astype(np.float32))).numpy()
-    tags, sure = decisions(given, probabilities)
+    tags, sure = decisions(given, probabilities, most)
     run, apart, other = Runner(file), 0.0, 0
     for size in batches:
         found = np.concatenate([run(fed[n : n + size]) for n in range(0, len(fed), size)])
@@ -72,14 +75,15 @@ def prove(
 
 
 def decisions(
-    given: Given, probabilities: NDArray[np.float64]
+    given: Given, probabilities: NDArray[np.float64], most: int | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the tagger's tags among shown labels ``(N, K)``, and which images are sure ``(N,)``.
 
     An image is not, where a label is as near to its threshold as runtimes round.
     """
     thresholds = given.tagger.thresholds
-    tags = [given.table.decide(row, thresholds).given[given.shown] for row in probabilities]
+    rule = TagRule(given.table, thresholds, TagBounds(at_most=most))
+    tags = [rule.decide(row).given[given.shown] for row in probabilities]
     sides = given.table.close(probabilities), np.broadcast_to(thresholds, probabilities.shape)
     logits, limits = (np.log(x / (1 - x)) for x in (np.clip(s, 1e-12, 1 - 1e-12) for s in sides))
     return np.array(tags), (np.abs(logits - limits) > ROUNDING).all(1)

@@ -33,6 +33,7 @@ from imlgcn.exporting.layouts.client_network import (
     write_client_onnx,
 )
 from imlgcn.exporting.layouts.proof import prove
+from imlgcn.exporting.layouts.readme import write_readme
 from imlgcn.exporting.layouts.scores import ClientScores
 from imlgcn.files import write_atomic
 
@@ -42,6 +43,37 @@ RATINGS = ("general", "sensitive", "questionable", "explicit")
 FIRST_RATING = 9_999_999  # their numbers in published files, downwards
 UNUSED = ("unused_1", "unused_2")  # characters; one client sorts them, which takes two
 GENERAL, CHARACTER, RATING = 0, 4, 9
+
+README = """\
+A model for programs that load WD14 taggers. `model.onnx` takes float32 pixels
+`(B, {size}, {size}, 3)`, BGR, 0 to 255, and gives a number for each row of `selected_tags.csv`.
+
+- ComfyUI-WD14-Tagger: copy `model.onnx` to `models/{name}.onnx` and `selected_tags.csv` to
+  `models/{name}.csv` in the folder of the node; the node then offers `{name}`.
+- sd-scripts: copy both files to `wd14_tagger_model/local_{name}/` and run
+  `tag_images_by_wd14_tagger.py --onnx --repo_id local/{name}`. It feeds 448 x 448 pixels, whatever
+  the model takes: export with `--size 448` for it, and look at its tags first.
+
+{numbers}
+
+What differs from `imlgcn predict`:
+
+- Clients centre an image on a white square and resize it with a filter of their own. Of a square
+  image at the size of the network the tags are the same; of others, scores differ a little.
+- The first four rows, ratings, and the last two, characters, are there because clients expect
+  them; their number is always 0. A client that always gives a rating gives `general`, which says
+  nothing.
+- Some clients write `\\(` for `(`, and can write spaces for `_`.
+- Labels that are known already move no others.
+"""
+MAPPED = """\
+Clients give a tag above one threshold, {at} if you do not change it. Each label of the tagger has
+its own, and the numbers are moved so that this one falls on {at}: the tags in the client are those
+of the tagger. So the numbers are no probabilities; `--client-threshold none` exports those."""
+PLAIN = """\
+The numbers are calibrated probabilities. Clients give a tag above one threshold, and the tagger has
+one for each label, so the tags differ; an export without `--client-threshold none` moves the
+numbers so that they are the same."""
 
 
 class Rows(nn.Module):
@@ -74,8 +106,12 @@ def write(given: Given, folder: Path) -> Written:
     def tags_of(found: NDArray[np.float32]) -> NDArray[np.bool_]:
         return np.asarray(found[:, len(RATINGS) :][:, :K] > (at or 0))
 
+    numbers = PLAIN if at is None else MAPPED.format(at=at)
+    text = README.format(size=network.size, name=given.name, numbers=numbers)
+    write_readme(folder, given, text, given.notes)
     fed = client_pixels(given.samples.pixels)
-    return Written(prove(given, file, fed, finish, None if at is None else tags_of))
+    agreed = prove(given, file, fed, finish, None if at is None else tags_of)
+    return Written(agreed, tuple(given.notes))
 
 
 def tags_csv(given: Given) -> str:
