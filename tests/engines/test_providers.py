@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.config import InputError, NoticeWarning
 from imlgcn.engines import open_file
 from imlgcn.engines.providers import CPU, CUDA
 from imlgcn.tagger import Tagger
@@ -97,7 +97,7 @@ def test_the_cpu_can_be_asked_for_beside_a_gpu(onnx_file, gpu):
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ({"runs": False}, "libraries of CUDA are missing"),
+        ({"runs": False}, "libraries of CUDA or cuDNN are missing"),
         ({"fails": True}, "CUDNN_STATUS_NOT_INITIALIZED"),
         ({"adds": 0.1}, "logits of an image are others than on the CPU"),
     ],
@@ -110,7 +110,7 @@ def test_a_gpu_that_is_offered_and_does_not_work_is_never_silent(
     with pytest.raises(InputError, match=words) as caught:
         Tagger.load(onnx_file, device="cuda")
     assert "\n" not in str(caught.value)
-    with pytest.warns(RuntimeWarning, match=words):
+    with pytest.warns(NoticeWarning, match=words):
         engine = Tagger.load(onnx_file).engine
     assert engine.device == "cpu"
     np.testing.assert_array_equal(engine.logits(images), open_file(onnx_file).logits(images))
@@ -137,6 +137,18 @@ def test_other_devices_are_refused_for_a_file(onnx_file, gpu):
         Tagger.load(onnx_file, device="cuda", engine="openvino")
 
 
-def test_the_command_says_it_in_one_sentence(cli, onnx_file, shapes, no_gpu):
+def test_the_command_says_in_one_line_that_it_takes_the_cpu(
+    cli, onnx_file, shapes, gpu, monkeypatch
+):
+    monkeypatch.setattr(gpu, "runs", False)
+    with pytest.warns(NoticeWarning) as caught:
+        assert cli("predict", onnx_file, shapes.parent / "00.png").code == 0
+    line = warnings.formatwarning(caught[0].message, NoticeWarning, "file.py", 1)
+    assert line.startswith("imlgcn: ONNX Runtime was built for CUDA, but no CUDA GPU is found")
+    assert line.endswith("with --device cpu this is not tried)\n")
+    assert "file.py" in warnings.formatwarning("other", UserWarning, "file.py", 1)
+
+
+def test_the_command_refuses_in_one_sentence(cli, onnx_file, shapes, no_gpu):
     ran = cli("predict", onnx_file, shapes.parent / "00.png", "--device", "cuda")
     ran.assert_refused("--device cuda", "onnxruntime-gpu", "--device cpu")

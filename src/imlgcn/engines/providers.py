@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from imlgcn.config import InputError
+from imlgcn.config import InputError, NoticeWarning
 from imlgcn.extras import installed
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+MISSING = "no CUDA GPU is found, or libraries of CUDA or cuDNN are missing"
 TOLERANCE = 1e-3  # of the largest logit, as for every exported file
+WARNING, FATAL = 2, 4  # what ONNX Runtime writes by itself: as it comes, nearly nothing
 OPTIONS = {
     "use_tf32": "0",  # 10 bits of a float32 instead of 23
     "cudnn_conv_algo_search": "HEURISTIC",  # else each new batch length is timed, for seconds
@@ -73,9 +75,9 @@ def open_session(path: Path, options: Any, device: str) -> tuple[Any, str]:
         return session, f"cuda:{number}"
     if device == "auto":
         warnings.warn(
-            f"ONNX Runtime offers CUDA, but {why}; the CPU is used (device='cpu' says so from the "
-            "start)",
-            RuntimeWarning,
+            f"ONNX Runtime was built for CUDA, but {why}; the CPU is used (with device='cpu' this "
+            "is not tried)",
+            NoticeWarning,
             stacklevel=2,
         )
         return _session(path, options, [CPU]), "cpu"
@@ -96,16 +98,19 @@ def _on_gpu(path: Path, options: Any, number: int) -> tuple[Any, str]:
     import onnxruntime
 
     with suppress(Exception), redirect_stdout(io.StringIO()):
-        onnxruntime.preload_dlls()  # CUDA as packages of pip has it; what is missing shows below
+        onnxruntime.preload_dlls()  # CUDA as packages of pip have it; what is missing shows below
+    onnxruntime.set_default_logger_severity(FATAL)  # else it writes what is said in one line here
     there = [(CUDA, OPTIONS | {"device_id": str(number)}), CPU]
     try:
         session = _session(path, options, there)
         if CUDA not in session.get_providers():
-            return None, "it runs on the CPU here: no CUDA GPU, or libraries of CUDA are missing"
+            return None, MISSING
         if not _agree(session, _session(path, options, [CPU])):
             return None, "its logits of an image are others than on the CPU"
     except Exception as error:
         return None, f"it fails there ({_first_line(error)})"
+    finally:
+        onnxruntime.set_default_logger_severity(WARNING)
     return session, ""
 
 
