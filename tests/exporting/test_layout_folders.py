@@ -77,7 +77,7 @@ def test_only_what_an_export_wrote_is_replaced(tagger, tmp_path):
         export(tagger, layout="toy", out=out, overwrite=True)
     (out / "holiday.jpg").unlink()
     (out / "imlgcn.json").write_text("{}")
-    with pytest.raises(InputError, match="was not written by `imlgcn export --layout`"):
+    with pytest.raises(InputError, match="was not written by an export with layout="):
         export(tagger, layout="toy", out=out, overwrite=True)
     assert (out / "toy.txt").is_file()
 
