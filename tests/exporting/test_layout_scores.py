@@ -94,6 +94,16 @@ def test_shares_sum_to_one_and_show_the_five_most_probable_tags(seed):
     assert (shares[:, -1] < 1).all(), f"{NOTHING} is ignored below 100 % only"
 
 
+def test_without_a_tag_the_share_is_left_to_a_class_that_photoprism_ignores():
+    shares = scores_of(
+        Shares(ClientScores(LabelTable.of(NAMES), np.full(8, 0.3), EVEN), list(range(8)), 0.1),
+        np.full((1, 8), 0.29),
+    )[0]
+    assert shares.sum() == pytest.approx(1, abs=1e-6)
+    assert shares[-1] == pytest.approx(0.99)
+    assert shares[:-1].max() < 0.01
+
+
 def test_of_two_tags_the_more_probable_one_has_the_larger_share():
     scores = ClientScores(LabelTable.of(NAMES), np.full(8, 0.3), EVEN)
     probabilities = np.array([[0.9, 0.4, *[0.1] * 6]])

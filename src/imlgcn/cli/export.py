@@ -145,10 +145,11 @@ def _show_layout(done: Exported) -> None:
     console.print(f"{done.path}: {number(done.size / 1e6)} MB", markup=False)
     for path in sorted(done.path.rglob("*")):
         console.print(f"  {path.relative_to(done.path)}", markup=False)
+    agreed = done.agreement
+    same = f"; the {plural(agreed.tags, 'tag')} are identical" if agreed.tags else ""
     console.print(
-        f"read as that program reads it and compared with the trained network on {done.origin}:\n"
-        f"  scores differ by {done.agreement.difference:.1e} at most; the "
-        f"{plural(done.agreement.tags, 'tag')} are identical",
+        f"run as that program runs it and compared with the trained network on {done.origin}:\n"
+        f"  scores differ by {agreed.difference:.1e} at most{same}",
         markup=False,
     )
     for note in done.notes:

@@ -64,7 +64,7 @@ def prove(
         apart = max(apart, float(np.abs(found - expected)[sure].max(initial=0.0)))
         if tags_of is not None:
             other = max(other, int((tags_of(found) != tags)[sure].sum()))
-    agreed = Agreement(apart, 1.0, other, int(tags.sum()))
+    agreed = Agreement(apart, 1.0, other, 0 if tags_of is None else int(tags.sum()))
     if not agreed.holds:
         raise ExportRefused(
             f"{file.name}, read as its client reads it, disagrees with the trained network on "
