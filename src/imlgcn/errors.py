@@ -11,6 +11,10 @@ class InputError(ValueError):
     exit_code = 2  # of the command line
 
 
+class NoticeWarning(UserWarning):
+    """What a user should know of and that stops nothing; the command line writes it on one line."""
+
+
 def unknown_name(kind: str, given: str, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not in a registry, with the nearest spelling.
 
