@@ -1,7 +1,7 @@
 """Values of options without pydantic, which takes longer to be loaded than tagging an image.
 
-Typer 0.29 has pydantic convert the value of every option of a command, given or not. Text and paths,
-and options that are not given, need no conversion; all others are still Typer's.
+Typer 0.29 has pydantic convert the value of every option of a command, given or not. Text and
+paths, and options that are not given, need no conversion; all others are still Typer's.
 """
 
 from __future__ import annotations
