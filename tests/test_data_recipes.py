@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imlgcn.data.dataset import load_dataset
-from imlgcn.tagger.folder import read_config
+from imlgcn.tagger.config_file import read_config
 
 FOLDER = Path(__file__).parents[1] / "recipes" / "data"
 SAMPLES = {  # files of a sample, and its targets

@@ -23,7 +23,7 @@ from imlgcn.models import HEADS, MultiLabelClassifier, create_backbone, create_h
 from imlgcn.models.classifier import count_parameters
 from imlgcn.models.counting import WORD_DIMENSIONS, count_system
 from imlgcn.official.systems import SYSTEMS
-from imlgcn.tagger.folder import read_config
+from imlgcn.tagger.config_file import read_config
 from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.fine_tune import fine_tune
 from imlgcn.training.loop import create_fabric

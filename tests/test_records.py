@@ -110,6 +110,7 @@ def test_a_record_takes_what_pydantic_takes_without_conversions_and_nothing_else
         ({"loss": -1}, "loss: expected at least 0; got -1.0"),
         ({"numbers": [1]}, r"numbers: expected 2 values; got \[1.0\]"),
         ({"numbers": [1, 10**400]}, "numbers.1: expected a finite number; got 1000"),
+        ({"numbers": [1.0, float("inf")]}, "numbers.1: expected a finite number; got inf"),
         ({"mean": [1]}, r"mean: expected 2 values; got \[1\]"),
         ({"names": "a"}, "names: expected a list; got 'a'"),
         ({"names": ["a", 1]}, "names.1: expected a text; got 1"),
@@ -149,7 +150,9 @@ def test_lists_that_are_defaults_are_of_each_record_alone():
     first, second = Thing(), Thing()
     first.names.append("a")
     first.notes["a"] = 1
+    first.numbers.append(3.0)
     assert second.names == Thing.names == []
+    assert second.numbers == Thing.numbers == [1.0, 2.0]
     assert second.notes == {}
 
 

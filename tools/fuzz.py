@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["imlgcn"]):
     from imlgcn.data.dataset import load_dataset
     from imlgcn.data.images import open_image
     from imlgcn.data.label_table_file import check_label_table
-    from imlgcn.tagger.folder import read_config
+    from imlgcn.tagger.config_file import read_config
     from imlgcn.tagger.info import parse_info
     from tool_samples import SAMPLES
 

@@ -1,13 +1,17 @@
 """How little the commands load before they work: what users wait for each time."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from imlgcn.cli.plain_values import QuickCommand
 
 # as the script `imlgcn` does it; what is loaded when it ends is the last line
 SCRIPT = """
@@ -97,3 +101,16 @@ def test_the_help_lists_all_commands_and_loads_no_library_for_settings_or_networ
     text, modules = loaded_by("--help")
     assert all(name in text for name in ("predict", "train", "serve", "merge-predictions"))
     assert libraries(modules) & HEAVY == {"rich"}
+
+
+def test_a_path_that_has_to_exist_is_still_checked(tmp_path):
+    app = typer.Typer()
+
+    @app.command(cls=QuickCommand)
+    def show(file: Annotated[Path, typer.Argument(exists=True)], name: Path | None = None) -> None:
+        typer.echo(f"{file.name} {name!r}")
+
+    (tmp_path / "a").touch()
+    runner = CliRunner()
+    assert runner.invoke(app, [str(tmp_path / "b")]).exit_code == 2
+    assert runner.invoke(app, [str(tmp_path / "a")]).output == "a None\n"

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from imlgcn.config import InputError, train_settings
-from imlgcn.tagger.folder import FILES, read_config, read_settings
+from imlgcn.tagger.config_file import read_config, read_settings
+from imlgcn.tagger.folder import FILES
 from imlgcn.tagger.info import read_info
 from imlgcn.training.loop import DivergedError
 from imlgcn.training.output import (

@@ -1,7 +1,7 @@
 """Values of options without pydantic, which takes longer to be loaded than tagging an image.
 
-Typer (from 0.28 on) has pydantic convert the value of every option of a command, given or not. Text
-and paths, and options that are not given, need no conversion; all others are still Typer's.
+Typer 0.29 has pydantic convert the value of every option of a command, given or not. Text and
+paths, and options that are not given, need no conversion; all others are still Typer's.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 TEXTS = {str: str, Path: Path, list[str]: list}  # what a command asks for -> how text becomes it
+# what it may ask for besides
+CHECKS = ("exists", "writable", "resolve_path", "allow_dash", "path_type", "parser", "click_type")
 
 
 class PlainValue:
@@ -21,13 +23,12 @@ class PlainValue:
         """Return the value as the command asks for it."""
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
-        if make := TEXTS.get(param.type_descriptor.annotation):
+        wanted = param.type_descriptor
+        make = TEXTS.get(wanted.annotation)
+        if make and not any(getattr(wanted.parameter_info, check, None) for check in CHECKS):
             return make(value)
-        return self._typers(param).coerce(value, param=param, ctx=ctx)
-
-    def _typers(self, param: Any) -> Any:
-        param._runtime_param = None
-        return param.get_runtime_param()
+        param._runtime_param = None  # Typer makes its own
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
 class QuickCommand(TyperCommand):

@@ -15,6 +15,7 @@ from imlgcn.config import TrainSettings
 from imlgcn.errors import InputError
 from imlgcn.files import LOCK, only_writer, write_atomic
 from imlgcn.stopping import Stopped
+from imlgcn.tagger.config_file import read_config
 from imlgcn.tagger.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -23,7 +24,6 @@ from imlgcn.tagger.folder import (
     LOG,
     MODEL,
     REPLACED,
-    read_config,
 )
 
 

@@ -29,7 +29,7 @@ from imlgcn.engines.device import check_device, choose_device
 from imlgcn.errors import InputError, unknown_name
 from imlgcn.numbers import plural
 from imlgcn.progress import Progress
-from imlgcn.tagger.folder import read_config, read_settings, upgrade_settings
+from imlgcn.tagger.config_file import read_config, read_settings, upgrade_settings
 from imlgcn.tagger.info import read_info
 
 # short names of settings, the same as a flag, a Python argument and a key of the settings file

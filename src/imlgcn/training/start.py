@@ -17,7 +17,8 @@ from imlgcn.models import Backbone, Head, MultiLabelClassifier, create_backbone
 from imlgcn.models.layers import FoldedHead
 from imlgcn.progress import Progress
 from imlgcn.tagger import load_classifier
-from imlgcn.tagger.folder import CONFIG, read_config
+from imlgcn.tagger.config_file import read_config
+from imlgcn.tagger.folder import CONFIG
 
 
 @dataclass(frozen=True, eq=False)

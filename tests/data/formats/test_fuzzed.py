@@ -20,7 +20,7 @@ from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.layout import is_image
 from imlgcn.data.label_table_file import check_label_table
 from imlgcn.data.scan import find_images
-from imlgcn.tagger.folder import read_config
+from imlgcn.tagger.config_file import read_config
 from imlgcn.tagger.info import parse_info
 from tool_samples import SAMPLES
 
