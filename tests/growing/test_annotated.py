@@ -55,6 +55,7 @@ def test_a_label_of_the_head_is_solved_as_the_head_was(own_kernel, decoded):
     found = solve(kernel_of(state, [vectors]), torch.from_numpy(targets), state.head.ridge)
     place = grown.growth.outputs[red][0] - len(state.info.labels)
     N = len(state.support.images)
+    assert float(grown.added.offset[place]) == pytest.approx(float(found.mean[red]), abs=1e-5)
     torch.testing.assert_close(
         grown.added.old[:, place].double(), found.weights[:N, red], rtol=0, atol=1e-3
     )

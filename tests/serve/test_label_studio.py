@@ -599,12 +599,12 @@ def test_the_options_are_checked_before_anything_is_loaded(tmp_path, monkeypatch
     assert studio_options(True, None, None, None)["label_studio_token"] == "from-the-environment"
     assert studio_options(False, None, None, None) == {}
     for given, words in (
-        ((False, "http://localhost", None, None), "goes with --label-studio"),
+        ((False, "http://localhost", None, None), "go with label_studio=True"),
         ((True, "localhost:8080", None, None), "an address such as"),
         ((True, "http://localhost/?a=1", None, None), "an address such as"),
         ((True, "http://a:b@localhost/", None, None), "an address such as"),
-        ((True, "http://localhost", None, tmp_path / "gone"), "no folder"),
-        ((True, None, token, None), "goes with --label-studio-url"),
+        ((True, "http://localhost", None, tmp_path / "gone"), "takes a folder"),
+        ((True, None, token, None), "goes with label_studio_url="),
         ((True, "http://localhost", tmp_path / "gone", None), "No such file"),
     ):
         with pytest.raises(InputError, match=words):

@@ -61,7 +61,7 @@ def client(kernel_tagger, tmp_path_factory):
     from .conftest import HOME
 
     folder = shutil.copytree(kernel_tagger.path, tmp_path_factory.mktemp("limits") / "kernel")
-    app = create_app(Tagger.load(folder), ServeSettings(grow=True))
+    app = create_app(Tagger.load(folder), ServeSettings(grow=True, label_studio=True))
     with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
         client.post("/v1/vectors", content=picture())  # the first one loads the network
         yield client

@@ -19,22 +19,23 @@ def studio_options(
     """Return the settings of `ServeSettings` for Label Studio.
 
     Raises:
-        InputError: an option without --label-studio, no such folder, an address that is none, or a
+        InputError: an option without ``is_on``, no such folder, an address that is none, or a
             token that cannot be read.
     """
     if not is_on:
-        given = {"url": url, "token-file": token_file, "files": files}
-        for name, value in given.items():
-            if value is not None:
-                raise InputError(f"--label-studio-{name} goes with --label-studio; give both")
+        if (url, token_file, files) != (None, None, None):
+            raise InputError(
+                "label_studio_url=, label_studio_token_file= and label_studio_files= go with "
+                "label_studio=True; give it as well"
+            )
         return {}
     if url is not None:
         url = checked_url(url)
     if files is not None and not files.is_dir():
-        raise InputError(f"--label-studio-files: {files} is no folder")
+        raise InputError(f"label_studio_files= takes a folder; there is none at {files}")
     token = _token(token_file)
     if token_file is not None and url is None:
-        raise InputError("--label-studio-token-file goes with --label-studio-url; give both")
+        raise InputError("label_studio_token_file= goes with label_studio_url=; give both")
     return {
         "label_studio": True,
         "label_studio_url": url,
