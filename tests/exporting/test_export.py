@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import imlgcn.exporting as exporting
+import imlgcn.exporting.one_file as exporting
 from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.base import batch_of

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-import imlgcn.exporting as exporting
+import imlgcn.exporting.one_file as exporting
 from imlgcn.config import InputError
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine

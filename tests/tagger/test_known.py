@@ -12,6 +12,7 @@ import pytest
 
 import imlgcn.exporting as exporting
 from imlgcn.config import InputError
+from imlgcn.extras import installed
 from imlgcn.labels.known import KnownLabels, PairCounts
 from imlgcn.models import HEADS
 from imlgcn.tagger import Tagger
@@ -139,7 +140,7 @@ def exported(tagger, tmp_path_factory):
 )
 def test_an_exported_file_gives_the_numbers_of_the_folder(exported, pixels, kind, engine):
     folder, file = exported
-    if not exporting.installed(engine):
+    if not installed(engine):
         pytest.skip(f"needs {engine}")
     alone = Tagger.load(file(kind), engine=engine)
     row = alone.known_row(KNOWN)

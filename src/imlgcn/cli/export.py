@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 INT8 = "Proof and 8-bit integers"
+LAYOUT = "For another program"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +37,8 @@ def export(
             "--out",
             "-o",
             metavar="FILE",
-            help="The file to write: .onnx, .openvino or .pt2 (default: into TAGGER).",
+            help="The file to write: .onnx, .openvino or .pt2 (default: into TAGGER); of --layout "
+            "the folder.",
         ),
     ] = None,
     size: Annotated[
@@ -75,6 +77,31 @@ def export(
             rich_help_panel=INT8,
         ),
     ] = 0.5,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Write the folder --out as another program loads it: photoprism or wd14.",
+            rich_help_panel=LAYOUT,
+        ),
+    ] = None,
+    client_threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="The threshold of that program, on which each label's own falls (default: the "
+            "program's usual one); none: leave the probabilities as they are.",
+            rich_help_panel=LAYOUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a folder that --layout wrote.",
+            rich_help_panel=LAYOUT,
+        ),
+    ] = False,
 ) -> None:
     """Write a tagger as one file that needs no imlgcn.
 
@@ -97,12 +124,34 @@ def export(
             int8=int8,
             calibration=calibration,
             max_drop=max_drop,
+            layout=layout,
+            client_threshold=client_threshold,
+            overwrite=overwrite,
             progress=terminal(),
         )
     except ExportRefused as refused:
         sys.stderr.write(f"imlgcn: {in_flags(str(refused))}\n")
         raise typer.Exit(4) from None
-    _show(done)
+    if layout is None:
+        _show(done)
+    else:
+        _show_layout(done)
+
+
+def _show_layout(done: Exported) -> None:
+    """Print what a layout is, how it was verified and what to know of it."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{done.path}: {number(done.size / 1e6)} MB", markup=False)
+    for path in sorted(done.path.rglob("*")):
+        console.print(f"  {path.relative_to(done.path)}", markup=False)
+    console.print(
+        f"read as that program reads it and compared with the trained network on {done.origin}:\n"
+        f"  scores differ by {done.agreement.difference:.1e} at most; the "
+        f"{plural(done.agreement.tags, 'tag')} are identical",
+        markup=False,
+    )
+    for note in done.notes:
+        console.print(note, markup=False)
 
 
 def _show(done: Exported) -> None:

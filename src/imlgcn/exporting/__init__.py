@@ -1,54 +1,22 @@
-"""A tagger as one file for another runtime; kept only if its logits are the trained network's."""
+"""A tagger for other programs: one file, or the folder that one of them loads.
+
+Kept only if its scores are those of the trained network.
+"""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
-from imlgcn.activation_maps import MapKind
 from imlgcn.arguments import also_called
-from imlgcn.config import InputError, unknown_name
-from imlgcn.data.dataset import Dataset, load_dataset
-from imlgcn.engines import check_engine
-from imlgcn.exporting.agreement import (
-    Agreement,
-    ExportRefused,
-    Samples,
-    compare,
-    compare_maps,
-    sample_images,
-)
-from imlgcn.exporting.formats import FORMATS, Format, Quantize
-from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8, judging_split
-from imlgcn.exporting.network import ExportedNetwork
-from imlgcn.extras import installed
-from imlgcn.files import atomic_path, sha256_file, write_atomic
-from imlgcn.hub.address import refuse_hub
-from imlgcn.labels.known import PairCounts
-from imlgcn.numbers import number, plural
+from imlgcn.config import InputError
+from imlgcn.data.dataset import Dataset
+from imlgcn.exporting.agreement import ExportRefused
+from imlgcn.exporting.formats import FORMATS
+from imlgcn.exporting.one_file import Exported, export_file, metadata_of
 from imlgcn.progress import SILENT, Progress
-from imlgcn.tagger import Tagger, TaggerInfo
-from imlgcn.tagger.folder import MODEL, exported_name
-from imlgcn.tagger.info import read_info
-from imlgcn.tagger.known import PAIR_COUNTS
-from imlgcn.tagger.learnt import KEY as LEARNT_KEY
-from imlgcn.tagger.network import without_maps
-from imlgcn.tagger.opened import LABEL_TABLE_KEY
+from imlgcn.tagger import Tagger
 
-__all__ = ["FORMATS", "ExportRefused", "Exported", "export"]
-
-
-class Exported(NamedTuple):
-    """A file that was written, and the proof that it equals the tagger."""
-
-    path: Path
-    size: int  # bytes
-    origin: str  # of the images that it was compared on
-    agreement: Agreement  # of the file before it was quantised, if it was
-    maps: MapKind | None = None  # what its maps are
-    int8: Int8Report | None = None
+__all__ = ["FORMATS", "ExportRefused", "Exported", "export", "metadata_of"]
 
 
 @also_called(no_maps="not maps")
@@ -62,9 +30,12 @@ def export(
     int8: bool = False,
     calibration: Dataset | str | Path | None = None,
     max_drop: float = 0.5,
+    layout: str | None = None,
+    client_threshold: float | str | None = None,
+    overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> Exported:
-    """Write a tagger as one self-contained file and prove it against the trained network.
+    """Write a tagger as one self-contained file, or as a folder, proven by the trained network.
 
     The file takes pixels uint8 ``(B, S, S, 3)`` (and, of a head that uses them, known labels int8
     ``(B, L)``) and gives ``logits`` and calibrated ``probabilities``, both ``(B, L)``; the
@@ -84,161 +55,46 @@ def export(
             still there, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
             ``train``, mAP is measured on ``val``.
         max_drop: how many points of mAP (percent) ``int8`` may cost.
+        layout: instead of one file, the folder ``out`` as another program loads it: ``photoprism``,
+            ``wd14`` (:mod:`imlgcn.exporting.layouts`).
+        client_threshold: of a layout: the one threshold that its client applies to every label;
+            each label's own is mapped onto it. None: the client's usual one. ``"none"``: the
+            calibrated probabilities as they are.
+        overwrite: replace a folder that such an export wrote.
 
     Raises:
-        InputError: an unknown format, a runtime that is not installed, a wrong file name or input
-            size.
+        InputError: an unknown format or layout, a runtime that is not installed, a wrong file name
+            or input size, a folder that may not be replaced.
         ExportRefused: the file disagrees with the tagger or, with ``int8``, loses too much or is
             not faster on this machine; nothing is written.
     """
-    tagger = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
-    chosen = _check(tagger, format)
-    if out is not None and Path(out).resolve() == tagger.path.resolve() / f"model{chosen.suffix}":
-        out = None
-    path = _destination(tagger, chosen, out, size)
-    data = None if calibration is None else load_dataset(calibration)
-    info = _at_size(tagger.info, size)
-    folded = tagger.folded()
-    if maps is None:
-        maps = out is None and not int8 and folded.map_kind not in (None, "occlusion")
-    if maps and folded.map_kind is None:
-        raise without_maps(info, tagger.path)
-    folded.backbone.check_size(info.image.size)
-    samples = sample_images(tagger, info.image, data)
-    quantize = _quantizer(chosen, data) if int8 else None
-    images = calibration_images(data, info.image) if quantize and data is not None else []
-    progress.say(f"writing {path}")
-    report = None
-    with TemporaryDirectory() as folder, atomic_path(path) as kept:
-        file = Path(folder) / f"float32{chosen.suffix}"
-        network = ExportedNetwork(folded, tagger.calibration, size=info.image.size, maps=maps)
-        metadata = metadata_of(tagger, info, network.map_kind, folded.head.exported_batch)
-        chosen.write(network, file, metadata)
-        agreed = _prove(chosen, file, tagger, info, samples, network.map_kind)
-        if quantize and data is not None:
-            whole, file = file, Path(folder) / f"int8{chosen.suffix}"
-            progress.say(f"calibrating on {plural(len(images), 'training image')}")
-            quantize(whole, file, images)
-            split = judging_split(data, learnt=bool(tagger.folder.config.get("refit")))
-            runtimes = tuple(chosen.runtimes)
-            report = evaluate_int8(
-                whole, file, data, split, max_drop, len(images), progress, runtimes
-            )
-        shutil.copyfile(file, kept)
-    if out is None:
-        _enter(tagger, path)
-    return Exported(path, path.stat().st_size, samples.origin, agreed, network.map_kind, report)
-
-
-def metadata_of(
-    tagger: Tagger, info: TaggerInfo, maps: MapKind | None = None, batch: int = 1
-) -> dict[str, str]:
-    """Return the metadata of an exported file.
-
-    ``imlgcn`` is the tagger's ``model.json``, here ``info``; ``maps`` the kind of its maps,
-    ``label_table`` what its label table says besides the defaults, ``batch`` how many images at a
-    time tag fastest, ``pair_counts`` the counts of label pairs, which known labels need,
-    ``learnt_images`` what `imlgcn evaluate` knows training images by: each only where there is
-    something to say. An imported checkpoint has neither of the last two.
-    """
-    found = {"imlgcn": info.model_dump_json()} | ({} if maps is None else {"maps": str(maps)})
-    if not tagger.label_table.is_default:
-        found[LABEL_TABLE_KEY] = tagger.label_table.to_json()
-    if (learnt := tagger.learnt_images()) is not None:
-        found[LEARNT_KEY] = learnt.to_text()
-    if batch > 1:
-        found["batch"] = str(batch)
-    context = tagger.folder.context
-    if context is not None and context.num_images:
-        found[PAIR_COUNTS] = PairCounts.from_context(context).to_text()
-    return found
-
-
-def _check(tagger: Tagger, format: str) -> Format:
-    if format not in FORMATS:
-        raise unknown_name("format", format, FORMATS)
-    if tagger.path.is_file():
-        raise InputError(
-            f"{tagger.path} is an exported file; give the tagger folder it was exported from"
+    opened = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    if layout is None:
+        _refuse(["client_threshold="] * (client_threshold is not None), "is for layout=")
+        _refuse(["overwrite="] * overwrite, "is for layout=; a file is replaced without it")
+        return export_file(
+            *(opened, format, out),
+            size=size,
+            maps=maps,
+            int8=int8,
+            calibration=calibration,
+            max_drop=max_drop,
+            progress=progress,
         )
-    for needed in FORMATS[format].needs:
-        check_engine(needed)
-    return FORMATS[format]
+    others = {"format=": format != "onnx", "maps=": bool(maps), "int8=": int8}
+    _refuse([name for name, given in others.items() if given], "is for a file, not for layout=")
+    from imlgcn.exporting.layouts import write_layout
+
+    return write_layout(
+        *(opened, layout, out),
+        size=size,
+        client_threshold=client_threshold,
+        calibration=calibration,
+        overwrite=overwrite,
+        progress=progress,
+    )
 
 
-def _quantizer(chosen: Format, data: Dataset | None) -> Quantize:
-    if chosen.quantize is None:
-        raise InputError("int8=True is for format='onnx' and format='openvino'")
-    if data is None:
-        raise InputError("int8=True needs images to fit its ranges on: give calibration=")
-    return chosen.quantize
-
-
-def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: int | None) -> Path:
-    if out is None:
-        refuse_hub(tagger.path, "an export without out=")
-        if size not in (None, tagger.info.image.size):
-            raise InputError(
-                f"the file in a tagger folder has the tagger's own input size, "
-                f"{tagger.info.image.size}; for another size, give out="
-            )
-        return tagger.path / exported_name(chosen.suffix)
-    if Path(out).suffix != chosen.suffix:
-        raise InputError(f"out= takes a file that ends in {chosen.suffix}; got {out}")
-    return Path(out)
-
-
-def _at_size(info: TaggerInfo, size: int | None) -> TaggerInfo:
-    if size is None:
-        return info
-    if not 16 <= size <= 4096:
-        raise InputError(f"size= is a network input size from 16 to 4096 pixels; got {size}")
-    image = info.image.model_copy(update={"size": size})
-    return info.model_copy(update={"image": image})
-
-
-def _prove(
-    chosen: Format,
-    path: Path,
-    tagger: Tagger,
-    info: TaggerInfo,
-    samples: Samples,
-    maps: MapKind | None,
-) -> Agreement:
-    """Compare a file with the trained network, not folded.
-
-    Every installed runtime that prediction may choose for the file has to agree.
-
-    Raises:
-        ExportRefused: one does not.
-    """
-    from imlgcn.engines.torch import TorchEngine
-
-    reference = TorchEngine(tagger.classifier(), info.image, device="cpu", latency=True)
-    worst = Agreement()
-    for runtime, opener in chosen.runtimes.items():
-        if not installed(runtime):
-            continue
-        opened = opener(path)
-        agreed = compare(opened, reference, tagger, samples.pixels)
-        if maps is not None:
-            apart = compare_maps(opened, reference, maps, samples.pixels)
-            agreed = agreed._replace(maps=apart)
-        if not agreed.holds:
-            raise ExportRefused(
-                f"the file run by {runtime} disagrees with the trained network on "
-                f"{samples.origin}: logits differ by up to {agreed.difference:.2g} (largest: "
-                f"{agreed.largest:.2g}), {number(agreed.other_tags, 0)} of "
-                f"{plural(agreed.tags, 'tag')}, and maps by "
-                f"{agreed.maps:.2g} of the largest value; nothing was written"
-            )
-        worst = max(worst, agreed)
-    return worst
-
-
-def _enter(tagger: Tagger, path: Path) -> None:
-    """Add the file's hash to ``model.json``, so that prediction uses it."""
-    info = read_info(tagger.path)  # read again: another export may have added its own file
-    hashes = info.sha256 | {path.name: sha256_file(path)}
-    tagger.info = info.model_copy(update={"sha256": hashes})
-    write_atomic(tagger.path / MODEL, tagger.info.model_dump_json(indent=1) + "\n")
+def _refuse(names: list[str], why: str) -> None:
+    if names:
+        raise InputError(f"{names[0]} {why}; leave it out")

@@ -42,7 +42,7 @@ def onnx_model(network: ExportedNetwork, metadata: Metadata) -> Any:
         )
     assert exported is not None
     model = exported.model_proto
-    _forget_origin(model)
+    forget_origin(model)
     onnx.helper.set_model_props(model, dict(metadata))
     return model
 
@@ -81,7 +81,7 @@ def write_torch(network: ExportedNetwork, path: Path, metadata: Metadata) -> Non
         torch.export.save(program, file, extra_files=dict(metadata))
 
 
-def _forget_origin(model: Any) -> None:
+def forget_origin(model: Any) -> None:
     """Remove the exporter's notes, which hold lines of source with paths of this machine."""
     graphs = [model.graph, *model.functions]
     model.producer_name, model.producer_version, model.doc_string = "imlgcn", "", ""
