@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imlgcn.extras import require
 from imlgcn.hub.address import HubAddress
+from imlgcn.hub.bars import bars_on_terminals
 from imlgcn.hub.errors import HubError, explained, is_unreachable
 from imlgcn.numbers import number
 
@@ -54,7 +55,7 @@ def fetch(
     from huggingface_hub import HfApi, constants
 
     api = HfApi(endpoint=constants.ENDPOINT)
-    with explained(str(address)):
+    with explained(str(address)), bars_on_terminals():
         try:
             info = api.model_info(
                 address.repository,

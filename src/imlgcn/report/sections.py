@@ -19,7 +19,7 @@ from imlgcn.metrics.calibration import (
 )
 from imlgcn.numbers import MISSING, number, signed
 from imlgcn.report.run import RunFolder
-from imlgcn.report.wording import caution, choice, verdict
+from imlgcn.wording import caution, choice, verdict
 from imlgcn.tagger.folder import WEIGHTS
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import reliability
