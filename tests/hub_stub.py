@@ -1,8 +1,8 @@
 """The part of the hub's API that its client calls, on loopback: repositories in memory.
 
 Written from the client's requests (huggingface_hub: `hf_api.py`, `_commit_api.py`, `lfs.py`,
-`file_download.py`): create a repository or branch, preupload, LFS batch and upload, commit, facts of
-a model, its tree, and files with their ETag.
+`file_download.py`): create a repository or branch, preupload, LFS batch and upload, commit, facts
+of a model, its tree, and files with their ETag.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Repository:
 
     def commit(self, files: dict[str, bytes], branch: str = "main", message: str = "") -> str:
         parent = self.branches.get(branch, "")
-        text = json.dumps([parent, message, {k: hashlib.sha1(v).hexdigest() for k, v in files.items()}])
+        text = json.dumps(
+            [parent, message, {k: hashlib.sha1(v).hexdigest() for k, v in files.items()}]
+        )
         sha = hashlib.sha1(text.encode()).hexdigest()
         self.commits[sha], self.branches[branch], self.messages[sha] = dict(files), sha, message
         return sha
@@ -74,7 +76,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer()
 
-    do_HEAD = do_POST = do_PUT = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
 
     def answer(self) -> None:
         address = urlsplit(self.path)
@@ -87,9 +89,13 @@ class Answer(BaseHTTPRequestHandler):
         if self.server.status is not None:
             self.send(self.server.status, {"error": "as the test wants it"})
             return
-        parts = path.strip("/").split("/")
+        self.route(path, path.strip("/").split("/"))
+
+    def route(self, path: str, parts: list[str]) -> None:
         if path == "/api/repos/create":
             self.create(json.loads(self.body))
+        elif path == "/api/validate-yaml":
+            self.send(200, {"errors": [], "warnings": []})
         elif path.endswith(".git/info/lfs/objects/batch"):
             self.batch(json.loads(self.body))
         elif parts[0] == "upload":
@@ -117,7 +123,9 @@ class Answer(BaseHTTPRequestHandler):
             return
         private = given.get("private") or given.get("visibility") == "private"
         self.server.repositories[name] = Repository(bool(private))
-        self.server.repositories[name].commit({".gitattributes": b"*.onnx lfs\n"}, message="initial")
+        self.server.repositories[name].commit(
+            {".gitattributes": b"*.onnx lfs\n"}, message="initial"
+        )
         self.send(200, {"url": url, "name": name})
 
     def batch(self, given: dict) -> None:
@@ -165,7 +173,11 @@ class Answer(BaseHTTPRequestHandler):
             facts = self.facts(path, data)
             one = {"rfilename": path, "size": facts["size"], "blobId": facts["oid"]}
             if "lfs" in facts:
-                one["lfs"] = {"size": facts["size"], "sha256": facts["lfs"]["oid"], "pointerSize": 130}
+                one["lfs"] = {
+                    "size": facts["size"],
+                    "sha256": facts["lfs"]["oid"],
+                    "pointerSize": 130,
+                }
             siblings.append(one)
         if "blobs" not in self.query:
             siblings = [{"rfilename": one["rfilename"]} for one in siblings]
@@ -176,7 +188,11 @@ class Answer(BaseHTTPRequestHandler):
         oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
         found = {"type": "file", "path": path, "size": size, "oid": oid}
         if path.endswith(LFS):
-            found["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": size, "pointerSize": 130}
+            found["lfs"] = {
+                "oid": hashlib.sha256(data).hexdigest(),
+                "size": size,
+                "pointerSize": 130,
+            }
         return found
 
     def preupload(self, there: dict[str, bytes]) -> None:
@@ -210,7 +226,9 @@ class Answer(BaseHTTPRequestHandler):
                 del files[value["path"]]
         sha = repository.commit(files, branch, header["summary"])
         url = f"{self.server.endpoint}/{name}/commit/{sha}"
-        self.send(200, {"commitUrl": url, "commitOid": sha, "pullRequestUrl": None, "success": True})
+        self.send(
+            200, {"commitUrl": url, "commitOid": sha, "pullRequestUrl": None, "success": True}
+        )
 
     def resolve(self, name: str, revision: str, path: str) -> None:
         if (repository := self.found(name)) is None:

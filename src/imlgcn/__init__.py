@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from imlgcn.pipeline import train
     from imlgcn.prediction import merge_predictions, predict
     from imlgcn.progress import TerminalProgress
+    from imlgcn.publishing import pull, push
     from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
 
@@ -67,6 +68,8 @@ _HOMES = {
     "load_dataset": "data.dataset",
     "merge_predictions": "prediction",
     "pack": "data.pack",
+    "pull": "publishing",
+    "push": "publishing",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",
@@ -97,6 +100,8 @@ __all__ = [
     "merge_predictions",
     "pack",
     "predict",
+    "pull",
+    "push",
     "similar",
     "split_dataset",
     "suggest",

@@ -1,4 +1,4 @@
-"""A tagger of the hub: the same tags, named files only, the revision that was asked for, offline."""
+"""A tagger of the hub: the same tags, named files only, the revision asked for, offline too."""
 
 from __future__ import annotations
 

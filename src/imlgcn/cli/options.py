@@ -12,7 +12,6 @@ from imlgcn.cli.flags import in_flags
 from imlgcn.progress import TerminalProgress
 
 
-
 def on_this_machine(tagger: Path | None) -> Path | None:
     """Return where a TAGGER is; one of the hub is downloaded first, and its commit is said."""
     from imlgcn.hub.address import hub_address, snapshot_of

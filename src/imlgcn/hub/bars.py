@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def bars_on_terminals() -> Iterator[None]:
     """Let the client draw no bar within the block where standard error is a file."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

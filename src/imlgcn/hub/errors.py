@@ -10,6 +10,7 @@ from imlgcn.files import DISK_ERRORS
 
 LOG_IN = "`hf auth login`, or the variable HF_TOKEN"
 DENIED = (401, 403)
+DONE = {"read": "read", "write": "written"}
 OFFLINE = "the hub cannot be asked while HF_HUB_OFFLINE is set"
 
 
@@ -58,7 +59,10 @@ def _sentence(error: Exception, what: str, right: str) -> str | None:
 
     known: list[tuple[type[Exception], str]] = [
         (errors.OfflineModeIsEnabled, f"{OFFLINE}: {what} is not in the cache"),
-        (errors.GatedRepoError, f"{what} is gated: ask for access on its page, and log in: {LOG_IN}"),
+        (
+            errors.GatedRepoError,
+            f"{what} is gated: ask for access on its page, and log in: {LOG_IN}",
+        ),
         (
             errors.RepositoryNotFoundError,
             f"the hub has no {what}, or it is private and you may not {right} it ({LOG_IN})",
@@ -74,13 +78,11 @@ def _sentence(error: Exception, what: str, right: str) -> str | None:
         return f"you may not {right} {what}: log in with a token that may ({LOG_IN})"
     if is_unreachable(error) and not status_of(error):
         return f"the hub cannot be reached ({type(error).__name__}): check the network, try again"
-    if isinstance(error, errors.HfHubHTTPError | errors.LocalEntryNotFoundError):
-        return f"the hub did not let {what} be {_done(right)}: {_first(error)}"
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):  # of an upload
+        return _sentence(error.__cause__, what, right)
+    if isinstance(error, (OSError, ValueError, RuntimeError)):  # what the client raises itself
+        return f"the hub did not let {what} be {DONE[right]}: {_first(error)}"
     return None
-
-
-def _done(right: str) -> str:
-    return {"write": "written"}.get(right, right)
 
 
 def _first(error: Exception) -> str:

@@ -104,9 +104,7 @@ def _download(api: HfApi, address: HubAddress, commit: str | None, names: list[s
     return Path(found)
 
 
-def _cached(
-    address: HubAddress, last: str, is_complete: Callable[[Path], bool]
-) -> Path | None:
+def _cached(address: HubAddress, last: str, is_complete: Callable[[Path], bool]) -> Path | None:
     """Return the folder of a revision in the cache; None where it is not there as a whole."""
     from huggingface_hub import try_to_load_from_cache
 

@@ -1,7 +1,7 @@
 """The card: a YAML head for the hub's search, and the text for people.
 
-The head follows the hub's page "Model Cards" and its ``modelcard.md``: ``license``, ``library_name``,
-``pipeline_tag``, ``tags``, and results as ``model-index``.
+The head follows the hub's page "Model Cards" and its ``modelcard.md``: ``license``,
+``library_name``, ``pipeline_tag``, ``tags``, and results as ``model-index``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def model_card(
     """
     licences = licences or Licences()
     metrics, info = tagger.folder.metrics or dict(tagger.info.metrics), tagger.info
-    source = data_source(tagger.folder.config, None if licences.data is None else plain(licences.data))
+    source = data_source(
+        tagger.folder.config, None if licences.data is None else plain(licences.data)
+    )
     control = metrics.get("control") or {}
     shown = facts.shown_labels(tagger)
     text = _template().render(
@@ -99,9 +101,7 @@ def model_card(
     return f"---\n{_head(tagger, repository, licences, metrics)}---\n\n{text.strip()}\n"
 
 
-def _head(
-    tagger: Tagger, repository: str, licences: Licences, metrics: dict[str, Any]
-) -> str:
+def _head(tagger: Tagger, repository: str, licences: Licences, metrics: dict[str, Any]) -> str:
     """Return the YAML that the hub reads."""
     import yaml
 

@@ -94,7 +94,9 @@ def label_facts(tagger: Tagger, metrics: Mapping[str, Any]) -> list[LabelFacts]:
             LabelFacts(
                 plain(tagger.label_table.name_of(label)),
                 number(counts.get(label), 0),
-                *(number(found.get(key)) for key in ("AP", "precision", "recall")),
+                number(found.get("AP")),
+                number(found.get("precision")),
+                number(found.get("recall")),
                 number(float(tagger.thresholds[at]), 3),
             )
         )
@@ -149,9 +151,7 @@ def limits(tagger: Tagger, metrics: Mapping[str, Any]) -> list[str]:
     if tagger.folder.config.get("data") == OPENCLIPART:
         found.append("It learnt drawings: how it does on photographs is not known.")
     measured = metrics.get("per_label") or {}
-    few = [
-        plain(name) for name, row in measured.items() if 0 < (row.get("positives") or 0) < FEW
-    ]
+    few = [plain(name) for name, row in measured.items() if 0 < (row.get("positives") or 0) < FEW]
     if few:
         found.append(
             f"{plural(len(few), 'label')} had fewer than {FEW} images in the evaluation, so their "

@@ -45,9 +45,7 @@ def weights_source(info: TaggerInfo) -> Source:
             f"{UNKNOWN}: the package states none of its own",
         )
     if kind == "hub":
-        return Source(
-            f"timm's `{rest}`", f"that of [its page](https://huggingface.co/timm/{rest})"
-        )
+        return Source(f"timm's `{rest}`", f"that of [its page](https://huggingface.co/timm/{rest})")
     if kind == "file":
         return Source(f"a file with the SHA-256 `{rest}`", UNKNOWN)
     if kind == "random":

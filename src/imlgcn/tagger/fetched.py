@@ -1,7 +1,7 @@
 """Where a tagger is on this machine: one on the hub is downloaded, as data only.
 
-Safetensors, JSON, ONNX, the label table and settings; with a tagger that was sent with its training
-images' names (``imlgcn push --with-support``), also their Parquet files. No code, no pickle, no page.
+Safetensors, JSON, ONNX, the label table and settings; of a tagger that was sent with the names of
+its images (``imlgcn push --with-support``), also their Parquet files. No code, no pickle, no page.
 """
 
 from __future__ import annotations

@@ -66,9 +66,9 @@ class OpenedTagger(TaggerRuntime):
         quality, split = (self.info.metrics.get(key) for key in ("mAP", "split"))
         measured = isinstance(quality, int | float) and quality == quality  # no NaN
         return (
-            f"<{type(self).__name__} {self.hub_address or str(self.path)!r}: {plural(len(self.labels), 'label')} "
-            f"({shown}); {self.info.backbone.name} + {self.info.head.name}, "
-            f"{self.info.image.size} px; "
+            f"<{type(self).__name__} {self.hub_address or str(self.path)!r}: "
+            f"{plural(len(self.labels), 'label')} ({shown}); "
+            f"{self.info.backbone.name} + {self.info.head.name}, {self.info.image.size} px; "
             + (f"mAP {quality:.1f} ({split})>" if measured else "not evaluated>")
         )
 

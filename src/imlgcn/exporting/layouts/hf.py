@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,13 @@ from imlgcn.exporting.layouts.client_network import (
     write_client_onnx,
 )
 from imlgcn.exporting.layouts.proof import prove
+from imlgcn.exporting.layouts.public_files import ONNX as OWN_ONNX
 from imlgcn.exporting.layouts.public_files import write_public_files
 from imlgcn.exporting.layouts.scores import ClientScores
+from imlgcn.exporting.one_file import export_file
+from imlgcn.files import sha256_file
 from imlgcn.model_card import Licences, model_card
+from imlgcn.progress import SILENT
 
 CARD, CONFIG, PREPROCESSOR = "README.md", "config.json", "preprocessor_config.json"
 ONNX = Path("onnx", "model.onnx")
@@ -68,7 +73,7 @@ class Logits(nn.Module):
 
 def write(given: Given, folder: Path) -> Written:
     """Write the layout with a card of unknown licences; prove its file on the samples."""
-    return write_hub(given, folder, given.name)
+    return write_hub(given, folder, f"user/{given.name}")
 
 
 def write_hub(
@@ -92,7 +97,9 @@ def write_hub(
         ExportRefused: the file disagrees with the tagger.
     """
     names = given.names
-    write_public_files(given.tagger, folder, with_support=with_support)
+    with TemporaryDirectory() as place:
+        onnx = _exported(given, Path(place))
+        write_public_files(given.tagger, folder, onnx, with_support=with_support)
     _write_json(folder / CONFIG, config(names, given))
     _write_json(folder / PREPROCESSOR, preprocessor(given.info.image))
     card = model_card(given.tagger, repository, licences, with_support=with_support)
@@ -110,6 +117,22 @@ def write_hub(
     fed = normalize(given.samples.pixels, given.info.image)
     agreed = prove(given, file, fed, finish, tags_of)
     return Written(agreed, tuple(given.notes))
+
+
+def _exported(given: Given, place: Path) -> Path:
+    """Return the tagger's own exported file; one without it gets one, in the folder ``place``."""
+    own = given.tagger.path / OWN_ONNX
+    if own.is_file() and given.tagger.info.sha256.get(OWN_ONNX) == sha256_file(own):
+        return own
+    return export_file(
+        *(given.tagger, "onnx", place / OWN_ONNX),
+        size=None,
+        maps=None,
+        int8=False,
+        calibration=given.calibration,
+        max_drop=0.0,
+        progress=SILENT,
+    ).path
 
 
 def config(names: list[str], given: Given) -> dict[str, Any]:

@@ -35,8 +35,12 @@ METADATA = 14  # the field of an ONNX file (onnx.proto, ModelProto.metadata_prop
 NAMING = (SUPPORT, SCORES, LEARNT)  # what names images, or knows them by their hashes
 
 
-def write_public_files(tagger: Tagger, folder: Path, *, with_support: bool = False) -> None:
+def write_public_files(
+    tagger: Tagger, folder: Path, onnx: Path, *, with_support: bool = False
+) -> None:
     """Write the files that use a tagger into ``folder``, ``model.json`` as the last.
+
+    ``onnx``: its exported file, in its own folder or elsewhere.
 
     Raises:
         InputError: the tagger's weights are missing.
@@ -46,11 +50,10 @@ def write_public_files(tagger: Tagger, folder: Path, *, with_support: bool = Fal
         raise InputError(f"{path / WEIGHTS} is missing; train again, or copy the folder again")
     shutil.copyfile(path / WEIGHTS, folder / WEIGHTS)
     hashes = {WEIGHTS: info.sha256[WEIGHTS]}
-    if ONNX in info.sha256 and (path / ONNX).is_file():
-        data = (path / ONNX).read_bytes()
-        kept = data if with_support else without_metadata(data, {LEARNT_KEY})
-        (folder / ONNX).write_bytes(kept)
-        hashes[ONNX] = sha256_file(folder / ONNX)
+    data = onnx.read_bytes()
+    kept = data if with_support else without_metadata(data, {LEARNT_KEY})
+    (folder / ONNX).write_bytes(kept)
+    hashes[ONNX] = sha256_file(folder / ONNX)
     if (path / LABEL_TABLE).is_file():
         shutil.copyfile(path / LABEL_TABLE, folder / LABEL_TABLE)
     if tagger.folder.metrics:
