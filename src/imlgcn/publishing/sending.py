@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,7 +115,8 @@ def push(
         if dry_run:
             return Pushed(HubAddress(name, branch), None, sent, stays, None, False, text)
         title = message or f"Send a tagger of {len(opened.labels)} labels"
-        with explained(name, "write"), bars_on_terminals():
+        with explained(name, "write"), bars_on_terminals(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that Parquet is unusual in a repository of a model
             commit, info, created = _send(name, branch, private, files, title, progress)
     from huggingface_hub import constants
 
