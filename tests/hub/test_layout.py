@@ -4,7 +4,7 @@ The client is written from transformers' pages "Configuration" (`id2label` has n
 `problem_type`), "Image processors" (the fields of preprocessor_config.json) and "Pipelines" (image
 classification: the sigmoid of each logit where the problem is multi-label, else softmax), and from
 those of Optimum and Transformers.js, which say where `onnx/model.onnx` is and what its tensors are
-called. Its first test is a folder made by hand, with the preprocessor_config.json that ViT publishes.
+called. It first reads a folder made by hand, with the preprocessor_config.json that ViT publishes.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_a_dry_run_lists_the_files_writes_the_card_and_asks_nobody(
     monkeypatch.chdir(tmp_path)
     done = cli("push", own_onnx_folder, NAME, "--dry-run")
     assert done.code == 0, done.err
-    assert all(re.search(rf"^  {re.escape(name)} +[\d,]+ kB$", done.out, re.M) for name in SENT)
+    assert all(re.search(rf"^  {re.escape(name)} +[\d,.]+ kB$", done.out, re.M) for name in SENT)
     assert "support.parquet" in done.out.partition("stays here:")[2]
     assert (tmp_path / "card.md").read_text(encoding="utf-8").startswith("---\nlicense: unknown\n")
     assert hub.asked == []

@@ -130,7 +130,7 @@ def _show_files(done: Pushed, dry_run: bool) -> None:
         f"{number(total / 1e6)} MB"
     )
     for name, size in done.files.items():
-        typer.echo(f"  {name:<26}{number(size / 1000, 0):>9} kB")
+        typer.echo(f"  {name:<26}{number(size / 1000, 0 if size >= 10_000 else 1):>9} kB")
     if done.left_out:
         typer.echo("stays here:")
         for name, reason in done.left_out.items():

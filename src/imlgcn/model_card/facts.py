@@ -135,7 +135,7 @@ def threshold_sentence(tagger: Tagger) -> str:
     own = sum(row.threshold is not None for row in tagger.label_table.rows)
     text = (
         f"A label is given where its calibrated probability reaches its threshold; thresholds were "
-        f"fitted for {point} on images that the scoring head had not learnt."
+        f"fitted for the operating point {point} on images that the scoring head had not learnt."
     )
     return text + (f" {plural(own, 'threshold')} were set by hand." if own else "")
 

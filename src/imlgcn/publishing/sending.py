@@ -97,7 +97,7 @@ def push(
     own_card = None if card is None else _read_card(Path(card))
     if own_card is not None and (licence or data_licence):
         raise InputError("licence= is for the card that is made; write it into the one of card=")
-    require("huggingface_hub", "a push")
+    require("torch", "a push")
     if not dry_run:
         _check_token()
     opened = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
@@ -149,6 +149,7 @@ def _read_card(path: Path) -> str:
 
 
 def _check_token() -> None:
+    require("huggingface_hub", "a push")
     from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:
