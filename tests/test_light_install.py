@@ -110,7 +110,7 @@ def test_what_needs_the_hub_says_so_in_one_line_with_the_command(light, command)
 def test_a_public_name_that_needs_pytorch_says_so_and_every_other_can_be_had(light):
     assert set(light[1]) == {
         *("HEADS", "MultiLabelClassifier", "audit", "compare", "create_backbone", "create_head"),
-        *("export", "similar", "suggest"),
+        *("export", "push", "similar", "suggest"),
     }
     assert {text.rpartition(": ")[2] for text in light[1].values()} == {
         "pip install 'imlgcn[train]'"

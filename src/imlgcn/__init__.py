@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from imlgcn.pipeline import train
     from imlgcn.prediction import merge_predictions, predict
     from imlgcn.progress import TerminalProgress
-    from imlgcn.publishing import pull, push
+    from imlgcn.publishing.copying import pull
+    from imlgcn.publishing.sending import push
     from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
 
@@ -68,8 +69,8 @@ _HOMES = {
     "load_dataset": "data.dataset",
     "merge_predictions": "prediction",
     "pack": "data.pack",
-    "pull": "publishing",
-    "push": "publishing",
+    "pull": "publishing.copying",
+    "push": "publishing.sending",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",

@@ -13,7 +13,7 @@ from imlgcn.config import InputError
 from imlgcn.numbers import number, plural
 
 if TYPE_CHECKING:
-    from imlgcn.publishing import Pushed
+    from imlgcn.publishing.sending import Pushed
 
 CARD = Path("card.md")
 WHAT, SAID = "What is sent", "What the card says"
@@ -89,7 +89,7 @@ def push(
     Example: imlgcn push runs/demo user/name --dry-run
     """
     from imlgcn.exporting.agreement import ExportRefused
-    from imlgcn.publishing import push as run
+    from imlgcn.publishing.sending import push as run
 
     written = (card or CARD) if dry_run else None
     if written is not None and written.exists():
@@ -165,6 +165,6 @@ def pull(
     Example: imlgcn pull user/name --out runs/theirs
     """
     from imlgcn.hub.address import snapshot_of
-    from imlgcn.publishing import pull as run
+    from imlgcn.publishing.copying import pull as run
 
     terminal().say(f"{out}: {snapshot_of(run(address, out))}")

@@ -168,6 +168,7 @@ def _send(
     api = HfApi(endpoint=constants.ENDPOINT)
     try:
         info, created = api.model_info(name), False
+        progress.say(f"{name} is on the hub already, {'private' if info.private else 'public'}")
     except RepositoryNotFoundError:
         api.create_repo(name, private=private)
         info, created = api.model_info(name), True

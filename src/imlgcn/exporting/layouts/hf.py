@@ -35,7 +35,7 @@ from imlgcn.data.transforms import normalize
 from imlgcn.exporting.layouts.base import Given, Written
 from imlgcn.exporting.layouts.client_network import (
     ClientNetwork,
-    metadata_for,
+    about,
     write_client_onnx,
 )
 from imlgcn.exporting.layouts.proof import prove
@@ -108,8 +108,9 @@ def write_hub(
     network = ClientNetwork(given, "nchw-rgb-normalized", finish)
     file = folder / ONNX
     file.parent.mkdir()
-    inputs = ("pixel_values", "logits")
-    write_client_onnx(network, file, inputs, metadata_for(given, "hf"), any_batch=True)
+    # by its name on the hub: that of the folder here is nobody's business
+    origin = {"imlgcn_layout": json.dumps(about(given, "hf") | {"tagger": given.name})}
+    write_client_onnx(network, file, ("pixel_values", "logits"), origin, any_batch=True)
 
     def tags_of(found: NDArray[np.float32]) -> NDArray[np.bool_]:
         return np.asarray(found >= 0)  # the sigmoid is 0.5 or more
