@@ -21,6 +21,10 @@ class InputError(ValueError):
     exit_code = 2  # of the command line
 
 
+class NoticeWarning(UserWarning):
+    """What a user should know of and that stops nothing; the command line writes it on one line."""
+
+
 CONTROL = "linear"  # the head that every other is trained beside and compared with
 MOST = 1_000_000  # of whatever is counted: epochs, images of a batch, dimensions
 AUTO = "auto"  # not a head: the best of those that declare themselves candidates

@@ -55,9 +55,9 @@ def test_training_runs_in_float32_on_the_cpu():
     assert fabric._precision.precision == "32-true"
 
 
-def test_only_torch_runs_elsewhere_than_on_the_cpu(tagger):
-    with pytest.raises(InputError, match="engine='onnxruntime' runs on the CPU"):
-        Tagger.load(tagger.path, engine="onnxruntime", device="cuda")
+def test_openvino_runs_on_the_cpu_only(tagger):
+    with pytest.raises(InputError, match="engine='openvino' runs on the CPU"):
+        Tagger.load(tagger.path, engine="openvino", device="cuda")
 
 
 def test_more_images_at_a_time_go_to_a_gpu():

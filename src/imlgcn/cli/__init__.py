@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, NoReturn
@@ -14,11 +15,12 @@ import typer
 from typer.models import CommandInfo
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.config import InputError
+from imlgcn.config import InputError, NoticeWarning
 from imlgcn.extras import missing
 from imlgcn.numbers import shortened
 from imlgcn.stopping import Stopped, listen
 
+PLAIN = warnings.formatwarning
 MODULES = {
     "check": ("check",),
     "data": ("split", "graph"),
@@ -105,6 +107,7 @@ def main() -> None:
     # the default, made training 2 to 3 times slower on a machine where other programs were busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     listen()
+    warnings.formatwarning = _warning_line
     with suppress(AttributeError, ValueError):  # a name that is not Unicode can be printed
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
@@ -118,6 +121,19 @@ def main() -> None:
 
         known = {name for names in MODULES.values() for name in names} | SUBCOMMANDS
         _end(internal_error(error, sys.argv[1:], known), EXIT_CODE)
+
+
+def _warning_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return the text of a warning: of a notice one line, of others what Python has."""
+    if issubclass(category, NoticeWarning):
+        return f"imlgcn: {_printable(in_flags(str(message)))}\n"
+    return PLAIN(message, category, filename, lineno, line)
 
 
 def _end(message: str, code: int) -> NoReturn:

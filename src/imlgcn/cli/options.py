@@ -76,7 +76,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Device = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps."
+        metavar="NAME",
+        help="auto (a CUDA GPU, if there is one), cpu, cuda, cuda:1 or mps. An exported file runs "
+        "on a GPU with onnxruntime-gpu.",
     ),
 ]
 KnownBy = Annotated[

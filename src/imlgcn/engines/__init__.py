@@ -27,7 +27,7 @@ def check_engine(name: str) -> None:
 
 
 def openers_for(
-    files: Mapping[Path, str], *, latency: bool = False
+    files: Mapping[Path, str], *, latency: bool = False, device: str = "cpu"
 ) -> dict[str, Callable[[], Engine]]:
     """Return an opener for each installed engine that can run one of the exported ``files``.
 
@@ -37,22 +37,24 @@ def openers_for(
     for name, suffixes in SUFFIXES.items():
         file = next((f for suffix in suffixes for f in files if f.suffix == suffix), None)
         if file is not None and installed(name):
-            found[name] = partial(_open_unchanged, file, files[file], name, latency)
+            found[name] = partial(_open_unchanged, file, files[file], name, latency, device)
     return found
 
 
-def openers_of_file(path: Path, *, latency: bool = False) -> dict[str, Callable[[], Engine]]:
+def openers_of_file(
+    path: Path, *, latency: bool = False, device: str = "cpu"
+) -> dict[str, Callable[[], Engine]]:
     """Return an opener of an exported file for each installed engine that can run it."""
     names = filter(installed, readers_of(path))
-    return {name: partial(open_file, path, name, latency=latency) for name in names}
+    return {n: partial(open_file, path, n, latency=latency, device=device) for n in names}
 
 
-def _open_unchanged(path: Path, sha256: str, name: str, latency: bool) -> Engine:
+def _open_unchanged(path: Path, sha256: str, name: str, latency: bool, device: str) -> Engine:
     if not path.is_file() or sha256_file(path) != sha256:
         raise InputError(
             f"{path} is missing or changed since it was exported; `imlgcn export` writes it again"
         )
-    return open_file(path, name, latency=latency)
+    return open_file(path, name, latency=latency, device=device)
 
 
 def readers_of(path: Path) -> tuple[str, ...]:
@@ -70,11 +72,17 @@ def readers_of(path: Path) -> tuple[str, ...]:
     return readable
 
 
-def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> Engine:
+def open_file(
+    path: Path, name: str | None = None, *, latency: bool = False, device: str = "cpu"
+) -> Engine:
     """Open an exported file; ``latency`` gives one image all cores.
 
+    ``device`` is where ONNX Runtime runs it (:func:`imlgcn.engines.providers.open_session`);
+    OpenVINO runs on the CPU.
+
     Raises:
-        InputError: it is not an exported file, or the runtime is not installed or cannot read it.
+        InputError: it is not an exported file, or the runtime is not installed, cannot read it or
+            does not run on the device.
     """
     readable = readers_of(path)
     if name in (None, "auto"):
@@ -87,7 +95,12 @@ def open_file(path: Path, name: str | None = None, *, latency: bool = False) -> 
     if name == "onnxruntime":
         from imlgcn.engines.onnxruntime import OnnxEngine
 
-        return OnnxEngine(path, latency=latency)
+        return OnnxEngine(path, latency=latency, device=device)
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            f"the engine {name!r} runs on the CPU; leave device={device!r} out, or give "
+            "engine='onnxruntime'"
+        )
     from imlgcn.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(path, latency=latency)

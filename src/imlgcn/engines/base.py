@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imlgcn.activation_maps import MEANING, MapKind
 
 LARGEST_BATCH = 16  # that a file may ask for
+GPU_BATCH = 32  # images at a time on a GPU
 _FORKS: list[int] = []  # this process, where it was forked from one that had this module
 
 

@@ -1,4 +1,7 @@
-"""The one place that chooses the device: for training, extraction and the torch engine alike."""
+"""The one place that chooses torch's device: for training, extraction and its engine alike.
+
+Where ONNX Runtime runs an exported file, :mod:`imlgcn.engines.providers` decides.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from imlgcn.config import InputError
+from imlgcn.engines.base import GPU_BATCH
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +56,7 @@ def batch_size(device: torch.device) -> int:
     On a CPU the call overhead of a layer is shared by four images; the activations of more do not
     fit into the cache.
     """
-    return 4 if device.type == "cpu" else 32
+    return 4 if device.type == "cpu" else GPU_BATCH
 
 
 def precision_on(device: torch.device) -> Literal["bf16-mixed", "16-mixed", "32-true"]:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.config import InputError
-from imlgcn.engines.base import batch_of, cores, map_kind_of
+from imlgcn.engines.base import GPU_BATCH, batch_of, cores, map_kind_of
+from imlgcn.engines.providers import open_session
 
 # a tensor whose values are elsewhere: the entry "location" of TensorProto.external_data, as encoded
 ELSEWHERE = b"\x0a\x08location\x12"
@@ -24,12 +25,13 @@ class OnnxEngine:
 
     On two cores that is a tenth faster than runs of two threads, which wait for each other at every
     layer, and it keeps its speed when other programs are busy. With ``latency`` a run has all
-    cores, and one caller is enough.
+    cores, and one caller is enough; so it is on a GPU, which takes many images at a time.
+    ``device`` is as for :func:`imlgcn.engines.providers.open_session`.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, *, latency: bool = False) -> None:
+    def __init__(self, path: Path, *, latency: bool = False, device: str = "cpu") -> None:
         import onnxruntime
 
         threads = cores()
@@ -40,16 +42,13 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         _refuse_other_files(path)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime has an exception class for each status
-            raise InputError(f"ONNX Runtime cannot run {path}: {error}") from error
-        self.streams = 1 if latency else threads
+        self._session, self.device = open_session(path, options, device)
+        on_gpu = self.device != "cpu"
+        self.streams = 1 if latency or on_gpu else threads
         self.takes_known = "known" in {given.name for given in self._session.get_inputs()}
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.map_kind, self.batch = map_kind_of(self.metadata), batch_of(self.metadata)
+        self.map_kind = map_kind_of(self.metadata)
+        self.batch = GPU_BATCH if on_gpu else batch_of(self.metadata)
         self.num_labels = int(self._session.get_outputs()[0].shape[1])
 
     def streaming(self) -> AbstractContextManager[int]:

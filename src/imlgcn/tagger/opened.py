@@ -53,10 +53,8 @@ class OpenedTagger(TaggerRuntime):
         self.info = info
         if label_table is not None:
             self.label_table = label_table
-        if device not in ("auto", "cpu"):  # where only torch runs
-            if engine not in (None, "auto", "torch"):
-                raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
-            engine = "torch"
+        if engine == "openvino" and device not in ("auto", "cpu"):
+            raise InputError(f"engine={engine!r} runs on the CPU; leave device={device!r} out")
         self._wanted, self._latency, self._device = engine, latency, device
         self._in_process = None
 
@@ -103,8 +101,10 @@ class OpenedTagger(TaggerRuntime):
                 the fastest here, measured on first use and remembered; None takes the first
                 available.
             latency: optimise for one image at a time, not for throughput.
-            device: where torch runs, as for :func:`imlgcn.engines.device.choose_device`; the other
-                engines run on the CPU.
+            device: ``cpu``, ``cuda``, ``cuda:1`` or, of torch, ``mps``. ``auto`` is a CUDA GPU
+                where the engine runs on one; see :func:`imlgcn.engines.device.choose_device` for
+                torch, :func:`imlgcn.engines.providers.open_session` for ONNX Runtime. OpenVINO runs
+                on the CPU.
             label_table: which labels are given out, under what name and with which parents: a
                 table or its CSV file; None takes the tagger's own.
             revision: a branch, a tag or a commit of the hub, as in ``hf-hub:user/name@revision``.
@@ -126,7 +126,7 @@ class OpenedTagger(TaggerRuntime):
             )
             _ = tagger.label_table  # a wrong row is refused before any work
             return tagger
-        opened = open_file(path, engine, latency=latency)
+        opened = open_file(path, engine, latency=latency, device=device)
         info = parse_info(opened.metadata.get("imlgcn", ""), path)
         table = table_of(label_table, info, opened.metadata.get(LABEL_TABLE_KEY))
         tagger = cls(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, openers_for, openers_of_file
 from imlgcn.engines.base import Engine, is_forked
+from imlgcn.engines.providers import offers
 from imlgcn.engines.shared import keep_forever, shared_engine
 from imlgcn.extras import require
 from imlgcn.files import sha256_file
@@ -90,14 +91,26 @@ class TaggerRuntime:
         hashes = self.info.sha256.values()
         key = sha256_file(self.path) if self.path.is_file() else " ".join(sorted(hashes))
         size = self.info.image.size
+        key += "" if self._device == "auto" else f" on {self._device}"
         return choose.rates(self._openers(), key, size=size, latency=self._latency)
 
     def _openers(self) -> dict[str, Callable[[], Engine]]:
+        """Return an opener for each engine that runs this tagger, best first.
+
+        On a GPU that is ONNX Runtime, if it was built for one, and torch.
+        """
+        device, whatever = self._device, self._wanted in (None, "auto")
         if self.path.is_file():
-            return openers_of_file(self.path, latency=self._latency)
-        files = self.folder.exported(self.info.sha256)
-        found = openers_for(files, latency=self._latency)
-        return found | {"torch": self._open_torch}
+            found = openers_of_file(self.path, latency=self._latency, device=device)
+            able = ["onnxruntime"]
+        else:
+            files = self.folder.exported(self.info.sha256)
+            found = openers_for(files, latency=self._latency, device=device)
+            found["torch"] = self._open_torch
+            able = ["torch", *["onnxruntime"] * offers(device)]
+        if device in ("auto", "cpu") or not whatever:
+            return found
+        return {name: opener for name, opener in found.items() if name in able}
 
     def _open_torch(self) -> Engine:
         require("torch", f"without an exported file (`imlgcn export` writes one), {self.path}")

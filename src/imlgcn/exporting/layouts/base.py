@@ -181,7 +181,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
         named = None
     if not isinstance(named, list):
         raise InputError(
-            f"{out} was not written by `imlgcn export --layout`, so it is not replaced; give "
+            f"{out} was not written by an export with layout=, so it is not replaced; give "
             "another out="
         )
     there = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}

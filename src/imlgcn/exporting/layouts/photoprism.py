@@ -102,8 +102,11 @@ class Shares(nn.Module):
         closed: Tensor = self.scores.close(probabilities)[:, self.shown]
         given = self.scores(probabilities)[:, self.shown] > EVEN
         weights = torch.where(given, closed.clamp(min=1e-6), torch.zeros_like(closed))
-        largest, positions = weights.topk(self.most)
-        tags = torch.zeros_like(weights).scatter(1, positions, (largest > 0).to(weights.dtype))
+        tags, left = torch.zeros_like(weights), weights
+        for _ in range(self.most):  # of equals, such as a parent and its child, the first
+            best = torch.arange(len(self.shown)) == left.argmax(1, keepdim=True)
+            tags = tags + (best & (left > 0)).to(weights.dtype)
+            left = torch.where(best, torch.zeros_like(left), left)
         weights, count = weights * tags, tags.sum(1, keepdim=True)
         spare = (1 - self.least * count).clamp(min=0.0)
         shares = self.least * tags + spare * weights / weights.sum(1, keepdim=True).clamp(min=1e-6)
