@@ -12,6 +12,7 @@ from hub_stub import READER, TOKEN, Repository
 from imlgcn import InputError, Tagger, pull, push
 from imlgcn.exporting.layouts import hf
 from imlgcn.hub.errors import HubError
+from imlgcn.publishing import sending
 
 from .conftest import NAME
 
@@ -21,18 +22,13 @@ SENT = {
     "label-table.csv",
 }
 NAMING = {"support.parquet", "predictions.parquet", "learnt-images.bin"}
-MANY = 600  # bytes of a small file in the stand-in for the file of other programs
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """The file for other programs is short here: test_layout.py makes and reads a true one."""
-
-    def write(network, path, *given, **more):
-        path.write_bytes(b"onnx" * MANY)
-
-    monkeypatch.setattr(hf, "write_client_onnx", write)
-    monkeypatch.setattr(hf, "prove", lambda *given, **more: None)
+    monkeypatch.setattr(hf, "write_for_clients", lambda given, file: file.write_bytes(b"onnx"))
+    monkeypatch.setattr(sending, "sample_images", lambda *given: None)
 
 
 @pytest.fixture
@@ -106,6 +102,7 @@ def test_other_files_of_the_repository_stay(hub, logged_in, quick, own_onnx_fold
     assert hub.repositories[NAME].files()["examples/one.txt"] == b"mine"
 
 
+@pytest.mark.thorough
 def test_a_branch_is_made_and_main_stays(pushed, hub, quick, own_onnx_folder):
     before = hub.repositories[NAME].branches["main"]
     (own_onnx_folder / "label-table.csv").unlink()
@@ -227,12 +224,14 @@ def test_a_card_of_ones_own_is_sent(hub, logged_in, cli, quick, own_onnx_folder,
     cli("push", own_onnx_folder, NAME, "--card", tmp_path / "bare.md").assert_refused("no head")
 
 
+@pytest.mark.thorough
 def test_pushed_and_pulled_it_is_the_tagger(pushed, own_onnx_folder, tmp_path, photo):
     folder = pull(NAME, tmp_path / "mine")
     assert folder.name == pushed.address.revision
     assert Tagger.load(tmp_path / "mine")(photo) == Tagger.load(own_onnx_folder)(photo)
 
 
+@pytest.mark.thorough
 def test_the_token_is_in_no_message(hub, logged_in, cli, quick, own_onnx_folder):
     done = cli("push", own_onnx_folder, NAME)
     assert TOKEN not in done.out + done.err

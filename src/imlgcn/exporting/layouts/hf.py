@@ -104,10 +104,18 @@ def write_hub(
     _write_json(folder / PREPROCESSOR, preprocessor(given.info.image))
     card = model_card(given.tagger, repository, licences, with_support=with_support)
     (folder / CARD).write_text(card, encoding="utf-8")
+    (folder / ONNX).parent.mkdir()
+    return write_for_clients(given, folder / ONNX)
+
+
+def write_for_clients(given: Given, file: Path) -> Written:
+    """Write the network from ``pixel_values`` to ``logits``, and prove it on the samples.
+
+    Raises:
+        ExportRefused: it disagrees with the tagger.
+    """
     finish = Logits(ClientScores(given.table, given.tagger.thresholds, EVEN), given.shown)
     network = ClientNetwork(given, "nchw-rgb-normalized", finish)
-    file = folder / ONNX
-    file.parent.mkdir()
     # by its name on the hub: that of the folder here is nobody's business
     origin = {"imlgcn_layout": json.dumps(about(given, "hf") | {"tagger": given.name})}
     write_client_onnx(network, file, ("pixel_values", "logits"), origin, any_batch=True)
