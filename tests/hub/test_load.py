@@ -159,7 +159,7 @@ def test_without_a_connection_it_is_one_sentence(hub, published, monkeypatch):
 def test_a_path_of_this_machine_asks_nobody(hub, onnx_folder):
     assert Tagger.load(onnx_folder).hub_address is None
     assert hub.asked == []
-    with pytest.raises(InputError, match="revision= is for a tagger on the hub"):
+    with pytest.raises(InputError, match="a revision is of a tagger on the hub"):
         Tagger.load(onnx_folder, revision="main")
 
 

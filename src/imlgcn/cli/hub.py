@@ -36,9 +36,7 @@ def push(
     ] = False,
     public: Annotated[
         bool,
-        typer.Option(
-            "--public/--private", help="Who sees a new repository: everybody, or its owner."
-        ),
+        typer.Option("--public", help="Let everybody see a new repository, not only its owner."),
     ] = False,
     branch: Annotated[
         str, typer.Option(metavar="NAME", help="The branch to commit to; made if it is not there.")

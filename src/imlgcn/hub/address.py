@@ -69,11 +69,11 @@ def hub_address(path: str | Path, revision: str | None = None) -> HubAddress | N
     text = path.as_posix() if isinstance(path, PurePath) else str(path)
     if not text.startswith(PREFIX):
         if revision is not None:
-            raise InputError(f"revision= is for a tagger on the hub, {PREFIX}user/name; got {text}")
+            raise InputError(f"a revision is of a tagger on the hub, {PREFIX}user/name; got {text}")
         return None
     name, at, given = text.partition("@")
     if at and revision not in (None, given):
-        raise InputError(f"{text} names a revision, and revision={revision!r} another: give one")
+        raise InputError(f"{text} names a revision, and {revision!r} was given besides: give one")
     wanted = given if at else revision
     if wanted is not None and not REVISION.fullmatch(wanted):
         raise InputError(f"{wanted!r} is no revision: expected a branch, a tag or a commit")
@@ -103,5 +103,5 @@ def refuse_hub(path: str | Path, what: str) -> None:
     if address is not None:
         raise InputError(
             f"{address} is on the hub, and {what} changes the folder of a tagger: take a copy of "
-            f"your own (`imlgcn pull {address} --out FOLDER`) and give that"
+            f"your own (`imlgcn pull {address}`) and give that"
         )
