@@ -56,7 +56,9 @@ NEEDS = (
     "audit shapes.csv",
     "label rename TAGGER red scarlet",
     "systems",
+    "push TAGGER user/name --dry-run",
 )
+OF_THE_HUB = ("predict hf-hub:user/name 00.png", "pull user/name --out new")
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,8 @@ def light(shapes, tagger, onnx_folder, onnx_file, tmp_path_factory):
     for file in shapes.parent.iterdir():
         (folder / file.name).symlink_to(file)
     places = {"TAGGER": onnx_folder, "FILE": onnx_file, "BARE": tagger.path}
-    commands = [_with(command, places) for command in (*USES, *NEEDS)]
-    absent = [library for extra in ("train", "openvino") for library in EXTRAS[extra]]
+    commands = [_with(command, places) for command in (*USES, *NEEDS, *OF_THE_HUB)]
+    absent = [library for extra in ("train", "openvino", "hub") for library in EXTRAS[extra]]
     given = [str(folder), json.dumps([*absent, "onnx", "onnxscript"]), json.dumps(commands)]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *given], capture_output=True, text=True, timeout=120
@@ -75,7 +77,8 @@ def light(shapes, tagger, onnx_folder, onnx_file, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     names = {name: text for name, text in found.items() if isinstance(text, str)}
-    return dict(zip((*USES, *NEEDS), (found[command] for command in commands), strict=True)), names
+    asked = (*USES, *NEEDS, *OF_THE_HUB)
+    return dict(zip(asked, (found[command] for command in commands), strict=True)), names
 
 
 def _with(command, places):
@@ -97,10 +100,17 @@ def test_what_needs_pytorch_says_so_in_one_line_with_the_command(light, command)
     assert last.endswith("is not installed: pip install 'imlgcn[train]'")
 
 
+@pytest.mark.parametrize("command", OF_THE_HUB)
+def test_what_needs_the_hub_says_so_in_one_line_with_the_command(light, command):
+    code, said = light[0][command]
+    assert code == 2, said
+    assert said.strip().endswith("which is not installed: pip install 'imlgcn[hub]'")
+
+
 def test_a_public_name_that_needs_pytorch_says_so_and_every_other_can_be_had(light):
     assert set(light[1]) == {
         *("HEADS", "MultiLabelClassifier", "audit", "compare", "create_backbone", "create_head"),
-        *("export", "similar", "suggest"),
+        *("export", "push", "similar", "suggest"),
     }
     assert {text.rpartition(": ")[2] for text in light[1].values()} == {
         "pip install 'imlgcn[train]'"

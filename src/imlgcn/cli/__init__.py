@@ -39,6 +39,7 @@ MODULES = {
     "export": ("export",),
     "label": ("label",),
     "suggest": ("suggest", "similar"),
+    "hub": ("push", "pull"),
 }
 # of a command that a signal ends outside of `safe_points`; files are written whole or not at all
 NOTHING_KEPT = "nothing of what was under way is kept: give the same command again"
@@ -48,7 +49,7 @@ PANELS = {  # of `imlgcn --help`, in its order
     "Make a tagger": ("demo", "train", "import"),
     "Use it": ("predict", "merge-predictions", "serve"),
     "Look at it": ("evaluate", "explain", "report"),
-    "Compare and publish": ("compare", "systems", "params", "export"),
+    "Compare and publish": ("compare", "systems", "params", "export", "push", "pull"),
     "Grow it": ("suggest", "similar", "label"),
 }
 

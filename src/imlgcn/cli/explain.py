@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imlgcn.cli.flags import in_flags
-from imlgcn.cli.options import Device, Json
+from imlgcn.cli.options import Device, Json, on_this_machine
 from imlgcn.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def explain(
     tagger: Annotated[
         Path,
         typer.Argument(
-            metavar="TAGGER", help="Folder that `imlgcn train` wrote, or a file with maps."
+            metavar="TAGGER",
+            help="Folder that `imlgcn train` wrote, a file with maps, or hf-hub:user/name.",
+            callback=on_this_machine,
         ),
     ],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The image file.")],

@@ -81,8 +81,8 @@ def export(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Write the folder --out as another program loads it: photoprism or wd14 (default: "
-            "one file).",
+            help="Write the folder --out as another program loads it: photoprism, wd14 or hf "
+            "(default: one file).",
             rich_help_panel=LAYOUT,
         ),
     ] = None,

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand
 
-from imlgcn.cli.options import Json, TaggerFolder, terminal
+from imlgcn.cli.options import Json, OwnTagger, terminal
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 
@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    tagger: TaggerFolder,
+    tagger: OwnTagger,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="The new label (not with --csv).")
     ] = None,
@@ -141,7 +141,7 @@ def _show(tagger: Path, found: list[Added], questions: Path, rows: int) -> None:
 
 
 def remove(
-    tagger: TaggerFolder,
+    tagger: OwnTagger,
     labels: Annotated[list[str], typer.Argument(metavar="LABELS...", help="What to remove.")],
 ) -> None:
     """Take labels out of a tagger.
@@ -155,7 +155,7 @@ def remove(
 
 
 def rename(
-    tagger: TaggerFolder,
+    tagger: OwnTagger,
     old: Annotated[str, typer.Argument(metavar="OLD", help="Its name now.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
 ) -> None:
@@ -170,7 +170,7 @@ def rename(
 
 
 def merge(
-    tagger: TaggerFolder,
+    tagger: OwnTagger,
     labels: Annotated[
         list[str], typer.Argument(metavar="LABELS...", help="Two or more labels that mean one.")
     ],
@@ -189,7 +189,7 @@ def merge(
 
 
 def undo(
-    tagger: TaggerFolder,
+    tagger: OwnTagger,
     list_: Annotated[
         bool, typer.Option("--list", help="Only list the changes, the earliest first.")
     ] = False,

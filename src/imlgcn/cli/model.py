@@ -11,7 +11,7 @@ import typer
 
 from imlgcn.cli import show, show_known, show_systems
 from imlgcn.cli.flags import in_flags
-from imlgcn.cli.options import Device, Json, KnownBy, TaggerFolder, Threshold, terminal
+from imlgcn.cli.options import Device, Json, KnownBy, OwnTagger, TaggerFolder, Threshold, terminal
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.data.source import DataSource
 from imlgcn.errors import InputError
@@ -106,7 +106,7 @@ def evaluate(
         progress.say(f"report: {report_file}")
 
 
-def report(tagger: TaggerFolder) -> None:
+def report(tagger: OwnTagger) -> None:
     """Write a tagger's report.html again, from its folder.
 
     Example: imlgcn report runs/demo

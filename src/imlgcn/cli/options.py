@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,51 @@ import typer
 from imlgcn.cli.flags import in_flags
 from imlgcn.progress import TerminalProgress
 
+
+def on_this_machine(tagger: Path | None) -> Path | None:
+    """Return where a TAGGER is; one of the hub is downloaded first, and its commit is said."""
+    from imlgcn.hub.address import hub_address, snapshot_of
+
+    if tagger is None or hub_address(tagger) is None:
+        return tagger
+    from imlgcn.tagger.fetched import local_path
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: terminal().say(str(message))
+        path = local_path(tagger)
+    terminal().say(f"tagger: {snapshot_of(path)}")
+    return path
+
+
+def not_of_the_hub(tagger: Path) -> Path:
+    """Return a TAGGER that the command changes: none of the hub."""
+    from imlgcn.hub.address import refuse_hub
+
+    refuse_hub(tagger, "this")
+    return tagger
+
+
 TaggerFolder = Annotated[
-    Path, typer.Argument(metavar="TAGGER", help="Folder that `imlgcn train` wrote.")
+    Path,
+    typer.Argument(
+        metavar="TAGGER",
+        help="Folder that `imlgcn train` wrote, or hf-hub:user/name.",
+        callback=on_this_machine,
+    ),
 ]
 TaggerOrFile = Annotated[
     Path,
-    typer.Argument(metavar="TAGGER", help="Folder that `imlgcn train` wrote, or an exported file."),
+    typer.Argument(
+        metavar="TAGGER",
+        help="Folder that `imlgcn train` wrote, an exported file, or hf-hub:user/name.",
+        callback=on_this_machine,
+    ),
+]
+OwnTagger = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TAGGER", help="Folder that `imlgcn train` wrote.", callback=not_of_the_hub
+    ),
 ]
 Threshold = Annotated[
     str | None,

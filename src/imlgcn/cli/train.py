@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli import show
-from imlgcn.cli.options import Device, Force, Nodes, OutFolder, ProcessesPerNode, terminal
+from imlgcn.cli.options import (
+    Device,
+    Force,
+    Nodes,
+    OutFolder,
+    ProcessesPerNode,
+    on_this_machine,
+    terminal,
+)
 from imlgcn.cli.reading import Data, Reading, reads_data
 from imlgcn.progress import SILENT
 
@@ -153,6 +161,7 @@ def train(
             "--from",
             metavar="TAGGER",
             help="Continue from this tagger; labels match by name (default: none).",
+            callback=on_this_machine,
             rich_help_panel=TRAINING,
         ),
     ] = None,

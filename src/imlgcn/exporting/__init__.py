@@ -56,7 +56,7 @@ def export(
             ``train``, mAP is measured on ``val``.
         max_drop: how many points of mAP (percent) ``int8`` may cost.
         layout: instead of one file, the folder ``out`` as another program loads it: ``photoprism``,
-            ``wd14`` (:mod:`imlgcn.exporting.layouts`).
+            ``wd14``, ``hf`` (:mod:`imlgcn.exporting.layouts`).
         client_threshold: of a layout: the one threshold that its client applies to every label;
             each label's own is mapped onto it. None: the client's usual one. ``"none"``: the
             calibrated probabilities as they are.

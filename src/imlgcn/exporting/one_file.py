@@ -24,6 +24,7 @@ from imlgcn.exporting.int8 import Int8Report, calibration_images, evaluate_int8,
 from imlgcn.exporting.network import ExportedNetwork
 from imlgcn.extras import installed
 from imlgcn.files import atomic_path, sha256_file, write_atomic
+from imlgcn.hub.address import refuse_hub
 from imlgcn.labels.known import PairCounts
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
@@ -156,6 +157,7 @@ def _quantizer(chosen: Format, data: Dataset | None) -> Quantize:
 
 def _destination(tagger: Tagger, chosen: Format, out: str | Path | None, size: int | None) -> Path:
     if out is None:
+        refuse_hub(tagger.path, "an export without out=")
         if size not in (None, tagger.info.image.size):
             raise InputError(
                 f"the file in a tagger folder has the tagger's own input size, "

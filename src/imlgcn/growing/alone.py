@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from imlgcn.errors import InputError
 from imlgcn.files import only_writer
+from imlgcn.hub.address import refuse_hub
 
 Rest = ParamSpec("Rest")
 Made = TypeVar("Made")
@@ -19,11 +20,12 @@ def alone(
 ) -> Callable[Concatenate[str | Path, Rest], Made]:
     """Let ``change``, whose first argument is a tagger folder, be the only writer of it.
 
-    It raises `InputError` while another process changes or trains it.
+    It raises `InputError` while another process changes or trains it, and for a tagger of the hub.
     """
 
     @wraps(change)
     def only(tagger: str | Path, *given: Rest.args, **more: Rest.kwargs) -> Made:
+        refuse_hub(tagger, "a change of labels")
         path = Path(tagger)
         if not path.is_dir():  # refused by the change itself
             return change(tagger, *given, **more)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imlgcn.files import write_atomic
+from imlgcn.hub.address import refuse_hub
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger.folder import REPORT
 
@@ -55,6 +56,7 @@ def write_report(
     """
     from imlgcn.report.run import find_images, read_run_folder
 
+    refuse_hub(tagger.path, "a report")
     run = read_run_folder(tagger)
     run = replace(run, images=find_images(run) if images is None else images)
     path = tagger.path / REPORT

@@ -19,11 +19,11 @@ from imlgcn.metrics.calibration import (
 )
 from imlgcn.numbers import MISSING, number, signed
 from imlgcn.report.run import RunFolder
-from imlgcn.report.wording import caution, choice, verdict
 from imlgcn.tagger.folder import WEIGHTS
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.curves import reliability
 from imlgcn.views.svg import inline_svg
+from imlgcn.wording import caution, choice, verdict
 
 # key, name, what it means, decimals
 METRICS = (

@@ -15,8 +15,10 @@ from imlgcn.engines import open_file
 from imlgcn.engines.device import check_device
 from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
+from imlgcn.hub.address import snapshot_of
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.numbers import plural
+from imlgcn.tagger.fetched import local_path
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
 from imlgcn.tagger.known import KnownUpdate, Way, make_update, way_of
@@ -60,9 +62,9 @@ class OpenedTagger(TaggerRuntime):
         quality, split = (self.info.metrics.get(key) for key in ("mAP", "split"))
         measured = isinstance(quality, int | float) and quality == quality  # no NaN
         return (
-            f"<{type(self).__name__} {str(self.path)!r}: {plural(len(self.labels), 'label')} "
-            f"({shown}); {self.info.backbone.name} + {self.info.head.name}, "
-            f"{self.info.image.size} px; "
+            f"<{type(self).__name__} {self.hub_address or str(self.path)!r}: "
+            f"{plural(len(self.labels), 'label')} ({shown}); "
+            f"{self.info.backbone.name} + {self.info.head.name}, {self.info.image.size} px; "
             + (f"mAP {quality:.1f} ({split})>" if measured else "not evaluated>")
         )
 
@@ -86,11 +88,13 @@ class OpenedTagger(TaggerRuntime):
         latency: bool = False,
         device: str = "auto",
         label_table: LabelTable | str | Path | None = None,
+        revision: str | None = None,
     ) -> Self:
-        """Open a tagger folder written by ``imlgcn train``, or a file exported from one.
+        """Open a tagger folder written by ``imlgcn train``, a file exported from one, or the hub's.
 
         Args:
-            path: the folder, or a ``.onnx`` or ``.openvino`` file.
+            path: the folder, a ``.onnx`` or ``.openvino`` file, or ``hf-hub:user/name``, which is
+                downloaded into the hub's cache (:mod:`imlgcn.hub.fetch`).
             engine: ``onnxruntime``, ``openvino`` (of an exported file) or ``torch``; ``auto`` takes
                 the fastest here, measured on first use and remembered; None takes the first
                 available.
@@ -101,14 +105,16 @@ class OpenedTagger(TaggerRuntime):
                 on the CPU.
             label_table: which labels are given out, under what name and with which parents: a
                 table or its CSV file; None takes the tagger's own.
+            revision: a branch, a tag or a commit of the hub, as in ``hf-hub:user/name@revision``.
 
         Raises:
+            MissingLibraryError, HubError: as for :func:`imlgcn.hub.fetch.fetch`.
             InputError: no such folder, an unfinished one or one with an unfinished change, a
                 ``model.json`` this version cannot read, an engine that is not installed or has no
                 file to run, or a label table with wrong rows.
         """
         check_device(device)
-        path = Path(path)
+        path = local_path(path, revision)
         if not path.is_file():
             from imlgcn.tagger.unfinished import refuse_unfinished
 
@@ -134,6 +140,12 @@ class OpenedTagger(TaggerRuntime):
     def labels(self) -> tuple[str, ...]:
         """The label names, in the order of every array here."""
         return tuple(self.info.labels)
+
+    @property
+    def hub_address(self) -> str | None:
+        """``hf-hub:user/name@commit`` of a tagger of the hub, by which it is found again."""
+        address = snapshot_of(self.path)
+        return None if address is None else str(address)
 
     @cached_property
     def label_table(self) -> LabelTable:

@@ -33,6 +33,7 @@ def _writer(module: str) -> Callable[[], Callable[[Given, Path], Written]]:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "hf": Layout(_writer("hf"), "the hub of Hugging Face"),
     "photoprism": Layout(
         _writer("photoprism"), "PhotoPrism", threshold=0.2, bounds=(0.1, 0.2), as_is=False
     ),

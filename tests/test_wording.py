@@ -2,7 +2,7 @@
 
 import pytest
 
-from imlgcn.report.wording import caution, verdict
+from imlgcn.wording import caution, verdict
 
 
 def compared(mean, low, high):
