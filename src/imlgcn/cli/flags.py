@@ -88,6 +88,7 @@ SAME = (
     "seed",
     "shard",
     "sheet",
+    "sidecar_name",
     "size",
     "split",
     "split_column",

@@ -28,6 +28,7 @@ ONE_MACHINE = (
     "latency",
     "bare",
     "xmp",
+    "sidecar_name",
     "label_studio",
 )  # not with --cluster
 NUMBER = "How many tags"
@@ -154,10 +155,20 @@ def predict(
         bool,
         typer.Option(
             "--xmp",
-            help="Also add the tags to XMP sidecars beside the images.",
+            help="Also write the tags to XMP sidecars beside the images, for photo managers; a "
+            "person's keywords stay.",
             rich_help_panel=ALSO,
         ),
     ] = False,
+    sidecar_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            help="photo.jpg.xmp (digiKam, darktable) or photo.xmp (Lightroom) (default: the one "
+            "there is, or else photo.jpg.xmp).",
+            rich_help_panel=ALSO,
+        ),
+    ] = None,
     label_studio: Annotated[
         Path | None,
         typer.Option(
@@ -205,6 +216,7 @@ def predict(
         all_labels=all_labels,
         resume=resume,
         xmp=xmp,
+        sidecar_name=sidecar_name,
         label_studio=label_studio,
         shard=shard,
         progress=progress,
@@ -256,6 +268,11 @@ def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) 
         f"{f'; {number(summary.untagged, 0)} without any' if summary.untagged else ''}"
         f"{f'; {sidecars} written' if xmp else ''}"
     )
+    if summary.took_over:
+        progress.say(
+            f"{plural(summary.took_over, 'sidecar')} also took over the keywords inside the image: "
+            "Immich, PhotoPrism and darktable read a list from the sidecar alone where it has one"
+        )
     for error in summary.errors:
         progress.say(f"not done: {error}")
     if summary.failed:
