@@ -158,11 +158,10 @@ def _serialize(node: Node) -> str:
 
 def _remove(node: Element) -> None:
     """Take a node out, with the white space before it."""
-    parent, before = node.parentNode, node.previousSibling
-    if before is not None and before.nodeType == before.TEXT_NODE:
-        text = cast("Text", before)
-        if not text.data.strip():
-            parent.removeChild(before)
+    parent = cast("Element", node.parentNode)
+    before = node.previousSibling
+    if before is not None and before.nodeType == before.TEXT_NODE and not before.data.strip():
+        parent.removeChild(before)
     parent.removeChild(node)
 
 
