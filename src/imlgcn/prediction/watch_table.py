@@ -109,7 +109,7 @@ class WatchTable:
     def _names(self, text: str) -> set[str]:
         """Return the images of rows; of a last one that is cut off only where its name is whole."""
         if not self._is_csv:
-            return {json.loads(line)["image"] for line in text.splitlines()}
+            return {json.loads(line)["image"] for line in text.split("\n") if line}
         lines = [line for line in csv.reader(io.StringIO(text, newline="")) if len(line) > 1]
         return {line[0] if self._bare else without_apostrophe(line[0]) for line in lines}
 
