@@ -368,9 +368,9 @@ def test_two_processes_cannot_watch_for_one_table(tell, tmp_path):
     [
         ("photos", {}, "give xmp=True, out=, or both"),
         ("photos", {"out": "tags.parquet"}, r"ending in \.csv or \.jsonl"),
-        ("photos", {"out": "mine.csv"}, "was not begun with watch=True"),
-        ("nowhere", {"xmp": True}, "nowhere does not exist: watch=True takes folders"),
-        ("mine.csv", {"xmp": True}, "mine.csv is not a folder: watch=True takes folders"),
+        ("photos", {"out": "mine.csv"}, "is not the table of a watched folder"),
+        ("nowhere", {"xmp": True}, "nowhere does not exist: only folders can be watched"),
+        ("mine.csv", {"xmp": True}, "mine.csv is not a folder: only folders can be watched"),
         ("photos", {"xmp": True, "settle": -1.0}, "settle= takes seconds from 0 to 3600"),
     ],
 )

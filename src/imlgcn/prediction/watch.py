@@ -24,7 +24,7 @@ from imlgcn.prediction.outputs import one_writer
 from imlgcn.prediction.rows import Row, columns_for
 from imlgcn.prediction.stream import Item, RowMaker, stream_rows
 from imlgcn.prediction.watch_journal import SUFFIX, WatchJournal
-from imlgcn.prediction.watch_table import WatchTable
+from imlgcn.prediction.watch_table import WatchTable, check_table
 from imlgcn.prediction.watched_folders import SeenFile, State, WatchedFolders, state_of
 from imlgcn.prediction.xmp import Sidecars
 from imlgcn.progress import SILENT, Progress
@@ -84,7 +84,9 @@ def watch(
     names = [folders] if isinstance(folders, str | Path) else list(folders)
     places = _folders([os.fspath(name) for name in names])
     if out is None and not xmp:
-        raise InputError("watch=True writes sidecars or a table: give xmp=True, out=, or both")
+        raise InputError("watching writes sidecars or a table: give xmp=True, out=, or both")
+    if out is not None:
+        check_table(Path(out))
     if not 0 <= settle <= 3600:
         raise InputError(f"settle= takes seconds from 0 to 3600; got {settle:g}")
     tagger = given_tagger(
@@ -119,7 +121,7 @@ def _folders(names: Sequence[str]) -> list[str]:
     for name in names:
         if not os.path.isdir(name):
             what = "is not a folder" if os.path.exists(name) else "does not exist"
-            raise InputError(f"{os.path.abspath(name)} {what}: watch=True takes folders")
+            raise InputError(f"{os.path.abspath(name)} {what}: only folders can be watched")
     whole = {os.path.realpath(name): str(Path(name)) for name in names}
     return [
         name

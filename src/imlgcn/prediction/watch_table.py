@@ -26,20 +26,23 @@ from imlgcn.spreadsheets import bare as without_apostrophe
 ENDINGS = (".csv", ".jsonl")
 
 
-class WatchTable:
-    """The table ``path`` with these columns; ``bare`` as for `imlgcn.predict`.
+def check_table(path: Path) -> None:
+    """Refuse a file that rows cannot be added to.
 
     Raises:
-        InputError: a Parquet file, which is complete only when it is closed.
+        InputError: such as a Parquet file, which is complete only when it is closed.
     """
+    if path.suffix.lower() not in ENDINGS or path.is_dir():
+        raise InputError(
+            f"{path}: rows of watched folders are added to a file ending in {' or '.join(ENDINGS)} "
+            "(a .parquet is complete only when it is closed)"
+        )
+
+
+class WatchTable:
+    """The table ``path`` with these columns; ``bare`` as for `imlgcn.predict`."""
 
     def __init__(self, path: Path, columns: Sequence[str], *, bare: bool) -> None:
-        if path.suffix.lower() not in ENDINGS or path.is_dir():
-            raise InputError(
-                f"{path}: with watch=True rows are added to a file ending in "
-                f"{' or '.join(ENDINGS)} (a .parquet is complete only when it is closed); "
-                f"make a .parquet of it afterwards"
-            )
         self.path, self._columns, self._bare = path, columns, bare
         self._is_csv = path.suffix.lower() == ".csv"
         self._header = ",".join(columns).encode() + b"\n" if self._is_csv else b""
@@ -64,8 +67,8 @@ class WatchTable:
     def _check(self, journal: WatchJournal) -> None:
         if journal.is_new:
             raise InputError(
-                f"{self.path} exists and was not begun with watch=True; give overwrite=True to "
-                "replace it, or another out="
+                f"{self.path} exists and is not the table of a watched folder; give "
+                "overwrite=True to replace it, or another out="
             )
         with self.path.open("rb") as file:
             if self._is_csv and file.readline() != self._header:
