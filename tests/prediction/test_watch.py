@@ -17,6 +17,7 @@ from imlgcn.data.xmp import DC, RDF
 from imlgcn.prediction import watch as watching
 from imlgcn.prediction import watch_journal, watched_folders
 from imlgcn.prediction.watch import watch
+from imlgcn.prediction.xmp import Sidecars
 from imlgcn.progress import Progress
 
 
@@ -256,6 +257,25 @@ def test_a_sidecar_follows_a_changed_image_and_a_foreign_one_is_said_once(tell, 
     assert keywords(photos / "a.png.xmp") == ["cat"]
     assert sum("b.png.xmp" in line for line in said) == 1
     assert (photos / "b.png.xmp").read_text() == "no XMP"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_disk_that_fails_ends_it_unless_the_image_has_gone(tell, tmp_path, monkeypatch, is_there):
+    image = paint(tmp_path / "photos" / "a.png", 0, 0, 255)
+
+    def fail(self, rows):
+        if not is_there:
+            image.unlink()
+        raise OSError(28, "No space left on device", "a.png.xmp")
+
+    monkeypatch.setattr(Sidecars, "write", fail)
+    if not is_there:
+        assert len(tell(xmp=True)) == 1
+    else:
+        with pytest.raises(OSError, match="No space left"):
+            tell(xmp=True)
+        monkeypatch.undo()
+    assert rows(tmp_path / "tags.csv") == []
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

@@ -213,8 +213,8 @@ class _Watch:
             if not _can_be_opened(path):
                 self._unread[hash(file.whole)] = now  # until its rights change, or it does
                 return
-        elif self._sidecars is not None:
-            self._write_sidecar(self._sidecars, rows)
+        elif self._sidecars is not None and not self._write_sidecar(self._sidecars, rows):
+            return
         length = 0 if self._table is None else self._table.add(rows)
         self._journal.add(file.whole, now, length)
         self._images += 1
@@ -222,11 +222,21 @@ class _Watch:
         self._total += 1
         self._tags += sum(row.is_tag for row in rows)
 
-    def _write_sidecar(self, sidecars: Sidecars, rows: Sequence[Row]) -> None:
+    def _write_sidecar(self, sidecars: Sidecars, rows: Sequence[Row]) -> bool:
+        """Write a sidecar, or say why not; return whether its image is still there.
+
+        Raises:
+            OSError: the disk is full or defective, which ends the watching.
+        """
         try:
             sidecars.write(rows)
-        except (InputError, PermissionError) as error:  # any other error, as of a full disk, ends
+        except (InputError, PermissionError) as error:
             self._progress.say(f"not done: {error}")
+        except OSError:
+            if state_of(rows[0].image) is not None:
+                raise
+            return False
+        return True
 
     def _sync(self) -> None:
         if self._table is not None:
