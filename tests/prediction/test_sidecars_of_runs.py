@@ -15,6 +15,7 @@ from colour_tagger import ColourTagger, paint
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.xmp import DC, DIGIKAM, LIGHTROOM, RDF
+from imlgcn.files import only_writer
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.prediction import predict
@@ -140,6 +141,17 @@ def test_keywords_with_signs_between_levels_come_back_as_one_label(tmp_path):
     predict(Zoo(), [image], xmp=True)
     data = load_dataset(tmp_path, variant="parents")
     assert set(data.names) == {"Käfer 24/7", "dog", "tree"}
+
+
+def test_what_a_killed_run_left_goes_and_another_run_is_not_disturbed(tmp_path):
+    image = paint(tmp_path / "a.png", 0, 0, 255)
+    (tmp_path / ".a.png.xmp.tmp").write_bytes(b"half")
+    with only_writer(tmp_path / "a.png.xmp"):
+        summary = predict(ColourTagger(), [image], xmp=True)
+    assert (summary.sidecars, summary.sidecars_failed) == (0, 1)
+    assert "another run is writing this file" in summary.errors[0]
+    assert predict(ColourTagger(), [image], xmp=True).sidecars == 1
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "a.png.xmp"]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg.xmp", "photo.xmp"])

@@ -54,7 +54,7 @@ def watched_and_killed(tmp_path, tagger, crosses, count, kills):
     assert sorted(found) == sorted(str(p) for p in photos.glob("*.png") for _ in range(labels))
     assert len(found) == labels * count
     assert all(sidecar_of(path).exists() for path in photos.glob("*.png"))
-    assert not list(photos.glob(".*"))
+    assert not list(photos.glob(".*.tmp"))
 
 
 def settled(path: Path, seconds: float = 0.5) -> bool:

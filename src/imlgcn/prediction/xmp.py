@@ -17,7 +17,7 @@ from typing import NamedTuple
 from imlgcn.config import InputError, unknown_name
 from imlgcn.data.photo_keywords import embedded_keywords
 from imlgcn.data.xmp import SUFFIXES, Keywords, shares_its_stem, sidecars_of
-from imlgcn.files import write_atomic
+from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.labels.paths import NamedPaths, paths_of
 from imlgcn.prediction.keyword_lists import KINDS, updated
@@ -91,8 +91,8 @@ class Sidecars:
             lists = updated(before, tags, inside)
             changed = document.change(lists)
             if changed:
-                (_rewrite if is_there else write_atomic)(path, document.to_bytes())
-        except InputError as error:
+                (_rewrite if is_there else _write)(path, document.to_bytes())
+        except (InputError, BlockingIOError) as error:
             raise InputError(f"{path}: {error}; its keywords were not written") from None
         took_over = inside != NOTHING and lists != updated(before, tags, NOTHING)
         return Written(changed, changed and took_over)
@@ -117,4 +117,10 @@ def _rewrite(path: Path, data: bytes) -> None:
     mode = stat.S_IMODE(file.stat().st_mode)
     if not mode & 0o222 or not os.access(file, os.W_OK):  # the mode, as root may write to any file
         raise InputError("is read-only")
-    write_atomic(file, data, mode=mode)
+    _write(file, data, mode)
+
+
+def _write(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Write a file in one step; what a killed process left of it goes with the next attempt."""
+    with atomic_path(path, exclusive=True, mode=mode) as temporary:
+        temporary.write_bytes(data)
