@@ -96,6 +96,23 @@ def test_a_keyword_that_a_person_gives_again_is_theirs_for_good():
         assert lists[SUBJECT].entries == ("beach", "sea")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_keyword_that_is_given_again_in_one_list_is_in_all_of_them(kind):
+    first = updated(start(["beach"]), [DOG], NOTHING)
+    lists = edited(first, SUBJECT, out=("dog",))
+    lists = edited(updated(lists, [DOG], NOTHING), kind, new=(kind.entry(DOG.paths[0]),))
+    for tags in ([DOG], []):
+        lists = updated(lists, tags, NOTHING)
+        assert entries(lists) == entries(first)
+
+
+def test_a_tag_that_is_also_a_persons_keyword_stays_out_of_the_list_it_was_taken_out_of():
+    lists = edited(updated(start(["dog"]), [DOG], NOTHING), TAGS_LIST, out=("animal/dog",))
+    for _ in range(2):
+        lists = updated(lists, [DOG], NOTHING)
+        assert entries(lists) == [("dog",), None, ("animal|dog",)]
+
+
 def test_a_keyword_that_was_there_is_never_taken_out():
     lists = updated(start(["Dog"]), [DOG], NOTHING)
     assert entries(lists) == [("Dog",), ("animal/dog",), ("animal|dog",)]
@@ -142,6 +159,13 @@ def test_keywords_inside_the_image_are_taken_over_once():
     assert updated(lists, [], inside)[SUBJECT].entries == ("Beach", "sea")  # a person's
     lists = edited(lists, SUBJECT, out=("Beach",))
     assert updated(lists, [SEA], inside)[SUBJECT].entries == ("sea",)
+
+
+def test_keywords_inside_the_image_do_not_come_back_once_a_person_emptied_the_list():
+    inside = Keywords(("Beach",))
+    lists = edited(updated(start(), [SEA], inside), SUBJECT, out=("Beach", "sea"))
+    tree = NamedPaths("tree", ())
+    assert updated(lists, [SEA, tree], inside)[SUBJECT].entries == ("tree",)
 
 
 def test_nothing_is_taken_over_where_nothing_is_written():

@@ -136,6 +136,19 @@ def test_a_new_sidecar_takes_over_the_keywords_inside_the_image_and_says_so(tmp_
     assert predict(tagger, [image, plain], xmp=True).took_over == 0
 
 
+def test_levels_inside_the_image_do_not_hide_the_keywords_of_a_plain_sidecar(tmp_path):
+    image = photo(tmp_path / "a.png", inside=xmp(["Beach"], lr_hierarchicalSubject=["Sea|Beach"]))
+    (tmp_path / "a.png.xmp").write_bytes(xmp(["mine"]))
+    tagger = ColourTagger()
+    tagger.thresholds_for = lambda goal: np.array([0.0, 1.1, 1.1])
+    assert predict(tagger, [image], xmp=True).took_over == 1
+    assert strictly(tmp_path / "a.png.xmp") == {
+        "Subject": ["mine", "cat"],
+        "TagsList": ["Sea/Beach", "mine", "cat"],
+        "HierarchicalSubject": ["Sea|Beach", "mine", "cat"],
+    }
+
+
 def test_keywords_with_signs_between_levels_come_back_as_one_label(tmp_path):
     image = paint(tmp_path / "a.png", 255, 255, 255)
     predict(Zoo(), [image], xmp=True)

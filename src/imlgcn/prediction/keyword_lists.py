@@ -98,6 +98,9 @@ def updated(lists: Lists, tags: Sequence[NamedPaths], inside: Keywords) -> Lists
     [('dog',), ('animal/dog',), ('animal|dog',)]
     """
     work = {kind: _Work.of(kind, lists[kind]) for kind in KINDS}
+    given_again = {key for one in work.values() for key in one.given_again}
+    for one in work.values():
+        one.forget(given_again)
     theirs = {key for one in work.values() for key in one.their_keys}
     refused = {key for one in work.values() for key in one.gone_keys} - theirs
     wanted = [tag for tag in tags if _key(tag.name) not in refused]
@@ -148,6 +151,7 @@ class _Work:
     had: bool
     their_keys: set[str] = field(default_factory=set)
     gone_keys: set[str] = field(default_factory=set)
+    given_again: set[str] = field(default_factory=set)  # by a person who had taken them out
 
     @classmethod
     def of(cls, kind: Kind, listed: Listed) -> _Work:
@@ -162,11 +166,17 @@ class _Work:
         work = cls(kind, entries, theirs, written, removed, is_new, listed.entries is not None)
         work.their_keys = {work.key(entry) for entry in theirs}
         work.gone_keys = {work.key(entry) for entry in removed.values()}
+        work.given_again = {work.key(entry) for entry in listed.removed if same(entry) in here}
         return work
 
     def key(self, entry: str) -> str:
         """Return by what the keyword of an entry is known."""
         return _key(self.kind.levels(entry)[-1])
+
+    def forget(self, given_again: set[str]) -> None:
+        """Forget that a person took out keywords that are theirs now."""
+        self.removed = {k: e for k, e in self.removed.items() if self.key(e) not in given_again}
+        self.gone_keys -= given_again
 
     def drop(self, refused: set[str]) -> None:
         """Take out what is left of tags that a person has taken out of another list."""

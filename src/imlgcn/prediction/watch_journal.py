@@ -19,6 +19,7 @@ from imlgcn.prediction.journal import hashed_content, hashed_line
 from imlgcn.prediction.watched_folders import State
 
 SUFFIX = ".watched"
+BEGUN_ANEW = ["", 0, 0, 0]  # a line: the rows of the images before it are in no table any more
 SPARE = 1000  # lines of earlier states of images that a file may have, beside one for each image
 
 
@@ -89,14 +90,15 @@ class WatchJournal:
 
     def _rewrite(self) -> None:
         """Keep one line for each image; the last line stays the last."""
+        begun = [number for number, entry in enumerate(self._entries()) if entry == BEGUN_ANEW]
         with atomic_path(self.path) as temporary, temporary.open("wb") as file:
             file.write(self._header)
             left = dict(self._done)
-            for entry in self._entries():
-                name, size, mtime, _ = entry
+            for number, (name, size, mtime, end) in enumerate(self._entries()):
                 if left.get(hash(name)) == hash((size, mtime)):
                     del left[hash(name)]
-                    file.write(hashed_line(entry))
+                    end_in_table = 0 if begun and number < begun[-1] else end
+                    file.write(hashed_line([name, size, mtime, end_in_table]))
             file.write(hashed_line(["", 0, 0, self.length]))
 
     @property
@@ -109,7 +111,7 @@ class WatchJournal:
         lost: set[int] = set()
         for name, _, _, end in self._entries():
             if end <= length:
-                lost.clear()  # the table was longer once, before it was replaced
+                lost.clear()
             elif name:
                 lost.add(hash(name))
         for known in lost:
@@ -129,6 +131,8 @@ class WatchJournal:
 
     def add(self, whole: str, state: State, length: int) -> None:
         """Note an image that is done; it stays noted if the process is killed right after."""
+        if length < self.length:
+            self._file.write(hashed_line(BEGUN_ANEW))
         self._file.write(hashed_line([whole, *state.content, length]))
         self._file.flush()
         self._done[hash(whole)] = hash(state.content)
