@@ -9,6 +9,7 @@ import shutil
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from colour_tagger import ColourTagger, paint
@@ -19,6 +20,7 @@ from imlgcn.prediction import watch_journal, watched_folders
 from imlgcn.prediction.watch import watch
 from imlgcn.prediction.xmp import Sidecars
 from imlgcn.progress import Progress
+from photos import photo, xmp
 
 
 class Ended(BaseException):
@@ -257,6 +259,15 @@ def test_a_sidecar_follows_a_changed_image_and_a_foreign_one_is_said_once(tell, 
     assert keywords(photos / "a.png.xmp") == ["cat"]
     assert sum("b.png.xmp" in line for line in said) == 1
     assert (photos / "b.png.xmp").read_text() == "no XMP"
+
+
+def test_keywords_inside_images_that_sidecars_took_over_are_said(tell, tmp_path):
+    photo(tmp_path / "photos" / "a.png", inside=xmp(["Beach"]))
+    tagger = ColourTagger()
+    tagger.thresholds_for = lambda goal: np.array([0.0, 1.1, 1.1])
+    said = tell(xmp=True, tagger=tagger)
+    assert sum("1 sidecar also took over the keywords inside" in line for line in said) == 1
+    assert keywords(tmp_path / "photos" / "a.png.xmp") == ["Beach", "cat"]
 
 
 @pytest.mark.parametrize("is_there", [True, False])

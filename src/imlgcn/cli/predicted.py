@@ -18,6 +18,8 @@ HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 
 def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
     """Print what was done, and what could not be."""
+    from imlgcn.prediction.xmp import about_taking_over
+
     read = summary.images - summary.failed
     sidecars = plural(summary.sidecars, "sidecar")
     progress.say(
@@ -25,11 +27,8 @@ def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) 
         f"{f'; {number(summary.untagged, 0)} without any' if summary.untagged else ''}"
         f"{f'; {sidecars} written' if xmp else ''}"
     )
-    if summary.took_over:
-        progress.say(
-            f"{plural(summary.took_over, 'sidecar')} also took over the keywords inside the image: "
-            "Immich, PhotoPrism and darktable read a list from the sidecar alone where it has one"
-        )
+    if sentence := about_taking_over(summary.took_over):
+        progress.say(sentence)
     for error in summary.errors:
         progress.say(f"not done: {error}")
     if summary.failed:

@@ -26,7 +26,7 @@ from imlgcn.prediction.stream import Item, RowMaker, stream_rows
 from imlgcn.prediction.watch_journal import SUFFIX, WatchJournal
 from imlgcn.prediction.watch_table import WatchTable, check_table
 from imlgcn.prediction.watched_folders import SeenFile, State, WatchedFolders, state_of
-from imlgcn.prediction.xmp import Sidecars
+from imlgcn.prediction.xmp import Sidecars, about_taking_over
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, remember, safe_points
 from imlgcn.tagger.choice import TagBounds
@@ -155,7 +155,7 @@ class _Watch:
         self._progress = progress
         self._unread: dict[int, State] = {}  # files that cannot be opened: hash of the path
         self._at_work: dict[str, SeenFile] = {}
-        self._images = self._failed = self._tags = self._total = 0
+        self._images = self._failed = self._tags = self._took_over = self._total = 0
 
     def run(self) -> NoReturn:
         """Look, tag and rest, until a signal or an error ends it."""
@@ -180,7 +180,7 @@ class _Watch:
         first = next(files, None)
         if first is None:
             return False
-        self._images = self._failed = self._tags = 0
+        self._images = self._failed = self._tags = self._took_over = 0
         items = self._items(chain([first], files))
         rows_of_images = stream_rows(self._tagger, self._maker, items)
         with safe_points() as asked, closing(rows_of_images) as found:
@@ -192,6 +192,8 @@ class _Watch:
         self._sync()
         if read := self._images - self._failed:
             self._progress.say(f"{plural(read, 'image')} tagged, {plural(self._tags, 'tag')}")
+        if sentence := about_taking_over(self._took_over):
+            self._progress.say(sentence)
         return bool(self._images)
 
     def _is_done(self, whole: str, state: State) -> bool:
@@ -229,7 +231,7 @@ class _Watch:
             OSError: the disk is full or defective, which ends the watching.
         """
         try:
-            sidecars.write(rows)
+            self._took_over += sidecars.write(rows).took_over
         except (InputError, PermissionError) as error:
             self._progress.say(f"not done: {error}")
         except OSError:

@@ -20,6 +20,7 @@ from imlgcn.data.xmp import SUFFIXES, Keywords, shares_its_stem, sidecars_of
 from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.labels.paths import NamedPaths, paths_of
+from imlgcn.numbers import plural
 from imlgcn.prediction.keyword_lists import KINDS, updated
 from imlgcn.prediction.rows import Row
 from imlgcn.prediction.xmp_document import EMPTY, XmpDocument, printable
@@ -33,6 +34,16 @@ class Written(NamedTuple):
 
     changed: bool = False
     took_over: bool = False  # the keywords inside its image
+
+
+def about_taking_over(count: int) -> str:
+    """Return what to say of so many sidecars that took over keywords; nothing if there are none."""
+    if not count:
+        return ""
+    return (
+        f"{plural(count, 'sidecar')} also took over the keywords inside the image: Immich, "
+        "PhotoPrism and darktable read a list from the sidecar alone where it has one"
+    )
 
 
 def sidecar_of(image: Path, name: str | None = None) -> Path:
