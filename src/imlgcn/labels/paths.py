@@ -23,8 +23,8 @@ class NamedPaths(NamedTuple):
 def paths_of(table: LabelTable) -> Callable[[str], NamedPaths]:
     """Return a function from a label to its name and its paths, in the names that users read.
 
-    A label with several parents has several paths, at most :data:`MOST_PATHS`; hidden labels are
-    left out of them.
+    A label with several parents has several paths, at most :data:`MOST_PATHS`. Hidden labels are
+    left out of them, and a label that is called as its parent is not a level of its own.
 
     >>> from imlgcn.labels.label_rows import LabelRow
     >>> dog = LabelRow("dog", name="Hund", parents=("pet", "mammal"))
@@ -38,7 +38,8 @@ def paths_of(table: LabelTable) -> Callable[[str], NamedPaths]:
         """Return the paths down to a label, without it where it is hidden."""
         row = rows[label]
         own = (table.name_of(label),) if row.show else ()
-        found = dict.fromkeys(path + own for parent in row.parents for path in above(parent))
+        parts = (path for parent in row.parents for path in above(parent))
+        found = dict.fromkeys(path if path[-1:] == own else path + own for path in parts)
         return tuple(found or {own: None})[:MOST_PATHS]
 
     return lambda label: NamedPaths(table.name_of(label), above(label) if label in rows else ())
