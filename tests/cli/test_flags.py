@@ -121,7 +121,7 @@ def takes(function, name: str) -> bool:
 SHOWN = {
     "check": {"json", "propose_parents", "save_table"},
     "evaluate": {"report"},
-    "predict": {"cluster"},  # imlgcn.batch.predict_on_ray
+    "predict": {"cluster", "watch", "settle"},  # batch.predict_on_ray, prediction.watch.watch
 }
 IN_PYTHON = {
     "train": imlgcn.train,

@@ -60,7 +60,7 @@ class ShardTagger:
         """
         started = time.process_time()
         name = f"{block.number:06}-{os.getpid()}-{secrets.token_hex(6)}.parquet"
-        total, rows = Total(False), 0
+        total, rows = Total(None), 0
         with open_rows(self._place / name, self._tag.columns) as write:
             for found in self._tag.rows(self._items(block, last)):
                 write(found)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from imlgcn.cli.options import terminal
-from imlgcn.cli.predict import refuse_to_overwrite, say_summary
+from imlgcn.cli.predicted import refuse_to_overwrite, say_summary
 
 
 def register(app: typer.Typer) -> None:

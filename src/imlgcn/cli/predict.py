@@ -10,8 +10,9 @@ import typer
 
 from imlgcn.cli.loading import loading
 from imlgcn.cli.options import Device, KnownBy, LabelTableFile, TaggerOrFile, Threshold, terminal
+from imlgcn.cli.predicted import parse_known, refuse_to_overwrite, say_summary
 from imlgcn.errors import InputError, unknown_name
-from imlgcn.numbers import number, plural
+from imlgcn.numbers import number
 from imlgcn.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
     from imlgcn.tagger import Tagger
 
 
-COLUMNS = "image,label,probability,threshold,error"
-HEADERS = tuple(COLUMNS + more for more in ("", ",name", ",tag", ",name,tag"))
 MANY = "On many machines"
-ALSO, HOW = "Further files", "How it is computed"
+ALSO, HOW, WATCHING = "Further files", "How it is computed", "Watching folders"
 ONE_MACHINE = (
     "shard",
     "known_from",
     "latency",
     "bare",
     "xmp",
+    "sidecar_name",
     "label_studio",
 )  # not with --cluster
 NUMBER = "How many tags"
@@ -119,6 +119,23 @@ def predict(
             "--latency", help="Use all cores on one image at a time.", rich_help_panel=HOW
         ),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Tag the images in folders, then those that appear or change, until stopped; "
+            "each once, also after a restart. Needs --xmp or --out.",
+            rich_help_panel=WATCHING,
+        ),
+    ] = False,
+    settle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long a file must stay the same before it is read (default: 3).",
+            rich_help_panel=WATCHING,
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -155,10 +172,20 @@ def predict(
         bool,
         typer.Option(
             "--xmp",
-            help="Also add the tags to XMP sidecars beside the images.",
+            help="Also write the tags to XMP sidecars beside the images, for photo managers; a "
+            "person's keywords stay.",
             rich_help_panel=ALSO,
         ),
     ] = False,
+    sidecar_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            help="photo.jpg.xmp (digiKam, darktable) or photo.xmp (Lightroom) (default: the one "
+            "there is, or else photo.jpg.xmp).",
+            rich_help_panel=ALSO,
+        ),
+    ] = None,
     label_studio: Annotated[
         Path | None,
         typer.Option(
@@ -180,6 +207,12 @@ def predict(
         from imlgcn.tagger import Tagger
 
     progress = terminal()
+    if watch:
+        from imlgcn.cli.watching import watch_folders
+
+        watch_folders(locals(), parse_known(known), progress)
+    if settle is not None:
+        raise InputError("settle= is for watch=True: give that, too")
     if cluster is not None:
         summary = _on_cluster(cluster, progress, locals())
         raise typer.Exit(3 if summary.failed else 0)
@@ -202,11 +235,12 @@ def predict(
         top_k=top_k,
         at_least=at_least,
         at_most=at_most,
-        known=_parse_known(known),
+        known=parse_known(known),
         known_from=known_from,
         all_labels=all_labels,
         resume=resume,
         xmp=xmp,
+        sidecar_name=sidecar_name,
         label_studio=label_studio,
         shard=shard,
         progress=progress,
@@ -235,7 +269,7 @@ def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) ->
         given["tagger"],
         given["paths"],
         given["out"],
-        known=_parse_known(given["known"]),
+        known=parse_known(given["known"]),
         progress=progress,
         **{option: given[option] for option in (*options, *more)},
     )
@@ -253,40 +287,3 @@ def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:
     rates = tagger.engine_rates()
     measured = ", ".join(f"{name} {number(rate, 0)}" for name, rate in rates.items())
     progress.say(f"engine: {tagger.engine.name} (images/s measured here: {measured})")
-
-
-def say_summary(summary: PredictSummary, xmp: bool, progress: TerminalProgress) -> None:
-    """Print what was done, and what could not be."""
-    read = summary.images - summary.failed
-    sidecars = plural(summary.sidecars, "sidecar")
-    progress.say(
-        f"{plural(read, 'image')} read, {plural(summary.tags, 'tag')}"
-        f"{f'; {number(summary.untagged, 0)} without any' if summary.untagged else ''}"
-        f"{f'; {sidecars} written' if xmp else ''}"
-    )
-    for error in summary.errors:
-        progress.say(f"not done: {error}")
-    if summary.failed:
-        progress.say(
-            f"{number(summary.failed, 0)} of {plural(summary.images, 'file')} could not be read"
-        )
-    if summary.sidecars_failed:
-        progress.say(f"{plural(summary.sidecars_failed, 'sidecar')} could not be written")
-
-
-def refuse_to_overwrite(out: Path | None) -> None:
-    """Refuse to overwrite a CSV that does not hold predictions."""
-    if out is None or out.suffix.lower() != ".csv" or not out.is_file():
-        return
-    with out.open(encoding="utf-8", errors="replace") as file:
-        if file.readline().strip() not in ("", *HEADERS):
-            raise InputError(f"{out} exists and does not hold predictions; give another --out")
-
-
-def _parse_known(text: str | None) -> dict[str, int] | None:
-    if text is None:
-        return None
-    pairs = [pair.rpartition("=") for pair in text.split(",")]
-    if any(not name or value not in ("0", "1") for name, _, value in pairs):
-        raise InputError(f"--known takes name=1 or name=0, separated by commas; got {text!r}")
-    return {name.strip(): int(value) for name, _, value in pairs}

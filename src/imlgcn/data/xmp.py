@@ -34,6 +34,8 @@ HIERARCHIES = (  # lists of keywords below others: namespace, name, and what sep
     ("http://ns.iview-multimedia.com/mediapro/1.0/", "CatalogSets", "|"),
 )
 
+INSTEAD = {"/": "\\", "|": "/"}  # of the sign between levels, within one: as digiKam has it
+
 KeywordPath = tuple[str, ...]  # a keyword below those before it: ("Places", "Beach")
 
 
@@ -52,13 +54,17 @@ def sidecars_of(image: Path) -> list[Path]:
     whole, bare = str(image), str(image.with_suffix(""))
     own = [whole + suffix for suffix in SUFFIXES if os.path.lexists(whole + suffix)]
     shared = [bare + suffix for suffix in SUFFIXES if os.path.lexists(bare + suffix)]
-    if shared and _shares_its_stem(whole, bare):
+    if shared and shares_its_stem(image):
         shared = []
     return [Path(path) for path in (*own[:1], *shared[:1])]
 
 
-def _shares_its_stem(image: str, bare: str) -> bool:
-    """Look for a second image by name: a folder may be too large to list for every image."""
+def shares_its_stem(image: Path) -> bool:
+    """Return whether another image has the same name but for its ending.
+
+    It is looked for by name: a folder may be too large to list for every image.
+    """
+    bare = str(image.with_suffix(""))
     return any(
         os.path.isfile(bare + suffix) and not os.path.samefile(bare + suffix, image)
         for suffix in IMAGE_FORMS
@@ -80,11 +86,21 @@ def read_keywords(xmp: bytes) -> Keywords:
     root = ElementTree.fromstring(xmp)
     plain = _entries(root, DC, "subject")
     known = {keyword.casefold() for keyword in plain}
+    # a keyword that itself has the sign between levels ("24/7") is in the plain list as well
+    marked = {
+        (mark, keyword.replace(mark, instead).casefold()): keyword
+        for mark, instead in INSTEAD.items()
+        for keyword in plain
+        if mark in keyword
+    }
     paths = [
-        # a keyword that itself has a slash ("24/7") is in the plain list as well
         (entry,)
         if mark == "/" and entry.casefold() in known
-        else tuple(level for part in entry.split(mark) if (level := part.strip()))
+        else tuple(
+            marked.get((mark, level.casefold()), level)
+            for part in entry.split(mark)
+            if (level := part.strip())
+        )
         for namespace, name, mark in HIERARCHIES
         for entry in _entries(root, namespace, name)
     ]

@@ -77,7 +77,7 @@ def merge_predictions(
         for file, record in records.items():
             check_whole(file, record)
             advance(1)
-    total = Total(xmp=False)
+    total = Total(None)
     with (
         one_writer(),
         open_rows(target, maker.columns, bare=maker.bare) as write,

@@ -42,4 +42,5 @@ class FileOptions(PredictOptions, total=False):
     bare: bool
     resume: bool
     xmp: bool
+    sidecar_name: str | None
     label_studio: str | Path | None

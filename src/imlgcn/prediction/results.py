@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.tagger import Tag
+
+if TYPE_CHECKING:
+    from imlgcn.prediction.xmp import Sidecars
 
 SHOWN_ERRORS = 5
 
@@ -25,6 +28,7 @@ class PredictSummary(NamedTuple):
     sidecars: int = 0  # created or changed
     sidecars_failed: int = 0
     not_read: int = 0  # files of folders and patterns, of formats that are not read, such as .CR2
+    took_over: int = 0  # sidecars that got the keywords inside their image, too
 
 
 class ImageTags(list[Tag]):
@@ -56,7 +60,7 @@ class Predictions(Iterator[ImageTags]):
     """
 
     def __init__(self, rows: Generator[list[Row]], skipped: Counter[str] | None = None) -> None:
-        self._rows, self._total = rows, Total(False, skipped)
+        self._rows, self._total = rows, Total(None, skipped)
 
     def __iter__(self) -> Predictions:
         """Return itself."""
@@ -96,10 +100,10 @@ class Total:
     ``skipped`` is counted elsewhere: files of formats that are not read.
     """
 
-    def __init__(self, xmp: bool, skipped: Counter[str] | None = None) -> None:
-        self._xmp, self._skipped = xmp, skipped
+    def __init__(self, sidecars: Sidecars | None, skipped: Counter[str] | None = None) -> None:
+        self._sidecars, self._skipped = sidecars, skipped
         self._images = self._failed = self._tags = self._untagged = 0
-        self._written = self._not_written = 0
+        self._written = self._not_written = self._took_over = 0
         self._errors: list[str] = []
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -112,11 +116,11 @@ class Total:
             self._note(f"{rows[0].image}: {rows[0].error}")
             return
         self._untagged += not found
-        if self._xmp:
-            from imlgcn.prediction.xmp import write_sidecar
-
+        if self._sidecars is not None:
             try:
-                self._written += write_sidecar(rows)
+                written = self._sidecars.write(rows)
+                self._written += written.changed
+                self._took_over += written.took_over
             except (InputError, OSError) as error:
                 self._not_written += 1
                 self._note(str(error))
@@ -136,4 +140,5 @@ class Total:
             self._written,
             self._not_written,
             self._skipped.total() if self._skipped else 0,
+            self._took_over,
         )

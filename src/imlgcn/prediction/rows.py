@@ -129,14 +129,19 @@ class _UnixLines:
         return self._write(row[:-2] + "\n")
 
 
+def csv_writer(stream: TextIO, columns: Sequence[str], *, bare: bool = False) -> Write:
+    """Return a function that writes rows to an open text stream as CSV, without a header."""
+    # before Python 3.13 it quotes a line end in a name only if its own lines end so
+    table = csv.writer(_UnixLines(stream), lineterminator="\r\n")
+    safe = list if bare else inert_rows
+    return lambda rows: table.writerows(safe(_cells(row, columns) for row in rows))
+
+
 @contextmanager
 def _csv_file(path: Path, columns: Sequence[str], *, bare: bool = False) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        # before Python 3.13 it quotes a line end in a name only if its own lines end so
-        table = csv.writer(_UnixLines(stream), lineterminator="\r\n")
-        table.writerow(columns)
-        safe = list if bare else inert_rows
-        yield lambda rows: table.writerows(safe(_cells(row, columns) for row in rows))
+        stream.write(",".join(columns) + "\n")
+        yield csv_writer(stream, columns, bare=bare)
 
 
 def rows_schema(columns: Sequence[str]) -> pa.Schema:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imlgcn.prediction.known import KnownTable
     from imlgcn.prediction.options import FileOptions, PredictOptions
     from imlgcn.prediction.shards import ShardImages
+    from imlgcn.prediction.xmp import Sidecars
     from imlgcn.tagger import Tagger
     from imlgcn.tagger.thresholds import Threshold
 
@@ -70,6 +71,7 @@ def predict(
     latency: bool = False,
     resume: bool = False,
     xmp: bool = False,
+    sidecar_name: str | None = None,
     label_studio: str | Path | None = None,
     shard: str | tuple[int, int] | None = None,
     batch_size: int | None = None,
@@ -99,7 +101,10 @@ def predict(
         engine, device, latency: as for :meth:`imlgcn.Tagger.load`, of a tagger that is a path.
         resume: take the images that an interrupted run left in ``out`` + ``.partial`` from there;
             the finished file is the one that run would have written.
-        xmp: also add the tags to the XMP sidecars of the images (`imlgcn.prediction.xmp`).
+        xmp: also make the tags keywords in the XMP sidecars of the images, in the place of those
+            of an earlier run (`imlgcn.prediction.xmp`).
+        sidecar_name: of sidecars, ``"photo.jpg.xmp"`` or ``"photo.xmp"``; by default the existing
+            one, or else the first.
         label_studio: a ``.json`` to write pre-annotations to (`imlgcn.prediction.label_studio`).
         shard: tag only one of n shards of the images: ``"3/8"`` or ``(3, 8)`` is the third of
             eight (:mod:`imlgcn.prediction.shards`). ``out="tags.csv"`` then writes
@@ -136,6 +141,9 @@ def predict(
     how = {"resume": resume, "overwrite": overwrite, "bare": bare, "xmp": xmp}
     outputs = Outputs.of(out, label_studio, own, **how)
     outputs.check()
+    sidecars = _sidecars(tagger, sidecar_name) if xmp else None
+    if sidecar_name is not None and not xmp:
+        raise InputError("sidecar_name= is of sidecars: give xmp=True, too")
     skipped: Counter[str] = Counter()  # files of formats that are not read
     named = named_images(images, skipped)
     table: KnownTable | None = None
@@ -172,7 +180,7 @@ def predict(
             tagger.label_table, all_labels=all_labels, are_bounded=maker.bounds.are_set
         ),
         settings=settings,
-        total=Total(xmp, skipped),
+        total=Total(sidecars, skipped),
         progress=progress,
     )
 
@@ -217,6 +225,12 @@ def _shard_images(shard: str | tuple[int, int]) -> ShardImages:
     from imlgcn.prediction.shards import Shard, ShardImages
 
     return ShardImages(Shard.of(shard))
+
+
+def _sidecars(tagger: Tagger, name: str | None) -> Sidecars:
+    from imlgcn.prediction.xmp import Sidecars
+
+    return Sidecars(tagger.label_table, name)
 
 
 def _watched(rows: Generator[list[Row]], total: int, progress: Progress) -> Generator[list[Row]]:
