@@ -107,10 +107,11 @@ def test_a_keyword_that_is_given_again_in_one_list_is_in_all_of_them(kind):
 
 
 def test_a_tag_that_is_also_a_persons_keyword_stays_out_of_the_list_it_was_taken_out_of():
-    lists = edited(updated(start(["dog"]), [DOG], NOTHING), TAGS_LIST, out=("animal/dog",))
+    lists = updated(start(["dog"]), [DOG, SEA], NOTHING)
+    lists = edited(lists, TAGS_LIST, out=("animal/dog",))
     for _ in range(2):
-        lists = updated(lists, [DOG], NOTHING)
-        assert entries(lists) == [("dog",), None, ("animal|dog",)]
+        lists = updated(lists, [DOG, SEA], NOTHING)
+        assert entries(lists) == [("dog", "sea"), ("sea",), ("animal|dog", "sea")]
 
 
 def test_a_keyword_that_was_there_is_never_taken_out():

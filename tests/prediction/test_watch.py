@@ -393,6 +393,21 @@ def test_the_journal_holds_one_line_for_each_image_when_it_is_opened(tell, tmp_p
     assert len(rows(tmp_path / "tags.csv")) == 12
 
 
+def test_a_table_lacks_only_rows_that_it_had_however_often_it_was_moved_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch_journal, "SPARE", -9)
+    for opened in range(3):
+        journal = watch_journal.WatchJournal(tmp_path / "journal", "made by")
+        name, end = ("a", "b", "c")[opened], (90, 80, 70)[opened]
+        journal.add(name, watched_folders.State(1, 1), end)
+        journal.close()
+    journal = watch_journal.WatchJournal(tmp_path / "journal", "made by")
+    assert (journal.count, journal.length) == (3, 70)
+    assert journal.forget_beyond(60) == 1
+    assert journal.is_done("b", watched_folders.State(1, 1))
+    assert not journal.is_done("c", watched_folders.State(1, 1))
+    journal.close()
+
+
 def test_two_processes_cannot_watch_for_one_table(tell, tmp_path):
     def second():
         with pytest.raises(InputError, match="another run is writing this file"):

@@ -158,7 +158,7 @@ class _Work:
         entries = list(listed.entries or ())
         here = {same(entry) for entry in entries}
         before = {same(entry): entry for entry in listed.written}
-        removed = {same(e): e for e in listed.removed if same(e) not in here}
+        removed = {same(entry): entry for entry in listed.removed}
         removed |= {known: entry for known, entry in before.items() if known not in here}
         written = {known: entry for known, entry in before.items() if known in here}
         theirs = [entry for entry in entries if same(entry) not in written]
