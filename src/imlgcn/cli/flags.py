@@ -65,6 +65,7 @@ SAME = (
     "label_studio",
     "label_table",
     "latency",
+    "log",
     "maps",
     "max_drop",
     "max_size",
