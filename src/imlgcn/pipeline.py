@@ -23,11 +23,10 @@ from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.learnt import write_learnt
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
-from imlgcn.training.event_log import EventLog, check_log
+from imlgcn.training.event_log import Logs, check_log
 from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
 from imlgcn.training.layout import Layout
 from imlgcn.training.output import (
-    RunLog,
     close_run_folder,
     discarded_if_useless,
     locked_run_folder,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from imlgcn.models import Backbone
     from imlgcn.training.ranks import Ranks
     from imlgcn.training.run import Trained
-    from imlgcn.training.stages import Log
     from imlgcn.training.start import Start
 
 CONTROL_NOTE = "linear head of stage 1 on the same features, its own calibration and thresholds"
@@ -88,8 +86,8 @@ def train(
         keep_checkpoints: keep the saved states of a finished run.
         export: also write the ``model.onnx`` that tags faster, where onnx and onnxscript are
             installed (also ``no_export=True`` for False).
-        log: ``tensorboard`` writes losses, learning rates, validation mAP and final metrics as event
-            files as well, in the folder ``tensorboard`` of ``out``; nothing learns differently.
+        log: ``tensorboard`` writes losses, learning rates, validation mAP and final metrics as
+            event files as well, in the folder ``tensorboard`` of ``out``; nothing is sent anywhere.
         force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
@@ -187,8 +185,7 @@ def _lead(
     with locked_run_folder(out):
         open_run_folder(out, options, origin, resume=how.resume, replace=how.replace)
         device = ranks.device(plan.device)
-        row_log = RunLog(out, keep=how.resume)
-        events = EventLog(out) if how.log else None
+        log = Logs(out, how.log, keep=how.resume)
         run = Run(
             options,
             heads,
@@ -196,7 +193,7 @@ def _lead(
             device,
             out / CHECKPOINTS,
             how.checkpoint_minutes,
-            log=_each(row_log, events),
+            log=log,
             progress=progress,
             ranks=ranks,
         )
@@ -210,25 +207,13 @@ def _lead(
             )
         assert trained is not None  # it is the first process
         saved = _save(out, trained, backbone, options, plan.start, progress)
-        if events is not None:
-            events.finish(options.model_dump(), saved.folder.metrics)
+        log.finish(options.model_dump(), saved.folder.metrics)
         tagger = _keep_labels(saved, plan.start, begin, progress)
         close_run_folder(out, keep_checkpoints=how.keep_checkpoints)
         if how.export:
             _export(tagger, progress)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
-
-
-def _each(first: RunLog, second: EventLog | None) -> Log:
-    """Return a log that gives each row to both."""
-
-    def log(row: dict[str, Any]) -> None:
-        first(row)
-        if second is not None:
-            second(row)
-
-    return log
 
 
 def _save(

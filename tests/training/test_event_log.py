@@ -1,4 +1,4 @@
-"""The log that TensorBoard reads: the same numbers as log.jsonl, once each, and only in the folder."""
+"""The log that TensorBoard reads: the numbers of log.jsonl, once each, in the folder of the run."""
 
 from __future__ import annotations
 

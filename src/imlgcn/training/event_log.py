@@ -19,6 +19,7 @@ from imlgcn.config import unknown_name
 from imlgcn.extras import require
 from imlgcn.parsing import ParseError, parse_json
 from imlgcn.tagger.folder import EVENTS, LOG
+from imlgcn.training.output import RunLog
 
 TENSORBOARD = "tensorboard"
 KINDS = (TENSORBOARD,)  # what `log=` knows
@@ -45,6 +46,25 @@ def check_log(log: str | None) -> None:
     require("tensorboardX", f"log={log!r}")
 
 
+class Logs:
+    """The logs of a run: ``log.jsonl``, and the event files where ``kind`` asks for them."""
+
+    def __init__(self, out: Path, kind: str | None = None, *, keep: bool = False) -> None:
+        self._lines = RunLog(out, keep=keep)
+        self._events = None if kind is None else EventLog(out)
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Append one row to each."""
+        self._lines(row)
+        if self._events is not None:
+            self._events(row)
+
+    def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+        """End the event files with the final metrics, and the settings to compare runs by."""
+        if self._events is not None:
+            self._events.finish(settings, metrics)
+
+
 class EventLog:
     """Writes rows of ``log.jsonl`` as scalars by epoch, such as ``loss/kernel_head``.
 
@@ -58,7 +78,7 @@ class EventLog:
         folder = (out / EVENTS).resolve()
         folder.mkdir(exist_ok=True)
         self._known = {point for file in folder.glob(FILES) for point in points(file)}
-        # TensorBoard reads the files of a folder by name; the usual one has the machine's at its end
+        # found by the start of its name; the usual one ends with that of the machine
         self._records = RecordWriter(str(folder / f"events.out.tfevents.{time.time_ns()}.imlgcn"))
         self._add(file_version=VERSION)
         for row in _rows(out / LOG):
