@@ -17,6 +17,7 @@ EXTRAS = {  # extra -> the libraries that it installs, by the names they are imp
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino", "nncf"),
     "scale": ("ray", "fsspec"),
+    "sklearn": ("sklearn",),
     "tensorboard": ("tensorboardX",),
     "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client"),
 }
