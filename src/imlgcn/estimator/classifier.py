@@ -29,9 +29,10 @@ from imlgcn.growing.tagger import Tagger
 from imlgcn.numbers import first_of, plural
 from imlgcn.pipeline import train
 from imlgcn.progress import SILENT, TerminalProgress
+from imlgcn.tagger import Tagger as FixedTagger
 
 
-class TaggerClassifier(ClassifierMixin, BaseEstimator):
+class TaggerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no types there
     """A tagger as a classifier of scikit-learn, for images with several labels or with one class.
 
     >>> from sklearn.model_selection import cross_val_score  # doctest: +SKIP
@@ -238,7 +239,10 @@ def records_of(
     rows = []
     for row, (image, known) in enumerate(zip(images, targets, strict=True)):
         file = image_file(image, f"X, row {row}: ").absolute()
-        by = {value: tuple(names[i] for i in np.flatnonzero(known == value)) for value in VALUES}
+        by = {
+            value: tuple(names[i] for i in np.flatnonzero(known == value).tolist())
+            for value in VALUES
+        }
         name = f"{row}/{file.name}"  # an image may be there twice
         rows.append(Record(name, file, by[PRESENT], by[UNKNOWN], split="train"))
     return rows
@@ -247,7 +251,7 @@ def records_of(
 VALUES = (PRESENT, UNKNOWN)
 
 
-def _warn(tagger: Tagger, names: Sequence[str]) -> None:
+def _warn(tagger: FixedTagger, names: Sequence[str]) -> None:
     """Warn of labels that were not learnt, and of images that were left out."""
     if lost := [name for name in names if name not in tagger.labels]:
         warnings.warn(

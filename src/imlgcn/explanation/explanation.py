@@ -5,11 +5,12 @@ Shapes: L labels, h w map over the network input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
 from imlgcn.explanation.support import SupportEffect
@@ -101,6 +102,7 @@ class Explanation:
         without_graph: probabilities (L,) without the graph; None for a head without one.
         labels: the explained ones: those asked for, then the most probable.
         note: what could not be named and why, a sentence; empty if nothing is missing.
+        picture: a small copy of the image, which a notebook shows; not in :meth:`to_dict`.
     """
 
     image: str
@@ -113,6 +115,13 @@ class Explanation:
     without_graph: NDArray[np.float64] | None
     labels: tuple[LabelExplanation, ...]
     note: str = ""
+    picture: Image.Image | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return it as a card: the maps over the image, and what adds to each score."""
+        from imlgcn.explanation.card import explanation_card
+
+        return explanation_card(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it: maps as lists of rows."""

@@ -11,6 +11,7 @@ from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.prediction.xmp import write_sidecar
 from imlgcn.tagger import Tag
+from imlgcn.tagger.tags import Tags
 
 SHOWN_ERRORS = 5
 
@@ -28,7 +29,7 @@ class PredictSummary(NamedTuple):
     not_read: int = 0  # files of folders and patterns, of formats that are not read, such as .CR2
 
 
-class ImageTags(list[Tag]):
+class ImageTags(Tags):
     """The tags of one image, most probable first.
 
     Attributes:
@@ -43,6 +44,14 @@ class ImageTags(list[Tag]):
             if row.probability is not None and row.threshold is not None
         )
         self.image, self.error = rows[0].image, rows[0].error
+
+    def _repr_html_(self) -> str:
+        """Return a bar for each tag beside the image, or the error."""
+        if self.error is None:
+            return super()._repr_html_()
+        from imlgcn.notebook import card
+
+        return card(self.image, f"not read: {self.error}")
 
     def __repr__(self) -> str:
         """Return the name, then the tags or the error."""

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.data.image_input import ImageLike, each_image, is_image
+from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.data.transforms import EvalTransform, load_input
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.labels.context import LabelContext
@@ -24,18 +24,12 @@ from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
 from imlgcn.tagger.known import known_row
 from imlgcn.tagger.network import save_weights, without_maps
+from imlgcn.tagger.tags import Tag as Tag
+from imlgcn.tagger.tags import Tags
 from imlgcn.tagger.thresholds import TaggerWithThresholds, Threshold
 
 if TYPE_CHECKING:
     from imlgcn.models import MultiLabelClassifier
-
-
-class Tag(NamedTuple):
-    """One label of one image: its calibrated probability and threshold, both 0 to 1."""
-
-    label: str
-    probability: float
-    threshold: float
 
 
 class Tagger(TaggerWithThresholds):
@@ -169,7 +163,11 @@ class Tagger(TaggerWithThresholds):
         bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
         rule = TagRule(self.label_table, self.thresholds_for(threshold), bounds)
         found = [self._tags(row, rule) for row in self._scored(images, known)]
-        return found[0] if is_image(images) else found
+        if is_image(images):
+            return Tags(found[0], name_of(images))
+        names = [name_of(image) for image in images] if isinstance(images, list | tuple) else []
+        names += [""] * (len(found) - len(names))
+        return [Tags(tags, name) for tags, name in zip(found, names, strict=True)]
 
     def predict_proba(
         self,

@@ -1,0 +1,87 @@
+"""What an explanation shows of itself in a notebook: maps over the image, and what adds to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+from imlgcn.explanation.explanation import Explanation, LabelExplanation
+from imlgcn.explanation.heat_map import overlay
+from imlgcn.explanation.support import SupportImage
+from imlgcn.explanation.words import image_name, logit_in_words, where
+from imlgcn.notebook import Bar, bars, card, note, picture, sides
+from imlgcn.numbers import percent, plural
+
+WIDE = 200  # pixels of a column
+BARS = 9
+NAMED = 3  # training images or neighbours for a label, of each sign
+SMALL = 44  # pixels of a training image
+LARGEST = 6_000  # bytes of one: more are not drawn, so that a card stays small
+
+
+def explanation_card(explanation: Explanation) -> str:
+    """Return an explanation as HTML, smaller than 100 kB."""
+    tags = int((explanation.probabilities >= explanation.thresholds).sum())
+    image = explanation.picture
+    order = np.argsort(-explanation.probabilities, kind="stable")
+    rows = [
+        Bar(explanation.names[i], explanation.probabilities[i], explanation.thresholds[i])
+        for i in order[:BARS]
+    ]
+    first = [] if image is None else [picture(image, explanation.image, image.width)]
+    labels = [_label(explanation, label, image) for label in explanation.labels]
+    rest = [note(explanation.note)] if explanation.note else []
+    line = f"{plural(tags, 'tag') if tags else 'no tag'} from {explanation.head}"
+    return card(
+        *(explanation.image, f"{line}; black line: the label's threshold"),
+        sides(*first, bars(rows)),
+        sides(*labels),
+        *rest,
+    )
+
+
+def _label(explanation: Explanation, label: LabelExplanation, image: Image.Image | None) -> Markup:
+    """Return the column of one label."""
+    parts = [
+        Markup('<div class="head">{}</div><div class="sub">{}, threshold {}</div>').format(
+            label.label, percent(label.probability), percent(label.threshold)
+        )
+    ]
+    seen = where(explanation, label)
+    if image is not None:
+        drawn = overlay(image, label.map, explanation.region, explanation.kind)
+        parts.append(picture(drawn, f"{label.label}: {seen}", image.width))
+    parts.append(note(seen))
+    parts += _neighbours(label) + _support(label)
+    return Markup('<div style="width:{}px">{}</div>').format(WIDE, Markup("").join(parts))
+
+
+def _neighbours(label: LabelExplanation) -> list[Markup]:
+    if label.graph is None or not label.graph.neighbours:
+        return []
+    shown = [_line(n.effect, n.label) for n in label.graph.neighbours[: 2 * NAMED]]
+    return [note("through the label graph"), *shown]
+
+
+def _support(label: LabelExplanation) -> list[Markup]:
+    if label.support is None:
+        return []
+    sides_of = (label.support.speaks_for[:NAMED], label.support.speaks_against[:NAMED])
+    shown = [_line(x.effect, image_name(x), _thumbnail(x)) for side in sides_of for x in side]
+    more = label.support.others + len(label.support.shown) - len(shown)
+    return [note("training images"), *shown, note(f"and {plural(more, 'other')}")]
+
+
+def _line(effect: float, name: str, image: Markup = Markup("")) -> Markup:  # noqa: B008
+    return Markup(
+        '<div style="display:flex;gap:0.5rem;align-items:center;font-size:12.5px;padding:1px 0">'
+        '<span class="{}" style="width:3.2rem;text-align:right;flex:none">{}</span>{}'
+        '<span class="name" title="{}">{}</span></div>'
+    ).format("for" if effect > 0 else "against", logit_in_words(effect), image, name, name)
+
+
+def _thumbnail(image: SupportImage) -> Markup:
+    if image.thumbnail is None or len(image.thumbnail) > LARGEST:
+        return Markup("")
+    return picture(image.thumbnail, image_name(image), SMALL)
