@@ -146,7 +146,9 @@ def sides(*parts: Markup) -> Markup:
     return Markup('<div class="sides">{}</div>').format(Markup("").join(parts))
 
 
-def picture(image: Image.Image | bytes, words: str, width: int) -> Markup:
+def picture(
+    image: Image.Image | bytes, words: str, width: int, *, quality: int = QUALITY
+) -> Markup:
     """Return an image, or the WebP that is its bytes, as data; ``words`` say what it shows."""
     kind = "webp"
     if isinstance(image, bytes):
@@ -154,7 +156,7 @@ def picture(image: Image.Image | bytes, words: str, width: int) -> Markup:
     else:
         kind = "jpeg"
         file = BytesIO()
-        image.convert("RGB").save(file, "JPEG", quality=QUALITY)
+        image.convert("RGB").save(file, "JPEG", quality=quality)
         data = file.getvalue()
     return Markup('<img src="data:image/{};base64,{}" alt="{}" width="{}">').format(
         kind, b64encode(data).decode(), words, width

@@ -167,7 +167,8 @@ class Tagger(TaggerWithThresholds):
             return Tags(found[0], name_of(images))
         names = [name_of(image) for image in images] if isinstance(images, list | tuple) else []
         names += [""] * (len(found) - len(names))
-        return [Tags(tags, name) for tags, name in zip(found, names, strict=True)]
+        many: list[list[Tag]] = [Tags(tags, name) for tags, name in zip(found, names, strict=True)]
+        return many
 
     def predict_proba(
         self,
