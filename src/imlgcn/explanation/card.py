@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
-from imlgcn.explanation.explanation import Explanation, LabelExplanation
 from imlgcn.explanation.heat_map import overlay
 from imlgcn.explanation.support import SupportImage
 from imlgcn.explanation.words import image_name, logit_in_words, where
 from imlgcn.notebook import Bar, bars, card, note, picture, sides
 from imlgcn.numbers import percent, plural
+
+if TYPE_CHECKING:
+    from imlgcn.explanation.explanation import Explanation, LabelExplanation
 
 WIDE = 200  # pixels of a column
 BARS = 9

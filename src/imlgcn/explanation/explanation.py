@@ -14,7 +14,6 @@ from PIL import Image
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
 from imlgcn.explanation.support import SupportEffect
-from imlgcn.numbers import percent
 
 
 @dataclass(frozen=True)
@@ -177,30 +176,3 @@ def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:
     """
     outside = 1 - inside(region, *activation_map.shape)
     return float((activation_map * outside).mean())
-
-
-POSITIONS = (
-    ("upper left", "top", "upper right"),
-    ("left", "centre", "right"),
-    ("lower left", "bottom", "lower right"),
-)
-
-
-def position_in_words(strengths: NDArray[np.float32]) -> str:
-    """Return where in the image a map ``(H, W)`` of strengths 0 to 1 is strong, in a few words.
-
-    >>> strengths = np.zeros((30, 30), np.float32)
-    >>> strengths[2:8, 21:29] = 1
-    >>> position_in_words(strengths)
-    'upper right, 5 % of the image'
-    """
-    strong = strengths >= 0.5
-    if not strong.any():
-        return "nowhere in particular"
-    H, W = strengths.shape
-    weight = np.where(strong, strengths, 0)
-    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
-    row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
-    column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
-    position = POSITIONS[min(int(3 * row), 2)][min(int(3 * column), 2)]
-    return f"{position}, {percent(strong.mean())} of the image"
