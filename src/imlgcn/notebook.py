@@ -40,7 +40,8 @@ STYLE = f"""<style>
 .imlgcn * {{ box-sizing: border-box; margin: 0; padding: 0; }}
 .imlgcn .head {{ font-weight: 650; font-size: 15px; overflow-wrap: anywhere; }}
 .imlgcn .sub, .imlgcn .note {{ color: var(--muted); font-size: 12.5px; overflow-wrap: anywhere; }}
-.imlgcn .sides {{ display: flex; flex-wrap: wrap; gap: 1.1rem; margin-top: 0.7rem; }}
+.imlgcn .sides {{ display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.1rem;
+  margin-top: 0.7rem; }}
 .imlgcn .side {{ flex: 1 1 16rem; min-width: 0; }}
 .imlgcn img {{ display: block; border-radius: 6px; border: 1px solid var(--line); }}
 .imlgcn .bar {{ display: grid; grid-template-columns: minmax(5rem, 9rem) 1fr 3.2rem;

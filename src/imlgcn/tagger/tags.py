@@ -43,7 +43,7 @@ class Tags(list[Tag]):
         shown = bars(rows) if rows else note("no label reaches its threshold")
         small = _thumbnail(self.image)
         beside = [] if small is None else [picture(small, name, small.width)]
-        line = f"{plural(len(self), 'tag')}; the line is its threshold"
+        line = f"{plural(len(self), 'tag')}; the lines are thresholds"
         return card(name, line if rows else "no tag", sides(*beside, shown))
 
 
