@@ -175,6 +175,7 @@ def test_a_pickled_copy_outlives_the_folder_of_the_original(new, drawn, indicato
         clone(copy).predict(drawn[0])
 
 
+@pytest.mark.thorough
 def test_it_is_cross_validated_in_a_pipeline(new, drawn, indicator, quick_runs):
     opened = FunctionTransformer(lambda paths: [Image.open(path) for path in paths])
     scores = cross_val_score(make_pipeline(opened, new()), drawn[0], indicator, cv=2)
@@ -190,6 +191,7 @@ def test_a_grid_is_searched_by_several_processes(new, drawn, indicator, quick_ru
     assert search.predict(drawn[0]).shape == indicator.shape
 
 
+@pytest.mark.thorough
 def test_the_folder_of_the_user_is_kept_and_replaced(new, drawn, indicator, tmp_path, quick_runs):
     folder = tmp_path / "run"
     first = new(folder=folder).fit(drawn[0][:24], indicator[:24])
@@ -238,11 +240,11 @@ def test_labels_in_no_known_form_are_refused_before_any_work(new, drawn, y, word
 
 
 def test_a_parameter_that_is_given_twice_or_wrong_is_refused(new, drawn, indicator):
-    with pytest.raises(InputError, match="settings= repeats seed"):
+    with pytest.raises(InputError, match="settings repeats seed"):
         new(settings={"seed": 1}).fit(drawn[0], indicator)
     with pytest.raises(InputError, match="unknown head 'kernl'; did you mean 'kernel'"):
         new(head="kernl").fit(drawn[0], indicator)
-    with pytest.raises(InputError, match="labels= has 2 names for 5 columns"):
+    with pytest.raises(InputError, match="labels has 2 names for 5 columns"):
         new(labels=["a", "b"]).fit(drawn[0], indicator)
 
 

@@ -118,9 +118,7 @@ class TaggerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         require("torch", "fitting a TaggerClassifier")
         images = self._images(X)
         if y is not None and len(images) < 2:
-            raise InputError(
-                f"found {plural(len(images), 'image')} (n_samples={len(images)}): give two at least"
-            )
+            raise InputError(f"found {plural(len(images), 'sample')}: give two images at least")
         labelling = labelling_of(y, self.labels)
         targets = labelling.targets(y)
         check_consistent_length(images, targets)
@@ -221,7 +219,9 @@ class TaggerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         names = ("head", "backbone", "weights", "size", "fine_tune", "threshold", "epochs", "seed")
         given = {name: getattr(self, name) for name in (*names, "device")}
         if both := given.keys() & (self.settings or {}).keys():
-            raise InputError(f"settings= repeats {first_of(sorted(both))}: give each once")
+            raise InputError(
+                f"the parameter settings repeats {first_of(sorted(both))}: give each once"
+            )
         return {k: v for k, v in given.items() if v is not None} | dict(self.settings or {})
 
     def _threads(self) -> AbstractContextManager[None]:

@@ -101,7 +101,9 @@ def labelling_of(y: Any, labels: Sequence[Any] | None = None) -> Labelling:
         width = y_width(y)
         names = list(getattr(y, "columns", range(width))) if labels is None else list(labels)
         if len(names) != width:
-            raise InputError(f"labels= has {plural(len(names), 'name')} for {width} columns of y")
+            raise InputError(
+                f"the parameter labels has {plural(len(names), 'name')} for {width} columns of y"
+            )
         return Labelling("columns", _array(names))
     from sklearn.utils.multiclass import check_classification_targets
 
@@ -113,7 +115,9 @@ def labelling_of(y: Any, labels: Sequence[Any] | None = None) -> Labelling:
             f"y has a single class, {classes.tolist()[0]!r}: there is nothing to tell apart"
         )
     if labels is not None:
-        raise InputError("labels= is for y of several columns or lists; y here has one class a row")
+        raise InputError(
+            "the parameter labels is for y of several columns or lists; y here has one class a row"
+        )
     return Labelling("classes", classes)
 
 
