@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.scene_images import THEMES
 from imlgcn.data.dataset import Dataset
 from imlgcn.files import atomic_path
-from imlgcn.views.palette import LIGHT, SERIES
+from imlgcn.palette import LIGHT, SERIES
 
 COLUMNS = 6
 OBJECTS = (3, 4)  # labels of the scenes shown: the mean and one more

@@ -22,8 +22,8 @@ from PIL import Image
 from imlgcn.data.dataset import load_dataset
 from imlgcn.metrics.ranking import micro_average_precision
 from imlgcn.numbers import percent
+from imlgcn.palette import LIGHT
 from imlgcn.tagger import Tagger
-from imlgcn.views.palette import LIGHT
 
 QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 SHOWN = 4  # labels beside the revealed one: the true ones, then the most probable

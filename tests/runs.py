@@ -116,7 +116,7 @@ def train_tiny(shapes, weights):
 
     tiny = {"head": "iml_gcn", "backbone": BACKBONE, "weights": str(weights), "size": 64, **QUICK}
     names = ("preset", "resume", "replace", "progress", "reader", "variant", "delimiter")
-    names += ("label_table",)
+    names += ("label_table", "log")
 
     def run(out, data=shapes, *, start=None, whole=False, **options):
         base = {} if start else tiny

@@ -69,7 +69,8 @@ def light(shapes, tagger, onnx_folder, onnx_file, tmp_path_factory):
         (folder / file.name).symlink_to(file)
     places = {"TAGGER": onnx_folder, "FILE": onnx_file, "BARE": tagger.path}
     commands = [_with(command, places) for command in (*USES, *NEEDS, *OF_THE_HUB)]
-    absent = [library for extra in ("train", "openvino", "hub") for library in EXTRAS[extra]]
+    extras = ("train", "openvino", "hub", "sklearn")
+    absent = [library for extra in extras for library in EXTRAS[extra]]
     given = [str(folder), json.dumps([*absent, "onnx", "onnxscript"]), json.dumps(commands)]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *given], capture_output=True, text=True, timeout=120
@@ -110,8 +111,10 @@ def test_what_needs_the_hub_says_so_in_one_line_with_the_command(light, command)
 def test_a_public_name_that_needs_pytorch_says_so_and_every_other_can_be_had(light):
     assert set(light[1]) == {
         *("HEADS", "MultiLabelClassifier", "audit", "compare", "create_backbone", "create_head"),
-        *("export", "push", "similar", "suggest"),
+        *("TaggerClassifier", "export", "push", "similar", "suggest"),
     }
+    own = light[1].pop("TaggerClassifier")
+    assert own == "this needs sklearn, which is not installed: pip install 'imlgcn[sklearn]'"
     assert {text.rpartition(": ")[2] for text in light[1].values()} == {
         "pip install 'imlgcn[train]'"
     }

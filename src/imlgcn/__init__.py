@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imlgcn.data.split import split_dataset
     from imlgcn.demonstration import demo
     from imlgcn.errors import InputError
+    from imlgcn.estimator import TaggerClassifier
     from imlgcn.evaluation import evaluate
     from imlgcn.explanation import explain
     from imlgcn.exporting import export
@@ -60,6 +61,7 @@ _HOMES = {
     "MultiLabelClassifier": "models",
     "Tag": "tagger",
     "Tagger": "growing.tagger",
+    "TaggerClassifier": "estimator",
     "TerminalProgress": "progress",
     "check_dataset": "data.check",
     "create_backbone": "models",
@@ -86,6 +88,7 @@ __all__ = [
     "MultiLabelClassifier",
     "Tag",
     "Tagger",
+    "TaggerClassifier",
     "TerminalProgress",
     "audit",
     "check_dataset",

@@ -113,6 +113,21 @@ class Evaluation(dict[str, Any]):
         super().__init__(metrics)
         self.scored, self.images = scored, dict(images)
 
+    def _repr_html_(self) -> str:
+        """Return a card of the headline numbers, and the average precision of each label."""
+        from imlgcn.notebook import Bar, bars, card, note, sides, tiles
+
+        named = {"mAP": "mAP", "OF1": "OF1", "CF1": "CF1", "ECE": "calibration error"}
+        quality = [(number(self[key]), called) for key, called in named.items() if key in self]
+        found = {name: each.get("AP") for name, each in self.get("per_label", {}).items()}
+        known = sorted((ap, name) for name, ap in found.items() if ap is not None)[::-1]
+        rows = [Bar(name, ap / 100) for ap, name in known]
+        title = f"{plural(self['num_images'], 'image')}, split {self.get('split') or 'all'}"
+        line = f"protocol {self['protocol']!r}, in percent"
+        return card(
+            title, line, tiles(quality), note("average precision by label"), sides(bars(rows))
+        )
+
 
 def evaluate(
     tagger: Tagger | str | Path,

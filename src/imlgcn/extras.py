@@ -18,6 +18,8 @@ EXTRAS = {  # extra -> the libraries that it installs, by the names they are imp
     "openvino": ("openvino", "nncf"),
     "hub": ("huggingface_hub",),  # which comes with `train`, too
     "scale": ("ray", "fsspec"),
+    "sklearn": ("sklearn",),
+    "tensorboard": ("tensorboardX",),
     "serve": ("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client"),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}

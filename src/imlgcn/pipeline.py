@@ -23,10 +23,10 @@ from imlgcn.tagger.info import Part, TaggerInfo, library_versions
 from imlgcn.tagger.learnt import write_learnt
 from imlgcn.tagger.scores import write_predictions
 from imlgcn.tagger.support import write_support
+from imlgcn.training.event_log import Logs, check_log
 from imlgcn.training.label_table import choose_label_table, close_dataset, write_run_table
 from imlgcn.training.layout import Layout
 from imlgcn.training.output import (
-    RunLog,
     close_run_folder,
     discarded_if_useless,
     locked_run_folder,
@@ -61,6 +61,7 @@ def train(
     checkpoint_minutes: float = 5.0,
     keep_checkpoints: bool = False,
     export: bool = True,
+    log: str | None = None,
     force: bool = False,
     label_table: LabelTable | str | Path | None = None,
     processes_per_node: int | None = None,
@@ -85,6 +86,8 @@ def train(
         keep_checkpoints: keep the saved states of a finished run.
         export: also write the ``model.onnx`` that tags faster, where onnx and onnxscript are
             installed (also ``no_export=True`` for False).
+        log: ``tensorboard`` writes losses, learning rates, validation mAP and final metrics as
+            event files as well, in the folder ``tensorboard`` of ``out``; nothing is sent anywhere.
         force: train although the labels look misread.
         label_table: names, parents and thresholds of labels, and what to hide: a table or its CSV
             file. The targets get the parents, the tagger's folder a copy. None takes over that
@@ -103,6 +106,7 @@ def train(
         LostProcessError: one of several processes has ended; ``resume=True`` goes on.
     """
     require("torch", "training")
+    check_log(log)
     given = {key: value for key, value in locals().items() if key not in ("settings", "progress")}
     layout = Layout.of(processes_per_node, nodes)
     file = None if isinstance(label_table, LabelTable) else label_table
@@ -120,7 +124,7 @@ def train(
         plan.settings()  # a wrong setting is refused before any work
         ranks.connect(plan.device)
         if ranks.first:
-            how = _How(resume, replace, checkpoint_minutes, keep_checkpoints, export, force)
+            how = _How(resume, replace, checkpoint_minutes, keep_checkpoints, export, log, force)
             tagger = _lead(ranks, plan, Path(out), label_table, how, progress)
         else:
             follow(ranks, plan, Path(out) / CHECKPOINTS)
@@ -136,6 +140,7 @@ class _How(NamedTuple):
     checkpoint_minutes: float
     keep_checkpoints: bool
     export: bool
+    log: str | None
     force: bool
 
 
@@ -180,6 +185,7 @@ def _lead(
     with locked_run_folder(out):
         open_run_folder(out, options, origin, resume=how.resume, replace=how.replace)
         device = ranks.device(plan.device)
+        log = Logs(out, how.log, keep=how.resume)
         run = Run(
             options,
             heads,
@@ -187,7 +193,7 @@ def _lead(
             device,
             out / CHECKPOINTS,
             how.checkpoint_minutes,
-            log=RunLog(out, keep=how.resume),
+            log=log,
             progress=progress,
             ranks=ranks,
         )
@@ -201,6 +207,7 @@ def _lead(
             )
         assert trained is not None  # it is the first process
         saved = _save(out, trained, backbone, options, plan.start, progress)
+        log.finish(options.model_dump(), saved.folder.metrics)
         tagger = _keep_labels(saved, plan.start, begin, progress)
         close_run_folder(out, keep_checkpoints=how.keep_checkpoints)
         if how.export:

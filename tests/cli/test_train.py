@@ -40,7 +40,7 @@ def test_every_option_of_train_reaches_the_settings(train, tmp_path):
     found = train(
         *("--head", "ml_gcn", "--embedding", "onehot", "--graph", "identity", "--seed", 7),
         *("--preset", "paper", "--epochs", 1, "--set", "linear_training.batch_size=9", "--strict"),
-        *("--set", "head_options.hidden=8"),
+        *("--set", "head_options.hidden=8", "--log", "tensorboard"),
     )
     assert found.code == 0, found.err
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
@@ -55,6 +55,7 @@ def test_every_option_of_train_reaches_the_settings(train, tmp_path):
     assert config["linear_training"]["batch_size"] == 9
     assert config["linear_training"]["epochs"] == 2, "--set goes over --epochs"
     assert config["fine_tuning"]["epochs"] == 1
+    assert any((tmp_path / "run" / "tensorboard").iterdir())
 
 
 def test_fine_tuning_is_one_flag(train, tmp_path):
@@ -158,6 +159,7 @@ def test_data_that_cannot_be_used_is_refused(train, tmp_path, bad_data, which):
         (("--head", "iml_gcn", "--embedding", "image_pcs"), "did you mean 'image_pca'"),
         (("--graph", "identity"), "--graph: for one head, and --head auto chooses among several"),
         (("--head", "iml_gcn", "--graph", "identiti"), "did you mean 'identity'"),
+        (("--log", "tensorbord"), "unknown log 'tensorbord'; did you mean 'tensorboard'"),
         (("--preset", "smal"), "did you mean 'small'"),
         (("--size", 8), "setting 'size': expected greater than or equal to 16; got 8"),
         (("--epochs", 0), "expected greater than or equal to 1; got 0"),

@@ -13,8 +13,8 @@ from imlgcn.activation_maps import ADDITIVE, Region
 from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
 from imlgcn.explanation import explain
-from imlgcn.explanation.explanation import margin_part, position_in_words
-from imlgcn.explanation.words import describe, logit_in_words, where_strong
+from imlgcn.explanation.explanation import margin_part
+from imlgcn.explanation.words import describe, logit_in_words, position_in_words, where_strong
 from imlgcn.models.heads import HEADS
 from imlgcn.tagger import Tagger
 from thorough import thorough_but

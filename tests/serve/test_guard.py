@@ -91,7 +91,7 @@ def test_every_file_of_the_page_is_fetched_once(quick, serving):
 
 
 def test_the_colours_are_those_of_the_report(quick, serving):
-    from imlgcn.views.palette import DARK, LIGHT
+    from imlgcn.palette import DARK, LIGHT
 
     text = serving(quick).get("/static/colours.css").text
     assert LIGHT["tagger"] in text

@@ -12,11 +12,11 @@ from matplotlib.text import Text
 
 from imlgcn import views as figures
 from imlgcn.labels.context import LabelContext
+from imlgcn.palette import DARK, LIGHT, SERIES
 from imlgcn.views.context_check import Pair, Side
 from imlgcn.views.cooccurrence import CoOccurrence
 from imlgcn.views.curves import Reliability
 from imlgcn.views.label_graph import summarise_graph
-from imlgcn.views.palette import DARK, LIGHT, SERIES
 from imlgcn.views.plane import label_plane
 from imlgcn.views.svg import inline_svg
 

@@ -56,7 +56,7 @@ def render_page(
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from imlgcn.views.palette import DARK, LIGHT, css_variables
+    from imlgcn.palette import DARK, LIGHT, css_variables
 
     found = audit.findings[:MOST]
     rows = [_row(audit, finding) for finding in found]

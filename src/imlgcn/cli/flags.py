@@ -75,6 +75,7 @@ SAME = (
     "licence",
     "latency",
     "layout",
+    "log",
     "maps",
     "max_drop",
     "max_size",

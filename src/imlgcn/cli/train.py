@@ -207,6 +207,14 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="tensorboard: write losses and metrics as event files, too (default: none).",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse an unreadable image.", rich_help_panel=RUN),
@@ -280,6 +288,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         keep_checkpoints=keep_checkpoints,
         export=not no_export,
+        log=log,
         force=force,
         label_table=label_table,
         processes_per_node=processes_per_node,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from imlgcn.comparison.table import Row
 from imlgcn.config import CONTROL
+from imlgcn.palette import LIGHT
 from imlgcn.views import FONT, quiet
-from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,15 +5,15 @@ Shapes: L labels, h w map over the network input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imlgcn.activation_maps import MapKind, NeighbourEffect, Region, inside
 from imlgcn.explanation.support import SupportEffect
-from imlgcn.numbers import percent
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class Explanation:
         without_graph: probabilities (L,) without the graph; None for a head without one.
         labels: the explained ones: those asked for, then the most probable.
         note: what could not be named and why, a sentence; empty if nothing is missing.
+        picture: a small copy of the image, which a notebook shows; not in :meth:`to_dict`.
     """
 
     image: str
@@ -113,6 +114,13 @@ class Explanation:
     without_graph: NDArray[np.float64] | None
     labels: tuple[LabelExplanation, ...]
     note: str = ""
+    picture: Image.Image | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return it as a card: the maps over the image, and what adds to each score."""
+        from imlgcn.explanation.card import explanation_card
+
+        return explanation_card(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it: maps as lists of rows."""
@@ -168,30 +176,3 @@ def margin_part(activation_map: NDArray[np.float32], region: Region) -> float:
     """
     outside = 1 - inside(region, *activation_map.shape)
     return float((activation_map * outside).mean())
-
-
-POSITIONS = (
-    ("upper left", "top", "upper right"),
-    ("left", "centre", "right"),
-    ("lower left", "bottom", "lower right"),
-)
-
-
-def position_in_words(strengths: NDArray[np.float32]) -> str:
-    """Return where in the image a map ``(H, W)`` of strengths 0 to 1 is strong, in a few words.
-
-    >>> strengths = np.zeros((30, 30), np.float32)
-    >>> strengths[2:8, 21:29] = 1
-    >>> position_in_words(strengths)
-    'upper right, 5 % of the image'
-    """
-    strong = strengths >= 0.5
-    if not strong.any():
-        return "nowhere in particular"
-    H, W = strengths.shape
-    weight = np.where(strong, strengths, 0)
-    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
-    row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
-    column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
-    position = POSITIONS[min(int(3 * row), 2)][min(int(3 * column), 2)]
-    return f"{position}, {percent(strong.mean())} of the image"

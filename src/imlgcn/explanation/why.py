@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imlgcn.activation_maps import ADDITIVE, ActivationMaps
 from imlgcn.data.image_input import as_image, name_of
@@ -19,6 +20,7 @@ from imlgcn.explanation.network import Insight, look_inside
 from imlgcn.tagger import ImageLike, Tagger
 
 SHOWN = 4  # labels explained in total, unless more are asked for
+SIDE = 200  # pixels of the longer side of the picture that is kept
 AT_LEAST = 2  # explained, tags or not, if none is asked for
 
 
@@ -57,7 +59,15 @@ def explain(tagger: Tagger, image: ImageLike, labels: Sequence[str] | None = Non
             _label(tagger, maps, insight, index, tagger.labels[index] in wanted) for index in chosen
         ),
         note=insight.note,
+        picture=_small(picture),
     )
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    """Return a copy for a notebook."""
+    scale = SIDE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BICUBIC)
 
 
 def _choose(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import MapKind, Region, inside
-from imlgcn.explanation.explanation import Explanation, LabelExplanation, position_in_words
 from imlgcn.explanation.heat_map import HALF, heat, strength
 from imlgcn.explanation.support import Ledger, SupportImage
 from imlgcn.numbers import percent, plural, signed
+
+if TYPE_CHECKING:
+    from imlgcn.explanation.explanation import Explanation, LabelExplanation
 
 FINE = 96  # positions per axis of the map that is described
 FEW = 4  # neighbours named in a sentence
@@ -40,6 +44,33 @@ def where_strong(activation_map: NDArray[np.float32], region: Region, kind: MapK
     if within.max() < HALF <= strengths.max() and not strongest_inside:
         return "on the margin, outside the image"
     return position_in_words(within)
+
+
+POSITIONS = (
+    ("upper left", "top", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+
+
+def position_in_words(strengths: NDArray[np.float32]) -> str:
+    """Return where in the image a map ``(H, W)`` of strengths 0 to 1 is strong, in a few words.
+
+    >>> strengths = np.zeros((30, 30), np.float32)
+    >>> strengths[2:8, 21:29] = 1
+    >>> position_in_words(strengths)
+    'upper right, 5 % of the image'
+    """
+    strong = strengths >= 0.5
+    if not strong.any():
+        return "nowhere in particular"
+    H, W = strengths.shape
+    weight = np.where(strong, strengths, 0)
+    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
+    row = float(rows @ (np.arange(H) + 0.5) / rows.sum() / H)
+    column = float(columns @ (np.arange(W) + 0.5) / columns.sum() / W)
+    position = POSITIONS[min(int(3 * row), 2)][min(int(3 * column), 2)]
+    return f"{position}, {percent(strong.mean())} of the image"
 
 
 def sum_of_score(label: LabelExplanation) -> str:

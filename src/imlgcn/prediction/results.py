@@ -10,6 +10,7 @@ from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row
 from imlgcn.tagger import Tag
+from imlgcn.tagger.tags import Tags
 
 if TYPE_CHECKING:
     from imlgcn.prediction.xmp import Sidecars
@@ -31,7 +32,7 @@ class PredictSummary(NamedTuple):
     took_over: int = 0  # sidecars that got the keywords inside their image, too
 
 
-class ImageTags(list[Tag]):
+class ImageTags(Tags):
     """The tags of one image, most probable first.
 
     Attributes:
@@ -46,6 +47,14 @@ class ImageTags(list[Tag]):
             if row.probability is not None and row.threshold is not None
         )
         self.image, self.error = rows[0].image, rows[0].error
+
+    def _repr_html_(self) -> str:
+        """Return a bar for each tag beside the image, or the error."""
+        if self.error is None:
+            return super()._repr_html_()
+        from imlgcn.notebook import card
+
+        return card(self.image, f"not read: {self.error}")
 
     def __repr__(self) -> str:
         """Return the name, then the tags or the error."""

@@ -132,9 +132,9 @@ def render(template: str, parts: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     from imlgcn import numbers
+    from imlgcn.palette import DARK, LIGHT, css_variables
     from imlgcn.report.labels_table import FEW, MOST_CURVES
     from imlgcn.views.context_check import MOST_CHECKED
-    from imlgcn.views.palette import DARK, LIGHT, css_variables
 
     # label and file names come from others: everything is escaped unless it is our own Markup
     environment = Environment(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from imlgcn.views.palette import DARK, LIGHT, css_variables
+from imlgcn.palette import DARK, LIGHT, css_variables
 
 KINDS = {
     ".html": "text/html; charset=utf-8",

@@ -42,10 +42,12 @@ CHECKPOINTS = "checkpoints"  # a folder
 REPLACED = ".replaced"  # a folder: the earlier run, until the one that replaces it is finished
 HISTORY = "history"  # a folder: the states before each change of labels
 JOURNAL = "label-studio.jsonl"  # annotations that the server was sent; no run deletes them
+EVENTS = "tensorboard"  # a folder: the event files of `log="tensorboard"`
 CHANGE = "change.json"  # in each of these: what was done
 RESULTS = (WEIGHTS, MODEL, CONFIG, METRICS, LOG, SCORES, REPORT, SPLIT, SUPPORT)
 # all that a run writes; nothing else in a folder is ever deleted
 FILES = (*RESULTS, LEARNT, LABEL_TABLE, REPLACED_TABLE)
+FOLDERS = (CHECKPOINTS, HISTORY, EVENTS)  # and these
 # in config.yaml besides the settings: the data and the tagger it started from
 ORIGIN = (
     *("data", "data_in_python", "reader", "variant", "delimiter", "images", "fields", "from"),

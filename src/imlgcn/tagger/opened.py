@@ -17,7 +17,7 @@ from imlgcn.errors import InputError
 from imlgcn.files import sha256_file
 from imlgcn.hub.address import snapshot_of
 from imlgcn.labels.label_table import LabelTable
-from imlgcn.numbers import plural
+from imlgcn.numbers import number, plural
 from imlgcn.tagger.fetched import local_path
 from imlgcn.tagger.folder import TaggerFolder
 from imlgcn.tagger.info import KnownSettings, TaggerInfo, parse_info, read_info
@@ -67,6 +67,20 @@ class OpenedTagger(TaggerRuntime):
             f"{self.info.backbone.name} + {self.info.head.name}, {self.info.image.size} px; "
             + (f"mAP {quality:.1f} ({split})>" if measured else "not evaluated>")
         )
+
+    def _repr_html_(self) -> str:
+        """Return a card of its labels, its network and its quality."""
+        from imlgcn.notebook import card, chips, tiles
+
+        info = self.info
+        network = f"{info.backbone.name} + {info.head.name}, {info.image.size} px; {self.path}"
+        named = {"mAP": "mAP", "OF1": "OF1", "CF1": "CF1", "ECE": "calibration error"}
+        found = {called: info.metrics.get(name) for name, called in named.items()}
+        split = info.metrics.get("split", "")
+        quality = [(number(x), f"{n} ({split})") for n, x in found.items() if x is not None]
+        shown = [self.label_table.name_of(name) for name in self.labels]
+        title = f"{type(self).__name__} with {plural(len(self.labels), 'label')}"
+        return card(title, network, tiles(quality), chips(shown))
 
     def __copy__(self) -> Self:
         other = type(self).__new__(type(self))

@@ -9,32 +9,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imlgcn.activation_maps import ActivationMaps, Region
-from imlgcn.data.image_input import ImageLike, each_image, is_image
+from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
 from imlgcn.data.transforms import EvalTransform, load_input
 from imlgcn.files import sha256_file, write_atomic
 from imlgcn.tagger.choice import TagBounds, TagRule
 from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
 from imlgcn.tagger.known import known_row
+from imlgcn.tagger.network import save_weights
+from imlgcn.tagger.tags import Tag as Tag
+from imlgcn.tagger.tags import Tags
 from imlgcn.tagger.thresholds import TaggerWithThresholds, Threshold
 
 if TYPE_CHECKING:
     from imlgcn.labels.context import LabelContext
     from imlgcn.models import MultiLabelClassifier
-
-
-class Tag(NamedTuple):
-    """One label of one image: its calibrated probability and threshold, both 0 to 1."""
-
-    label: str
-    probability: float
-    threshold: float
 
 
 class Tagger(TaggerWithThresholds):
@@ -170,7 +165,12 @@ class Tagger(TaggerWithThresholds):
         bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
         rule = TagRule(self.label_table, self.thresholds_for(threshold), bounds)
         found = [self._tags(row, rule) for row in self._scored(images, known)]
-        return found[0] if is_image(images) else found
+        if is_image(images):
+            return Tags(found[0], name_of(images))
+        names = [name_of(image) for image in images] if isinstance(images, list | tuple) else []
+        names += [""] * (len(found) - len(names))
+        many: list[list[Tag]] = [Tags(tags, name) for tags, name in zip(found, names, strict=True)]
+        return many
 
     def predict_proba(
         self,
@@ -236,7 +236,6 @@ def save_tagger(
     path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
 ) -> Tagger:
     """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
-    from imlgcn.tagger.network import save_weights
 
     save_weights(path, classifier, context)
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})

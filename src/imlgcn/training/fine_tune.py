@@ -169,7 +169,9 @@ class _Tuning:
         value = validation_map(
             average, self.val, self.image, self.progress, f"{stage}, validation", ranks
         )
-        self.log({"stage": stage, "epoch": epoch, "loss": mean_loss, "val_mAP": value})
+        rate = None if mean_loss is None else state.scheduler.get_last_lr()[0]
+        row = {"stage": stage, "epoch": epoch, "loss": mean_loss, "learning_rate": rate}
+        self.log(row | {"val_mAP": value})
         if ranks.first and (value > state.value or not state.best):  # NaN: no label has a positive
             state.value, state.best = value, _copy(average)
 

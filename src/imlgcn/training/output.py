@@ -20,7 +20,7 @@ from imlgcn.tagger.folder import (
     CHECKPOINTS,
     CONFIG,
     FILES,
-    HISTORY,
+    FOLDERS,
     LOG,
     MODEL,
     REPLACED,
@@ -102,7 +102,7 @@ def remove_run(out: Path) -> None:
     _remove_half_written(out)
     for name in FILES:
         (out / name).unlink(missing_ok=True)
-    for folder in (CHECKPOINTS, HISTORY):
+    for folder in FOLDERS:
         if (out / folder).is_dir():
             shutil.rmtree(out / folder)
 
@@ -115,7 +115,7 @@ def _remove_half_written(out: Path) -> None:
 
 
 def _set_aside(out: Path) -> None:
-    present = [out / name for name in (*FILES, CHECKPOINTS, HISTORY) if (out / name).exists()]
+    present = [out / name for name in (*FILES, *FOLDERS) if (out / name).exists()]
     finished = (out / MODEL).is_file()
     if present and (finished or not (out / REPLACED).is_dir()):  # a killed run replaced nothing
         shutil.rmtree(out / REPLACED, ignore_errors=True)

@@ -100,7 +100,9 @@ def train_head(
                 after_step=advance,
             )
             watched = {} if val is None else {"val_mAP": _map_of(head, val)}
-            log({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, **watched})
+            rate = scheduler.get_last_lr()[0]  # after the last step of the epoch
+            row = {"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "learning_rate": rate}
+            log(row | watched)
     head.eval()
 
 

@@ -1,7 +1,7 @@
 """The figures of the report, each a function of plain numbers, for notebooks as well.
 
 They return a matplotlib ``Figure`` (drawn by Agg or SVG, without pyplot and its global state) in
-the light colours of :mod:`imlgcn.views.palette`.
+the light colours of :mod:`imlgcn.palette`.
 
 >>> from imlgcn.views import Difference, difference_figure
 >>> difference_figure(Difference(1.2, -0.4, 2.9)).savefig("difference.png")  # doctest: +SKIP

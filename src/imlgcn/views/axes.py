@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imlgcn.views.palette import LIGHT
+from imlgcn.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,9 +20,9 @@ from imlgcn.labels.rules import partners
 from imlgcn.metrics.ranking import average_precision
 from imlgcn.metrics.verdict import NEEDED, direction, enough
 from imlgcn.numbers import number, plural, signed
+from imlgcn.palette import LIGHT
 from imlgcn.tagger.scores import ScoredSplit
 from imlgcn.views.axes import FONT, new_axes, plain
-from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

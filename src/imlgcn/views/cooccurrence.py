@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import conditional_probability
+from imlgcn.palette import LIGHT
 from imlgcn.views.axes import FONT, plain
-from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

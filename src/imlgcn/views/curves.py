@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.palette import LIGHT, SERIES
 from imlgcn.views.axes import DASHES, FONT, new_axes, plain
-from imlgcn.views.palette import LIGHT, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imlgcn.palette import LIGHT
 from imlgcn.views.axes import FONT, quiet
-from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

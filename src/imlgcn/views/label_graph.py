@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.graph import Edge
 from imlgcn.labels.rules import find_rules, linked, rules_around
+from imlgcn.palette import LIGHT
 from imlgcn.views.axes import FONT, plain
 from imlgcn.views.layout import place_nodes
-from imlgcn.views.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from imlgcn.views.palette import LIGHT
+from imlgcn.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     """Return ``figure`` as one ``<svg>`` element.
 
     Args:
-        figure: drawn in the colours of :data:`imlgcn.views.palette.LIGHT`.
+        figure: drawn in the colours of :data:`imlgcn.palette.LIGHT`.
         name: of this figure alone in its page; goes before every id.
         description: the text alternative: what a reader who does not see the figure should know.
     """
