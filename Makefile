@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-thorough test-scale coverage test-oldest test-browser check format bench docs lock sbom audit measure-install clean
+.PHONY: help install dev demo test test-slow test-thorough test-scale coverage test-oldest test-browser check format bench docs dist lock sbom audit measure-install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -77,6 +77,8 @@ measure-install: dev  ## what an installation without PyTorch costs: MB of each 
 	$(BIN)/python tools/measure_install.py
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
+dist:  ## the source archive and the wheel in dist/, checked as the index checks them
+	$(PYTHON) tools/distributions.py dist
 lock: dev  ## requirements.lock: the files of constraints.txt with their hashes
 	$(BIN)/python tools/lock.py
 sbom: dev $(AUDIT)/.installed  ## a bill of materials of .venv (CycloneDX) in build/sbom.json
