@@ -65,6 +65,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
 	$(BIN)/python -m benchmarks.engines --out benchmarks/results/engines.md
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
+	$(BIN)/python -m benchmarks.int8_folder runs/demo --out benchmarks/results/int8.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
 	$(BIN)/python -m benchmarks.distributed --out benchmarks/results/distributed.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
@@ -86,8 +87,8 @@ sbom: dev $(AUDIT)/.installed  ## a bill of materials of .venv (CycloneDX) in bu
 	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
 audit: $(AUDIT)/.installed  ## look the locked packages up in the database of vulnerabilities
 	$(AUDIT)/bin/python tools/audit.py
-clean:  ## remove the environment and the caches of the tools
-	rm -rf $(VENV) $(OLDEST) $(AUDIT) .coverage* .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the environment, dist and the caches of the tools
+	rm -rf dist $(VENV) $(OLDEST) $(AUDIT) .coverage* .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -31,13 +31,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--images", type=int, nargs="*", default=[400, 1200])
+    parser.add_argument("--int8", type=Path, help="the file of an earlier `export --int8`")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BENCH_OUT"] = folder
-        quantized = Path(folder) / "int8.onnx"
-        run([*IMLGCN, "export", str(options.tagger), "--int8", "--out", str(quantized)])
-        load = os.getloadavg()[0]
-        texts = [_compared(options, quantized, images) for images in options.images]
+        quantized = options.int8 or Path(folder) / "int8.onnx"
+        if options.int8 is None:
+            run([*IMLGCN, "export", str(options.tagger), "--int8", "--out", str(quantized)])
+        load, texts = os.getloadavg()[0], []
+        for images in options.images:
+            texts.append(_compared(options, quantized, images))
+            print(texts[-1], file=sys.stderr)
     command = f"python -m benchmarks.int8_folder {options.tagger} --rounds {options.rounds}"
     head = (
         "# A folder in 8-bit integers",

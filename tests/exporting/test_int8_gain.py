@@ -20,6 +20,7 @@ GAIN = Int8Gain(50.0, 120.0, 71.6, 71.3, 457, "test")
 def few(monkeypatch):
     """The twelve test images of the shapes are enough."""
     monkeypatch.setattr(module, "FEWEST_JUDGED", 12)
+    monkeypatch.setattr(module, "ROUND_SECONDS", 0.0)
 
 
 def refuse(*given):

@@ -107,6 +107,7 @@ def export(
     data = None if calibration is None else load_dataset(calibration)
     if int8 and chosen.quantize is not None and data is None:
         data = training_data(tagger)
+    quantize = _quantizer(chosen, data) if int8 else None
     info = _at_size(tagger.info, size)
     folded = tagger.folded()
     if maps is None:
@@ -115,7 +116,6 @@ def export(
         raise without_maps(info, tagger.path)
     folded.backbone.check_size(info.image.size)
     samples = sample_images(tagger, info.image, data)
-    quantize = _quantizer(chosen, data) if int8 else None
     images = calibration_images(data, info.image) if quantize and data is not None else []
     progress.say(f"writing {path}")
     report = None
