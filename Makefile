@@ -18,7 +18,7 @@ AUDIT := .venv-audit
 # on every core; a worker that has nothing left takes tests from another
 PYTEST := -m pytest --numprocesses auto --dist worksteal --durations 25
 
-.PHONY: help install dev demo test test-slow test-thorough test-scale coverage test-oldest test-browser check format bench docs lock sbom audit measure-install clean
+.PHONY: help install dev demo test test-slow test-thorough test-scale coverage test-oldest test-browser check format bench docs dist lock sbom audit measure-install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,6 +65,7 @@ bench: demo dev  ## the tables in benchmarks/results (some hours)
 	$(BIN)/python -m benchmarks.runs --out benchmarks/results/runs.md
 	$(BIN)/python -m benchmarks.engines --out benchmarks/results/engines.md
 	$(BIN)/python -m benchmarks.predict --out benchmarks/results/predict.md
+	$(BIN)/python -m benchmarks.int8_folder runs/demo --out benchmarks/results/int8.md
 	$(BIN)/python -m benchmarks.training --out benchmarks/results/training.md
 	$(BIN)/python -m benchmarks.distributed --out benchmarks/results/distributed.md
 	$(BIN)/python -m benchmarks.report --out benchmarks/results/report.md
@@ -77,6 +78,8 @@ measure-install: dev  ## what an installation without PyTorch costs: MB of each 
 	$(BIN)/python tools/measure_install.py
 docs: dev  ## the documentation in build/site/index.html (no network)
 	$(BIN)/python docs/generator/build.py build/site
+dist:  ## the source archive and the wheel in dist/, checked as the index checks them
+	$(PYTHON) tools/distributions.py dist
 lock: dev  ## requirements.lock: the files of constraints.txt with their hashes
 	$(BIN)/python tools/lock.py
 sbom: dev $(AUDIT)/.installed  ## a bill of materials of .venv (CycloneDX) in build/sbom.json
@@ -84,8 +87,8 @@ sbom: dev $(AUDIT)/.installed  ## a bill of materials of .venv (CycloneDX) in bu
 	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file build/sbom.json
 audit: $(AUDIT)/.installed  ## look the locked packages up in the database of vulnerabilities
 	$(AUDIT)/bin/python tools/audit.py
-clean:  ## remove the environment and the caches of the tools
-	rm -rf $(VENV) $(OLDEST) $(AUDIT) .coverage* .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the environment, dist and the caches of the tools
+	rm -rf dist $(VENV) $(OLDEST) $(AUDIT) .coverage* .pytest_cache .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

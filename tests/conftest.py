@@ -49,7 +49,7 @@ def _own_cache(tmp_path_factory):
 def _no_export():
     """No training in the tests writes an exported file: it would take longer than the training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("imlgcn.pipeline._export", lambda tagger, progress: None)
+        patch.setattr("imlgcn.pipeline._export", lambda tagger, data, progress: None)
         yield
 
 

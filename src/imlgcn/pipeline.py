@@ -36,6 +36,7 @@ from imlgcn.training.prepare import load_data, make_ready
 from imlgcn.training.resolve import Plan, plan_run
 
 if TYPE_CHECKING:
+    from imlgcn.data.dataset import Dataset
     from imlgcn.models import Backbone
     from imlgcn.training.ranks import Ranks
     from imlgcn.training.run import Trained
@@ -211,7 +212,7 @@ def _lead(
         tagger = _keep_labels(saved, plan.start, begin, progress)
         close_run_folder(out, keep_checkpoints=how.keep_checkpoints)
         if how.export:
-            _export(tagger, progress)
+            _export(tagger, trained.dataset, progress)
     write_report(tagger, images=trained.dataset.files, progress=progress)
     return tagger
 
@@ -255,11 +256,11 @@ def _save(
     return save_tagger(out, trained.classifier, trained.context, info)
 
 
-def _export(tagger: Tagger, progress: Progress) -> None:
+def _export(tagger: Tagger, data: Dataset, progress: Progress) -> None:
     """Write the file that tags faster, if that is possible here."""
     from imlgcn.exporting.after_training import export_trained
 
-    export_trained(tagger, progress)
+    export_trained(tagger, data, progress)
 
 
 def _keep_labels(

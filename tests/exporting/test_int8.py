@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import time
+
 import pytest
 
 import imlgcn.exporting.int8 as judging
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.exporting import ExportRefused, export
-from imlgcn.exporting.int8 import calibration_images, evaluate_int8, judging_split, measure
+from imlgcn.exporting import INT8_BATCH, ExportRefused, export
+from imlgcn.exporting.int8 import (
+    calibration_images,
+    evaluate_int8,
+    judging_split,
+    measure,
+    training_data,
+)
 from imlgcn.progress import SILENT
 from imlgcn.tagger import Tagger
 
+CLOCKS = (time.perf_counter, time.thread_time)
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"format": "onnx"}, "needs images to fit its ranges on: give calibration="),
-        (
-            {"format": "torch", "calibration": "openclipart"},
-            "is for format='onnx' and format='openvino'",
-        ),
-    ],
-)
-def test_what_int8_needs_is_asked_for_before_any_work(tagger, options, message, tmp_path):
-    suffix = {"onnx": ".onnx", "torch": ".pt2"}[options["format"]]
-    with pytest.raises(InputError, match=message):
-        export(tagger, out=tmp_path / f"a{suffix}", int8=True, **options)
+
+def test_a_format_without_8_bits_is_refused_before_any_work(tagger, tmp_path):
+    with pytest.raises(InputError, match="is for format='onnx' and format='openvino'"):
+        export(tagger, "torch", tmp_path / "a.pt2", int8=True)
+
+
+def test_the_training_data_serves_where_none_is_given(own_tagger, shapes, rewrite, tmp_path):
+    tagger = Tagger.load(own_tagger)
+    assert training_data(tagger).paths == load_dataset(shapes).paths
+    # splits that the training has made are in the folder, and the data has none
+    shutil.copy(rewrite(lambda row: (row[0], row[1], "train")), own_tagger / "split.csv")
+    assert set(training_data(Tagger.load(own_tagger)).splits) == {"train"}
+
+
+def test_images_are_asked_for_where_the_training_data_is_gone(own_tagger, tmp_path):
+    config = own_tagger / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub(r"(?m)^data: .*$", "data: gone.csv", text), encoding="utf-8")
+    tagger = Tagger.load(own_tagger)
+    assert training_data(tagger) is None
+    with pytest.raises(InputError, match=r"is not where it was: give calibration="):
+        export(tagger, out=tmp_path / "a.onnx", int8=True)
 
 
 def test_ranges_are_never_fitted_on_images_that_judge(shapes, rewrite, tagger):
@@ -93,7 +112,7 @@ def test_a_file_that_is_not_faster_here_is_refused(judge):
         judge((60.0, 61.0), (10.0, 9.0))
 
 
-def test_speed_is_measured_in_turns(monkeypatch):
+def test_speed_is_measured_in_turns():
     calls = []
 
     class Engine:
@@ -104,9 +123,18 @@ def test_speed_is_measured_in_turns(monkeypatch):
             calls.append(self.name)
             assert pixels.shape == (judging.BATCH, 16, 16, 3)
 
-    monkeypatch.setattr(judging, "ROUND_SECONDS", 0.0)
-    assert all(rate > 0 for rate in measure([Engine("a"), Engine("b")], 16))
-    assert calls == ["a", "b"] * (judging.ROUNDS + 1)
+    assert all(rate > 0 for rate in measure([Engine("a"), Engine("b")], 16, 3, 0.0))
+    assert calls == ["a", "b"] * (3 + 1)
+
+
+def test_the_time_of_others_is_not_counted_by_the_clock_of_the_thread():
+    class Waits:
+        def logits(self, pixels):
+            time.sleep(0.02)
+            sum(range(20_000))
+
+    (wall,), (own,) = (measure([Waits()], 16, 1, 0.001, clock) for clock in CLOCKS)
+    assert own > 4 * wall
 
 
 @pytest.mark.slow
@@ -120,3 +148,4 @@ def test_a_quantised_file_is_small_and_says_the_same_of_itself(tagger, shapes, f
     assert done.int8 is not None
     assert done.size < done.int8.size_before
     assert Tagger.load(out).info == tagger.info
+    assert Tagger.load(out).engine.batch == INT8_BATCH

@@ -12,7 +12,7 @@ from imlgcn.data.dataset import Dataset
 from imlgcn.errors import InputError
 from imlgcn.exporting.agreement import ExportRefused
 from imlgcn.exporting.formats import FORMATS
-from imlgcn.exporting.one_file import Exported, export_file, metadata_of
+from imlgcn.exporting.one_file import MAX_DROP, Exported, export_file, metadata_of
 from imlgcn.progress import SILENT, Progress
 from imlgcn.tagger import Tagger
 
@@ -29,7 +29,7 @@ def export(
     maps: bool | None = None,
     int8: bool = False,
     calibration: Dataset | str | Path | None = None,
-    max_drop: float = 0.5,
+    max_drop: float = MAX_DROP,
     layout: str | None = None,
     client_threshold: float | str | None = None,
     overwrite: bool = False,
@@ -52,8 +52,8 @@ def export(
             8-bit integers, or by occlusion, which makes tagging slower.
         int8: compute in 8-bit integers: about twice as fast, a quarter of the size.
         calibration: data whose images it is compared on; by default the training data, if it is
-            still there, or Open Clip Art. ``int8`` needs it: ranges are fitted on its split
-            ``train``, mAP is measured on ``val``.
+            still there, or Open Clip Art, which never serves ``int8``: there, ranges are fitted on
+            the split ``train`` and mAP is measured on ``val``, or on ``test`` where val was learnt.
         max_drop: how many points of mAP (percent) ``int8`` may cost.
         layout: instead of one file, the folder ``out`` as another program loads it: ``photoprism``,
             ``wd14``, ``hf`` (:mod:`imlgcn.exporting.layouts`).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,8 +12,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.data.dataset import Dataset
+from imlgcn.data.dataset import Dataset, load_dataset
 from imlgcn.data.images import ImageError
+from imlgcn.data.source import DataSource
 from imlgcn.data.transforms import load_input
 from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
@@ -24,6 +25,7 @@ from imlgcn.image_settings import ImageSettings
 from imlgcn.numbers import number, plural
 from imlgcn.progress import Progress
 from imlgcn.tagger import Tagger
+from imlgcn.tagger.folder import SPLIT
 
 CALIBRATION_IMAGES = 128  # more change the ranges little
 MEASURED_IMAGES = 2000  # mAP to a few tenths
@@ -53,14 +55,30 @@ class Scorer(Protocol):
         ...
 
 
-def calibration_images(data: Dataset, settings: ImageSettings) -> list[Pixels]:
+def training_data(tagger: Tagger) -> Dataset | None:
+    """Return what the tagger was trained on, with its splits; None if it is not there any more.
+
+    Splits that the training has made are in a file of the tagger's folder, with the images.
+    """
+    folder = tagger.folder
+    with suppress(InputError):
+        if (folder.path / SPLIT).is_file():
+            return load_dataset(folder.path / SPLIT)
+        if source := DataSource.from_config(folder.config):
+            return source.load()
+    return None
+
+
+def calibration_images(
+    data: Dataset, settings: ImageSettings, most: int = CALIBRATION_IMAGES
+) -> list[Pixels]:
     """Return training images, evenly spread over the data, each ``(S, S, 3)``.
 
     Raises:
         InputError: the data has no splits, or no image of ``train`` can be read.
     """
     judging_split(data)
-    paths = _spread(data.split("train"), CALIBRATION_IMAGES).paths
+    paths = evenly_spread(data.split("train"), most).paths
     found = []
     for path in paths:
         with suppress(ImageError):
@@ -104,7 +122,7 @@ def evaluate_int8(
     Raises:
         ExportRefused: mAP falls by more than ``max_drop`` points, or it is not faster here.
     """
-    held_out = _spread(data.split(split), MEASURED_IMAGES)
+    held_out = evenly_spread(data.split(split), MEASURED_IMAGES)
     reports = [
         _evaluate(before, after, held_out, split, max_drop, calibrated, progress, runtime)
         for runtime in runtimes
@@ -150,22 +168,32 @@ def _evaluate(
     )
 
 
-def measure(engines: list[Scorer], size: int) -> list[float]:
-    """Return images/s of engines, medians of alternating rounds: a disturbance affects all."""
+def measure(
+    engines: Sequence[Scorer],
+    size: int,
+    rounds: int = ROUNDS,
+    seconds: float = ROUND_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Return images/s of engines, medians of alternating rounds: a disturbance affects all.
+
+    With `time.thread_time` as ``clock``: of each core, for an engine that computes in its caller's
+    thread.
+    """
     pixels = np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 3), np.uint8)
     rates: list[list[float]] = [[] for _ in engines]
     for engine in engines:
         engine.logits(pixels)  # warm-up: the first run allocates
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for engine, found in zip(engines, rates, strict=True):
-            runs, start = 0, time.perf_counter()
-            while not runs or time.perf_counter() - start < ROUND_SECONDS:
+            runs, start = 0, clock()
+            while not runs or clock() - start < seconds:
                 engine.logits(pixels)
                 runs += 1
-            found.append(runs * BATCH / (time.perf_counter() - start))
+            found.append(runs * BATCH / max(clock() - start, 1e-9))
     return [statistics.median(found) for found in rates]
 
 
-def _spread(data: Dataset, most: int) -> Dataset:
+def evenly_spread(data: Dataset, most: int) -> Dataset:
     """Return at most so many records, evenly spread over the data."""
     return data.select(np.unique(np.linspace(0, len(data) - 1, min(len(data), most)).astype(int)))
