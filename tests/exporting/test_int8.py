@@ -11,7 +11,8 @@ import pytest
 import imlgcn.exporting.int8 as judging
 from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
-from imlgcn.exporting import INT8_BATCH, ExportRefused, export
+from imlgcn.exporting import ExportRefused, export
+from imlgcn.exporting.one_file import INT8_BATCH
 from imlgcn.exporting.int8 import (
     calibration_images,
     evaluate_int8,
