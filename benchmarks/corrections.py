@@ -20,8 +20,8 @@ import numpy as np
 
 from imlgcn import train
 from imlgcn.comparison.environment import describe
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger
 

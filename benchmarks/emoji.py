@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir, write_atomic
 
 TABLE = Path(__file__).with_name("emoji.csv")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics.calibration import Calibration
 
 Floats = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate, evaluate_split, fit_label_calibration
 from imlgcn.metrics import PUBLISHED, raw_probabilities, score_published
 from imlgcn.metrics.ranking import average_precision

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.losses import (
     LOSSES,
     AsymmetricLoss,

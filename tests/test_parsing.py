@@ -2,7 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError, parse_setting, train_settings
+from imlgcn.config import parse_setting, train_settings
+from imlgcn.errors import InputError
 from imlgcn.parsing import ParseError, parse_json, parse_yaml
 
 DEEP = "[" * 5_000 + "]" * 5_000

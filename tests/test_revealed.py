@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imlgcn import evaluate
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.revealed import DRAWS, DRAWS_BY_HEAD, evaluate_revealed
 from imlgcn.tagger.scores import ScoredSplit

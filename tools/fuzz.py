@@ -26,10 +26,11 @@ os.environ["IMLGCN_CACHE"] = str(WORK / "cache")
 
 with atheris.instrument_imports(include=["imlgcn"]):
     from file_samples import FILE_SAMPLES
-    from imlgcn.config import InputError, train_settings
+    from imlgcn.config import train_settings
     from imlgcn.data.dataset import load_dataset
     from imlgcn.data.images import open_image
     from imlgcn.data.label_table_file import check_label_table
+    from imlgcn.errors import InputError
     from imlgcn.tagger.config_file import read_config
     from imlgcn.tagger.info import parse_info
     from tool_samples import SAMPLES

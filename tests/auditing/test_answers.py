@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from imlgcn.auditing import correct
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 
 def rows_of(path):

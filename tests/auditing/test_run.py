@@ -7,8 +7,8 @@ import pytest
 
 from imlgcn import audit
 from imlgcn.auditing import write_findings, write_page, write_tasks
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 
 @pytest.fixture

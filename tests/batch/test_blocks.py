@@ -13,8 +13,8 @@ import pytest
 
 from imlgcn.batch.blocks import Block, images_of
 from imlgcn.batch.inputs import Inputs, cut, find_inputs
-from imlgcn.config import InputError
 from imlgcn.data.unpack import BROKEN
+from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths
 
 from .samples import pack, table

@@ -16,7 +16,7 @@ from imlgcn.batch.inputs import cut, find_inputs
 from imlgcn.batch.output import OutputFolder
 from imlgcn.batch.run import TRIES, tag_blocks
 from imlgcn.batch.shard import ShardTagger
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 from imlgcn.stopping import Stopped
 from runs import Said

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from imlgcn.batch import BatchTagger
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 
 from .samples import rows_of

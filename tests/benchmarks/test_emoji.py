@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from benchmarks import emoji
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.csv import read_table
+from imlgcn.errors import InputError
 
 SMALL = """image,labels,split,group
 images/noto_1f436.webp,dog;pet,train,1

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.scene_images import scene_law
 from benchmarks.scene_law import ThemeLaw, calibrated
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics.calibration import Calibration, sigmoid
 
 STRENGTHS = (0.0, 0.5, 1.0)

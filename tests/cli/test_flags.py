@@ -89,7 +89,8 @@ def test_arguments_become_flags_and_nothing_else_changes(message, expected):
 
 
 def test_the_terminal_reads_flags_and_python_reads_arguments(cli, tmp_path):
-    from imlgcn.config import InputError, train_settings
+    from imlgcn.config import train_settings
+    from imlgcn.errors import InputError
     from imlgcn.training.output import open_run_folder
 
     (tmp_path / "file").write_text("x")
@@ -101,9 +102,9 @@ def test_the_terminal_reads_flags_and_python_reads_arguments(cli, tmp_path):
 
 def takes(function, name: str) -> bool:
     """Whether a function takes an argument, by its signature or by what its ``**`` is read as."""
-    from imlgcn.config import InputError
     from imlgcn.data.source import FLAGS as READING
     from imlgcn.data.source import HOW
+    from imlgcn.errors import InputError
     from imlgcn.training.resolve import spell_out
 
     parameters = inspect.signature(function).parameters
@@ -163,7 +164,7 @@ def test_a_flag_that_turns_something_off_does_so_in_python():
     ],
 )
 def test_names_of_flags_that_contradict_are_refused(given, words):
-    from imlgcn.config import InputError
+    from imlgcn.errors import InputError
     from imlgcn.training.resolve import spell_out
 
     with pytest.raises(InputError, match=words):
@@ -171,8 +172,8 @@ def test_names_of_flags_that_contradict_are_refused(given, words):
 
 
 def test_an_argument_that_nothing_takes_is_answered_with_the_nearest():
-    from imlgcn.config import InputError
     from imlgcn.data.source import DataSource
+    from imlgcn.errors import InputError
 
     with pytest.raises(InputError, match="unknown argument 'label_colum'; did you mean 'label_col"):
         DataSource.of("photos.csv", label_colum="tags")

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from imlgcn.cli import commands, internal_error
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "format_1"
 GARBAGE = ("bin.csv", "bin.onnx", "bin.yaml", "bin.json", "bin.pt", "bin.jpg", "bin.parquet")

@@ -11,8 +11,8 @@ import pytest
 from imlgcn.comparison import cells as cells_module
 from imlgcn.comparison import compare, parse_entries, table
 from imlgcn.comparison.figure import cost_figure
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.metrics.ranking import mean_average_precision
 from imlgcn.models import HEADS
 from runs import few_samples

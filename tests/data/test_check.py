@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.check import LEVELS, check_dataset, count_labels
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 from imlgcn.data.guard import misread
+from imlgcn.errors import InputError
 from imlgcn.labels.targets import Targets
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 from imlgcn.data.formats import FORMATS, split_name
+from imlgcn.errors import InputError
 
 
 def dataset(*records: Record, names=("cat", "dog", "owl")) -> Dataset:

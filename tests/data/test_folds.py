@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.folds import grouped_folds
+from imlgcn.errors import InputError
 
 
 def dataset(present, groups=None, order=None) -> Dataset:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.groups import find_groups, grouped_by
+from imlgcn.errors import InputError
 
 
 def dataset(paths, groups, scenes=None) -> Dataset:

@@ -7,9 +7,9 @@ import time
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.check import check_dataset
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 TABLE = "image,labels\na.jpg,x\nb.jpg,y\n"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFile, features
 
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError, ImageInfo, image_info, open_image
+from imlgcn.errors import InputError
 
 from .conftest import encode, heic, picture
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.label_table_file import check_label_table, read_label_table, write_label_table
+from imlgcn.errors import InputError
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 

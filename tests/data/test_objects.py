@@ -8,11 +8,11 @@ import yaml
 from PIL import Image
 
 from imlgcn import check_dataset, load_dataset, split_dataset
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats import Record
 from imlgcn.data.images import open_image
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 
 
 @pytest.fixture(autouse=True)

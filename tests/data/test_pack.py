@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imlgcn import load_dataset, pack
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset
 from imlgcn.data.formats.base import Record, Source
 from imlgcn.data.formats.packs import FORMATS, MANIFEST
@@ -19,6 +18,7 @@ from imlgcn.data.images import open_image
 from imlgcn.data.pack import AHEAD
 from imlgcn.data.scan import find_images, scan_images
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 
 each_format = pytest.mark.parametrize("format", FORMATS)

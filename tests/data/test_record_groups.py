@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.formats import Record
 from imlgcn.data.record_groups import group_records
+from imlgcn.errors import InputError
 
 
 def records(groups, patients):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data import shards
 from imlgcn.data.shards import FeatureShards
+from imlgcn.errors import InputError
 
 FLOAT = np.dtype(np.float32)
 

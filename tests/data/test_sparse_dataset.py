@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data import dataset as module
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.guard import misread
 from imlgcn.data.ready import say_what_is_thin, with_learnable_labels
+from imlgcn.errors import InputError
 from imlgcn.labels.targets import Targets
 from imlgcn.progress import Progress
 

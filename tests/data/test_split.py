@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source
 from imlgcn.data.split import (
     _neediest,
@@ -14,6 +13,7 @@ from imlgcn.data.split import (
     stratify,
 )
 from imlgcn.data.written_split import keep_splits, write_split_csv
+from imlgcn.errors import InputError
 
 from .conftest import write_images
 

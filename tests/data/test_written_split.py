@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import Dataset, Record, Source, load_dataset
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.errors import InputError
 
 from .conftest import write_images
 

@@ -9,8 +9,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.engines import check_engine, choose, openers_for
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir
 
 

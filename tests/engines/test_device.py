@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.engines.device import batch_size, choose_device
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 from imlgcn.training.loop import create_fabric
 

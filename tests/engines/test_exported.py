@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.base import cores
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 
 pytest.importorskip("onnxscript")

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from imlgcn.activation_maps import ADDITIVE, Region
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
+from imlgcn.errors import InputError
 from imlgcn.explanation import explain
 from imlgcn.explanation.explanation import margin_part
 from imlgcn.explanation.words import describe, logit_in_words, position_in_words, where_strong

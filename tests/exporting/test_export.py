@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import imlgcn.exporting.one_file as exporting
-from imlgcn.config import InputError
 from imlgcn.engines import open_file
 from imlgcn.engines.base import batch_of
+from imlgcn.errors import InputError
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.exporting.agreement import agreement, sample_images
 from imlgcn.files import sha256_file

@@ -9,10 +9,9 @@ import time
 import pytest
 
 import imlgcn.exporting.int8 as judging
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.exporting import ExportRefused, export
-from imlgcn.exporting.one_file import INT8_BATCH
 from imlgcn.exporting.int8 import (
     calibration_images,
     evaluate_int8,
@@ -20,6 +19,7 @@ from imlgcn.exporting.int8 import (
     measure,
     training_data,
 )
+from imlgcn.exporting.one_file import INT8_BATCH
 from imlgcn.progress import SILENT
 from imlgcn.tagger import Tagger
 

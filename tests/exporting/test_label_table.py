@@ -84,7 +84,7 @@ def test_a_threshold_of_the_table_stays_at_every_operating_point(ruled, tagger):
 
 
 def test_a_table_with_a_wrong_row_is_refused_when_the_tagger_is_loaded(ruled, tmp_path):
-    from imlgcn.config import InputError
+    from imlgcn.errors import InputError
 
     (ruled.path / LABEL_TABLE).write_text("label,parents\nred,drak\n")
     with pytest.raises(InputError, match=r"label-table\.csv: line 2: .*did you mean 'dark'"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import imlgcn.exporting.layouts as layouts
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.exporting import ExportRefused, export
 from imlgcn.exporting.agreement import Agreement, Samples
 from imlgcn.exporting.layouts.base import Given, Layout, Written

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.exporting.layouts.photoprism import EVEN, NOTHING, Shares, model_name
 from imlgcn.exporting.layouts.scores import GAP, ClientScores, kept_exclusive
 from imlgcn.labels.label_rows import LabelRow

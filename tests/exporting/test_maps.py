@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import imlgcn.exporting.one_file as exporting
-from imlgcn.config import InputError
 from imlgcn.engines.onnxruntime import OnnxEngine
 from imlgcn.engines.openvino import OpenVinoEngine
+from imlgcn.errors import InputError
 from imlgcn.explanation import explain
 from imlgcn.exporting import FORMATS, ExportRefused, export
 from imlgcn.exporting.agreement import compare_maps

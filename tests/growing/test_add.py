@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.engines.torch import TorchEngine
+from imlgcn.errors import InputError
 from imlgcn.exporting import export
 from imlgcn.growing import NewLabel, add_labels, read_new_labels, undo
 from imlgcn.growing.examples import features_of, ground_of

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.files import content_number
 from imlgcn.growing import annotated, changes, undo
 from imlgcn.growing.annotated import ENOUGH, OTHER_HEAD, WHAT, learn_answers

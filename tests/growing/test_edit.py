@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting import export
 from imlgcn.growing import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import LabelContext
 
 NAMES = ("cat", "dog", "sofa")

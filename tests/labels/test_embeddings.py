@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.embeddings import (
     image_embeddings,
     one_hot,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.graph import count_known_pairs
 from imlgcn.labels.known import KnownLabels, PairCounts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.label_rows import LabelRow, find_edges
 from imlgcn.labels.label_table import LabelTable
 from label_tables import random_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.graph import conditional_probability, isolated_labels, strongest_rules
 from imlgcn.labels.on_demand import stored

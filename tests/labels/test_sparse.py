@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load, save
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import graph, sparse_pairs
 from imlgcn.labels import targets as targets_of
 from imlgcn.labels.context import LabelContext

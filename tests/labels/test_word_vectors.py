@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import word_vectors as words
 from imlgcn.labels.word_vectors import word_embeddings
 from imlgcn.progress import Progress

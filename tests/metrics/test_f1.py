@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics import precision_recall_f1, predict_labels
 
 # label 0: 2 of 3 right, 4 present; label 1: 1 of 1, 2 present; label 2 never said, 1 present

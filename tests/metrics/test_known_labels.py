@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels import LabelContext
 from imlgcn.labels.known import BETA, KnownLabels, PairCounts
 from imlgcn.metrics.calibration import expected_calibration_error, fit_platt, sigmoid

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics import (
     PUBLISHED,
     evaluate_scores,

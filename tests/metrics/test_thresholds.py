@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics import (
     OperatingPoint,
     fit_thresholds,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from imlgcn.activation_maps import ADDITIVE, MEANING
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.heads import HEADS, create_head
 from imlgcn.models.layers import ImageVector, pool, winners
 from imlgcn.models.occlusion import occlusion_maps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import (
     MultiLabelClassifier,

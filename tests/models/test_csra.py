@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.csra import MAXIMUM, attend

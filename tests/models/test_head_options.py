@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import HEADS, create_head, head_options
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models import MultiLabelClassifier, create_backbone, create_head
 from imlgcn.models.weights import EMBEDDED
 

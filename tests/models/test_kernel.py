@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models import kernel_inverse, kernel_regression, kernel_stages
 from imlgcn.models.classifier import count_parameters

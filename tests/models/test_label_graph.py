@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.losses import create_loss
 from imlgcn.models.graph_layers import few_edges
 from imlgcn.models.heads import create_head, ml_gcn

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.heads import create_head
 from imlgcn.models.layers import FoldedHead, GraphConvolution, ImageVector, pool, scale_to_norm
 

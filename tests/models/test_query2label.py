@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.query2label import DecoderLayer, EncoderLayer, sine_code

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.heads import create_head
 from imlgcn.models.heads.srn import SRNHead
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.context import LabelContext
 from imlgcn.models.heads import create_head
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.heads import create_head
 from imlgcn.models.transformer import AttentionBlock, MapInput, scale_map
 

@@ -12,7 +12,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models import weights as weights_module
 from imlgcn.models.create import create_backbone
 from imlgcn.models.weights import embedded_names, load_embedded, read_state_dict

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.models.checkpoint_files import read_checkpoint
 from imlgcn.models.containers import AVERAGED, LIGHTNING, RAW, find_weights
 from imlgcn.official.checkpoint import import_checkpoint

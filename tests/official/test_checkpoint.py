@@ -13,8 +13,8 @@ import torch
 from typer.testing import CliRunner
 
 from imlgcn.cli import commands
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.labels.context import LabelContext
 from imlgcn.labels.known_names import COCO, VOC, label_names

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from imlgcn.cli import main
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.official.checkpoint import import_checkpoint
 from official_states import head_state, resnet, resnet_state
 

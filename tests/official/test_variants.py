@@ -8,7 +8,7 @@ import timm
 import torch
 from torch.nn import functional as F
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.known_names import label_names
 from imlgcn.models import PixelInput
 from imlgcn.official import backbones

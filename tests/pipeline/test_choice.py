@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.metrics import mean_average_precision
 from imlgcn.models import CANDIDATES
 from imlgcn.report import write_report

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.exporting import export
 from imlgcn.models import PixelInput, create_head, kernel_fit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable

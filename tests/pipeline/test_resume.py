@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 from runs import TUNED, log_of, metrics_of
 

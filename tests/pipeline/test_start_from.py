@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from runs import config_of, scores_of
 
 STILL = {"learning_rate": 1e-12, "weight_decay": 0.0, "epochs": 1}  # trains without moving anything

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.models.falkon import Falkon
 from imlgcn.models.kernel_regression import unit_roots
 from imlgcn.tagger import Tagger

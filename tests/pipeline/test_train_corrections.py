@@ -9,10 +9,10 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.check import check_dataset
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import say_what_is_thin, with_learnable_labels, with_splits
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger
 from runs import Said

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import evaluate
 from imlgcn.tagger import Tagger, load_classifier
 from runs import TUNED, Said, log_of, metrics_of, scores_of

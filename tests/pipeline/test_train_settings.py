@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.demonstration import demo
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 from runs import LABELS, Said, config_of, metrics_of
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.ready import unknown_as_absent
+from imlgcn.errors import InputError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from colour_tagger import ColourTagger, paint
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageTypeError
+from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths, predict, predict_rows
 
 from .conftest import predicting

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction.known import KnownTable, match
 from imlgcn.tagger.known import known_row
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from colour_tagger import SUFFIXES, ColourTagger, paint
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 from imlgcn.prediction import PredictSummary, Row, merge_predictions, predict
 from imlgcn.prediction.images import NamedImage

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from colour_tagger import paint
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from colour_tagger import SUFFIXES, ColourTagger, paint
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 from imlgcn.prediction.journal import Journal
 from imlgcn.progress import Progress

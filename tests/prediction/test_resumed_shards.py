@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colour_tagger import ColourTagger
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import merge_predictions, predict
 from imlgcn.prediction.journal import Journal
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from colour_tagger import LABELS, ColourTagger, paint
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.prediction import Row, expand_paths, predict, predict_rows, stream
 from imlgcn.progress import Progress
 

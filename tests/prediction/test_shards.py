@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import imlgcn
 from colour_tagger import LABELS, SUFFIXES, ColourTagger, paint
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.prediction import merge_predictions, predict

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from colour_tagger import ColourTagger, paint
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.xmp import DC, DIGIKAM, LIGHTROOM, RDF
+from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 from imlgcn.labels.label_rows import LabelRow
 from imlgcn.labels.label_table import LabelTable

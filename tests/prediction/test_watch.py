@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from colour_tagger import ColourTagger, paint
-from imlgcn.config import InputError
 from imlgcn.data.xmp import DC, RDF
+from imlgcn.errors import InputError
 from imlgcn.prediction import watch as watching
 from imlgcn.prediction import watch_journal, watched_folders
 from imlgcn.prediction.watch import watch

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from colour_tagger import ColourTagger, paint
-from imlgcn.config import InputError
 from imlgcn.data.formats import label_studio as reader
 from imlgcn.data.xmp import DC, RDF, Keywords
+from imlgcn.errors import InputError
 from imlgcn.labels.paths import NamedPaths
 from imlgcn.prediction import predict
 from imlgcn.prediction.keyword_lists import KINDS as LISTS

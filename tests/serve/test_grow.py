@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.growing import changes
 from imlgcn.serve import create_app, grow
 from imlgcn.serve.settings import ServeSettings

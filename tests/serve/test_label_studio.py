@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.growing.annotated import ENOUGH
 from imlgcn.serve import ServeSettings, create_app
 from imlgcn.serve.label_studio import images as images_module

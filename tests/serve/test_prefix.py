@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 import imlgcn
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.serve import ServeSettings, create_app
 
 from .conftest import HOME, assert_refused, picture

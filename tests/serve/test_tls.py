@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.serve.tls import check_pair
 
 from .conftest import picture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imlgcn import similar
-from imlgcn.config import InputError
 from imlgcn.data.images import ImageError
+from imlgcn.errors import InputError
 from imlgcn.suggestion.folder import in_words
 
 

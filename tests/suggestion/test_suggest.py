@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imlgcn import suggest
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.suggestion import choice
 from imlgcn.suggestion.folder import drawn
 from imlgcn.tagger import Tagger

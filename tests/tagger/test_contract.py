@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.image_input import ImageTypeError
+from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 from imlgcn.tagger import Tag
 from imlgcn.tagger.choice import TagBounds

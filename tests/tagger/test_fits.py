@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.tagger import load_classifier
 from imlgcn.tagger.info import read_info
 

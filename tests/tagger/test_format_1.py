@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 from imlgcn.training.resolve import plan_run
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import imlgcn.exporting as exporting
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.extras import installed
 from imlgcn.labels.known import KnownLabels, PairCounts
 from imlgcn.models import HEADS

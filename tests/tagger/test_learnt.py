@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.evaluation import LearntImagesError, evaluate
 from imlgcn.growing import NewLabel, add_labels, remove_labels, undo
 from imlgcn.tagger import Tagger

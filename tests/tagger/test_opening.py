@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.tagger import Tagger
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.parquet_files import read_parquet
 from imlgcn.tagger.scores import ScoredSplit, Scores, write_predictions
 from imlgcn.tagger.scores_sample import OUT_OF_FOLD

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.tagger.folder import SUPPORT, TaggerFolder
 from imlgcn.tagger.support import Support, half_precision, read_support, write_support
 

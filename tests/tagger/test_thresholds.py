@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.labels.label_table import LabelRow, LabelTable
 from imlgcn.metrics import fit_thresholds
 from imlgcn.tagger.thresholds import TaggerWithThresholds

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.progress import Progress
 from imlgcn.training.checkpoint import (
     Checkpoints,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.extras import MissingLibraryError
 from imlgcn.training.event_log import EventLog, flat
 from runs import log_of

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.transforms import load_input, normalize
+from imlgcn.errors import InputError
 from imlgcn.models import HEADS, create_backbone, create_head
 from imlgcn.training.extract import extract_features, weights_hash
 

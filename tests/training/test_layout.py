@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.training.layout import STARTED, Layout
 
 TORCHRUN = {

@@ -7,7 +7,8 @@ import json
 import pytest
 import yaml
 
-from imlgcn.config import InputError, train_settings
+from imlgcn.config import train_settings
+from imlgcn.errors import InputError
 from imlgcn.tagger.config_file import read_config, read_settings
 from imlgcn.tagger.folder import FILES
 from imlgcn.tagger.info import read_info

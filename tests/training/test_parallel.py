@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 from imlgcn.training.parallel import cores, each
 
 needs_cores = pytest.mark.skipif(cores() < 2, reason="one core: everything is done here")

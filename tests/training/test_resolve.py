@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from imlgcn.config import InputError
 from imlgcn.data.source import DataSource
+from imlgcn.errors import InputError
 from imlgcn.training.resolve import plan_run, spell_out
 
 

@@ -7,9 +7,9 @@ import zipfile
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data import unpack as archive
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.files import cache_dir
 
 

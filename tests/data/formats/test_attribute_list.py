@@ -2,8 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from photos import photo
 
 CELEBA = "2\nSmiling Male \n000001.jpg -1  1\n000002.jpg  1 -1\n"

@@ -1,7 +1,7 @@
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 HEADER = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Edema,Fracture,Support Devices"
 CELLS = ("1.0,,,", ",1.0,-1.0,", ",0.0,,1.0", ",-1.0,0.0,1.0")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 UCM = "IMAGE\\LABEL,airplane,bare soil,cars\nfield00,0,1,0\nport01,1,0,1\nport02,0,0,1\n"
 

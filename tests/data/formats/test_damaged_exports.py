@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from tool_samples import SAMPLES
 
 OTHERS = (None, 5, -1, "", "x", [], {}, [None], {"a": 1}, True, 1.5, [[]])

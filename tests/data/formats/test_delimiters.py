@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.delimiters import split_cells
+from imlgcn.errors import InputError
 
 IMAGES = [
     ["boat", "open sea", "sun"],

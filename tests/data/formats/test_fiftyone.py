@@ -2,8 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from tool_samples import put_images, put_json
 
 

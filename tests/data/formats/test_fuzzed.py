@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_samples import FILE_SAMPLES
-from imlgcn.config import InputError, parse_setting, train_settings
+from imlgcn.config import parse_setting, train_settings
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.layout import is_image
 from imlgcn.data.label_table_file import check_label_table
 from imlgcn.data.scan import find_images
+from imlgcn.errors import InputError
 from imlgcn.tagger.config_file import read_config
 from imlgcn.tagger.info import parse_info
 from tool_samples import SAMPLES

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 ROWS = [
     {"file_name": "a.png", "labels": ["sea", "sun"], "place": "Brest"},

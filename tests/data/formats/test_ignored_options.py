@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats import FORMATS
 from imlgcn.data.formats.base import EVERY_OPTION, ReadOptions, Record
 from imlgcn.data.formats.ignored_options import ALWAYS, options_of, read_by
+from imlgcn.errors import InputError
 from tool_samples import put_images, put_json
 
 GIVEN = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.image_files import locate
+from imlgcn.errors import InputError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from tool_samples import MEANT, put_images, put_text
 
 SORTED = {name: sorted(labels) for name, labels in MEANT.items()}

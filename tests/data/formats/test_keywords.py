@@ -3,8 +3,8 @@
 import pytest
 
 from colour_tagger import ColourTagger, paint
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 from photos import dataset, photo, xmp
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
+from imlgcn.errors import InputError
 
 CELEBA = "image_id,Young,Male\n0.jpg,1,-1\n1.jpg,-1,1\n2.jpg,1,1\n"
 COUNTS = "image,sea,sand\n0.jpg,1,0\n1.jpg,0,2\n2.jpg,3,1\n"

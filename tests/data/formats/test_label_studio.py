@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from tool_samples import label_studio_csv, label_studio_min, put_images, put_json
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from photos import photo
 
 ROWS = {"1": "0 1 1", "2": "1 0 1"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 from ..conftest import encode, picture
 

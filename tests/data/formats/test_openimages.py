@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.written_split import write_split_csv
+from imlgcn.errors import InputError
 
 ROWS = """ImageID,Source,LabelName,Confidence
 00aa,verification,/m/dog,1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from photos import photo
 
 CLOTHES = "2\nattribute_name attribute_type\npalm tree  1\nsea  1\n"

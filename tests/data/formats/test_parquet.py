@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats import parquet, parquet_images
 from imlgcn.data.image_limits import open_image_file
+from imlgcn.errors import InputError
 
 CLASSES = {
     "labels": {"_type": "Sequence", "feature": {"_type": "ClassLabel", "names": ["sea", "sun"]}}

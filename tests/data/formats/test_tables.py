@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 from .conftest import LABELS
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.formats.text_files import read_text, windows_text
+from imlgcn.errors import InputError
 from tool_samples import put_images
 
 # what is read, its files, and the one with an umlaut

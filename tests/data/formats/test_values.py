@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.base import ReadOptions
 from imlgcn.data.formats.values import judge_values
+from imlgcn.errors import InputError
 
 NAMES = ("sea", "sand", "sun")
 

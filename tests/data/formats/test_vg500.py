@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 
 LABELS = {"2360596.jpg": [3, 499], "17.jpg": [], "5.jpg": [0, 3], "8.jpg": [41]}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from imlgcn.labels.known_names import VOC as CLASSES
 
 # image: objects as (class, difficult?); 000012 has a bird that is plain and one that is difficult

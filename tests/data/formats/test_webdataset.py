@@ -5,9 +5,9 @@ import tarfile
 import pytest
 from PIL import Image
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.image_limits import open_image_file
+from imlgcn.errors import InputError
 
 
 @pytest.fixture(autouse=True)

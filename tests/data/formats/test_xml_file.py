@@ -2,9 +2,9 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.formats.xml_file import read_xml
 from imlgcn.data.xmp import check_harmless
+from imlgcn.errors import InputError
 
 ATTACKS = {
     "laughs": '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>',

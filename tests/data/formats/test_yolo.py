@@ -2,8 +2,8 @@
 
 import pytest
 
-from imlgcn.config import InputError
 from imlgcn.data.dataset import load_dataset
+from imlgcn.errors import InputError
 from tool_samples import MEANT, NAMES, put_images, put_text, yolo_beside, yolo_lines, yolo_yaml
 
 BOX = "0 0.5 0.5 0.25 0.25"
