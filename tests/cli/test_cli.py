@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -238,3 +239,19 @@ def test_our_own_mistakes_are_not_hidden(cli, monkeypatch, tmp_path):
     found = cli("check", "openclipart")
     assert found.code == 70
     assert "internal error (ZeroDivisionError); details are in" in found.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_an_error_that_nobody_reads_keeps_its_exit_code_and_leaves_no_report(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", "from imlgcn.cli import main; main()", "predict", ".", "a.jpg"],
+        cwd=tmp_path,
+        stderr=write,
+        check=False,
+        timeout=60,
+    )
+    os.close(write)
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []

@@ -13,8 +13,13 @@ from imlgcn.tagger.folder import CHECKPOINTS, FILES, TaggerFolder
 
 ROOT = Path(imlgcn.__file__).parent
 OTHERS = [path for path in sorted(ROOT.rglob("*.py")) if path.name != "folder.py"]
-# files of that name which are not in a tagger folder: a comparison's own report
-ELSEWHERE = {"comparison/report.py": {"report.html"}}
+# files of that name which are not in a tagger folder: a comparison's own report, and what other
+# programs call their network
+ELSEWHERE = {
+    "comparison/report.py": {"report.html"},
+    "exporting/layouts/hf.py": {"model.onnx"},
+    "exporting/layouts/wd14.py": {"model.onnx"},
+}
 
 
 def spelled(path: Path) -> set[str]:

@@ -140,7 +140,9 @@ def _warning_line(
 
 
 def _end(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"imlgcn: {_printable(message)}\n")
+    with suppress(OSError, ValueError):  # nobody reads it any more: the exit code is what remains
+        sys.stderr.write(f"imlgcn: {_printable(message)}\n")
+        sys.stderr.flush()
     sys.exit(code)
 
 

@@ -22,7 +22,6 @@ from imlgcn.tagger.choice import TagBounds, TagRule
 from imlgcn.tagger.folder import MODEL, WEIGHTS
 from imlgcn.tagger.info import TaggerInfo
 from imlgcn.tagger.known import known_row
-from imlgcn.tagger.network import save_weights
 from imlgcn.tagger.tags import Tag as Tag
 from imlgcn.tagger.tags import Tags
 from imlgcn.tagger.thresholds import TaggerWithThresholds, Threshold
@@ -236,6 +235,7 @@ def save_tagger(
     path: Path, classifier: MultiLabelClassifier, context: LabelContext, info: TaggerInfo
 ) -> Tagger:
     """Write ``model.safetensors``, then ``model.json`` with its hash; return the tagger."""
+    from imlgcn.tagger.network import save_weights
 
     save_weights(path, classifier, context)
     info = info.model_copy(update={"sha256": {WEIGHTS: sha256_file(path / WEIGHTS)}})

@@ -19,6 +19,7 @@ from imlgcn.exporting.formats import forget_origin
 from imlgcn.exporting.layouts.base import Given
 from imlgcn.exporting.network import quiet
 from imlgcn.models import PixelInput
+from imlgcn.tagger.folder import WEIGHTS
 
 Floats = NDArray[np.float32]
 Pixels = Literal["nhwc-bgr-255", "nchw-rgb-normalized"]
@@ -99,7 +100,7 @@ def about(given: Given, layout: str) -> dict[str, object]:
     return {
         "layout": layout,
         "tagger": given.tagger.path.resolve().name,
-        "model_sha256": given.info.sha256.get("model.safetensors", ""),
+        "model_sha256": given.info.sha256.get(WEIGHTS, ""),
         "imlgcn": version("imlgcn"),
         "input_size": given.info.image.size,
         "client_threshold": given.client_threshold,
