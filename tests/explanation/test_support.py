@@ -183,9 +183,9 @@ def test_the_file_of_another_network_names_nobody(own, train_tiny, photo, tmp_pa
 
 
 def test_a_head_without_support_reads_no_file_and_notes_nothing(tagger, photo, monkeypatch):
-    import imlgcn.tagger.folder as folder
+    import imlgcn.tagger.support as support
 
-    monkeypatch.setattr(folder, "read_support", None)
+    monkeypatch.setattr(support, "read_support", None)
     found = explain(tagger, photo)
     assert (found.note, found.labels[0].support) == ("", None)
 

@@ -36,8 +36,7 @@ from imlgcn.growing.picking import pick_labels
 from imlgcn.growing.pool import NewLabel, Pool, gather, was_added
 from imlgcn.growing.state import State, read_state
 from imlgcn.growing.widen import widen
-from imlgcn.models.heads.kernel import KernelHead
-from imlgcn.models.kernel_regression import solve, squared_distances
+from imlgcn.models.kernel_regression import squared_distances
 from imlgcn.models.new_label.formula import Formula, Weights
 from imlgcn.models.new_label.practice import Expectation
 from imlgcn.progress import SILENT, Progress
@@ -173,7 +172,7 @@ def _refusal(state: State, pool: Pool, name: str) -> str:
         return MERGED
     if was_added(state, name):
         return ""
-    if not isinstance(state.head, KernelHead) or len(state.head.support) != state.fitted:
+    if state.head.num_solvable != state.fitted:
         return OTHER_HEAD
     return TOO_MANY if state.fitted + len(pool.images) > MOST else ""
 
@@ -203,18 +202,14 @@ def _solved(
     state: State, pool: Pool, names: Sequence[str], same: Sequence[tuple[int, int]]
 ) -> list[Learnt]:
     """Return labels of the head, solved on its images and those that were added."""
-    head, calibration = state.head, state.info.calibration
-    assert isinstance(head, KernelHead)
+    calibration = state.info.calibration
     columns = [pool.labels.index(name) for name in names]
     answers = pool.answers[:, columns]  # (N, K)
     targets = pool.targets[:, columns]  # (Q, K)
     for fitted, row in same:  # an image that the head was fitted on: what is said last counts
         answers[fitted] = np.where(targets[row] >= 0, -1, answers[fitted])
     every = np.concatenate([answers, targets])
-    vectors = torch.cat([head.fitted_vectors(torch.float64), pool.vectors])  # (N + Q, V)
-    kernel = squared_distances(vectors, vectors).fill_diagonal_(0)
-    kernel.mul_(-head.kernel_rate()).exp_()
-    found = solve(kernel, torch.from_numpy(every), head.ridge)
+    found = state.head.solve_beside(pool.vectors, torch.from_numpy(every))
     N, nothing = state.fitted, torch.zeros(pool.pooled.shape[1], dtype=torch.float64)
     learnt = []
     for k, name in enumerate(names):

@@ -6,11 +6,15 @@ Shapes: B batch, C channels, H W feature map, h w activation map, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from imlgcn.activation_maps import MapKind
 from imlgcn.errors import InputError
+
+if TYPE_CHECKING:
+    from imlgcn.models.kernel_regression import Solution
 
 Features = Tensor | tuple[Tensor, ...]  # one map, or those of several stages, deepest last
 Criterion = Callable[[Tensor, Tensor], Tensor]
@@ -86,6 +90,19 @@ class Scorer(nn.Module):
     def loss(self, features: Features, targets: Tensor, criterion: Criterion) -> Tensor:
         """Return the training loss; heads with masks, sequences or auxiliary logits override it."""
         return criterion(self(features), targets)
+
+    @property
+    def num_solvable(self) -> int:
+        """How many images its labels can be solved anew with, beside others; 0: they cannot."""
+        return 0
+
+    def solve_beside(self, vectors: Tensor, targets: Tensor) -> Solution:
+        """Return labels solved by the head's formula on the N images it was fitted on and Q others.
+
+        ``vectors`` ``(Q, V)`` are those of the others, float64; ``targets`` ``(N + Q, K)``: 1
+        present, 0 absent, -1 unknown. Only where :attr:`num_solvable` is N.
+        """
+        raise InputError(f"{type(self).__name__} cannot solve labels anew")
 
     def fold(self) -> Scorer:
         """Return an equal module that computes only once what does not depend on the image."""

@@ -41,6 +41,7 @@ from imlgcn.exporting.layouts.readme import write_readme
 from imlgcn.exporting.layouts.scores import ClientScores
 from imlgcn.files import write_atomic
 from imlgcn.image_settings import ImageSettings
+from imlgcn.numbers import percent
 
 LABELS, SETTINGS = "labels.txt", "vision.yml"
 NOTHING = "background"  # the class of images without a tag; PhotoPrism's rules ignore it
@@ -129,7 +130,7 @@ def write(given: Given, folder: Path) -> Written:
     write_atomic(folder / LABELS, "\n".join([*given.names, NOTHING]) + "\n")
     write_atomic(folder / SETTINGS, settings_text(given.info.image, name, least))
 
-    write_readme(folder, given, README.format(name=name, least=f"{least:.0%}"), notes(given))
+    write_readme(folder, given, README.format(name=name, least=percent(least)), notes(given))
 
     def tags_of(found: NDArray[np.float32]) -> NDArray[np.bool_]:
         return np.asarray(np.round(100 * found[:, :-1]) >= round(100 * least))

@@ -19,7 +19,7 @@ from imlgcn.models.feature_rows import PooledRows, RowFeatures, levels_of, rows_
 from imlgcn.models.heads.base import Channels, Features, Head
 from imlgcn.models.image_space import ImageSpace
 from imlgcn.models.kernel_fit import fit_kernel, hold_out_kernel, is_exact
-from imlgcn.models.kernel_regression import squared_distances
+from imlgcn.models.kernel_regression import Solution, solve, squared_distances
 from imlgcn.models.kernel_rows import Kept, KeptUnits, keep, keep_blocks
 from imlgcn.models.kernel_scorer import KernelScorer, pooled_levels
 from imlgcn.models.kernel_stages import (
@@ -236,6 +236,19 @@ class KernelHead(KernelScorer, Head):
     def support_weights(self) -> Tensor:
         """Return A, ``(N, L)``: no image adds more than its weight, as no kernel is above 1."""
         return self.weights
+
+    @property
+    def num_solvable(self) -> int:
+        """Return how many images vote: with landmarks these are not all it was fitted on."""
+        return len(self.support)
+
+    @torch.no_grad()
+    def solve_beside(self, vectors: Tensor, targets: Tensor) -> Solution:
+        """Return labels solved with the head's own vectors, m, gamma and lambda, in float64."""
+        every = torch.cat([self.fitted_vectors(torch.float64), vectors])  # (N + Q, V)
+        kernel = squared_distances(every, every).fill_diagonal_(0)
+        kernel.mul_(-self.kernel_rate()).exp_()
+        return solve(kernel, targets, self.ridge)
 
     @torch.no_grad()
     def fold(self) -> FoldedKernel:
