@@ -41,12 +41,12 @@ class Tagger(TaggerWithThresholds):
     [[Tag(label='food', ...), ...], [Tag(label='sea', ...)]]
     """
 
-    def at(self, operating_point: str | None) -> Self:
+    def at(self, operating_point: str | float | None) -> Self:
         """Return the same tagger with the thresholds of another operating point; None: itself."""
         if operating_point is None:
             return self
         limits = self._fitted_thresholds(operating_point).tolist()
-        changes = {"threshold": limits, "operating_point": operating_point}
+        changes = {"threshold": limits, "operating_point": str(operating_point)}
         calibration = self.info.calibration.model_copy(update=changes)
         other = copy(self)
         other.info = self.info.model_copy(update={"calibration": calibration})
