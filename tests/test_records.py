@@ -120,6 +120,7 @@ def test_a_record_takes_what_pydantic_takes_without_conversions_and_nothing_else
         ({"point": {"x": 1, "place": "up"}}, "point.place: expected 'left' or 'right'; got 'up'"),
         ({"point": {"x": 1, "plaice": "up"}}, "point.unknown setting 'plaice'; did you mean"),
         ({"sizes": 1}, "unknown setting 'sizes'; did you mean 'size'"),
+        ({"self": 1}, "unknown setting 'self'"),
         ([], r"expected an object; got \[\]"),
     ],
 )

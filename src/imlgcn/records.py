@@ -90,7 +90,7 @@ class Record:
         InputError: a value is not what its field expects; the message starts with its place.
     """
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         kinds = _kinds(cast(Any, type(self)))  # mypy takes the hash of its records for its own
         for name in values:
             if name not in kinds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import imlgcn.exporting.layouts as layouts
 from imlgcn.errors import InputError
 from imlgcn.exporting import ExportRefused, export
 from imlgcn.exporting.agreement import Agreement, Samples
-from imlgcn.exporting.layouts.base import Given, Layout, Written
+from imlgcn.exporting.layouts.base import Given, Layout, Written, new_folder
 from imlgcn.exporting.layouts.photoprism import NOTHING, notes, settings_text
 from imlgcn.exporting.layouts.wd14 import tags_csv
 from imlgcn.labels.label_rows import LabelRow
@@ -63,6 +64,42 @@ def test_what_is_refused_half_way_leaves_nothing_and_changes_nothing(tagger, tmp
         export(tagger, layout="broken", out=out, overwrite=True)
     assert (out / "toy.txt").read_text() == "kept 0.5"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_file_that_a_person_adds_meanwhile_stays(tmp_path):
+    out = tmp_path / "out"
+    for content in ("first", "second"):
+        with new_folder(out, overwrite=True, about={}) as folder:
+            (folder / "toy.txt").write_text(content)
+    with (
+        pytest.raises(InputError, match=f"{out} holds a file that no export wrote .mine.txt"),
+        new_folder(out, overwrite=True, about={}) as folder,
+    ):
+        (folder / "toy.txt").write_text("third")
+        (out / "mine.txt").write_text("mine")
+    assert ((out / "toy.txt").read_text(), (out / "mine.txt").read_text()) == ("second", "mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_interruption_between_old_and_new_leaves_the_old_one(tmp_path, monkeypatch):
+    out, rename = tmp_path / "out", Path.rename
+    with new_folder(out, overwrite=False, about={}) as folder:
+        (folder / "toy.txt").write_text("first")
+
+    def interrupted(self, target):
+        found = rename(self, target)
+        if target.suffix == ".old":
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_folder(out, overwrite=True, about={}) as folder,
+    ):
+        (folder / "toy.txt").write_text("second")
+    assert (out / "toy.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_only_what_an_export_wrote_is_replaced(tagger, tmp_path):

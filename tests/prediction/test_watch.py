@@ -270,6 +270,22 @@ def test_keywords_inside_images_that_sidecars_took_over_are_said(tell, tmp_path)
     assert keywords(tmp_path / "photos" / "a.png.xmp") == ["Beach", "cat"]
 
 
+@pytest.mark.parametrize("kind", ["folder", "link", "loop"])
+def test_a_sidecar_that_is_no_file_is_said_once_and_costs_only_itself(tell, tmp_path, kind):
+    photos = tmp_path / "photos"
+    for name in "ab":
+        paint(photos / f"{name}.png", 255, 0, 0)
+    sidecar = photos / "a.png.xmp"
+    if kind == "folder":
+        sidecar.mkdir()
+    else:
+        sidecar.symlink_to(sidecar if kind == "loop" else tmp_path / "gone.xmp")
+    said = tell(xmp=True)
+    assert sum(line.startswith(f"not done: {sidecar}: ") for line in said) == 1
+    assert keywords(photos / "b.png.xmp") == ["cat"]
+    assert rows(tmp_path / "tags.csv") == [("a.png", "cat"), ("b.png", "cat")]
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_disk_that_fails_ends_it_unless_the_image_has_gone(tell, tmp_path, monkeypatch, is_there):
     image = paint(tmp_path / "photos" / "a.png", 0, 0, 255)
@@ -326,6 +342,19 @@ def test_rows_that_a_person_added_stay(tell, tmp_path):
         file.write(f"{image},mine,1,0,")
     tell(lambda: paint(tmp_path / "photos" / "b.png", 0, 0, 255))
     assert rows(tmp_path / "tags.csv") == [("a.png", "tree"), ("a.png", "mine"), ("b.png", "tree")]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_rows_that_a_person_has_made_longer_stay_whole(tell, tmp_path, suffix):
+    out = tmp_path / f"tags{suffix}"
+    for name in "ab":
+        paint(tmp_path / "photos" / f"{name}.png", 0, 0, 255)
+    tell(out=out)
+    edited = out.read_text().replace("tree", "a tree", 1)
+    out.write_text(edited)
+    tell(lambda: paint(tmp_path / "photos" / "c.png", 0, 0, 255), out=out)
+    assert out.read_text().startswith(edited)
+    assert rows(out) == [("a.png", "a tree"), ("b.png", "tree"), ("c.png", "tree")]
 
 
 @pytest.mark.parametrize("spare", [1000, -9])

@@ -66,6 +66,27 @@ def test_keywords_join_those_there_and_everything_else_stays():
         assert kept in text
 
 
+@pytest.mark.parametrize(
+    "mine",
+    [
+        "<rdf:Bag><rdf:li><![CDATA[R&B]]></rdf:li></rdf:Bag>",
+        "R&amp;B",
+        "<rdf:Bag><rdf:li rdf:parseType='Resource'><rdf:value>R&amp;B</rdf:value></rdf:li></rdf:Bag>",
+    ],
+)
+def test_keywords_in_rare_forms_stay_when_tags_come_and_go(mine):
+    inside = f"<rdf:Description xmlns:dc='{DC}'><dc:subject>{mine}</dc:subject></rdf:Description>"
+    first = add_keywords(whole(inside), ["sea"])
+    assert keywords(first)[-1] == "sea"
+    assert "".join(ElementTree.fromstring(first).itertext()).count("R&B") == 1
+    left = ElementTree.fromstring(add_keywords(first, []))
+    assert "".join(left.itertext()).split() == ["R&B"]
+
+
+def whole(inside):
+    return f"<rdf:RDF xmlns:rdf='{RDF}'>{inside}</rdf:RDF>".encode()
+
+
 def test_a_file_that_has_all_keywords_is_not_written_again(tmp_path):
     once = add_keywords(LIGHTROOM.encode(), ["dog", "cat"])
     assert add_keywords(once, ["CAT", "dog"]) is None

@@ -15,11 +15,13 @@ import pytest
 from imlgcn.errors import InputError
 from imlgcn.growing.annotated import ENOUGH
 from imlgcn.serve import ServeSettings, create_app
+from imlgcn.serve.errors import ApiError
 from imlgcn.serve.label_studio import images as images_module
 from imlgcn.serve.label_studio import learner
 from imlgcn.serve.label_studio.journal import Journal
 from imlgcn.serve.label_studio.labeling import read_labeling
 from imlgcn.serve.label_studio.options import studio_options
+from imlgcn.serve.label_studio.studio import FETCHED
 from imlgcn.tagger import Tagger
 from imlgcn.tagger.folder import JOURNAL, MODEL
 
@@ -517,6 +519,7 @@ def test_events_that_are_not_whole_are_refused_and_others_ignored(
         ({"annotation": {"result": []}, "task": task(1, "/1.png")}, "no id"),
         ({"annotation": whole}, "the address of an image"),
         ({"annotation": whole, "task": task(2, "/1.png")}, "the address of an image"),
+        ({"annotation": whole, "task": task([1], "/1.png")}, "the address of an image"),
         ({"annotation": whole, "task": task(1, "x" * 10_001)}, "is not kept"),
     ):
         assert_refused(studio.webhook("ANNOTATION_CREATED", **payload), 422, "bad_event", words)
@@ -577,6 +580,22 @@ def test_a_damaged_journal_is_said_with_its_line(tmp_path, line):
         Journal(tmp_path)
 
 
+def test_choices_below_many_other_tags_are_refused():
+    between = config("sea").replace("<Choice ", "<View>" * 2000 + "<Choice ")
+    label_config = between.replace("</Choices>", "</View>" * 2000 + "</Choices>")
+    with pytest.raises(ApiError, match="nest deeper than 16 levels"):
+        read_labeling(label_config)
+
+
+def test_many_answers_of_many_choices_take_no_product_of_the_two():
+    labeling = read_labeling(config(*map(str, range(20_000))))
+    chosen = [str(number) for number in range(0, 40_000, 2)]
+    started = time.process_time()
+    answers = labeling.answers(region(chosen))
+    assert time.process_time() - started < 5
+    assert [name for name, value in answers.items() if value] == sorted(chosen[:10_000])
+
+
 def test_an_answer_of_nested_choices_has_those_above_them():
     tree = (
         '<Taxonomy name="kinds" toName="image"><Choice value="animal"><Choice value="cat"/>'
@@ -614,6 +633,28 @@ def test_the_options_are_checked_before_anything_is_loaded(tmp_path, monkeypatch
 def test_an_address_below_its_own_is_no_prefix_of_the_server(quick):
     with pytest.raises(InputError, match="an address of the server itself"):
         create_app(quick, ServeSettings(root_path="/predict"))
+
+
+def test_predictions_do_not_wait_for_what_is_learnt(teaching, stub, photos, monkeypatch):
+    monkeypatch.setattr(learner, "PAUSE", 0.5)  # all of them in one round
+    gate, studio, waiting = threading.Event(), teaching(), []
+
+    def wait_for_gate(request):
+        waiting.append(request.path)
+        gate.wait(20)
+        request.send_error(404)
+
+    monkeypatch.setattr(stub, "answer", wait_for_gate)
+    for number in range(20):
+        assert studio.submit(number, f"/data/upload/7/{number}.png", {"red"}).status_code == 201
+    wait(lambda: len(waiting) == FETCHED)
+    data = "data:image/png;base64," + base64.b64encode(photos[0].read_bytes()).decode()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(studio.predict, data)
+        try:
+            assert len(asked.result(10)) == 1
+        finally:
+            gate.set()
 
 
 def test_normal_requests_do_not_wait_for_label_studio(quick, serving, stub, photos, monkeypatch):

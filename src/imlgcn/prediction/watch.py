@@ -6,6 +6,7 @@ there are only sidecars, knows it by its path, size and time (`imlgcn.prediction
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 INTERVAL = 2.0  # seconds between two looks at the folders, at least
 LONGEST = 60.0  # at most
 REST = 50  # times the processor time of a look: two percent of a core for any number of files
+# a sidecar that is a folder, a link that leads nowhere, or has too long a name
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def watch(
@@ -234,10 +237,12 @@ class _Watch:
             self._took_over += sidecars.write(rows).took_over
         except (InputError, PermissionError) as error:
             self._progress.say(f"not done: {error}")
-        except OSError:
-            if state_of(rows[0].image) is not None:
+        except OSError as error:
+            if state_of(rows[0].image) is None:
+                return False
+            if error.errno not in NO_FILE:
                 raise
-            return False
+            self._progress.say(f"not done: {error.filename}: {error.strerror}")
         return True
 
     def _sync(self) -> None:

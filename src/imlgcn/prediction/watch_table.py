@@ -81,9 +81,11 @@ class WatchTable:
         length = self.path.stat().st_size
         with self.path.open("rb+") as file:
             if length > journal.length:
-                file.seek(journal.length)
-                tail = file.read()
-                if self._is_unfinished(tail, journal):
+                file.seek(max(0, journal.length - 1))
+                before, tail = file.read(min(journal.length, 1)), file.read()
+                # within a line: a person has changed rows above, and nothing is to be cut off
+                is_between_rows = before in (b"", b"\n")
+                if is_between_rows and self._is_unfinished(tail, journal):
                     file.truncate(journal.length)  # it was killed between table and journal
                 elif not tail.endswith(b"\n"):
                     file.write(b"\n")

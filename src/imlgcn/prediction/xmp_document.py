@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xml.dom.minidom import Document, Element, Node, Text
 
 XMLNS = "http://www.w3.org/2000/xmlns/"
+TEXTS = (3, 4)  # node types: text, and text in a CDATA section
 OWN = "urn:uuid:1f987a1c-f94c-42d9-9157-7f15ce16d0e9#"
 PREFIX = "imlgcn"
 # What an XML parser would not return unchanged (XML 1.0, sections 2.4, 2.11 and 3.3.3)
@@ -85,29 +86,27 @@ class XmpDocument:
                 for bag in _children(element, container):
                     for item in _children(bag, "li"):
                         yield item, _text(item)
+            if text := _text(element):  # one entry without a list
+                yield element, text
 
     def _set(self, kind: Kind, entries: Iterable[str]) -> bool:
         """Add and take out entries of a list; one that has become empty goes as a whole."""
         found = list(self._document.getElementsByTagNameNS(kind.namespace, kind.name))
-        wanted, changed = {same(entry): entry for entry in entries}, False
-        here = set()
+        wanted = {same(entry): entry for entry in entries}
+        here = {same(text) for _, text in self._items(found) if text}
+        if here == wanted.keys():
+            return False
+        bag, *_ = [self._container(each) for each in found or [self._new(kind)]]
         for item, text in [*self._items(found)]:
             if text and same(text) not in wanted:
                 _remove(item)
-                changed = True
-            here.add(same(text))
         for known, entry in wanted.items():
             if known not in here:
-                found = found or [self._new(kind)]
-                bag = self._container(found[0])
-                item = self._document.createElementNS(RDF, _prefixed(bag, "li"))
-                item.appendChild(self._document.createTextNode(entry))
-                bag.appendChild(item)
-                changed = True
-        if changed and not wanted:
-            for element in found:
+                self._append(bag, self._document.createTextNode(entry))
+        for element in found:
+            if not wanted and _is_empty(element):
                 _remove(element)
-        return changed
+        return True
 
     def _first_description(self) -> Element:
         for root in self._document.getElementsByTagNameNS(RDF, "RDF"):
@@ -130,7 +129,15 @@ class XmpDocument:
                 return found
         bag = self._document.createElementNS(RDF, "rdf:Bag")
         bag.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
+        if _text(element):  # an entry without a list becomes its first one
+            self._append(bag, *[node for node in element.childNodes if node.nodeType in TEXTS])
         return element.appendChild(bag)
+
+    def _append(self, bag: Element, *content: Node) -> None:
+        item = self._document.createElementNS(RDF, _prefixed(bag, "li"))
+        for node in content:
+            item.appendChild(node)
+        bag.appendChild(item)
 
 
 def printable(text: str) -> str:
@@ -176,4 +183,12 @@ def _prefixed(element: Element, name: str) -> str:
 
 
 def _text(element: Element) -> str:
-    return "".join(n.data for n in element.childNodes if n.nodeType == n.TEXT_NODE).strip()
+    found = (cast("Text", node) for node in element.childNodes if node.nodeType in TEXTS)
+    return "".join(node.data for node in found).strip()
+
+
+def _is_empty(element: Element) -> bool:
+    """Return whether nothing is left in a list: no entry, and nothing of another kind."""
+    inside = [node for node in element.childNodes if node.nodeType == node.ELEMENT_NODE]
+    bags = [bag for kind in CONTAINERS for bag in _children(element, kind)]
+    return not _text(element) and len(inside) == len(bags) and all(map(_is_empty, bags))

@@ -150,13 +150,11 @@ def new_folder(out: Path, *, overwrite: bool, about: dict[str, object]) -> Itera
                     os.fsync(file.fileno())
         if out.exists():
             out.rename(old)
-        try:
-            new.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
-            raise
+            _check_replaceable(old, out)  # a person may have added a file meanwhile
+        new.rename(out)
     finally:
+        if old.exists() and not out.exists():  # it was not replaced, whatever the reason
+            old.rename(out)
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
 
@@ -175,8 +173,15 @@ def check_free(out: Path, *, overwrite: bool) -> None:
         raise InputError(f"a layout is a folder, and {out} is a file; give another out=")
     if not overwrite:
         raise InputError(f"{out} exists; give overwrite=True to replace it, or another out=")
+    _check_replaceable(out, out)
+
+
+def _check_replaceable(folder: Path, out: Path) -> None:
+    """Refuse a folder, ``out`` for the user, with anything that no export wrote."""
+    if not any(folder.iterdir()):
+        return
     try:
-        named = parse_json((out / MARKER).read_bytes()).get("files")
+        named = parse_json((folder / MARKER).read_bytes()).get("files")
     except (OSError, ParseError, AttributeError):
         named = None
     if not isinstance(named, list):
@@ -184,7 +189,8 @@ def check_free(out: Path, *, overwrite: bool) -> None:
             f"{out} was not written by an export with layout=, so it is not replaced; give "
             "another out="
         )
-    there = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    there = {path.relative_to(folder).as_posix() for path in found}
     if others := sorted(there - set(map(str, named))):
         raise InputError(
             f"{out} holds a file that no export wrote ({others[0]}), so it is not replaced; move "

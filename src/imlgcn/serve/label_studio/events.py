@@ -48,7 +48,8 @@ class Events:
             gone = [self._journal.withdraw(where + number) for number in map(_number, annotations)]
             return any(gone), f"{plural(sum(gone), 'annotation')} taken back"
         labeling = read_labeling(project.get("label_config"))
-        tasks = {task.get("id"): task for task in _objects(event, "task", "tasks")}
+        found = [(task.get("id"), task) for task in _objects(event, "task", "tasks")]
+        tasks = {number: task for number, task in found if isinstance(number, int)}
         given = [self._submitted(labeling, one, tasks) for one in annotations]  # all, or none
         new = [self._keep(where, *one) for one in given]
         return any(new), f"{plural(sum(new), 'annotation')} accepted, to be learnt"
@@ -61,7 +62,7 @@ class Events:
         return self._journal.submit(where + number, image, task, answers)
 
     def _submitted(
-        self, labeling: Labeling, annotation: dict[str, Any], tasks: dict[Any, dict[str, Any]]
+        self, labeling: Labeling, annotation: dict[str, Any], tasks: dict[int, dict[str, Any]]
     ) -> tuple[str, str, int | None, dict[str, int] | None]:
         """Return number, address of the image, task, and answers; None: the task was skipped."""
         number, task = _number(annotation), annotation.get("task")

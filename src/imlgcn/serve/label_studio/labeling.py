@@ -7,8 +7,9 @@ it. An answer holds the alias where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,7 +20,8 @@ from imlgcn.serve.errors import ApiError
 from imlgcn.serve.limits import LABEL
 
 MOST = 1_000_000  # characters of a configuration
-DEEPEST = 16  # levels of choices
+DEEPEST = 16  # levels of choices, and of what is between them
+KINDS = ("choices", "taxonomy")
 EXAMPLE = (
     '<View><Image name="image" value="$image"/><Choices name="labels" toName="image" '
     'choice="multiple"><Choice value="sea"/><Choice value="boat"/></Choices></View>'
@@ -58,6 +60,13 @@ class Control:
             "value": {self.kind: value},
         }
 
+    def chosen(self, given: Mapping[tuple[str, str], Collection[Path]]) -> Iterator[str]:
+        """Yield the names of chosen paths; of a single name, those above it as well."""
+        paths = given.get((self.name, self.kind), ())
+        for path in self.choices:
+            if path in paths or path[-1:] in paths:
+                yield from path
+
 
 @dataclass(frozen=True)
 class Labeling:
@@ -66,10 +75,11 @@ class Labeling:
     variable: str
     controls: tuple[Control, ...]
 
-    @property
-    def names(self) -> set[str]:
+    @cached_property
+    def names(self) -> frozenset[str]:
         """The name of every choice."""
-        return {name for control in self.controls for path in control.choices for name in path}
+        paths = (path for control in self.controls for path in control.choices)
+        return frozenset(name for path in paths for name in path)
 
     def regions(self, names: Collection[str]) -> list[dict[str, Any]]:
         """Return the results of a prediction in which these choices are chosen."""
@@ -85,26 +95,27 @@ class Labeling:
         """
         if not isinstance(result, list):
             raise ApiError(422, "bad_annotation", "the annotation has no list `result`")
-        chosen = {name for region in result for name in self._chosen(region)}
+        given = _given(result)
+        chosen = {name for control in self.controls for name in control.chosen(given)}
         return {name: int(name in chosen) for name in sorted(self.names)}
 
-    def _chosen(self, region: Any) -> Iterator[str]:
+
+def _given(result: list[Any]) -> dict[tuple[str, str], set[Path]]:
+    """Return what was chosen, by the name and kind of its tag: whole paths, or names alone."""
+    found: dict[tuple[str, str], set[Path]] = {}
+    for region in result:
         if not isinstance(region, dict) or not isinstance(value := region.get("value"), dict):
-            return
-        for control in self.controls:
-            given = value.get(control.kind)
-            if region.get("from_name") != control.name or not isinstance(given, list):
-                continue
-            for answer in given:
-                path = answer if isinstance(answer, list) else [answer]
-                yield from _above(control, [part for part in path if isinstance(part, str)])
+            continue
+        name = region.get("from_name")
+        for kind in KINDS:
+            if isinstance(name, str) and isinstance(given := value.get(kind), list):
+                found.setdefault((name, kind), set()).update(map(_path, given))
+    return found
 
 
-def _above(control: Control, answer: list[str]) -> Iterator[str]:
-    """Yield the names of a chosen path; of a single name, those above it as well."""
-    for path in control.choices:
-        if list(path) == answer or (len(answer) == 1 and path[-1] == answer[0]):
-            yield from path
+def _path(answer: Any) -> Path:
+    parts = answer if isinstance(answer, list) else [answer]
+    return tuple(part for part in parts if isinstance(part, str))
 
 
 def read_labeling(text: Any) -> Labeling:
@@ -142,8 +153,8 @@ def _control(tag: ElementTree.Element) -> Control:
     return Control(name, tag.get("toName", ""), tag.tag.lower(), choices)
 
 
-def _paths(tag: ElementTree.Element, above: Path) -> Iterator[Path]:
-    if len(above) > DEEPEST:
+def _paths(tag: ElementTree.Element, above: Path, level: int = 0) -> Iterator[Path]:
+    if level > DEEPEST:
         raise _wrong(f"its choices nest deeper than {DEEPEST} levels")
     for child in tag:
         own = child.get("alias") or child.get("value") if child.tag == "Choice" else None
@@ -152,7 +163,7 @@ def _paths(tag: ElementTree.Element, above: Path) -> Iterator[Path]:
             if not path[-1].isprintable() or not 0 < len(path[-1]) <= LABEL:
                 raise _wrong(f"the name of a choice is no line of 1 to {LABEL} letters")
             yield path
-        yield from _paths(child, path)
+        yield from _paths(child, path, level + 1)
 
 
 def _root(text: Any) -> ElementTree.Element:

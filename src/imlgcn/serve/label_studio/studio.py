@@ -16,7 +16,7 @@ from imlgcn.serve.label_studio.learner import Learner
 from imlgcn.serve.settings import ServeSettings
 from imlgcn.tagger import Tagger
 
-FETCHED = 8  # images at once: in threads of their own, which no other request waits for
+FETCHED = 8  # images at once, for predictions and for learning: neither waits for the other
 
 
 class Studio:
@@ -38,7 +38,8 @@ class Studio:
         self.threads = ThreadPoolExecutor(FETCHED, thread_name_prefix="label-studio")
         self.learner: Learner | None = None
         if settings.grow:
-            self.learner = Learner(Journal(tagger.path), self.images, self.threads)
+            self._of_learner = ThreadPoolExecutor(FETCHED, thread_name_prefix="label-studio-learner")
+            self.learner = Learner(Journal(tagger.path), self.images, self._of_learner)
         self._task: asyncio.Task[None] | None = None
 
     def open(self, current: Current) -> None:
@@ -52,6 +53,8 @@ class Studio:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        if self.learner is not None:
+            self._of_learner.shutdown(wait=False, cancel_futures=True)
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     async def image(self, address: Any, task: Any) -> bytes:
