@@ -124,6 +124,16 @@ def test_auto_measures_the_engines_of_a_file(file, monkeypatch):
     assert measured == [["onnxruntime", "openvino"]]
 
 
+def test_a_file_for_another_program_is_called_so(file, tmp_path):
+    import onnx
+
+    model = onnx.load(file)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=r"model\.onnx is not a tagger: .* with layout="):
+        Tagger.load(tmp_path / "model.onnx")
+
+
 def test_auto_takes_the_fastest_of_the_engines_that_can_run_the_folder(onnx_folder, monkeypatch):
     speeds = {"onnxruntime": 2.0, "openvino": 1.0, "torch": 3.0}
     monkeypatch.setattr(

@@ -445,6 +445,14 @@ def test_two_processes_cannot_watch_for_one_table(tell, tmp_path):
     tell(second)
 
 
+def test_two_processes_cannot_watch_one_folder_for_sidecars(tell, tmp_path):
+    def second():
+        with pytest.raises(InputError, match="photos: another process is watching already"):
+            watch(ColourTagger(), tmp_path / "photos", xmp=True)
+
+    tell(second, out=None, xmp=True)
+
+
 @pytest.mark.parametrize(
     ("folders", "options", "message"),
     [

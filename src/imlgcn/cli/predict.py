@@ -76,7 +76,7 @@ def predict(
             "--out",
             "-o",
             metavar="FILE",
-            help="A .jsonl, .csv or .parquet file (default: CSV, printed).",
+            help="A .jsonl, .csv or .parquet file (default: JSON lines, printed).",
         ),
     ] = None,
     threshold: Threshold = None,

@@ -225,7 +225,13 @@ def proposed_parents(found: Sequence[ProposedParent]) -> None:
     """Print the labels that may be above others."""
     console = Console(highlight=False)
     if not found:
-        console.print("No label is on nearly all images of another one: no parents to propose.")
+        from imlgcn.labels.parents import MIN_IMAGES
+
+        console.print(
+            f"No parents to propose: no label is on nearly all images of another one that has "
+            f"{MIN_IMAGES} images or more.",
+            soft_wrap=True,
+        )
         return
     table = Table(title="Proposed parents", title_justify="left", title_style="bold")
     table.add_column("label")

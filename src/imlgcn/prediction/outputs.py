@@ -25,13 +25,14 @@ Tag = Callable[[Iterable[Item]], Generator[list[Row]]]
 
 
 @contextmanager
-def one_writer() -> Iterator[None]:
-    """Say that a file is being written by another run, where it is."""
+def one_writer(says: str | None = None) -> Iterator[None]:
+    """Say that a file is being written by another run, where it is; or ``says``."""
     try:
         yield
     except BlockingIOError as error:
         raise InputError(
-            f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
+            says
+            or f"{error.filename}: {error.strerror}; wait until it is done, or give another name"
         ) from None
 
 

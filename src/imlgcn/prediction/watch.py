@@ -104,7 +104,7 @@ def watch(
     path = _journal_path(places) if out is None else Path(f"{out}{SUFFIX}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        with one_writer():
+        with one_writer(_watched_already(places) if out is None else None):
             stack.enter_context(only_writer(path))
         journal = stack.enter_context(
             closing(WatchJournal(path, fingerprint(tagger, *told), anew=overwrite))
@@ -131,6 +131,11 @@ def _folders(names: Sequence[str]) -> list[str]:
         for real, name in whole.items()
         if not any(os.path.commonpath([real, other]) == other for other in whole if other != real)
     ]
+
+
+def _watched_already(folders: Sequence[str]) -> str:
+    """Return what is said where another process writes the sidecars of ``folders``."""
+    return f"{', '.join(folders)}: another process is watching already; stop it first"
 
 
 def _journal_path(folders: Sequence[str]) -> Path:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from imlgcn.tagger.learnt import LearntImages
 
 SHOWN = 3  # labels that the text of a tagger names
-LABEL_TABLE_KEY = "label_table"  # in the metadata of an exported file
+INFO_KEY = "imlgcn"  # in the metadata of an exported file: the text of model.json
+LABEL_TABLE_KEY = "label_table"  # there, too
 
 
 class OpenedTagger(TaggerRuntime):
@@ -141,7 +142,13 @@ class OpenedTagger(TaggerRuntime):
             _ = tagger.label_table  # a wrong row is refused before any work
             return tagger
         opened = open_file(path, engine, latency=latency, device=device)
-        info = parse_info(opened.metadata.get("imlgcn", ""), path)
+        if INFO_KEY not in opened.metadata:
+            raise InputError(
+                f"{path} is not a tagger: `imlgcn export` did not write it, or wrote it with "
+                "layout= for another program; give the tagger's folder, or a file exported "
+                "without layout="
+            )
+        info = parse_info(opened.metadata[INFO_KEY], path)
         table = table_of(label_table, info, opened.metadata.get(LABEL_TABLE_KEY))
         tagger = cls(
             *(path, info), engine=engine, latency=latency, device=device, label_table=table

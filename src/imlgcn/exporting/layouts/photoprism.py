@@ -70,7 +70,7 @@ A label model for PhotoPrism, for the versions whose developer guide has the pag
 PhotoPrism takes its models for classifiers of one class, whose probabilities sum to 1, and shows a
 label from {least} on. So the tags of a picture share its probability: each has {least} of it, the
 rest is divided in proportion to the tags' own probabilities. The numbers in PhotoPrism are these
-shares, no probabilities; the labels that it shows are the tags of the tagger, each by its own
+shares, not probabilities; the labels that it shows are the tags of the tagger, each by its own
 threshold.
 
 What differs from `imlgcn predict`:

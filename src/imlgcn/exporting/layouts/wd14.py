@@ -69,7 +69,7 @@ What differs from `imlgcn predict`:
 MAPPED = """\
 Clients give a tag above one threshold, {at} if you do not change it. Each label of the tagger has
 its own, and the numbers are moved so that this one falls on {at}: the tags in the client are those
-of the tagger. So the numbers are no probabilities; `--client-threshold none` exports those."""
+of the tagger. So the numbers are not probabilities; `--client-threshold none` exports those."""
 PLAIN = """\
 The numbers are calibrated probabilities. Clients give a tag above one threshold, and the tagger has
 one for each label, so the tags differ; an export without `--client-threshold none` moves the
