@@ -48,3 +48,13 @@ def test_a_changed_number_or_order_changes_the_hash():
 def test_a_missing_entry_is_refused():
     with pytest.raises(ValueError, match="missing"):
         hash_parts(lambda: [pa.array([1, None])])
+
+
+def test_text_longer_than_one_piece_is_cut_with_a_dictionary_or_without(monkeypatch):
+    monkeypatch.setattr(parquet_hashes, "MOST_TEXT", 30)
+    monkeypatch.setattr(parquet_hashes, "ROWS", 4)
+    plain = [pa.array(["test", "train", "val"]), pa.array(["test"] * 7)]
+    coded = [part.dictionary_encode() for part in plain]
+    assert parquet_hashes.hash_parts(plain.copy) == parquet_hashes.hash_parts(coded.copy)
+    whole = pa.table({"split": pa.chunked_array(plain)})
+    assert parquet_hashes.hash_column(whole, "split") == parquet_hashes.hash_parts(plain.copy)

@@ -55,10 +55,12 @@ def hash_parts(parts: Parts) -> str:
 
 
 def _bytes_of_names(array: Array) -> int:
-    """Return how long a column of names would be without its dictionary; 0 for other columns."""
+    """Return how long a column of text is, without its dictionary; 0 for other columns."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if _is_text(array.type):
+        return pc.sum(pc.cast(pc.binary_length(array), pa.int64())).as_py() or 0
     if not pa.types.is_dictionary(array.type):
         return 0
     lengths = pc.binary_length(array.dictionary)

@@ -71,7 +71,8 @@ def test_keywords_join_those_there_and_everything_else_stays():
     [
         "<rdf:Bag><rdf:li><![CDATA[R&B]]></rdf:li></rdf:Bag>",
         "R&amp;B",
-        "<rdf:Bag><rdf:li rdf:parseType='Resource'><rdf:value>R&amp;B</rdf:value></rdf:li></rdf:Bag>",
+        "<rdf:Bag><rdf:li rdf:parseType='Resource'><rdf:value>R&amp;B</rdf:value></rdf:li>"
+        "</rdf:Bag>",
     ],
 )
 def test_keywords_in_rare_forms_stay_when_tags_come_and_go(mine):

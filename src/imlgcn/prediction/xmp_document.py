@@ -130,10 +130,11 @@ class XmpDocument:
         bag = self._document.createElementNS(RDF, "rdf:Bag")
         bag.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
         if _text(element):  # an entry without a list becomes its first one
-            self._append(bag, *[node for node in element.childNodes if node.nodeType in TEXTS])
+            texts = [node for node in element.childNodes if node.nodeType in TEXTS]
+            self._append(bag, *(cast("Text", node) for node in texts))
         return element.appendChild(bag)
 
-    def _append(self, bag: Element, *content: Node) -> None:
+    def _append(self, bag: Element, *content: Text) -> None:
         item = self._document.createElementNS(RDF, _prefixed(bag, "li"))
         for node in content:
             item.appendChild(node)

@@ -38,7 +38,9 @@ class Studio:
         self.threads = ThreadPoolExecutor(FETCHED, thread_name_prefix="label-studio")
         self.learner: Learner | None = None
         if settings.grow:
-            self._of_learner = ThreadPoolExecutor(FETCHED, thread_name_prefix="label-studio-learner")
+            self._of_learner = ThreadPoolExecutor(
+                FETCHED, thread_name_prefix="label-studio-learner"
+            )
             self.learner = Learner(Journal(tagger.path), self.images, self._of_learner)
         self._task: asyncio.Task[None] | None = None
 
