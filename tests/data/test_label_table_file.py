@@ -152,6 +152,7 @@ def test_a_set_with_a_parent_and_its_child_is_refused(written):
         ("label,name\nCafé,x\n".encode("cp1252"), "is not UTF-8"),
         (b"label,name\n\x00\xff", "is not UTF-8"),
         ('label,name\n"cat,x\ndog,y\n', "never closed"),
+        ('"labs\n\nr#""show,name,parents\nsea,yes,s,"\ns', "no row below|no column 'label'"),
     ],
 )
 def test_what_is_no_label_table_is_refused_with_what_to_do(written, text, words):

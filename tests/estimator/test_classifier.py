@@ -103,6 +103,7 @@ def test_tags_are_those_of_the_tagger_in_the_columns_of_classes(fitted, drawn):
     assert 0 < given.mean() < 1
 
 
+@pytest.mark.thorough
 def test_lists_come_back_as_lists_and_a_label_nobody_shows_is_never_given(
     new, drawn, fitted, quick_runs
 ):
@@ -121,6 +122,7 @@ def test_lists_come_back_as_lists_and_a_label_nobody_shows_is_never_given(
     assert found.score(files, lists) == right
 
 
+@pytest.mark.thorough
 def test_one_class_for_each_image_is_the_most_probable_and_rows_sum_to_one(new, drawn, quick_runs):
     files, lists = drawn
     y = np.array([7 if "square" in labels else 3 for labels in lists])
@@ -135,6 +137,7 @@ def test_one_class_for_each_image_is_the_most_probable_and_rows_sum_to_one(new, 
     assert found.score(files[:1], [5]) == 0  # a class that fit has not seen
 
 
+@pytest.mark.thorough
 def test_unknown_targets_are_not_learnt_and_not_scored(new, fitted, drawn, indicator, quick_runs):
     import pandas
 
@@ -162,6 +165,7 @@ def test_average_precision_of_scikit_learn_is_the_map_of_this_package(fitted, dr
     assert value == pytest.approx(own)
 
 
+@pytest.mark.thorough
 def test_a_pickled_copy_outlives_the_folder_of_the_original(new, drawn, indicator, quick_runs):
     first = new(labels=LABELS).fit(drawn[0][:24], indicator[:24])
     expected, path = first.predict_proba(drawn[0]), first.tagger_.path

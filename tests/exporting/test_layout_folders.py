@@ -138,6 +138,7 @@ def test_an_empty_folder_is_taken(tagger, tmp_path):
         ({"layout": "broken", "out": "x", "client_threshold": 0.5}, ["has no meaning"]),
         ({"client_threshold": 0.5}, ["client_threshold=", "is for layout="]),
         ({"overwrite": True}, ["overwrite=", "is for layout="]),
+        ({"max_drop": 1.0}, ["max_drop=", "is for int8=True"]),
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(tagger, tmp_path, given, words):
@@ -148,6 +149,16 @@ def test_what_does_not_go_together_is_one_sentence(tagger, tmp_path, given, word
     for word in words:
         assert word in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", ["folder", "nothing"])
+def test_a_link_is_no_place(tagger, tmp_path, target):
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match="link is a link, which cannot be replaced; give"):
+        export(tagger, layout="toy", out=link, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
 
 
 def test_a_file_and_an_exported_file_are_no_place_and_no_source(tagger, onnx_file, tmp_path):

@@ -19,6 +19,8 @@ from imlgcn.tagger.folder import LABEL_TABLE
 
 from .layout_readers import PhotoPrism, Rejected, Wd14Folder, open_photoprism
 
+pytestmark = pytest.mark.thorough
+
 pytest.importorskip("onnxscript")
 onnx = pytest.importorskip("onnx")
 RULES = """label,show,name,parents,threshold,exclusive

@@ -72,6 +72,7 @@ def test_the_images_of_a_new_label_get_it(own_kernel, crosses, shapes):
     assert grown.probabilities(own)[:, -1].min() > grown.probabilities(other)[:, -1].max()
 
 
+@pytest.mark.thorough
 def test_an_exported_file_is_written_anew_and_agrees(own_kernel_onnx, crosses, pixels):
     assert_written_anew(own_kernel_onnx, crosses, pixels)
 

@@ -20,6 +20,8 @@ from PIL import Image, ImageOps
 from imlgcn import Tagger, export
 from imlgcn.exporting.layouts.public_files import without_metadata
 
+pytestmark = pytest.mark.thorough
+
 VIT = {  # preprocessor_config.json of google/vit-base-patch16-224, as published
     "do_normalize": True,
     "do_rescale": True,

@@ -16,6 +16,8 @@ from imlgcn.publishing import sending
 
 from .conftest import NAME
 
+pytestmark = pytest.mark.thorough
+
 SENT = {
     *("README.md", "config.json", "preprocessor_config.json", "onnx/model.onnx"),
     *("model.json", "model.safetensors", "model.onnx", "metrics.json", "config.yaml"),

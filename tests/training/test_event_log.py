@@ -92,6 +92,17 @@ def test_a_resumed_run_adds_what_is_missing_and_repeats_nothing(tmp_path):
     assert scalars(tmp_path)["val_mAP/fine-tuning_linear_head"] == [(2, 62.0), (4, 64.0)]
 
 
+def test_a_damaged_file_counts_up_to_its_damage(tmp_path):
+    EventLog(tmp_path)(LINES[0])
+    file = next((tmp_path / "tensorboard").iterdir())
+    content = bytearray(file.read_bytes())
+    content[-12:-4] = b"\xff" * 8
+    file.write_bytes(content)
+    write_log(tmp_path, LINES[:1])
+    EventLog(tmp_path)(LINES[1])
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+
+
 def test_final_metrics_stand_beside_the_settings_they_came_of(tmp_path):
     log = EventLog(tmp_path)
     log.finish({"head": "auto", "loss": {"options": {"gamma_neg": 2.0}}, "size": None}, METRICS)

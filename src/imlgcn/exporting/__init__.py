@@ -69,6 +69,7 @@ def export(
             not faster on this machine; nothing is written.
     """
     opened = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    _refuse(["max_drop="] * (max_drop != MAX_DROP and not int8), "is for int8=True")
     if layout is None:
         _refuse(["client_threshold="] * (client_threshold is not None), "is for layout=")
         _refuse(["overwrite="] * overwrite, "is for layout=; a file is replaced without it")

@@ -78,7 +78,7 @@ def model_card(
         name=plain(repository.partition("/")[2] or repository),
         repository=repository,
         labels=[plain(tagger.label_table.name_of(tagger.labels[at])) for at in shown],
-        version=f" {info.versions['imlgcn']}" if "imlgcn" in info.versions else "",
+        version=f" {plain(info.versions['imlgcn'])}" if "imlgcn" in info.versions else "",
         backbone=info.backbone.name,
         head=info.head.name,
         size=info.image.size,

@@ -123,7 +123,8 @@ class EventLog:
 
 
 def points(file: Path) -> Iterator[Point]:
-    """Yield the tag and step of each value in an event file; the end of a killed run's is cut."""
+    """Yield the tag and step of each value in an event file, up to where it is cut or damaged."""
+    from google.protobuf.message import DecodeError
     from tensorboardX.proto.event_pb2 import Event
 
     content, at = file.read_bytes(), 0
@@ -133,7 +134,10 @@ def points(file: Path) -> Iterator[Point]:
         at = start + length + CHECKSUM
         if at > len(content):
             return
-        event = Event.FromString(content[start : start + length])
+        try:
+            event = Event.FromString(content[start : start + length])
+        except DecodeError:  # TensorBoard ends there, too
+            return
         yield from ((value.tag, event.step) for value in event.summary.value)
 
 

@@ -169,8 +169,11 @@ def _mended(error: str) -> str:
     return error
 
 
-def _split(line: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator_of(line)), [])
+def _split(cell: str) -> list[str]:
+    """Return the cells of a line that stood in quotes; a text of several lines is none."""
+    if not cell.isprintable():
+        return [cell]
+    return next(csv.reader([cell], delimiter=separator_of(cell)), [])
 
 
 def read_table(path: Path, content: bytes | None = None) -> Table:

@@ -165,6 +165,8 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: it may not be replaced; the message says why.
     """
+    if out.is_symlink():
+        raise InputError(f"{out} is a link, which cannot be replaced; give the folder itself, out=")
     if out.is_dir() and not any(out.iterdir()):
         return
     if not out.exists():
