@@ -124,8 +124,8 @@ class EventLog:
 
 def points(file: Path) -> Iterator[Point]:
     """Yield the tag and step of each value in an event file, up to where it is cut or damaged."""
-    from google.protobuf.message import DecodeError
     from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import masked_crc32c
 
     content, at = file.read_bytes(), 0
     while at + LENGTH <= len(content):
@@ -134,10 +134,10 @@ def points(file: Path) -> Iterator[Point]:
         at = start + length + CHECKSUM
         if at > len(content):
             return
-        try:
-            event = Event.FromString(content[start : start + length])
-        except DecodeError:  # TensorBoard ends there, too
-            return
+        record = content[start : start + length]
+        if content[start + length : at] != struct.pack("<I", masked_crc32c(record)):
+            return  # TensorBoard ends there, too
+        event = Event.FromString(record)
         yield from ((value.tag, event.step) for value in event.summary.value)
 
 
