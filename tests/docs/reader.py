@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import typer
@@ -54,7 +55,8 @@ class Reader:
         self.imlgcn(arguments[arguments.index("imlgcn") + 1 :], parse_only)
 
     def imlgcn(self, arguments, parse_only):
-        context = parse(arguments)
+        with patch("imlgcn.hub.address.hub_address", return_value=None):  # nothing is fetched
+            context = parse(arguments)
         if parse_only:
             return
         name = arguments[0]
