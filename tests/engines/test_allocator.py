@@ -38,6 +38,7 @@ def faults(**environment: str) -> tuple[bool, int]:
     return raised, count
 
 
+@pytest.mark.thorough
 @glibc
 def test_memory_of_a_freed_tensor_is_used_again_without_a_page_fault():
     raised, count = faults()

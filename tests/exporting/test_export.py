@@ -137,6 +137,7 @@ def broken(monkeypatch):
     monkeypatch.setattr(exporting, "FORMATS", changed)
 
 
+@pytest.mark.thorough
 def test_a_file_that_disagrees_is_not_kept(own_tagger, broken, cli):
     before = (own_tagger / "model.json").read_bytes()
     names = sorted(path.name for path in own_tagger.iterdir())

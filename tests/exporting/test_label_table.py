@@ -31,6 +31,7 @@ def ruled(tagger, tmp_path):
     return Tagger.load(folder)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("format", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_the_file_alone_gives_the_tags_and_names_of_the_folder(ruled, format, shapes, tmp_path):
     if format == "openvino":

@@ -64,6 +64,7 @@ def test_changes_are_taken_back_one_by_one(own_kernel, crosses, pixels):
         assert content(own_kernel) == state
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", CHANGES)
 def test_all_that_reads_a_tagger_reads_a_changed_one(change, own_kernel, crosses, shapes, cli):
     CHANGES[change](own_kernel, crosses)
@@ -138,6 +139,7 @@ def test_a_merged_label_that_was_added_learns_on(own_kernel, crosses):
     np.testing.assert_allclose(scores[:, place], scores[:, alone.labels.index("again")], atol=0.02)
 
 
+@pytest.mark.thorough
 def test_undo_takes_files_with_it_that_were_exported_since(own_kernel, crosses):
     CHANGES["add"](own_kernel, crosses)
     done = export(own_kernel, "torch")

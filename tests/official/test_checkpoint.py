@@ -210,6 +210,7 @@ def test_an_option_that_no_file_holds_can_be_given(tmp_path):
     assert "imlgcn predict" in result.output
 
 
+@pytest.mark.thorough
 def test_training_goes_on_from_it(imported, shapes, tmp_path):
     quick = {"linear_training": {"epochs": 1}, "head_training": {"epochs": 1}}
     tagger = train(str(shapes), tmp_path / "on", start=imported.path, **quick)

@@ -39,8 +39,8 @@ def stop_after(monkeypatch):
 @pytest.mark.parametrize(
     ("stage", "epoch"),
     [
-        ("fine-tuning, linear head", 2),
-        ("warm start", None),
+        pytest.param("fine-tuning, linear head", 2, marks=pytest.mark.thorough),
+        pytest.param("warm start", None, marks=pytest.mark.thorough),
         ("fine-tuning, graph head", 2),
     ],
 )

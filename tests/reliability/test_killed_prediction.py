@@ -13,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from kills import LONGEST, Command, run
+from thorough import thorough_but
 
 MANY = int(os.environ.get("IMLGCN_FILES", "20000"))  # a minute for each format
 LINKS = 50_000  # to one copy of the files: a disk has a limit
@@ -73,7 +74,7 @@ def killed_and_resumed(tmp_path, tagger, folder, suffix, kills):
     return found
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", thorough_but([".csv"], [".csv", ".jsonl", ".parquet"]))
 def test_each_of_300_files_is_there_once_after_two_kills(tmp_path, links, onnx_folder, suffix):
     from imlgcn.tagger import Tagger
 

@@ -96,6 +96,7 @@ def test_a_hangup_takes_the_tagger_over_and_loses_no_image(process, own_tagger):
     assert process.returncode == 0, err
 
 
+@pytest.mark.thorough
 def test_a_terminal_that_is_closed_ends_it(script):
     pty = pytest.importorskip("pty", reason="this system has no such terminals")
     import fcntl

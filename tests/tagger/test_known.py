@@ -130,6 +130,7 @@ def exported(tagger, tmp_path_factory):
     return Tagger.load(folder, engine="torch"), file
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kind", "engine"),
     [

@@ -24,6 +24,7 @@ from imlgcn.training import fine_tune as fine_tuning
 from imlgcn.training import tuning_state
 from imlgcn.training.checkpoint import Checkpoints, part
 from imlgcn.training.fine_tune import augmented_batches, fine_tune, validation_map
+from thorough import thorough_but
 
 SETTINGS = FineTuning(epochs=3, batch_size=4, learning_rate=3e-3, ema_decay=0.5, workers=0)
 PLAIN = SETTINGS.model_copy(update={"rand_augment": 0, "cutout": 0.0, "flip": 0.0})
@@ -258,7 +259,7 @@ def test_validation_images_that_are_all_unknown_leave_the_start(tune, classifier
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", thorough_but([0], [0, 2]))
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     tune, classifier, tmp_path, epoch, workers
 ):
