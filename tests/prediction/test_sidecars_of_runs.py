@@ -152,7 +152,7 @@ def test_levels_inside_the_image_do_not_hide_the_keywords_of_a_plain_sidecar(tmp
 def test_keywords_with_signs_between_levels_come_back_as_one_label(tmp_path):
     image = paint(tmp_path / "a.png", 255, 255, 255)
     predict(Zoo(), [image], xmp=True)
-    data = load_dataset(tmp_path, variant="parents")
+    data = load_dataset(tmp_path, variant="parents,reviewed")
     assert set(data.names) == {"Käfer 24/7", "dog", "tree"}
 
 

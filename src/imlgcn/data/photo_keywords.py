@@ -34,6 +34,10 @@ class PhotoKeywords(NamedTuple):
     embedded: Keywords
     problem: str = ""  # why the image's own keywords could not be read
 
+    def by_people(self) -> PhotoKeywords:
+        """Return the keywords without those that a tagger gave."""
+        return PhotoKeywords(self.sidecar.by_people(), self.embedded.by_people(), self.problem)
+
 
 def photo_keywords(image: Path) -> PhotoKeywords:
     """Return the keywords of an image.
@@ -56,7 +60,11 @@ def _sidecar_keywords(image: Path) -> Keywords:
         except (InputError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else error
             raise InputError(f"{path}: {reason}; correct it, or move it away") from None
-        found = Keywords(found.plain + keywords.plain, found.paths + keywords.paths)
+        found = Keywords(
+            found.plain + keywords.plain,
+            found.paths + keywords.paths,
+            found.written | keywords.written,
+        )
     return found
 
 

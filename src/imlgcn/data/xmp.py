@@ -12,12 +12,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
 
+# what `imlgcn predict --xmp` remembers in a sidecar: a name nobody has to own. It ends in "#", as
+# Exiv2, which digiKam and darktable write with, adds a slash to names that end in neither
+OWN = "urn:uuid:1f987a1c-f94c-42d9-9157-7f15ce16d0e9#"
+WRITTEN = "Written"  # before the name of a list, as in WrittenSubject: the entries that it added
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
@@ -40,10 +45,31 @@ KeywordPath = tuple[str, ...]  # a keyword below those before it: ("Places", "Be
 
 
 class Keywords(NamedTuple):
-    """The keywords of an image: those in plain lists, and those in lists with levels."""
+    """The keywords of an image: those in plain lists, and those in lists with levels.
+
+    ``written`` are those of both that a tagger gave and no person, as :func:`folded` has them.
+    """
 
     plain: tuple[str, ...] = ()
     paths: tuple[KeywordPath, ...] = ()
+    written: frozenset[KeywordPath] = frozenset()
+
+    def by_people(self) -> Keywords:
+        """Return the keywords without those that a tagger gave."""
+        if not self.written:
+            return self
+        plain = [entry for entry in self.plain if folded((entry,)) not in self.written]
+        paths = [path for path in self.paths if folded(path) not in self.written]
+        return Keywords(tuple(plain), tuple(paths))
+
+
+def folded(path: KeywordPath) -> KeywordPath:
+    """Return what all spellings of a keyword have in common.
+
+    >>> folded(("Places", "Beach"))
+    ('places', 'beach')
+    """
+    return tuple(normalize("NFC", level).casefold() for level in path)
 
 
 def sidecars_of(image: Path) -> list[Path]:
@@ -93,18 +119,22 @@ def read_keywords(xmp: bytes) -> Keywords:
         for keyword in plain
         if mark in keyword
     }
-    paths = [
-        (entry,)
-        if mark == "/" and entry.casefold() in known
-        else tuple(
-            marked.get((mark, level.casefold()), level)
-            for part in entry.split(mark)
-            if (level := part.strip())
-        )
-        for namespace, name, mark in HIERARCHIES
-        for entry in _entries(root, namespace, name)
-    ]
-    return Keywords(plain, tuple(dict.fromkeys(path for path in paths if path)))
+
+    def path_of(entry: str, mark: str) -> KeywordPath:
+        if mark == "/" and entry.casefold() in known:
+            return (entry,)
+        levels = (level for part in entry.split(mark) if (level := part.strip()))
+        return tuple(marked.get((mark, level.casefold()), level) for level in levels)
+
+    paths: list[KeywordPath] = []
+    written: list[KeywordPath] = [(entry,) for entry in _entries(root, OWN, f"{WRITTEN}Subject")]
+    for namespace, name, mark in HIERARCHIES:
+        own = WRITTEN + name[0].upper() + name[1:]
+        paths += [path_of(entry, mark) for entry in _entries(root, namespace, name)]
+        written += [path_of(entry, mark) for entry in _entries(root, OWN, own)]
+    return Keywords(
+        plain, tuple(dict.fromkeys(filter(None, paths))), frozenset(map(folded, written))
+    )
 
 
 def _entries(root: ElementTree.Element, namespace: str, name: str) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 What was written is remembered in the file itself, in lists of an own namespace that programs keep
 as they keep everything they do not know: ``imlgcn:WrittenSubject``, ``imlgcn:RemovedSubject``, and
-the same for the other lists. Its name is a UUID, as nobody has to own one, and ends in ``#``:
-Exiv2, which digiKam and darktable write with, adds a slash to names that end in neither.
+the same for the other lists.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from imlgcn.data.xmp import CONTAINERS, RDF, check_harmless
+from imlgcn.data.xmp import CONTAINERS, OWN, RDF, WRITTEN, check_harmless
 from imlgcn.errors import InputError
 from imlgcn.prediction.keyword_lists import KINDS, Kind, Listed, Lists, same
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 XMLNS = "http://www.w3.org/2000/xmlns/"
 TEXTS = (3, 4)  # node types: text, and text in a CDATA section
-OWN = "urn:uuid:1f987a1c-f94c-42d9-9157-7f15ce16d0e9#"
+REMOVED = "Removed"
 PREFIX = "imlgcn"
 # What an XML parser would not return unchanged (XML 1.0, sections 2.4, 2.11 and 3.3.3)
 IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
@@ -52,8 +51,8 @@ class XmpDocument:
         return {
             kind: Listed(
                 self._entries(kind),
-                self._entries(_memory(kind, "Written")) or (),
-                self._entries(_memory(kind, "Removed")) or (),
+                self._entries(_memory(kind, WRITTEN)) or (),
+                self._entries(_memory(kind, REMOVED)) or (),
             )
             for kind in KINDS
         }
@@ -64,8 +63,8 @@ class XmpDocument:
         for kind in KINDS:
             one = lists[kind]
             changed |= self._set(kind, one.entries or ())
-            changed |= self._set(_memory(kind, "Written"), one.written)
-            changed |= self._set(_memory(kind, "Removed"), one.removed)
+            changed |= self._set(_memory(kind, WRITTEN), one.written)
+            changed |= self._set(_memory(kind, REMOVED), one.removed)
         return changed
 
     def to_bytes(self) -> bytes:

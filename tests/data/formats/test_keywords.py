@@ -129,11 +129,33 @@ def test_what_predict_writes_is_read_as_the_same_labels(tmp_path):
     (tmp_path / "dog.png.xmp").write_bytes(xmp(digiKam_TagsList=["Holiday/beach"]))
     predict(ColourTagger(), sorted(tmp_path.glob("*.png")), out=tmp_path / "a.jsonl", xmp=True)
     (tmp_path / "a.jsonl").unlink()
-    read = labels(load_dataset(tmp_path))
+    read = labels(load_dataset(tmp_path, variant="reviewed"))
     assert {name: sorted(found) for name, found in read.items()} == {
         "both.png": ["cat", "dog"],
         "dog.png": ["beach", "dog"],
     }
+
+
+def test_what_predict_has_written_and_nobody_given_is_unknown(tmp_path):
+    for name, colour in {"both": (200, 99, 9), "dog": (9, 99, 9), "dark": (9, 9, 9)}.items():
+        paint(tmp_path / f"{name}.png", *colour)
+    (tmp_path / "dog.png.xmp").write_bytes(xmp(digiKam_TagsList=["Holiday/beach"]))
+    (tmp_path / "dark.png.xmp").write_bytes(xmp(["Dog"]))
+    predict(ColourTagger(), sorted(tmp_path.glob("*.png")), out=tmp_path / "a.jsonl", xmp=True)
+    (tmp_path / "a.jsonl").unlink()
+    found = load_dataset(tmp_path)
+    records = {record.name: (record.labels, record.unknown) for record in found.records}
+    assert records == {"dark.png": (("Dog",), ()), "dog.png": (("beach",), ("Dog",))}
+    assert "2 images with tags that imlgcn wrote: these are unknown" in found.reason
+
+
+def test_a_folder_that_only_imlgcn_has_tagged_is_refused_with_what_to_do(tmp_path):
+    paint(tmp_path / "both.png", 200, 99, 9)
+    predict(ColourTagger(), [tmp_path / "both.png"], out=tmp_path / "a.jsonl", xmp=True)
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(InputError, match=r"tags that imlgcn wrote; .*variant=reviewed takes them"):
+        load_dataset(tmp_path)
+    assert load_dataset(tmp_path, variant="reviewed").names == ("cat", "dog")
 
 
 def test_a_txt_or_a_table_is_read_before_keywords(tmp_path):

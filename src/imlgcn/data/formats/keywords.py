@@ -8,8 +8,12 @@ A keyword below others, ``Places|Beach``, is the label ``Beach``. A level above,
 label only where some image has it as its own keyword; then every image with a keyword below it has
 it, too. Levels that programs also write into the plain list are treated alike.
 
+What ``imlgcn predict --xmp`` has written, and no person, is not known to be right: such a label is
+unknown for the image, and an image with nothing else is left out.
+
 Variants: ``keywords`` (default, as above), ``parents`` (every level is a label), ``paths`` (the
-label is ``Places/Beach``).
+label is ``Places/Beach``); ``unreviewed`` (default, as above), ``reviewed`` (a person has looked
+through what was written: it counts as given).
 """
 
 from __future__ import annotations
@@ -28,13 +32,13 @@ from imlgcn.data.formats.layout import (
     visible_images,
 )
 from imlgcn.data.photo_keywords import PhotoKeywords, photo_keywords
-from imlgcn.data.xmp import KeywordPath, Keywords
+from imlgcn.data.xmp import KeywordPath, Keywords, folded
 from imlgcn.errors import InputError
 from imlgcn.numbers import first_of, plural
 
 NAME = "keywords"
 OPTIONS = ("delimiter",)
-VARIANTS = {"levels": ("keywords", "parents", "paths")}
+VARIANTS = {"levels": ("keywords", "parents", "paths"), "tags": ("unreviewed", "reviewed")}
 NUM_LOOKED_AT = 100  # images, to recognise a folder
 INTERNAL = frozenset(("darktable", "_digikam_internal_tags_"))  # first levels of a program's notes
 
@@ -54,7 +58,8 @@ def recognise(source: Path | str) -> str | None:
 
 def read(source: Path | str, options: ReadOptions) -> Source:
     """Read the keywords of every image."""
-    levels = choose(options.variant, NAME, VARIANTS)["levels"]
+    chosen = choose(options.variant, NAME, VARIANTS)
+    levels = chosen["levels"]
     folder = unwrap(Path(source))
     files = list(visible_files(folder))
     images = [file for file in files if is_image(file)]
@@ -63,25 +68,31 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         for image in images:
             found[image] = photo_keywords(image)
             advance(1)
-    own = {image: _own_paths(keywords, options.delimiter) for image, keywords in found.items()}
+    every = {image: _own_paths(keywords, options.delimiter) for image, keywords in found.items()}
+    own = every
+    if chosen["tags"] == "unreviewed":
+        given = {image: keywords.by_people() for image, keywords in found.items()}
+        own = {image: _own_paths(keywords, options.delimiter) for image, keywords in given.items()}
     tagged = {image: paths for image, paths in own.items() if paths}
     if not tagged:
-        raise InputError(_no_keywords(folder, images, found))
-    labels = _labels(tagged.values(), levels)
+        raise InputError(_no_keywords(folder, images, found, every))
+    labels = _labels(list(tagged.values()), levels)
+    names = sorted({label for present in labels for label in present})
+    unknown = _unknown([every[image] for image in tagged], labels, names, levels)
     inside = {image: image.relative_to(folder).as_posix() for image in tagged}
     splits = splits_of_folders(list(inside.values())) or [None] * len(inside)
     records = [
-        Record(inside[image], image, present, split=split)
-        for image, present, split in zip(tagged, labels, splits, strict=True)
+        Record(inside[image], image, present, unknown=doubtful, split=split)
+        for image, present, doubtful, split in zip(tagged, labels, unknown, splits, strict=True)
     ]
     notes = [
         f"{len(tagged):,} of {plural(len(images), 'image')} have keywords",
         *_left_out(images, found, own),
+        *_about_tags(own, every),
         *_orphans(files),
         *_about_levels(tagged.values(), labels, levels),
         *(["its folders are the splits"] if any(splits) else []),
     ]
-    names = sorted({label for present in labels for label in present})
     return Source(names, records, NAME, f"{NAME}: {'; '.join(notes)}")
 
 
@@ -112,8 +123,7 @@ def _stripped(entry: str, mark: str) -> KeywordPath:
     return tuple(level for part in entry.split(mark) if (level := part.strip()))
 
 
-def _labels(rows: Iterable[list[KeywordPath]], levels: str) -> list[tuple[str, ...]]:
-    rows = list(rows)
+def _labels(rows: list[list[KeywordPath]], levels: str) -> list[tuple[str, ...]]:
     if levels == "paths":
         return [tuple("/".join(path) for path in row) for row in rows]
     own = {path[-1] for row in rows for path in row}
@@ -124,6 +134,22 @@ def _labels(rows: Iterable[list[KeywordPath]], levels: str) -> list[tuple[str, .
             )
         )
         for row in rows
+    ]
+
+
+def _unknown(
+    every: list[list[KeywordPath]],
+    labels: list[tuple[str, ...]],
+    names: Iterable[str],
+    levels: str,
+) -> list[tuple[str, ...]]:
+    """Return the labels of each image that a tagger gave and nobody else, in any spelling."""
+    alike = {folded((name,)): name for name in names}
+    guessed = _labels(every, "paths" if levels == "paths" else "parents")
+    found = [dict.fromkeys(alike.get(folded((label,)), "") for label in row) for row in guessed]
+    return [
+        tuple(name for name in row if name and name not in present)
+        for row, present in zip(found, labels, strict=True)
     ]
 
 
@@ -144,6 +170,19 @@ def _left_out(
     if only_inside:
         notes.append(f"{only_inside:,} have keywords inside that their sidecars lack: both count")
     return notes
+
+
+def _about_tags(
+    own: Mapping[Path, list[KeywordPath]], every: Mapping[Path, list[KeywordPath]]
+) -> list[str]:
+    """Say how many images have tags that imlgcn wrote, where these are unknown."""
+    count = sum(every[image] != paths for image, paths in own.items())
+    if not count:
+        return []
+    return [
+        f"{plural(count, 'image')} with tags that imlgcn wrote: these are unknown, not present; "
+        "once you have looked through them, variant=reviewed counts them"
+    ]
 
 
 def _orphans(files: list[Path]) -> list[str]:
@@ -180,9 +219,19 @@ def _about_levels(
     return notes
 
 
-def _no_keywords(folder: Path, images: list[Path], found: Mapping[Path, PhotoKeywords]) -> str:
+def _no_keywords(
+    folder: Path,
+    images: list[Path],
+    found: Mapping[Path, PhotoKeywords],
+    every: Mapping[Path, list[KeywordPath]],
+) -> str:
     if not images:
         return f"{folder}: holds no images"
+    if any(every.values()):
+        return (
+            f"{folder}: all keywords are tags that imlgcn wrote; once you have looked through "
+            "them, variant=reviewed takes them as yours"
+        )
     problems = [keywords.problem for keywords in found.values() if keywords.problem]
     first = f"; {len(problems):,} could not be looked into ({problems[0]})" if problems else ""
     return (
