@@ -123,10 +123,8 @@ class Evaluation(dict[str, Any]):
         known = sorted((ap, name) for name, ap in found.items() if ap is not None)[::-1]
         rows = [Bar(name, ap / 100) for ap, name in known]
         title = f"{plural(self['num_images'], 'image')}, split {self.get('split') or 'all'}"
-        line = f"protocol {self['protocol']!r}, in percent"
-        return card(
-            title, line, tiles(quality), note("average precision by label"), sides(bars(rows))
-        )
+        parts = tiles(quality), note("average precision by label"), sides(bars(rows))
+        return card(title, f"protocol {self['protocol']!r}, in percent", *parts)
 
 
 def evaluate(

@@ -57,6 +57,16 @@ OwnTagger = Annotated[
         metavar="TAGGER", help="Folder that `imlgcn train` wrote.", callback=not_of_the_hub
     ),
 ]
+TrainFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="TAGGER",
+        help="Continue from this tagger; labels match by name (default: none).",
+        callback=on_this_machine,
+        rich_help_panel="Training",
+    ),
+]
 Threshold = Annotated[
     str | None,
     typer.Option(

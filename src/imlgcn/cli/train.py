@@ -14,7 +14,7 @@ from imlgcn.cli.options import (
     Nodes,
     OutFolder,
     ProcessesPerNode,
-    on_this_machine,
+    TrainFrom,
     terminal,
 )
 from imlgcn.cli.reading import Data, Reading, reads_data
@@ -155,16 +155,7 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="TAGGER",
-            help="Continue from this tagger; labels match by name (default: none).",
-            callback=on_this_machine,
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    start: TrainFrom = None,
     config: Annotated[
         Path | None,
         typer.Option(
