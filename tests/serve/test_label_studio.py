@@ -545,7 +545,13 @@ def test_many_annotations_at_once_and_skipped_tasks_are_understood(
     assert Journal(own_kernel).wanted()["/1.png"] == {"blue": -1, "red": -1}
 
 
-# parts
+def test_an_annotation_that_does_not_repeat_its_task_is_of_the_one_in_the_event(
+    teaching, own_kernel, monkeypatch
+):
+    monkeypatch.setattr(learner.Learner, "wake", lambda self: None)
+    one = {"id": 1, "result": region({"red"})}
+    teaching("red").webhook("ANNOTATION_CREATED", annotation=one, task=task(7, "/7.png"))
+    assert Journal(own_kernel).wanted() == {"/7.png": {"red": 1}}
 
 
 def test_people_who_disagree_leave_a_label_unknown(tmp_path):

@@ -68,6 +68,8 @@ class Events:
         number, task = _number(annotation), annotation.get("task")
         if annotation.get("was_cancelled") is True:
             return number, "", None, None
+        if task is None and len(tasks) == 1:
+            (task,) = tasks  # the event is about one
         found = tasks.get(task) if isinstance(task, int) else None
         data = None if found is None else found.get("data")
         image = data.get(labeling.variable) if isinstance(data, dict) else None
