@@ -17,13 +17,13 @@ LONGEST = 300  # seconds of a run that ends by itself
 PAUSE = 0.001  # seconds between two looks at what a run has written
 
 
-def _command(arguments: list[str], cache: str, said: str) -> None:
+def _command(arguments: list[str], environment: dict[str, str], said: str) -> None:
     """Run `imlgcn` with ``arguments`` in this process; what it says goes to the file ``said``."""
     os.setsid()  # a group of its own
     with open(said, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ["IMLGCN_CACHE"] = cache
+    os.environ.update(environment)
     sys.argv = ["imlgcn", *arguments]
     from imlgcn.cli import main
 
@@ -31,12 +31,18 @@ def _command(arguments: list[str], cache: str, said: str) -> None:
 
 
 class Command:
-    """`imlgcn` with ``arguments``, running; its cache and what it says are in ``folder``."""
+    """`imlgcn` with ``arguments``, running; its cache and what it says are in ``folder``.
 
-    def __init__(self, folder: Path, *arguments: object, cache: Path | None = None) -> None:
+    More names are variables of its environment.
+    """
+
+    def __init__(
+        self, folder: Path, *arguments: object, cache: Path | None = None, **environment: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.said = folder / "said"
-        given = ([*map(str, arguments)], str(cache or folder / "cache"), str(self.said))
+        environment |= {"IMLGCN_CACHE": str(cache or folder / "cache")}
+        given = ([*map(str, arguments)], environment, str(self.said))
         self.process = CONTEXT.Process(target=_command, args=given)
         self.started = time.monotonic()
         self.process.start()

@@ -94,11 +94,11 @@ def ranks_of(command) -> dict[int, int]:
     return found
 
 
-def test_one_killed_process_ends_all_with_one_message_and_another_number_goes_on(
+def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
     tmp_path, damaged, weights
 ):
     given = ["train", damaged, "--backbone", BACKBONE, "--weights", weights, "--size", 64]
-    given += ["--force", "--fine-tune", "--head", "linear", "--checkpoint-minutes", 0]
+    given += ["--force", "--fine-tune", "--head", "iml_gcn", "--checkpoint-minutes", 0]
     given += [word for each in FINE for word in ("--set", f"fine_tuning.{each}")]
     out = tmp_path / "run"
     command = Command(tmp_path / "killed", *given, "--out", out, "--processes-per-node", 2)
@@ -117,7 +117,14 @@ def test_one_killed_process_ends_all_with_one_message_and_another_number_goes_on
     assert "process 1 of 2 was killed by signal 9" in lines[-1]
     assert "--resume" in lines[-1]
 
-    run(tmp_path / "resumed", *given, "--out", out, "--resume")
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    there = {**where, "GLOO_SOCKET_IFNAME": "lo", "cache": tmp_path / "resumed"}
+    again = [*given, "--out", out, "--resume", "--nodes", 2]
+    nodes = [
+        Command(tmp_path / f"node {rank}", *again, **there, NODE_RANK=rank) for rank in ("0", "1")
+    ]
+    assert [node.wait() for node in nodes] == [0, 0], nodes[0].text()
+    assert nodes[1].text() == "", "the first process speaks for all"
     run(tmp_path / "whole", *given, "--out", tmp_path / "one")
     resumed, whole = (load_file(f / "model.safetensors") for f in (out, tmp_path / "one"))
     for key, value in whole.items():

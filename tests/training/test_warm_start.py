@@ -73,6 +73,49 @@ def test_what_is_left_is_the_relative_difference(labels, linear):
     assert left == pytest.approx(float(expected.detach()), rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"preset": "paper", "embedding": "image_pca"}, {"residual": True}, {"hidden": 5}],
+)
+def test_rounding_in_the_linear_head_stays_rounding_in_the_other(options, labels, linear):
+    """Several processes sum in another order than one: what they fit must not drift apart."""
+    found = []
+    for part in (0.0, 1e-6):
+        torch.manual_seed(2)
+        head = create_head("iml_gcn", C, labels, **options)
+        with torch.no_grad():
+            linear.linear.weight *= 1 + part * torch.randn(L, C)
+        warm_start(head, linear, features(1))
+        found.append(head.state_dict())
+    for key, value in found[0].items():
+        assert (found[1][key] - value).norm() <= 1e-4 * value.norm(), key
+
+
+def test_of_more_labels_than_hidden_units_the_nearest_classifiers_are_taken(labels, linear):
+    torch.manual_seed(2)
+    head = create_head("iml_gcn", C, labels, hidden=2)
+    with torch.no_grad():
+        nodes = (head.graph() @ head.hidden(head.graph())).double()
+        wanted = linear.linear.weight.double()
+        nearest = nodes @ torch.linalg.lstsq(nodes, wanted).solution
+    head.take_weight(linear.linear.weight)
+    torch.testing.assert_close(head.weight().double(), nearest, rtol=1e-3, atol=1e-3)
+    with torch.no_grad():
+        before = (head.weight() - linear.linear.weight).norm() / linear.linear.weight.norm()
+    assert warm_start(head, linear, features(1)) < 0.9 * before, "the first layer is fitted as well"
+
+
+def test_the_edges_of_many_labels_take_what_the_matrix_takes(labels, linear, monkeypatch):
+    found = []
+    for most in (L, L - 1):
+        monkeypatch.setattr("imlgcn.models.heads.ml_gcn.MANY_LABELS", most)
+        torch.manual_seed(2)
+        head = create_head("iml_gcn", C, labels)
+        head.take_weight(linear.linear.weight)
+        found.append(head.weight())
+    torch.testing.assert_close(*found)
+
+
 def test_the_linear_head_stays_and_no_gradient_is_left(labels, linear):
     before = {key: value.clone() for key, value in linear.state_dict().items()}
     head = create_head("iml_gcn", C, labels)

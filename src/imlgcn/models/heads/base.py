@@ -133,6 +133,12 @@ class Head(Scorer):
         """
         return None
 
+    def take_weight(self, weight: Tensor) -> None:
+        """Bring the weight of :meth:`linear_form` near this one, ``(L, C)``, where a solve can.
+
+        The warm start fits by gradient steps what remains.
+        """
+
     def linear_path(self, features: Features) -> Tensor | None:
         """Return the part of the logits ``(B, L)`` that a plain linear layer adds to attention.
 

@@ -211,6 +211,28 @@ class MLGCNHead(Head):
         """Return the generated classifiers, residual included, and the bias."""
         return self.weight(), self.bias
 
+    @torch.no_grad()
+    def take_weight(self, weight: Tensor) -> None:
+        r"""Solve for the last layer: :math:`s A H W_2` is brought to ``weight``, H stays.
+
+        A ridge of a millionth keeps the solution stable; of more labels than ``hidden`` it is the
+        nearest one. Then both layers are scaled to the same norm, which changes no classifier: the
+        activation of :math:`c x` is c times that of x. A plain layer (``residual``) takes what
+        differs instead.
+        """
+        if self.plain is not None:
+            self.plain.copy_(weight - self.scale * self.classifiers())
+            return
+        graph, first, last = self.graph(), self.gc1.weight, self.gc2.weight
+        nodes = (self.scale * (graph @ self.hidden(graph))).cpu().double()  # (L, hidden)
+        missing = weight.cpu().double() - nodes @ last.cpu().double()  # (L, C)
+        gram = nodes.T @ nodes
+        gram.diagonal().add_(1e-6 * torch.linalg.matrix_norm(gram, 2))
+        last += torch.linalg.solve(gram, nodes.T @ missing).to(last)
+        factor = (last.norm() / first.norm()).sqrt()
+        first *= factor
+        last /= factor
+
     def notes(self) -> tuple[str, ...]:
         """Note a label graph with few edges, and how to get more."""
         advice = "; a lower threshold gives more (head_options.threshold=0.2)"
