@@ -27,7 +27,7 @@ from imlgcn.training.sharing import count_labels
 from imlgcn.training.stages import embed_labels
 from runs import BACKBONE
 
-# 42 images in batches of 10: the last has 2, fewer than four processes
+# 42 images in batches of 10: the last has 2, fewer than four processes; iml_gcn has dropout
 SETTINGS = FineTuning(
     epochs=4, batch_size=10, accumulate=2, learning_rate=1e-3, ema_decay=0.5, workers=0
 )
@@ -60,9 +60,10 @@ def trial(ranks: Ranks, data: Path, weights: Path, out: Path) -> None:
             super().__call__(images)
 
     fine_tuning.Keeper = Keeper
-    classifier = MultiLabelClassifier(
-        backbone, create_head("linear", backbone.out_channels, context)
-    )
+    name = "linear" if "mean" in out.name else "iml_gcn"
+    torch.manual_seed(1)
+    head = create_head(name, backbone.out_channels, embedded)
+    classifier = MultiLabelClassifier(backbone, head)
     fine_tune(
         classifier,
         train.dataset,

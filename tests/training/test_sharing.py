@@ -8,6 +8,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from imlgcn.config import EmbeddingSettings, FineTuning
 from imlgcn.data.features import features_for
@@ -15,12 +16,13 @@ from imlgcn.errors import InputError
 from imlgcn.image_settings import ImageSettings
 from imlgcn.labels.context import OPTIONAL, LabelContext
 from imlgcn.losses import create_loss
-from imlgcn.models import create_head
+from imlgcn.models import HEADS, create_head
 from imlgcn.training.augmentation import augmented_batches
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.layout import Layout
-from imlgcn.training.loop import Shares, split_batch
+from imlgcn.training.loop import Part, Shares, split_batch
 from imlgcn.training.ranks import ALONE, Ranks
+from imlgcn.training.row_draws import RowDraws
 from imlgcn.training.sharing import count_labels, shared_features
 from imlgcn.training.stages import embed_labels
 
@@ -58,6 +60,76 @@ def test_the_losses_of_all_parts_add_up_to_that_of_the_batch(
     total = sum(part.weight * head.loss(part.inputs, part.targets, criterion) for part in parts)
     torch.testing.assert_close(total, head.loss(features, targets, criterion))
     assert len(parts) >= world, "each process takes part in each step"
+
+
+# their attention drops weights within torch
+DRAW_WITHIN = ("c_tran", "ml_decoder", "query2label")
+BY_ROWS = [
+    name
+    for name, head in HEADS.items()
+    if not head.closed_form and head.feature_levels == 1 and name not in DRAW_WITHIN
+]
+
+
+@pytest.mark.parametrize("name", [*BY_ROWS, "c_tran"])
+def test_what_a_head_draws_belongs_to_the_image_whoever_computes_it(name):
+    """Dropout and hidden labels: the losses of all parts add up to that of the batch."""
+    generator = torch.Generator().manual_seed(4)
+    features = torch.randn(7, 16, 3, 2, generator=generator).abs()
+    targets = torch.randint(0, 2, (7, 6), generator=generator, dtype=torch.int8)
+    vectors = {kind: np.eye(6, dtype=np.float32) for kind in ("words", "image", "image_pca")}
+    context = LabelContext.from_targets(list("abcdef"), targets.numpy(), vectors)
+    options = {"dropout": 0.0} if name in DRAW_WITHIN else {}
+    head = create_head(name, 16, context, **options).train()
+    if head.pooling is not None:
+        features = features.mean((2, 3), keepdim=True)
+    criterion = create_loss("asymmetric")
+
+    def loss(part):
+        torch.manual_seed(5)
+        with torch.no_grad(), part.draws:
+            return part.weight * head.loss(part.inputs, part.targets, criterion)
+
+    whole = loss(Part(features, targets))
+    for world, accumulate in ((2, 1), (3, 1), (1, 2), (2, 3)):
+        parts = [
+            part
+            for ranks in of(world)
+            for part in split_batch(
+                features[ranks.mine],
+                targets,
+                Shares(ranks, lambda targets: head.divisor(targets, criterion), accumulate),
+            )
+        ]
+        torch.testing.assert_close(sum(map(loss, parts)), whole)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+@pytest.mark.parametrize("drop", ["dropout", "dropout1d"])
+def test_a_part_drops_what_the_batch_drops_in_any_order_of_memory(axes, drop):
+    def ones(images):
+        """Return ones (images, 4, 3) that lie in memory in another order."""
+        order = [axes.index(axis) for axis in range(3)]
+        return torch.ones(images, 4, 3).permute(order).contiguous().permute(axes)
+
+    rows = torch.tensor([1, 4])
+    torch.manual_seed(1)
+    whole = getattr(functional, drop)(ones(5), 0.5)
+    torch.manual_seed(1)
+    with RowDraws(rows, 5):
+        part = getattr(functional, drop)(ones(2), 0.5)
+        assert getattr(functional, drop)(ones(2), 0.5, training=False).all()
+    assert torch.equal(part, whole[rows])
+    assert not part.all()
+
+
+def test_numbers_that_are_not_of_rows_are_drawn_as_ever():
+    with RowDraws(torch.tensor([0]), 3):
+        torch.manual_seed(2)
+        found = torch.rand(4), torch.rand_like(torch.ones(2, 2)), torch.rand((2, 1))
+    torch.manual_seed(2)
+    wanted = torch.rand(4), torch.rand_like(torch.ones(2, 2)), torch.rand((2, 1))
+    assert all(map(torch.equal, found, wanted))
 
 
 class InThreads(Ranks):

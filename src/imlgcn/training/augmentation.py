@@ -21,9 +21,8 @@ from imlgcn.data.image_input import as_image
 from imlgcn.data.transforms import TrainTransform
 from imlgcn.image_settings import ImageSettings
 from imlgcn.stopping import leave_to_the_parent
-from imlgcn.training.order import epoch_order
+from imlgcn.training.order import epoch_order, seed_of
 from imlgcn.training.ranks import ALONE, Ranks
-from imlgcn.training.tuning_state import restore_generators
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -37,17 +36,14 @@ def augmented_batches(
     *,
     seed: tuple[int, int],
     skip: int = 0,
-    random: dict[str, Tensor] | None = None,
     ranks: Ranks = ALONE,
 ) -> Generator[tuple[Tensor, Tensor]]:
     """Yield one epoch of shuffled, augmented batches; the same for the same (seed, epoch).
 
-    An epoch that was interrupted after ``skip`` batches goes on with the others and with the states
-    of the ``random`` generators of then. With several ``ranks``, a batch holds the images of this
-    one and the targets of all; what a network draws itself is drawn anew for each batch and rank.
+    An epoch that was interrupted after ``skip`` batches goes on with the others. With several
+    ``ranks``, a batch holds the images of this one and the targets of all.
     """
-    number = _number(*seed)
-    order = epoch_order(train.paths, number)
+    order = epoch_order(train.paths, seed_of(*seed))
     starts = range(skip * settings.batch_size, len(train), settings.batch_size)
     batches = [order[start : start + settings.batch_size] for start in starts]
     shares = [rows[ranks.mine] for rows in batches]
@@ -59,24 +55,14 @@ def augmented_batches(
         generator=torch.Generator(),
         pin_memory=fabric.device.type == "cuda",
     )
-    if skip and random:
-        restore_generators(random)
-    else:
-        torch.manual_seed(number)
     found = iter(loader)
     nothing = torch.empty(0, 3, image.size, image.size), torch.empty(0)
-    for step, (rows, share) in enumerate(zip(batches, shares, strict=True), skip):
+    for rows, share in zip(batches, shares, strict=True):
         images, targets = next(found) if share else nothing
         if ranks.world > 1:
-            torch.manual_seed(_number(*seed, step, ranks.rank))
             targets = torch.from_numpy(train.stored_targets[rows])
         moved = images.to(fabric.device, memory_format=torch.channels_last, non_blocking=True)
         yield moved, targets.to(fabric.device, non_blocking=True)
-
-
-def _number(*seed: int) -> int:
-    """Return a number to seed a generator with; different ones for different seeds."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]]):
@@ -102,5 +88,5 @@ class _AugmentedImages(TorchDataset[tuple[NDArray[np.float32], NDArray[np.int8]]
         image = as_image(path, size=self.image.size, fit=self.image.fit)
         # by image and epoch, whatever was drawn before: batches can be skipped and shared out
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_number(*self.seed, row))
+            torch.manual_seed(seed_of(*self.seed, row))
             return self.transform(image), self.train.stored_targets[row]

@@ -32,6 +32,7 @@ from imlgcn.training.augmentation import augmented_batches
 from imlgcn.training.checkpoint import Checkpoints
 from imlgcn.training.loop import Done, Shares, scales_loss, train_epoch
 from imlgcn.training.optimization import Group, create_optimizer, freeze_batch_norm
+from imlgcn.training.order import seed_of
 from imlgcn.training.ranks import ALONE, Ranks
 from imlgcn.training.sharing import shared_features
 from imlgcn.training.stages import Log
@@ -91,7 +92,7 @@ def fine_tune(
             except Stopped:  # it is all that is repeated
                 state.save(checkpoints, ranks)
                 raise
-            state.epoch, state.done, state.random = state.epoch + 1, Done(), {}
+            state.epoch, state.done = state.epoch + 1, Done()
             state.save(checkpoints, ranks)
     classifier.load_state_dict(ranks.state_of_first(lambda: state.best))
     classifier.eval()
@@ -140,7 +141,6 @@ class _Tuning:
             *(self.train, self.image, self.settings, self.fabric),
             seed=(self.seed, state.epoch),
             skip=state.done.batches,
-            random=state.random,
             ranks=self.ranks,
         )
         averager = _Averager(state.average, state.classifier, state.scheduler)
@@ -157,6 +157,7 @@ class _Tuning:
                     self.ranks,
                     lambda targets: state.classifier.divisor(targets, self.criterion),
                     self.settings.accumulate,
+                    lambda batch: seed_of(self.seed, state.epoch, batch),
                 ),
             )
 

@@ -6,7 +6,7 @@ Shapes: B batch, N images, L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +23,9 @@ from imlgcn.errors import InputError
 from imlgcn.files import cache_dir
 from imlgcn.memory import new_array
 from imlgcn.training.levels import Batch, Inputs
+from imlgcn.training.order import seed_of
 from imlgcn.training.ranks import ALONE, Ranks
+from imlgcn.training.row_draws import RowDraws
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -76,7 +78,8 @@ def train_epoch(
     for inputs, targets in batches:
         optimizer.zero_grad()
         parts = split_batch(inputs, targets, shares) if shares else [Part(inputs, targets)]
-        own = _backward(model, parts, criterion, fabric)
+        seed = shares.seed(done.batches) if shares else None
+        own = _backward(model, parts, criterion, fabric, seed)
         if not np.isfinite(value := ranks.sum(own)):
             why = "" if np.isfinite(own) else _why(own, inputs, model, scheduler, fabric)
             whys = [*filter(None, ranks.gather(why)), _why(value, inputs, model, scheduler, fabric)]
@@ -95,11 +98,15 @@ def train_epoch(
 
 
 class Part(NamedTuple):
-    """A part of a batch, and what its loss counts in that of the batch."""
+    """A part of a batch, and what its loss counts in that of the batch.
+
+    ``draws`` let a network draw for it what it would for the whole batch.
+    """
 
     inputs: Batch
     targets: Tensor
     weight: float = 1.0
+    draws: AbstractContextManager[Any] = nullcontext()
 
 
 class Shares(NamedTuple):
@@ -109,11 +116,13 @@ class Shares(NamedTuple):
         ranks: the processes.
         divisor: returns what the loss of a batch of these targets is divided by.
         accumulate: in how many parts each process takes its own.
+        seed: returns what the random numbers of a batch start with.
     """
 
     ranks: Ranks
     divisor: Callable[[Tensor], Tensor | int]
     accumulate: int = 1
+    seed: Callable[[int], int] = seed_of
 
 
 def split_batch(inputs: Batch, targets: Tensor, shares: Shares) -> list[Part]:
@@ -121,7 +130,7 @@ def split_batch(inputs: Batch, targets: Tensor, shares: Shares) -> list[Part]:
 
     A process that has no image of a short batch takes one that counts nothing: all take each step.
     """
-    ranks, divisor, accumulate = shares
+    ranks, divisor, accumulate, _ = shares
     if ranks.world == accumulate == 1:
         return [Part(inputs, targets)]
     assert isinstance(inputs, Tensor)  # images
@@ -129,17 +138,26 @@ def split_batch(inputs: Batch, targets: Tensor, shares: Shares) -> list[Part]:
     if not len(own):
         return [Part(inputs.new_zeros(1, *inputs.shape[1:]), 0 * targets[:1], 0.0)]
     whole, count = float(divisor(targets)), min(accumulate, len(own))
-    pairs = zip(inputs.tensor_split(count), own.tensor_split(count), strict=True)
-    return [Part(x, y, float(divisor(y)) / whole) for x, y in pairs]
+    rows = torch.arange(len(targets))[ranks.mine]
+    parts = (each.tensor_split(count) for each in (inputs, own, rows))
+    return [
+        Part(x, y, float(divisor(y)) / whole, RowDraws(numbers, len(targets)))
+        for x, y, numbers in zip(*parts, strict=True)
+    ]
 
 
-def _backward(model: Any, parts: Sequence[Part], criterion: Criterion, fabric: Fabric) -> float:
+def _backward(
+    model: Any, parts: Sequence[Part], criterion: Criterion, fabric: Fabric, seed: int | None
+) -> float:
     """Add the gradients of the batch up, in all processes; return the loss of this one's parts."""
     value = 0.0
-    for number, (inputs, targets, weight) in enumerate(parts, 1):
+    for number, (inputs, targets, weight, draws) in enumerate(parts, 1):
         several = fabric.world_size > 1
         with fabric.no_backward_sync(model) if several and number < len(parts) else nullcontext():
-            loss = model.loss(inputs, targets, criterion)
+            if seed is not None:
+                torch.manual_seed(seed)
+            with draws:
+                loss = model.loss(inputs, targets, criterion)
             if weight != 1:
                 loss = loss * weight
             value += float(loss.detach())

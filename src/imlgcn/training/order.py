@@ -16,11 +16,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 
 from imlgcn.data.packed import Block, block_of
 
 Item = TypeVar("Item")
+
+
+def seed_of(*numbers: int) -> int:
+    """Return a number to seed a generator with; different ones for different ``numbers``."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def epoch_order(paths: Sequence[Path], seed: int) -> list[int]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
@@ -43,7 +42,6 @@ class TrainingState:
     value: float  # their mAP, percent
     epoch: int = 0  # epochs done
     done: Done = field(default_factory=Done)  # of the epoch that has begun
-    random: dict[str, Tensor] = field(default_factory=dict)  # generators in the middle of an epoch
 
     def save(self, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> None:
         """Write a checkpoint, in the first process."""
@@ -54,7 +52,6 @@ class TrainingState:
             | with_prefix("average", self.average.module.state_dict())
             | with_prefix("best", self.best)
             | with_prefix("optimizer", optimizer_tensors(self.optimizer))
-            | with_prefix("random", _generators())
         )
         state = {
             "epoch": self.epoch,
@@ -78,7 +75,7 @@ class TrainingState:
         if scaling := state.get("precision"):
             self.precision.load_state_dict(scaling)
         self.best, self.value, self.epoch = part("best", tensors), state["value"], state["epoch"]
-        self.done, self.random = Done(**state["done"]), part("random", tensors)
+        self.done = Done(**state["done"])
         return True
 
 
@@ -106,18 +103,3 @@ class Keeper:
             self.saved = time.monotonic()
         if asked is not None:
             raise Stopped(asked)
-
-
-def _generators() -> dict[str, Tensor]:
-    """Return the state of torch's generators, which dropout draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def restore_generators(states: dict[str, Tensor]) -> None:
-    """Set torch's generators to the states that a checkpoint holds."""
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])

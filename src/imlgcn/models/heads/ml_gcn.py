@@ -228,10 +228,10 @@ class MLGCNHead(Head):
         missing = weight.cpu().double() - nodes @ last.cpu().double()  # (L, C)
         gram = nodes.T @ nodes
         gram.diagonal().add_(1e-6 * torch.linalg.matrix_norm(gram, 2))
-        last += torch.linalg.solve(gram, nodes.T @ missing).to(last)
+        last.add_(torch.linalg.solve(gram, nodes.T @ missing).to(last))
         factor = (last.norm() / first.norm()).sqrt()
-        first *= factor
-        last /= factor
+        first.mul_(factor)
+        last.div_(factor)
 
     def notes(self) -> tuple[str, ...]:
         """Note a label graph with few edges, and how to get more."""
