@@ -345,7 +345,7 @@ def test_an_image_that_is_too_large_or_never_ends_is_given_up(
 WRONG = [
     (None, "it is empty"),
     ("", "it is empty"),
-    ("<View>", "it is no XML"),
+    ("<View>", "it is not XML"),
     ("<View></View>", "no <Image> tag"),
     ('<View><Image name="image" value="$image"/></View>', "no <Choices> or <Taxonomy>"),
     (config("red").replace(' choice="multiple"', ""), 'write choice="multiple"'),
@@ -354,8 +354,8 @@ WRONG = [
     (config("red").replace('toName="image"', 'toName="text"'), "no <Choices> or <Taxonomy>"),
     (config("mountain", "lake"), "none of the choices (lake, mountain)"),
     (f'<!DOCTYPE v [<!ENTITY a "b">]>{config("red")}', "document type"),
-    ("<View>" + "<Choice value='a'>" * 40, "it is no XML"),
-    (config("a&#10;b"), "no line of 1 to 200 letters"),
+    ("<View>" + "<Choice value='a'>" * 40, "it is not XML"),
+    (config("a&#10;b"), "not a line of 1 to 200 letters"),
     ("x" * 1_000_001, "1,000,000 are taken"),
 ]
 
@@ -374,7 +374,7 @@ def test_requests_that_are_not_label_studios_are_refused(quick, serving, stub):
     client = serving(quick, **options(stub, grow=False))
     for path in ("/setup", "/predict", "/webhook"):
         assert_refused(client.post(path, content=b"{"), 400, "bad_json")
-        assert_refused(client.post(path, content=b"[]"), 422, "bad_body", "no JSON object")
+        assert_refused(client.post(path, content=b"[]"), 422, "bad_body", "not a JSON object")
         deep = b'{"tasks":' + b"[" * 20 + b"]" * 20 + b"}"
         assert_refused(client.post(path, content=deep), 422, "bad_json", "deeper than 16")
         many = json.dumps({"tasks": [0] * 60_000}).encode()

@@ -178,7 +178,7 @@ def load_dataset(
             ``space``; found out when not given.
         images: the folders that hold the images, searched below as well; looked for in the usual
             places when not given.
-        fields: columns of a table that are no labels, where that is not plain.
+        fields: columns of a table that are not labels, where that is not plain.
         image_column: the column that names the images; known by its usual names when not given,
             and so are the next four.
         label_columns: the column of labels, or one of 1 and 0 for each label.

@@ -47,7 +47,7 @@ def without_labels(source: Source, no_label: Sequence[str]) -> Source:
     """Return the data without the names that say that an image has no label.
 
     Raises:
-        InputError: one of them is no label of the data.
+        InputError: one of them is not a label of the data.
     """
     if not no_label:
         return source

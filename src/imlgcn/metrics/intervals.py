@@ -1,6 +1,6 @@
 r"""Intervals of mAP and F1: groups of images are drawn anew, with replacement, or weighted anew.
 
-Near duplicates are no independent evidence, so a group is drawn as a whole. A resample is a number
+Near duplicates are not independent evidence, so a group is drawn as a whole. A resample is a number
 of times that each image is drawn, so nothing is sorted twice. Efron and Tibshirani, An Introduction
 to the Bootstrap (1993).
 

@@ -193,7 +193,7 @@ class _Work:
         self._take_out(gone)
 
     def keep(self, wanted: Iterable[str], theirs: set[str]) -> None:
-        """Take out what was written, is no longer wanted and is no keyword of a person."""
+        """Take out what was written, is no longer wanted and is not a keyword of a person."""
         kept = {same(entry) for entry in wanted}
         self._take_out(
             known

@@ -185,7 +185,7 @@ def _read_card(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no text in UTF-8; card= takes a Markdown file") from None
+        raise InputError(f"{path} is not UTF-8 text; card= takes a Markdown file") from None
     if not text.startswith("---\n"):
         raise InputError(
             f"{path} has no head for the hub (a first line '---'): start from the card that "

@@ -83,7 +83,7 @@ def test_the_last_level_is_the_label_however_the_levels_are_written(tmp_path, li
     photo(tmp_path / "a.jpg", inside=xmp(**lists))
     data = load_dataset(tmp_path)
     assert data.names == ("sea",)
-    assert "levels above a keyword are no labels (Coast, Places)" in data.reason
+    assert "levels above a keyword are not labels (Coast, Places)" in data.reason
     assert load_dataset(tmp_path, variant="parents").names == ("Coast", "Places", "sea")
     assert load_dataset(tmp_path, variant="paths").names == ("Places/Coast/sea",)
 
@@ -194,7 +194,7 @@ def test_a_damaged_or_hostile_sidecar_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("reader", ["keywords", "label_folders", "label_lists"])
 def test_a_file_is_refused_where_a_folder_is_needed(tmp_path, reader):
-    with pytest.raises(InputError, match=r"a\.jpg: is no folder"):
+    with pytest.raises(InputError, match=r"a\.jpg: is not a folder"):
         load_dataset(photo(tmp_path / "a.jpg"), reader=reader)
 
 

@@ -186,7 +186,7 @@ def _about_tags(
 
 
 def _orphans(files: list[Path]) -> list[str]:
-    """Say how many sidecars belong to files that are no images here, such as RAW files."""
+    """Say how many sidecars belong to files that are not images here, such as RAW files."""
     images = {file for file in files if is_image(file)}
     known = images | {image.with_suffix("") for image in images}
     count = sum(f.suffix.lower() == ".xmp" and f.with_suffix("") not in known for f in files)
@@ -205,7 +205,7 @@ def _about_levels(
     notes = []
     if levels == "keywords" and unused:
         notes.append(
-            f"levels above a keyword are no labels ({first_of(sorted(unused))}); "
+            f"levels above a keyword are not labels ({first_of(sorted(unused))}); "
             "with variant=parents they are"
         )
     several = sorted(name for name, places in above.items() if len(places - {()}) > 1)
