@@ -58,6 +58,7 @@ class Dataset:
     reader: str  # type: ignore[misc]  # targets have no default
     reason: str  # type: ignore[misc]
     published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
+    parents: tuple[tuple[str, str], ...] = ()  # (child, parent), where the data has levels
 
     @classmethod
     def from_source(cls, source: Source) -> Dataset:
@@ -65,7 +66,8 @@ class Dataset:
         source = in_one_form(source)
         names, records = tuple(source.labels), tuple(source.records)
         targets = _targets(names, records)
-        return cls(names, records, targets, source.reader, source.reason, source.published)
+        parents = tuple(source.parents)
+        return cls(names, records, targets, source.reader, source.reason, source.published, parents)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -94,6 +94,7 @@ class Source:
     reader: str
     reason: str
     published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
+    parents: Sequence[tuple[str, str]] = ()  # (child, parent): labels below others, in levels
 
 
 @dataclass(frozen=True, kw_only=True)
