@@ -87,7 +87,7 @@ def test_a_shard_that_is_there_twice_is_named(out):
 
 def test_a_file_that_is_no_shard_is_named(out):
     (out.parent / "mine.csv").write_text("image,label\n")
-    refused(out, r"mine\.csv is no complete shard: there is no mine\.csv\.shard", "*.csv")
+    refused(out, r"mine\.csv is not a complete shard: there is no mine\.csv\.shard", "*.csv")
     refused(out, r"no such file: .*nothing\*", "nothing*")
     refused(out, r"photos is a folder: give the files in it", "photos")
     with pytest.raises(InputError, match="no shards are given"):

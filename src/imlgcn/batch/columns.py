@@ -43,7 +43,7 @@ def cells(batch: Any, image: str, name: str | None) -> list[Cell]:
     columns of images are in Parquet; an empty cell, or another value, is an image with an error.
 
     Raises:
-        InputError: no batch in a form that is known, no such column, or images that are no paths
+        InputError: no batch in a form that is known, no such column, or images that are not paths
             and have no names.
     """
     values = _column(batch, image)
@@ -105,8 +105,8 @@ def _column(batch: Any, name: str) -> list[Any]:
     is_arrow = _is_of("pyarrow", "Table", batch) or _is_of("pyarrow", "RecordBatch", batch)
     if not (is_arrow or isinstance(batch, Mapping) or _is_of("pandas", "DataFrame", batch)):
         raise InputError(
-            f"{type(batch).__name__} is no batch; expected a dict of columns, a pandas DataFrame, "
-            "a pyarrow Table or a RecordBatch"
+            f"{type(batch).__name__} is not a batch; expected a dict of columns, a pandas "
+            "DataFrame, a pyarrow Table or a RecordBatch"
         )
     names = [str(known) for known in (batch.schema.names if is_arrow else batch)]
     if name not in names:

@@ -82,7 +82,7 @@ def table_groups(name: str, folder: str) -> list[int]:
     """Return how many rows each row group of a table has; its columns are checked, too.
 
     Raises:
-        InputError: it is no Parquet file, cannot be opened, or has no column of images.
+        InputError: it is not a Parquet file, cannot be opened, or has no column of images.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

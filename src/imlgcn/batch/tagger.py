@@ -118,7 +118,7 @@ class BatchTagger:
         """Return the tags of a batch, in its form.
 
         Raises:
-            InputError: it is no batch, lacks a column, or its images have no names.
+            InputError: it is not a batch, lacks a column, or its images have no names.
         """
         found = cells(batch, self.image, self.name)
         items: Iterator[Item] = (

@@ -116,6 +116,7 @@ def pack(
             "images": images,
             "labels": list(dataset.names),
             "published": dataset.published,
+            "parents": dataset.parents,
             "shards": writer.shards,
         }
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

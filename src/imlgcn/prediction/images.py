@@ -30,8 +30,8 @@ def named_images(
     folders and patterns whose formats are not read: of a generator, those so far.
 
     Raises:
-        ImageTypeError: something is no image in a form that is accepted; of a generator, when it
-            is reached.
+        ImageTypeError: something is not an image in a form that is accepted; of a generator, when
+            it is reached.
         InputError: ``images`` is a path that stands for no image.
     """
     if isinstance(images, str | os.PathLike):

@@ -120,7 +120,7 @@ def predict(
     Raises:
         InputError: an option that the tagger or the files do not allow, a file that is there, or
             another run that is writing it; before any work is done.
-        ImageTypeError: something among ``images`` is no image in a form that is accepted.
+        ImageTypeError: something among ``images`` is not an image in a form that is accepted.
     """
     from imlgcn.tagger.given import given_tagger
 
@@ -207,7 +207,7 @@ def predict_rows(
 
     Raises:
         InputError: the tagger does not support the threshold, the bounds or the known labels.
-        ImageTypeError: something among ``images`` is no image in a form that is accepted.
+        ImageTypeError: something among ``images`` is not an image in a form that is accepted.
     """
     bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
     maker = RowMaker(tagger, threshold=threshold, bounds=bounds, known=known, all_labels=all_labels)

@@ -68,8 +68,8 @@ def read_record(file: Path) -> ShardRecord:
         if path.is_file():
             raise InputError(f"{file} is gone, though {path.name} is there: {AGAIN}")
         raise InputError(
-            f"{file} is no complete shard: there is no {path.name} beside it; copy that file, too, "
-            "or run the shard again"
+            f"{file} is not a complete shard: there is no {path.name} beside it; copy that file, "
+            "too, or run the shard again"
         )
     with path.open("rb") as stream:
         found: Any = hashed_content(stream.readline())
