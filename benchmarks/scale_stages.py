@@ -183,7 +183,7 @@ def kernel(data: Data) -> Work:
 
 
 def held_out(data: Data) -> Work:
-    """Out-of-fold scores of the head kernel; beyond 20,000 images with 2,800 landmarks, no block kept."""
+    """Out-of-fold scores of the head kernel, likewise."""
     from imlgcn.models import create_head
     from imlgcn.training.held_out import exact_out_of_fold
 
