@@ -131,6 +131,35 @@ def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
         np.testing.assert_allclose(resumed[key], value, rtol=1e-3, atol=1e-5, err_msg=key)
 
 
+def test_nodes_with_different_options_end_at_once_and_the_first_says_what_differs(
+    tmp_path, shapes, weights
+):
+    there = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    given = [
+        "train",
+        shapes,
+        "--backbone",
+        BACKBONE,
+        "--weights",
+        weights,
+        "--out",
+        tmp_path / "run",
+    ]
+    nodes = [
+        Command(tmp_path / rank, *given, "--nodes", 2, "--seed", seed, **there, NODE_RANK=rank)
+        for rank, seed in (("0", 0), ("1", 5))
+    ]
+    assert nodes[0].wait() == 2
+    assert nodes[1].wait() == NO_RESULT
+    assert "seed is 0 on node 0 and 5 on node 1; give the same" in nodes[0].text()
+    assert "on another node, which says why" in nodes[1].text()
+    assert not (tmp_path / "run").exists()
+
+
 def slurm(rank: int, port: int) -> dict[str, str]:
     """Return the environment that `srun` gives to a task on one node of two tasks."""
     return {
