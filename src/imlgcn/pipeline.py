@@ -118,6 +118,7 @@ def train(
         plan_run(data, settings, config=config, start=start, label_table=file).settings()
         launch(train, given | settings, layout, progress)
         return Tagger.load(out)
+    layout.quiet_torch()
     from imlgcn.training.follow import follow
     from imlgcn.training.ranks import joined
     from imlgcn.training.same_options import check_same_options, options_of

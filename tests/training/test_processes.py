@@ -193,3 +193,19 @@ def test_torchrun_and_slurm_give_each_process_its_place():
     assert by_torchrun.stdout.endswith(said), by_torchrun.stderr
     assert by_slurm[0].endswith(said)
     assert "(0, 0)" not in by_slurm[1]
+
+
+def test_no_warning_of_torch_reaches_who_trains_by_torchrun(tmp_path, shapes, weights):
+    workers = len(os.sched_getaffinity(0)) + 1  # torch has a word for that
+    given = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    given += ["-m", "imlgcn", "train", shapes, "--backbone", BACKBONE, "--weights", weights]
+    given += ["--size", 64, "--force", "--fine-tune", "--head", "linear", "--no-export"]
+    given += ["--out", tmp_path / "run", "--set", "fine_tuning.epochs=1"]
+    given += ["--set", f"fine_tuning.workers={workers}"]
+    own = {"PYTHONPATH": os.pathsep.join(sys.path), "IMLGCN_CACHE": str(tmp_path / "cache")}
+    own |= {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*map(str, given)], env={**os.environ, **own}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.lower(), done.stderr
