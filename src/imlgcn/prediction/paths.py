@@ -120,7 +120,7 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
     suffix = os.path.splitext(pattern)[1].lower()
     if os.path.exists(pattern):
         if _is_pack(pattern):
-            raise InputError(f"{pattern} is no image; {_of_packs([pattern])}".rstrip("; "))
+            raise InputError(f"{pattern} is not an image; {_of_packs([pattern])}".rstrip("; "))
         is_table = suffix in TABLES or suffix in OTHER_TABLES
         return listed_images(Path(pattern)) if is_table else [pattern]
     refuse_address(pattern)
