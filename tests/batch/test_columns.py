@@ -169,6 +169,17 @@ def test_nulls_and_names_of_any_bytes_in_arrow_are_rows(onnx, pictures, form, ki
     assert ("No such file" if odd else NO_IMAGE) in failed["error"]
 
 
+def test_a_struct_whose_path_is_no_utf8_is_read(onnx, pictures):
+    content = [Path(path).read_bytes() for path in pictures[:2]]
+    paths = pa.array([b"a", b"b\xff"]).view(pa.string())
+    structs = pa.StructArray.from_arrays([pa.array(content), paths], ["bytes", "path"])
+    one, two = rows(BatchTagger(onnx, threshold=0.4, per_image=True)(pa.table({"image": structs})))
+    assert (one["image"], two["image"]) == ("a", "b\\udcff")
+    assert one["error"] is two["error"] is None
+    by_path = BatchTagger(onnx, threshold=0.4, per_image=True)({"image": pictures[:2]})
+    assert [one["labels"], two["labels"]] == by_path["labels"]
+
+
 def test_columns_that_are_none_are_refused_in_a_sentence(onnx, pictures):
     tag = BatchTagger(onnx, name="id")
     with pytest.raises(InputError, match="'image' has 2 cells and 'id' has 1"):

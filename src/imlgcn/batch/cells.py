@@ -81,7 +81,9 @@ def _plain(value: Any) -> Any:
     try:
         return value.as_py()
     except UnicodeDecodeError:
-        return os.fsdecode(value.as_buffer().to_pybytes()) if hasattr(value, "as_buffer") else ""
+        if isinstance(value, Mapping):  # a struct: each of its fields for itself
+            return dict(value.items())
+        return os.fsdecode(value.as_buffer().to_pybytes())
 
 
 def _text(value: object) -> str:
