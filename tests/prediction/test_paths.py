@@ -100,6 +100,24 @@ def test_nothing_found_says_where_it_looked(tree, patterns, message):
         expand_paths(patterns, stdin=io.StringIO(""))
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.parquet"])
+def test_who_gives_packs_is_told_what_tags_the_images_in_them(tree, name):
+    (tree / "packs" / "below").mkdir(parents=True)
+    (tree / "packs" / "below" / name).write_bytes(b"content")
+    for given in ("packs", f"packs/below/{name}", "packs/below/a.*", "packs/**"):
+        with pytest.raises(
+            InputError, match=r"; imlgcn predict --cluster ray tags the images in .*s$"
+        ):
+            expand_paths([given])
+    (tree / "packs" / "below" / name).rename(tree / "packs" / "a.txt")
+    for given in ("packs", "packs/*"):
+        with pytest.raises(InputError, match="no image") as error:
+            expand_paths([given])
+        assert "ray" not in str(error.value)
+    (tree / f"{name}.png").write_bytes(b"")
+    assert names_of(f"{name}.png") == [f"{name}.png"]
+
+
 def test_a_disk_that_fails_is_not_taken_for_an_empty_folder(tree, monkeypatch):
     def fail(folder):
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -146,6 +146,35 @@ def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
         np.testing.assert_allclose(resumed[key], value, rtol=1e-3, atol=1e-5, err_msg=key)
 
 
+def test_nodes_with_different_options_end_at_once_and_the_first_says_what_differs(
+    tmp_path, shapes, weights
+):
+    there = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    given = [
+        "train",
+        shapes,
+        "--backbone",
+        BACKBONE,
+        "--weights",
+        weights,
+        "--out",
+        tmp_path / "run",
+    ]
+    nodes = [
+        Command(tmp_path / rank, *given, "--nodes", 2, "--seed", seed, **there, NODE_RANK=rank)
+        for rank, seed in (("0", 0), ("1", 5))
+    ]
+    assert nodes[0].wait() == 2
+    assert nodes[1].wait() == NO_RESULT
+    assert "seed is 0 on node 0 and 5 on node 1; give the same" in nodes[0].text()
+    assert "on another node, which says why" in nodes[1].text()
+    assert not (tmp_path / "run").exists()
+
+
 def slurm(rank: int, port: int) -> dict[str, str]:
     """Return the environment that `srun` gives to a task on one node of two tasks."""
     return {
@@ -179,3 +208,19 @@ def test_torchrun_and_slurm_give_each_process_its_place():
     assert by_torchrun.stdout.endswith(said), by_torchrun.stderr
     assert by_slurm[0].endswith(said)
     assert "(0, 0)" not in by_slurm[1]
+
+
+def test_no_warning_of_torch_reaches_who_trains_by_torchrun(tmp_path, shapes, weights):
+    workers = len(os.sched_getaffinity(0)) + 1  # torch has a word for that
+    given = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    given += ["-m", "imlgcn", "train", shapes, "--backbone", BACKBONE, "--weights", weights]
+    given += ["--size", 64, "--force", "--fine-tune", "--head", "linear", "--no-export"]
+    given += ["--out", tmp_path / "run", "--set", "fine_tuning.epochs=1"]
+    given += ["--set", f"fine_tuning.workers={workers}"]
+    own = {"PYTHONPATH": os.pathsep.join(sys.path), "IMLGCN_CACHE": str(tmp_path / "cache")}
+    own |= {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*map(str, given)], env={**os.environ, **own}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.lower(), done.stderr

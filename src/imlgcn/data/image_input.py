@@ -178,6 +178,8 @@ def _content(image: ImageFile.ImageFile) -> BytesIO:
 def _of_pil(image: Image.Image) -> Image.Image:
     try:
         image.load()
+        if not image.width * image.height:
+            raise ValueError("it has no pixels")
         return upright_rgb(image)
     except Exception as error:  # it may be decoded only now, and decoders raise almost anything
         reason = str(error) or type(error).__name__

@@ -13,6 +13,7 @@ from typing import NamedTuple, TextIO
 
 from imlgcn.data.image_input import refuse_address
 from imlgcn.data.images import IMAGE_SUFFIXES, OTHER_SUFFIXES
+from imlgcn.data.unpack import TAR_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
@@ -56,13 +57,14 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
     """Return the image files that ``patterns`` stand for, in order, each once.
 
     A file is taken whatever it is called, but a ``.csv`` or ``.tsv`` stands for the images of its
-    column. A folder stands for the images in it and below (hidden ones and folders that may not be
-    listed left out), a pattern with ``*``, ``?``, ``[..]`` or ``**`` for the images it matches,
-    ``-`` for the files and folders listed in ``stdin``, one per line.
+    column, and tars and Parquet tables are refused. A folder stands for the images in it and below
+    (hidden ones and folders that may not be listed left out), a pattern with ``*``, ``?``, ``[..]``
+    or ``**`` for the images it matches, ``-`` for the files and folders listed in ``stdin``, one
+    per line.
 
     Raises:
-        InputError: a path does not exist, a pattern matches no image, a table has no column of
-            images, or there is no image at all.
+        InputError: a path does not exist or is a tar or a Parquet table, a pattern matches no
+            image, a table has no column of images, or there is no image at all.
     """
     given = [str(pattern) for pattern in patterns]
     found = ExpandedPaths()
@@ -78,10 +80,11 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
         found.origins.append((len(found), origin_of(pattern, number)))
     if not found:
         where = ", ".join("standard input" if p == "-" else p for p in given)
-        raise InputError(
+        text = (
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
+            f"give image files or folders that hold some; {_of_packs(given)}{found.sentence()}"
         )
+        raise InputError(text.rstrip("; "))
     return found
 
 
@@ -116,6 +119,8 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
         return _images_below(pattern, skipped)
     suffix = os.path.splitext(pattern)[1].lower()
     if os.path.exists(pattern):
+        if _is_pack(pattern):
+            raise InputError(f"{pattern} is not an image; {_of_packs([pattern])}".rstrip("; "))
         is_table = suffix in TABLES or suffix in OTHER_TABLES
         return listed_images(Path(pattern)) if is_table else [pattern]
     refuse_address(pattern)
@@ -124,8 +129,25 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
     names = [n for n in glob.iglob(pattern, recursive=True) if os.path.isfile(n)]
     images = [n for n in names if _is_image(os.path.basename(n), skipped)]
     if not images:
-        raise InputError(f"no image matches {pattern!r} (working folder {Path.cwd()})")
+        text = f"no image matches {pattern!r} (working folder {Path.cwd()}); {_of_packs([pattern])}"
+        raise InputError(text.rstrip("; "))
     return sorted(images, key=lambda name: name.replace(os.sep, "\0"))  # as a folder's are
+
+
+def _of_packs(given: Iterable[str]) -> str:
+    """Return how images in tars and tables are tagged, if something stands for such files."""
+    for pattern in given:
+        if os.path.isdir(pattern):
+            names: Iterable[str] = (n for _, _, files in os.walk(pattern) for n in files)
+        else:
+            names = [pattern] if os.path.exists(pattern) else glob.iglob(pattern, recursive=True)
+        if any(map(_is_pack, names)):
+            return "imlgcn predict --cluster ray tags the images in tars and Parquet tables; "
+    return ""
+
+
+def _is_pack(name: str) -> bool:
+    return name.lower().endswith((*TAR_SUFFIXES, ".parquet"))
 
 
 def _listed(stdin: TextIO | None, skipped: Counter[str]) -> Iterator[str]:

@@ -8,7 +8,6 @@ notice at once. Gradients are averaged by torch's DDP, through Lightning Fabric.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -220,7 +219,6 @@ def joined(layout: Layout) -> Iterator[Ranks]:
     if layout.world == 1:
         yield ALONE
         return
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     warnings.filterwarnings("ignore", _OF_DDP)
     ranks = Ranks(layout)
     if not ranks.first:
