@@ -202,8 +202,8 @@ def predict(
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """
     with loading():
-        from imlgcn.prediction import expand_paths
         from imlgcn.prediction import predict as run
+        from imlgcn.prediction.paths import GivenPaths
         from imlgcn.tagger import Tagger
 
     progress = terminal()
@@ -222,7 +222,7 @@ def predict(
             tagger, engine=engine, latency=latency, device=device, label_table=label_table
         )
     opened = opened.with_known_by(known_by)
-    found = expand_paths(paths)
+    found = GivenPaths(paths)
     if engine == "auto":
         _say_engine(opened, progress)
     summary = run(

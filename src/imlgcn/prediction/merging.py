@@ -84,8 +84,9 @@ def merge_predictions(
         progress.bar("Merging", next(iter(records.values())).listed) as advance,
     ):
         for rows in _in_order(records):
-            write(rows)
-            total.add(rows)
+            if rows:  # else it was listed before
+                write(rows)
+                total.add(rows)
             advance(1)
     summaries = [record.summary for record in records.values()]
     return total.summary()._replace(

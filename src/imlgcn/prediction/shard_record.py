@@ -3,7 +3,7 @@
 ``tags.3-of-8.csv.shard`` is written last, and removed when the shard is tagged anew. Its first
 line says how the rows were made and of which images, with the hashes of the file and of the other
 lines. Each of those is an image: its index among the images of all shards, and how many rows it
-has.
+has; 0 for one that is listed again.
 """
 
 from __future__ import annotations
@@ -182,8 +182,7 @@ class ShardFile(NamedTuple):
 
     def finish(self, summary: PredictSummary) -> None:
         """Write the record: the file is complete."""
-        images = zip(self.own.indices, self.own.rows, strict=True)
-        lines = b"".join(b"%d %d\n" % each for each in images)
+        lines = b"".join(b"%d %d\n" % each for each in self.own.places())
         content = {
             "version": VERSION,
             "shard": self.own.shard,
