@@ -283,6 +283,15 @@ def test_a_shard_has_a_name_of_its_own(photos, tmp_path):
     assert out.read_text() == "mine"
 
 
+def test_a_tagger_that_was_opened_with_the_fastest_engine_here_is_refused_before_any_work(photos):
+    class Measured(ColourTagger):
+        measures_engines = True
+
+    with pytest.raises(InputError, match="all shards need the same: name one"):
+        predict(Measured(), photos, shard="1/2")
+    assert next(predict(Measured(), photos)).image
+
+
 def test_a_shard_is_also_a_filter_of_tags_that_are_iterated_or_printed(photos, tmp_path):
     names = [
         tags.image

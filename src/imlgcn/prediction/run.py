@@ -125,11 +125,8 @@ def predict(
     from imlgcn.tagger.given import given_tagger
 
     own = None if shard is None else _shard_images(shard)
-    if own is not None and engine == "auto":
-        raise InputError(
-            "engine='auto' is measured on each machine, and all shards need the same: name one, "
-            "such as engine='onnxruntime'"
-        )
+    if own is not None:
+        own.check_engine(tagger, engine)
     tagger = given_tagger(
         tagger,
         engine=engine,

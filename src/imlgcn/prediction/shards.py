@@ -25,6 +25,7 @@ from imlgcn.prediction.rows import Row
 
 if TYPE_CHECKING:
     from imlgcn.prediction.paths import GivenPaths
+    from imlgcn.tagger import Tagger
 
 NAMED = re.compile(r"\.[0-9]+-of-[0-9]+$")
 
@@ -128,6 +129,18 @@ class ShardImages:
         self.listed = 0
         self.indices, self.rows, self.repeated = array("q"), array("q"), array("q")
         self._keys = hashlib.sha256()
+
+    def check_engine(self, tagger: Tagger | str | Path, engine: str | None) -> None:
+        """Refuse an engine that each machine would choose by itself.
+
+        Raises:
+            InputError: it is ``"auto"``, here or where the tagger was opened.
+        """
+        if engine == "auto" or (not isinstance(tagger, str | Path) and tagger.measures_engines):
+            raise InputError(
+                "engine='auto' is measured on each machine, and all shards need the same: name "
+                "one, such as engine='onnxruntime'"
+            )
 
     def pick(self, images: Iterable[NamedImage]) -> Iterable[NamedImage]:
         """Return the images of this shard: a list of a list, else an iterator."""
