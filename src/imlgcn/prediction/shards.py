@@ -4,7 +4,8 @@ An image belongs to a shard by a hash of its key, so that a shard that is starte
 images, also where others have come or gone. The key of an image in a folder, of a pattern or in a
 table is its path *below* that folder, with the number of the argument before it: machines that
 have the folder mounted elsewhere agree. A file given by itself or in a list is known by its path as
-it is given, an image without a path by its name in rows (``image 3``).
+it is given, an image without a path by its name in rows (``image 3``). `path_keys` gives one key to
+a file that several arguments stand for.
 """
 
 from __future__ import annotations
