@@ -1,8 +1,8 @@
 """The files of all shards become the one file that one machine would have written.
 
 Byte for byte, where the images, settings and machines are the same and the engine's scores do not
-depend on the batch (those of torch do, in the last digit): each image once, in the order of the
-list that every shard was picked from. Nothing is written unless that is proven (`shard_record`).
+depend on the batch (those of torch do, by some 1e-5): each image once, in the order of the list
+that every shard was picked from. Nothing is written unless that is proven (`shard_record`).
 Memory grows with the number of shards, not with that of images.
 """
 
