@@ -121,8 +121,8 @@ class BatchTagger:
         """Return the tags of a batch, in its form.
 
         Raises:
-            InputError: it is not a batch, lacks a column, has columns of unequal length, or ``name``
-                is None and none of its images has a path.
+            InputError: it is not a batch, lacks a column, has columns of unequal length, or
+                ``name`` is None and none of its images has a path.
         """
         found = cells(batch, self.image, self.name)
         items: Iterator[Item] = (

@@ -125,11 +125,8 @@ def predict(
     from imlgcn.tagger.given import given_tagger
 
     own = None if shard is None else _shard_images(shard)
-    if own is not None and engine == "auto":
-        raise InputError(
-            "engine='auto' is measured on each machine, and all shards need the same: name one, "
-            "such as engine='onnxruntime'"
-        )
+    if own is not None:
+        own.check_engine(tagger, engine)
     tagger = given_tagger(
         tagger,
         engine=engine,
@@ -145,16 +142,16 @@ def predict(
     if sidecar_name is not None and not xmp:
         raise InputError("sidecar_name= is of sidecars: give xmp=True, too")
     skipped: Counter[str] = Counter()  # files of formats that are not read
-    named = named_images(images, skipped)
     table: KnownTable | None = None
-    if known_from is not None:
+    if known_from is None:
+        named = named_images(images, skipped, own)
+    else:
         from imlgcn.prediction.known import KnownTable  # it loads every reader
 
-        named = list(named)
-        table = KnownTable(Path(known_from), tagger, [image.name for image in named])
+        every = list(named_images(images, skipped))  # a name stands for one image of all
+        table = KnownTable(Path(known_from), tagger, [image.name for image in every])
         progress.say(table.sentence())
-    if own is not None:
-        named = own.pick(named)
+        named = every if own is None else own.pick(every)
     is_iterated = out is None and not xmp and label_studio is None
     maker = RowMaker(
         tagger,
