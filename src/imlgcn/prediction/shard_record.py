@@ -97,8 +97,8 @@ def unproven(file: Path) -> InputError:
     shard = NAMED.search(file.stem)
     own = f"shard={shard[0][1:].replace('-of-', '/')} and " if shard else ""
     return InputError(
-        f"{file} is not a complete shard: there is no {record_of(file).name} beside it, which proves "
-        f"it; copy that file, too, or run predict again with {own}overwrite=True in place of "
+        f"{file} is not a complete shard: there is no {record_of(file).name} beside it, which "
+        f"proves it; copy that file, too, or run predict again with {own}overwrite=True in place of "
         "resume=True"
     )
 
