@@ -98,8 +98,8 @@ def unproven(file: Path) -> InputError:
     own = f"shard={shard[0][1:].replace('-of-', '/')} and " if shard else ""
     return InputError(
         f"{file} is not a complete shard: there is no {record_of(file).name} beside it, which "
-        f"proves it; copy that file, too, or run predict again with {own}overwrite=True in place of "
-        "resume=True"
+        "proves it; copy that file, too, or run predict again with "
+        f"{own}overwrite=True in place of resume=True"
     )
 
 
