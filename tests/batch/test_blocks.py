@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from imlgcn.batch.blocks import Block, images_of
-from imlgcn.batch.inputs import Inputs, cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import Inputs, find_inputs
 from imlgcn.data.unpack import BROKEN
 from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths
@@ -54,18 +55,10 @@ def test_a_folder_is_its_images_as_predict_names_them_and_those_of_its_packs(she
     assert [image.name for image in found[:12]] == expand_paths(["in"])
     packed = [image.name for image in found[12:]]
     rows = [f"in/bytes.parquet#{number}" for number in range(12)]
-    paths = ["in/00.png", "in/missing.png", "in/paths.parquet#2"]
-    assert packed == [*rows, *paths, "in/deep/x.tar/k/a.png", "in/deep/x.tar/k/b.png"]
+    others = ["in/missing.png", "in/paths.parquet#2"]  # in/00.png is there as a file
+    assert packed == [*rows, *others, "in/deep/x.tar/k/a.png", "in/deep/x.tar/k/b.png"]
     assert [image.image for image in found[12:24]] == contents(pictures)
-    assert found[26].error == "there is no image in this row"
-
-
-def test_what_is_given_twice_is_there_once(shelf, pictures):
-    twice = images(
-        "in", "in/*.png", "in/00.png", "in/bytes.parquet", "in/deep/*.tar", "in/deep/x.tar"
-    )
-    names = [image.name for image in twice if image.name != "in/00.png"]  # a table names it, too
-    assert len(names) == len(set(names)) == len(images("in")) - 2
+    assert found[25].error == "there is no image in this row"
 
 
 @pytest.mark.parametrize("most", [1, 4, 5, 100])
@@ -156,8 +149,9 @@ def test_addresses_of_a_server_give_what_the_files_do(served, pictures):
     assert [image.name for image in found[14:16]] == [
         f"{served}/deep/x.tar/k/{n}.png" for n in "ab"
     ]
-    assert found[16].name == f"{served}/00.png"  # beside the table
-    assert found[16].image == data[0]
+    assert found[16].name == f"{served}/missing.png"  # beside the table; 00.png is there already
+    (beside, *_) = images(f"{served}/paths.parquet?page=a/b")
+    assert beside == (f"{served}/00.png", data[0], None)
 
 
 def test_folders_and_patterns_of_a_store_are_listed(pictures):

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from imlgcn.batch import BatchTagger, run
-from imlgcn.batch.inputs import cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import find_inputs
 from imlgcn.batch.output import OutputFolder
 from imlgcn.batch.run import TRIES, tag_blocks
 from imlgcn.batch.shard import ShardTagger

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from imlgcn.batch.packs import Found, images_in_table, images_in_tar
+from imlgcn.batch.packs import Found, images_in_table, images_in_tar, is_tar
 from imlgcn.batch.remote import is_address, read_address
 from imlgcn.prediction.stream import in_order
 
@@ -23,8 +23,9 @@ READERS = 8  # threads that wait for a network, each block
 class Block:
     """Some images by name, or the ``pack`` that holds them: a tar, or ``groups`` of a table.
 
-    ``count`` is the number of images, 0 where it is not known beforehand: of a tar; ``first`` the
-    number of the first row, of a table.
+    ``count`` is the number of images, 0 where it is not known beforehand: of a tar, or a table
+    whose groups could not be listed. ``first`` is the number of the first row, of a table; the rows
+    of the numbers ``skip`` are left out.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Block:
     groups: tuple[int, ...] = ()
     first: int = 0
     count: int = 0
+    skip: tuple[int, ...] = ()
 
     def line(self) -> str:
         """Return the block as a line of JSON."""
@@ -42,7 +44,7 @@ class Block:
     def of(cls, line: str) -> Block:
         """Return the block that :meth:`line` wrote."""
         found = json.loads(line)
-        lists = {key: tuple(found[key]) for key in ("names", "groups") if key in found}
+        lists = {key: tuple(found[key]) for key in ("names", "groups", "skip") if key in found}
         return cls(**{**found, **lists})
 
 
@@ -59,10 +61,10 @@ def images_of(block: Block, folder: str) -> Iterator[Found]:
         return (Found(name, os.path.join(folder, name)) for name in block.names)
     if block.names:
         found: Iterable[Found] = (Found(name, name) for name in block.names)
-    elif block.groups:
-        found = images_in_table(block.pack, folder, block.groups, block.first)
-    else:
+    elif is_tar(block.pack):
         return images_in_tar(block.pack, folder)
+    else:
+        found = images_in_table(block.pack, folder, block.groups, block.first, block.skip)
     return _read(found, folder)
 
 

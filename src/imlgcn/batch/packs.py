@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from imlgcn.batch.remote import is_address, open_address, tried
+from imlgcn.batch.remote import is_address, open_address, tried, without_query
 from imlgcn.data.formats.column_names import IMAGE_COLUMNS, known_columns
 from imlgcn.data.image_limits import MAX_FILE
 from imlgcn.data.images import IMAGE_SUFFIXES
@@ -41,12 +41,17 @@ class Columns(NamedTuple):
 
 def is_tar(name: str) -> bool:
     """Return whether a path or address ends as tars do."""
-    return name.lower().endswith(TAR_SUFFIXES)
+    return without_query(name).lower().endswith(TAR_SUFFIXES)
 
 
 def is_table(name: str) -> bool:
     """Return whether a path or address ends as Parquet files do."""
-    return name.lower().endswith(".parquet")
+    return without_query(name).lower().endswith(".parquet")
+
+
+def is_pack(name: str) -> bool:
+    """Return whether a path or address ends as a tar or a Parquet file does."""
+    return is_tar(name) or is_table(name)
 
 
 def open_pack(name: str, folder: str) -> IO[bytes]:
@@ -82,38 +87,77 @@ def table_groups(name: str, folder: str) -> list[int]:
     """Return how many rows each row group of a table has; its columns are checked, too.
 
     Raises:
-        InputError: it is no Parquet file, cannot be opened, or has no column of images.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
-            image_columns(table.schema_arrow, name)
-            found = table.metadata
-            return [found.row_group(index).num_rows for index in range(found.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name}: cannot be read as Parquet ({error})") from None
-
-
-def images_in_table(name: str, folder: str, groups: Sequence[int], first: int) -> Iterator[Found]:
-    """Yield the images of some row groups of a table; the first of their rows is number ``first``.
-
-    Raises:
-        InputError, OSError, pyarrow.ArrowException: the table cannot be read any more.
+        InputError: fsspec cannot open it, or it has no column of images.
+        OSError, pyarrow.ArrowException: it cannot be read.
     """
     import pyarrow.parquet as pq
 
     with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
+        image_columns(table.schema_arrow, name)
+        found = table.metadata
+        return [found.row_group(index).num_rows for index in range(found.num_row_groups)]
+
+
+def images_in_table(
+    name: str, folder: str, groups: Sequence[int], first: int, skip: Collection[int] = ()
+) -> Iterator[Found]:
+    """Yield the images of some row groups of a table, without ``groups`` of all.
+
+    The first of their rows is number ``first``; those of the numbers ``skip`` are left out.
+
+    Raises:
+        InputError, OSError, pyarrow.ArrowException: the table cannot be read, or not to its end.
+    """
+    import pyarrow.parquet as pq
+
+    left_out = frozenset(skip)
+    with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
+        wanted = list(groups) or list(range(table.num_row_groups))
+        for number, found in enumerate(_rows(table, name, wanted, first), first):
+            if number not in left_out:
+                yield found
+
+
+def named_files(name: str, folder: str) -> Iterator[tuple[int, str]]:
+    """Yield the number of each row that names a file, or address, and does not hold it; and that.
+
+    Raises:
+        InputError, OSError, pyarrow.ArrowException: the table cannot be read, or not to its end.
+    """
+    import pyarrow.parquet as pq
+
+    first = 0
+    with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
         columns = image_columns(table.schema_arrow, name)
-        wanted = [column for column in columns[:2] if column]
-        number = first
-        for batch in table.iter_batches(ROWS, list(groups), wanted, use_threads=False):
-            names = batch.column(columns.name).to_pylist() if columns.name else [None] * len(batch)
-            images = batch.column(columns.image).to_pylist()
-            for image, called in zip(images, names, strict=True):
-                yield _row(image, called, f"{name}#{number}", name)
-                number += 1
+        for index in range(table.num_row_groups):
+            group = table.metadata.row_group(index)
+            if not (columns.holds_bytes and _is_filled(group, columns.image)):
+                for number, found in enumerate(_rows(table, name, [index], first), first):
+                    if isinstance(found.image, str):
+                        yield number, found.image
+            first += group.num_rows
+
+
+def _is_filled(group: Any, column: str) -> bool:
+    """Return whether a row group is known to hold the bytes of each of its images."""
+    for part in map(group.column, range(group.num_columns)):
+        if part.path_in_schema == column:  # not a struct, whose rows may have a path instead
+            return True
+        if part.path_in_schema == f"{column}.bytes":
+            return part.statistics is not None and part.statistics.null_count == 0
+    return False
+
+
+def _rows(table: Any, name: str, groups: list[int], first: int) -> Iterator[Found]:
+    columns = image_columns(table.schema_arrow, name)
+    wanted = [column for column in columns[:2] if column]
+    number = first
+    for batch in table.iter_batches(ROWS, groups, wanted, use_threads=False):
+        names = batch.column(columns.name).to_pylist() if columns.name else [None] * len(batch)
+        images = batch.column(columns.image).to_pylist()
+        for image, called in zip(images, names, strict=True):
+            yield _row(image, called, f"{name}#{number}", name)
+            number += 1
 
 
 def image_columns(schema: Any, name: str) -> Columns:
@@ -169,5 +213,6 @@ def _named(name: str, table: str) -> Found:
             return Found(name, name)
         return Found(name, None, f"a table may name addresses of {', '.join(BESIDE)} only")
     if is_address(table):
-        return Found(found := f"{table.rpartition('/')[0]}/{name.lstrip('/')}", found)
+        beside = without_query(table).rpartition("/")[0]
+        return Found(found := f"{beside}/{name.lstrip('/')}", found)
     return Found(found := str(Path(table).parent / name), found)

@@ -29,6 +29,16 @@ def is_address(name: str) -> bool:
     return CHAINED_OR_ONE.match(name) is not None
 
 
+def without_query(name: str) -> str:
+    """Return an address of the web up to its ``?`` or ``#``; any other name as it is.
+
+    >>> without_query("https://x/a.tar?sig=3"), without_query("s3://bucket/?.tar")
+    ('https://x/a.tar', 's3://bucket/?.tar')
+    """
+    is_of_web = name.lower().startswith(("http://", "https://"))
+    return name.partition("#")[0].partition("?")[0] if is_of_web else name
+
+
 def file_system(address: str) -> Any:
     """Return fsspec's file system of an address.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imlgcn.batch.blocks import Block
-from imlgcn.batch.inputs import cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import find_inputs
 from imlgcn.batch.output import OutputFolder
 from imlgcn.batch.ray_workers import check_ray, ray_workers
 from imlgcn.batch.shard import Report

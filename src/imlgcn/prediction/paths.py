@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from imlgcn.data.image_input import refuse_address
+from imlgcn.data.image_input import ADDRESS, refuse_address
 from imlgcn.data.images import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
@@ -74,7 +74,7 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
             )  # of 64 bits: a collision would take billions of files
             if key not in seen:
                 seen.add(key)
-                found.append(str(Path(name)))
+                found.append(name if ADDRESS.match(name) else str(Path(name)))
         found.origins.append((len(found), origin_of(pattern, number)))
     if not found:
         where = ", ".join("standard input" if p == "-" else p for p in given)
@@ -130,9 +130,15 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
 
 def _listed(stdin: TextIO | None, skipped: Counter[str]) -> Iterator[str]:
     """Yield the images of a list; a missing file among many is left to become a row."""
+    for name in listed_lines(stdin):
+        yield from _images_below(name, skipped) if os.path.isdir(name) else (name,)
+
+
+def listed_lines(stdin: TextIO | None = None) -> Iterator[str]:
+    """Yield the lines of a list, by default of standard input, that are not empty."""
     for line in StringIO(_standard_input() if stdin is None else stdin.read()):
         if name := line.rstrip("\r\n"):
-            yield from _images_below(name, skipped) if os.path.isdir(name) else (name,)
+            yield name
 
 
 def _standard_input() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+from imlgcn.data.image_input import ADDRESS
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.spreadsheets import bare
@@ -72,5 +73,7 @@ def _image_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int |
 
 def _file(folder: Path, name: str) -> str:
     """Return where the table means; beside it if there is no such file anywhere."""
+    if ADDRESS.match(name):
+        return name
     beside = [folder / name, folder / "images" / name, Path(name)]
     return str(next((path for path in beside if os.path.isfile(path)), beside[0]))
