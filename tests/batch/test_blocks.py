@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -132,7 +133,7 @@ def served(shelf):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(shelf)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -203,6 +204,66 @@ def test_a_failing_network_is_asked_again_and_a_missing_file_is_not(monkeypatch)
     with pytest.raises(FileNotFoundError):
         remote.tried(fails(FileNotFoundError(), 1))
     assert len(asked) == 1
+
+
+@pytest.fixture
+def answering():
+    """A server that answers ``/503`` with that status, and ``/503/2`` so twice and then well."""
+    asked = Counter()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, *times = self.path.strip("/").split("/")
+            asked[self.path] += 1
+            is_there = bool(times) and asked[self.path] > int(times[0])
+            self.send_response(200 if is_there else int(status))
+            self.send_header("Content-Length", "4" if is_there else "0")
+            self.end_headers()
+            if is_there:
+                self.wfile.write(b"file")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_image_that_is_not_fetched_has_the_reason_of_the_server_or_the_network(
+    answering, monkeypatch
+):
+    from imlgcn.batch import remote
+
+    monkeypatch.setattr(remote, "PAUSE", 0.0)
+    server, asked = answering
+    paths = ["404", "403", "503", "429", "500/2"]
+    names = [*(f"{server}/{path}" for path in paths), "http://127.0.0.1:1/a.png"]
+    found = list(images_of(Block(0, names=tuple(names)), "."))
+    assert [image.error for image in found] == [
+        "HTTP 404 Not Found", "HTTP 403 Forbidden", "HTTP 503 Service Unavailable",
+        "HTTP 429 Too Many Requests", None, "Connection refused",
+    ]  # fmt: skip
+    assert found[4].image == b"file"
+    (tries,) = {asked["/503"], asked["/429"]}
+    assert tries == 3 * asked["/404"] == 3 * asked["/403"]
+    store = fsspec.filesystem("memory")
+    (gone,) = images_of(Block(0, names=("memory://bucket/gone.png",)), ".")
+    assert gone.error == "No such file or directory"
+    assert not store.exists("/bucket/gone.png")
+
+
+def test_columns_that_store_each_value_once_are_read_as_others(pictures, tmp_path):
+    data = pa.array(contents(pictures)).dictionary_encode()
+    names = pa.array(pictures).dictionary_encode()
+    table(tmp_path / "bytes.parquet", image=data, path=names)
+    assert [tuple(image) for image in images("bytes.parquet")] == [
+        (name, content, None) for name, content in zip(pictures, contents(pictures), strict=True)
+    ]
+    table(tmp_path / "paths.parquet", image=names)
+    assert [image.name for image in images("paths.parquet")] == pictures
 
 
 def test_columns_of_large_types_are_read_as_well(pictures, tmp_path):

@@ -8,6 +8,7 @@ import shutil
 from collections import Counter, deque
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -236,6 +237,36 @@ def test_images_in_packs_are_tagged_and_a_damaged_pack_is_a_failed_one(tag, expe
     assert failed["cut.tar"].startswith("cannot be read to its end")
     assert summary.failed == len(failed)
     assert 2 < summary.images < 12
+
+
+def test_a_damaged_or_empty_pack_is_a_failed_row_and_the_rest_is_tagged(tag, expected, pictures):
+    data = [Path(path).read_bytes() for path in pictures]
+    names = [f"{number}.png" for number in range(12)]
+    whole = table("whole.parquet", image=data, path=names, group=4)
+    content = Path(whole).read_bytes()
+    Path("end.parquet").write_bytes(content[:-40])
+    Path("page.parquet").write_bytes(content[:30] + bytes(200) + content[230:])
+    Path("text.parquet").write_text("no table")
+    Path("nothing.parquet").touch()
+    Path("text.tar").write_text("no tar at all" * 99)
+    table("none.parquet", image=pa.array([], pa.binary()))
+    pack(Path("none.tar"), [])
+    Path("link.tar").symlink_to("gone.tar")
+    damaged = [f"{name}.parquet" for name in ("end", "page", "text", "nothing")]
+    _, summary = go(tag, "out", given=("in", "*.parquet", ".", "text.tar"))
+    failed = {row["image"]: row["error"] for row in rows_of("out/failed.parquet")}
+    for name in [*damaged, "text.tar", "link.tar"]:
+        assert failed.pop(name).startswith("cannot be read to its end: "), name
+    assert failed.pop("none.tar") == failed.pop("none.parquet") == "holds no images"
+    assert sorted(failed) == ["4.png", "in/04.png"]
+    rows = rows_of("out/tags")
+    assert [row for row in rows if row["image"].startswith("in/")] == expected
+    tagged = {row["image"] for row in rows} - {"text.tar"}
+    assert {*names, *pictures} <= tagged
+    assert summary.failed == len(rows_of("out/failed.parquet"))
+    table("other.parquet", size=[1, 2])
+    with pytest.raises(InputError, match=r"other\.parquet: no column holds images \(it has size\)"):
+        go(tag, "new", given=("in", "*.parquet"))
 
 
 def test_a_pack_that_the_network_fails_is_read_again_before_it_counts_as_failed(

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from imlgcn.batch.packs import Found, images_in_table, images_in_tar, is_tar
-from imlgcn.batch.remote import is_address, read_address
+from imlgcn.batch.remote import is_address, read_address, reason_of
 from imlgcn.prediction.stream import in_order
 
 READERS = 8  # threads that wait for a network, each block
@@ -79,8 +79,7 @@ def _read(images: Iterable[Found], folder: str) -> Iterator[Found]:
         try:
             return found._replace(image=read_address(found.image))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return found._replace(image=None, error=reason.removeprefix(f"{found.name}: "))
+            return found._replace(image=None, error=reason_of(error, found.name))
 
     errors: list[Exception] = []
 

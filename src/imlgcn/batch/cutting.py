@@ -51,7 +51,10 @@ def _of_table(name: str, folder: str, most: int, met: Names) -> Iterator[dict[st
         raise
     except Exception:  # a file is damaged or gone: each kind has errors of its own
         groups = []
-    repeated = _repeated(name, folder, met) if groups else []
+    if not sum(groups):
+        yield {"pack": name}
+        return
+    repeated = _repeated(name, folder, met)
     waiting: list[int] = []
     first = end = 0  # of the rows that wait
     for index, rows in enumerate(groups):
@@ -60,10 +63,7 @@ def _of_table(name: str, folder: str, most: int, met: Names) -> Iterator[dict[st
             first, waiting = end, []
         waiting.append(index)
         end += rows
-    if waiting:
-        yield from _of_groups(name, waiting, first, end, repeated)
-    else:
-        yield {"pack": name}
+    yield from _of_groups(name, waiting, first, end, repeated)
 
 
 def _of_groups(

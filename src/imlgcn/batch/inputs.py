@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from imlgcn.batch.names import Names, own_path, tidy
 from imlgcn.batch.packs import BESIDE, is_pack
-from imlgcn.batch.remote import file_system, is_address, without_query
+from imlgcn.batch.remote import file_system, is_address, reason_of, without_query
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.prediction.paths import ExpandedPaths, expand, listed_lines
@@ -120,7 +120,7 @@ def _at_address(address: str) -> list[str]:
         try:
             found = system.find(address)
         except Exception as error:  # each file system has errors of its own
-            raise InputError(f"{address}: cannot be listed ({error})") from None
+            raise InputError(f"{address}: cannot be listed ({reason_of(error, address)})") from None
     names = [system.unstrip_protocol(name) for name in sorted(found)]
     if not (kept := [name for name in names if _is_wanted(name)]):
         raise InputError(

@@ -171,9 +171,9 @@ def image_columns(schema: Any, name: str) -> Columns:
     """
     from pyarrow import types
 
-    texts = [f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)]
+    texts = [field.name for field in schema if _is_text(_plain(field.type))]
     usual = [texts[index] for index in known_columns(texts, IMAGE_COLUMNS)]
-    holding = [field.name for field in schema if _holds_bytes(field.type)]
+    holding = [field.name for field in schema if _holds_bytes(_plain(field.type))]
     known = [holding[index] for index in known_columns(holding, IMAGE_COLUMNS)] or holding
     if len(known) == 1 or (known and known != holding):
         struct = types.is_struct(schema.field(known[0]).type)
@@ -184,6 +184,19 @@ def image_columns(schema: Any, name: str) -> Columns:
         f"{name}: {'several columns hold images' if known else 'no column holds images'} (it has "
         f"{', '.join(schema.names)}): call the one with the bytes or the paths 'image'"
     )
+
+
+def _plain(kind: Any) -> Any:
+    """Return the type of the values of a column, of which each may be stored once."""
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _holds_bytes(kind: Any) -> bool:
