@@ -98,6 +98,15 @@ def test_tables_name_their_images_by_what_they_hold(pictures, tmp_path):
             blocks_of("d.parquet")
 
 
+def test_a_table_of_pack_calls_its_images_as_the_data_called_them(pictures, tmp_path):
+    struct = [{"bytes": b"a", "path": f"00000000{n}.png"} for n in range(4)]
+    said = ['{"name": "cats/a.png", "labels": []}', '{"labels": []}', "no JSON", None]
+    table(tmp_path / "p.parquet", image=struct, row=range(4), record=said)
+    assert [image.name for image in images("p.parquet")] == [
+        "cats/a.png", "000000001.png", "000000002.png", "000000003.png"
+    ]  # fmt: skip
+
+
 def test_a_tar_that_is_cut_off_gives_what_is_before_the_cut(pictures, tmp_path):
     whole = pack(tmp_path / "x.tar", [(f"{n}.png", c) for n, c in enumerate(contents(pictures))])
     whole.write_bytes(whole.read_bytes()[:4000])

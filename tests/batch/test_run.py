@@ -90,8 +90,9 @@ def manifest(out):
 def test_the_rows_are_those_of_one_machine_and_failures_have_their_table(tag, expected, pictures):
     workers, summary = go(tag, "out", pick=-1)
     assert rows_of("out/tags") == expected
+    more = {"working_folder": os.getcwd(), "pack": None}
     assert rows_of("out/failed.parquet") == [
-        {"image": row["image"], "error": row["error"]} for row in expected if row["error"]
+        {"image": row["image"], "error": row["error"], **more} for row in expected if row["error"]
     ]
     assert (summary.images, summary.failed) == (12, 1)
     assert pq.read_schema("out/tags/000000.parquet") == pq.read_schema("one.parquet")
@@ -126,7 +127,7 @@ def test_a_lost_worker_costs_no_image_and_doubles_none(tag, expected, script):
 
 def test_a_block_that_is_reported_twice_counts_once(tag, expected, pictures):
     output = OutputFolder(Path("out").absolute())
-    output.start({"settings": "x"}, cut(find_inputs(["in"]), os.getcwd(), workers=1, most=2))
+    output.start({"working folder": "."}, cut(find_inputs(["in"]), os.getcwd(), workers=1, most=2))
     worker = ShardTagger(tag, str(output.unfinished), os.getcwd())
     for block in output.blocks():
         first, second = worker.tag(block), worker.tag(block)
@@ -269,6 +270,46 @@ def test_a_damaged_or_empty_pack_is_a_failed_row_and_the_rest_is_tagged(tag, exp
         go(tag, "new", given=("in", "*.parquet"))
 
 
+def test_the_table_of_failed_images_tags_them_again_under_their_names(
+    tag, expected, pictures, tmp_path, monkeypatch
+):
+    bad = Path(pictures[4]).read_bytes()
+    pack(Path("x.tar"), [("k/a.png", bad)])
+    table("x.parquet", image=[bad, None])
+    (tmp_path / "deep").mkdir()
+    table("deep/list.parquet", path=["../in/04.png", "gone.png", None])
+    packs = ("x.tar", "x.parquet", "deep/list.parquet")
+    go(tag, "out", given=(*pictures, *packs))
+    rows = rows_of("out/failed.parquet")
+    assert [(row["image"], row["pack"]) for row in rows] == [
+        ("in/04.png", None), ("x.tar/k/a.png", "x.tar"),
+        ("x.parquet#0", "x.parquet"), ("x.parquet#1", "x.parquet"), ("deep/gone.png", None),
+        ("deep/list.parquet#2", "deep/list.parquet"),
+    ]  # fmt: skip
+    for path in (pictures[4], "deep/gone.png"):
+        shutil.copy(pictures[0], path)
+    monkeypatch.chdir(tmp_path / "deep")
+    _, summary = go(tag, "again", given=("../out/failed.parquet",))
+    first = [row for row in expected if row["image"] == "in/00.png"]
+    again = rows_of("again/tags")
+    for name in (pictures[4], "deep/gone.png"):
+        assert [row for row in again if row["image"] == name] == [
+            {**row, "image": name} for row in first
+        ]
+    failed = {row["image"]: row["error"] for row in again if row["error"]}
+    assert sorted(failed) == sorted(row["image"] for row in rows if row["pack"])
+    assert failed["x.tar/k/a.png"] == "is in x.tar: mend that, and give it in the place of this row"
+    assert (summary.images, summary.failed) == (6, 4)
+
+
+def test_what_a_run_has_written_is_not_taken_for_tables_of_images(tag, expected):
+    go(tag, "out", given=(".",))
+    assert rows_of("out/tags") == expected
+    Path("one.parquet").unlink()
+    go(tag, "again", given=(".",))
+    assert rows_of("again/tags") == expected
+
+
 def test_a_pack_that_the_network_fails_is_read_again_before_it_counts_as_failed(
     tag, expected, pictures, monkeypatch
 ):
@@ -288,9 +329,8 @@ def test_a_pack_that_the_network_fails_is_read_again_before_it_counts_as_failed(
     go(tag, "out", given=("b.parquet",))
     rows = rows_of("out/tags")
     assert calls[1] == TRIES
-    assert {"image": "b.parquet", "error": "cannot be read to its end: the network is gone"} in (
-        rows_of("out/failed.parquet")
-    )
+    failed = {row["image"]: row["error"] for row in rows_of("out/failed.parquet")}
+    assert failed["b.parquet"] == "cannot be read to its end: the network is gone"
     lost = {"in/04.png", "in/05.png"}  # of row group 1, after its first
     assert [row for row in rows if row["image"] != "b.parquet"] == [
         row for row in expected if row["image"] not in lost

@@ -25,7 +25,7 @@ class Block:
 
     ``count`` is the number of images, 0 where it is not known beforehand: of a tar, or a table
     whose groups could not be listed. ``first`` is the number of the first row, of a table; the rows
-    of the numbers ``skip`` are left out.
+    of the numbers ``skip`` are left out; of a ``list_of_files`` the rows name their images.
     """
 
     number: int
@@ -35,6 +35,12 @@ class Block:
     first: int = 0
     count: int = 0
     skip: tuple[int, ...] = ()
+    list_of_files: bool = False
+
+    def holds(self, name: str) -> bool:
+        """Return whether an image of this block is in the pack, and is no file of its own."""
+        is_row = name == self.pack or name.startswith(f"{self.pack}#")
+        return bool(self.pack) and (is_row or not self.list_of_files)
 
     def line(self) -> str:
         """Return the block as a line of JSON."""

@@ -46,39 +46,33 @@ def cut(inputs: Inputs, folder: str, *, workers: int, most: int | None = None) -
 def _of_table(name: str, folder: str, most: int, met: Names) -> Iterator[dict[str, Any]]:
     """Yield the blocks of a table; one without groups where these cannot be listed, or are none."""
     try:
-        groups = table_groups(name, folder)
+        groups, list_of_files = table_groups(name, folder)
     except InputError:
         raise
     except Exception:  # a file is damaged or gone: each kind has errors of its own
-        groups = []
+        groups, list_of_files = [], False
     if not sum(groups):
         yield {"pack": name}
         return
     repeated = _repeated(name, folder, met)
+    for those, first, end in _together(groups, most):
+        skip = tuple(repeated[bisect_left(repeated, first) : bisect_left(repeated, end)])
+        block = {"pack": name, "groups": those, "first": first, "count": end - first - len(skip)}
+        if block["count"]:  # else all rows are in other blocks
+            yield {**block, "skip": skip, "list_of_files": list_of_files}
+
+
+def _together(groups: list[int], most: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """Yield row groups that make a block together, with their first row and the one after."""
     waiting: list[int] = []
-    first = end = 0  # of the rows that wait
+    first = end = 0
     for index, rows in enumerate(groups):
         if waiting and end + rows - first > most:
-            yield from _of_groups(name, waiting, first, end, repeated)
+            yield tuple(waiting), first, end
             first, waiting = end, []
         waiting.append(index)
         end += rows
-    yield from _of_groups(name, waiting, first, end, repeated)
-
-
-def _of_groups(
-    name: str, groups: list[int], first: int, end: int, repeated: list[int]
-) -> Iterator[dict[str, Any]]:
-    """Yield the block of the rows ``first`` to ``end``, unless all of them are in other blocks."""
-    skip = tuple(repeated[bisect_left(repeated, first) : bisect_left(repeated, end)])
-    if count := end - first - len(skip):
-        yield {
-            "pack": name,
-            "groups": tuple(groups),
-            "first": first,
-            "count": count,
-            "skip": skip,
-        }
+    yield tuple(waiting), first, end
 
 
 def _repeated(name: str, folder: str, met: Names) -> list[int]:

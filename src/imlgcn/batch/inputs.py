@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imlgcn.batch.names import Names, own_path, tidy
+from imlgcn.batch.output import INPUTS, MANIFEST
 from imlgcn.batch.packs import BESIDE, is_pack
 from imlgcn.batch.remote import file_system, is_address, reason_of, without_query
 from imlgcn.data.images import IMAGE_SUFFIXES
@@ -82,7 +83,11 @@ def _allowed(name: str) -> str:
 
 
 def _packs_below(folder: str) -> Iterator[str]:
+    """Yield the packs in a folder and below; what a run has written is none."""
     for place, folders, names in os.walk(folder):
+        if {MANIFEST, INPUTS} <= {*names}:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if is_pack(name) and not name.startswith("."):

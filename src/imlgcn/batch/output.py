@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from imlgcn.batch.blocks import Block
+from imlgcn.batch.packs import FAILED_COLUMNS
 from imlgcn.batch.shard import Report
 from imlgcn.errors import InputError
 from imlgcn.files import atomic_path, sha256_file, write_atomic
@@ -203,15 +204,24 @@ class OutputFolder:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        schema = pa.schema([("image", pa.string()), ("error", pa.string())])
+        schema = pa.schema([(n, pa.string()) for n in ("image", "error", *FAILED_COLUMNS)])
+        folder = self.header["working folder"]
         with (
+            (self.path / INPUTS).open(encoding="utf-8") as blocks,
             atomic_path(self.path / FAILED) as temporary,
             pq.ParquetWriter(temporary, schema) as file,
         ):
-            for _, line in sorted(self.done.items()):
+            for text, (_, line) in zip(blocks, sorted(self.done.items()), strict=True):
                 if line["failed"]:
-                    rows = pq.read_table(self.path / line["file"], columns=schema.names)
-                    file.write_table(rows.filter(pc.is_valid(rows["error"])).cast(schema))
+                    block = Block.of(text)
+                    rows = pq.read_table(self.path / line["file"], columns=["image", "error"])
+                    rows = rows.filter(pc.is_valid(rows["error"]))
+                    packs = [
+                        block.pack if block.holds(name) else None
+                        for name in rows["image"].to_pylist()
+                    ]
+                    columns = [*rows.columns, [folder] * len(rows), packs]
+                    file.write_table(pa.table(columns, names=schema.names).cast(schema))
 
 
 def _others(path: Path) -> set[str]:

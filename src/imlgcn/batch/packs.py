@@ -6,6 +6,8 @@ and the member: ``shard.tar/0001.jpg``.
 
 from __future__ import annotations
 
+import json
+import os
 import posixpath
 import tarfile
 from collections.abc import Collection, Iterator, Sequence
@@ -20,6 +22,8 @@ from imlgcn.data.unpack import TAR_SUFFIXES
 from imlgcn.errors import InputError
 
 ROWS = 16  # of a table that are held at a time
+RECORD = "record"  # the column of a table of `imlgcn pack` with all that is said of an image
+FAILED_COLUMNS = ("working_folder", "pack")  # of a table of failed images, beside image and error
 BESIDE = ("s3", "gs", "gcs", "http", "https")  # protocols that a table may name beside its own
 
 
@@ -32,11 +36,15 @@ class Found(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns of a table: of images or their paths, and of names where there is one."""
+    """The columns of a table: of images or their paths, and of names where there is one.
+
+    ``more`` are those that say where the paths of a table of failed images begin.
+    """
 
     image: str
     name: str | None
     holds_bytes: bool
+    more: tuple[str, ...] = ()
 
 
 def is_tar(name: str) -> bool:
@@ -83,8 +91,8 @@ def images_in_tar(name: str, folder: str) -> Iterator[Found]:
             yield Found(called, b"" if opened is None else opened.read())
 
 
-def table_groups(name: str, folder: str) -> list[int]:
-    """Return how many rows each row group of a table has; its columns are checked, too.
+def table_groups(name: str, folder: str) -> tuple[list[int], bool]:
+    """Return how many rows each row group of a table has, and whether they only name files.
 
     Raises:
         InputError: fsspec cannot open it, or it has no column of images.
@@ -93,9 +101,9 @@ def table_groups(name: str, folder: str) -> list[int]:
     import pyarrow.parquet as pq
 
     with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
-        image_columns(table.schema_arrow, name)
-        found = table.metadata
-        return [found.row_group(index).num_rows for index in range(found.num_row_groups)]
+        columns = image_columns(table.schema_arrow, name)
+        groups = map(table.metadata.row_group, range(table.num_row_groups))
+        return [group.num_rows for group in groups], not columns.holds_bytes
 
 
 def images_in_table(
@@ -150,13 +158,18 @@ def _is_filled(group: Any, column: str) -> bool:
 
 def _rows(table: Any, name: str, groups: list[int], first: int) -> Iterator[Found]:
     columns = image_columns(table.schema_arrow, name)
-    wanted = [column for column in columns[:2] if column]
+    wanted = [column for column in (columns.image, columns.name, *columns.more) if column]
     number = first
     for batch in table.iter_batches(ROWS, groups, wanted, use_threads=False):
-        names = batch.column(columns.name).to_pylist() if columns.name else [None] * len(batch)
-        images = batch.column(columns.image).to_pylist()
-        for image, called in zip(images, names, strict=True):
-            yield _row(image, called, f"{name}#{number}", name)
+        for row in batch.to_pylist():
+            image, place = row[columns.image], f"{name}#{number}"
+            if columns.more:
+                yield _again(image, *(row[column] for column in columns.more))
+            else:
+                called = row[columns.name] if columns.name else None
+                yield _row(
+                    image, _recorded(called) if columns.name == RECORD else called, place, name
+                )
             number += 1
 
 
@@ -177,9 +190,12 @@ def image_columns(schema: Any, name: str) -> Columns:
     known = [holding[index] for index in known_columns(holding, IMAGE_COLUMNS)] or holding
     if len(known) == 1 or (known and known != holding):
         struct = types.is_struct(schema.field(known[0]).type)
-        return Columns(known[0], None if struct else next(iter(usual), None), True)
+        is_packed = struct and {"row", RECORD} <= {*schema.names}  # by `imlgcn pack`
+        named_by = RECORD if is_packed else None if struct else next(iter(usual), None)
+        return Columns(known[0], named_by, True)
     if not known and usual:
-        return Columns(usual[0], None, False)
+        is_of_failed = {"image", "error", *FAILED_COLUMNS} <= {*texts}
+        return Columns(usual[0], None, False, FAILED_COLUMNS if is_of_failed else ())
     raise InputError(
         f"{name}: {'several columns hold images' if known else 'no column holds images'} (it has "
         f"{', '.join(schema.names)}): call the one with the bytes or the paths 'image'"
@@ -216,6 +232,22 @@ def _row(image: Any, called: str | None, place: str, table: str) -> Found:
     if isinstance(image, bytes):
         return Found(called or place, image)
     return _named(image, table)
+
+
+def _recorded(text: str | None) -> str | None:
+    """Return the name that an image had before it was packed."""
+    try:
+        name = json.loads(text or "{}")["name"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _again(image: str, folder: str, pack: str | None) -> Found:
+    """Return an image that another run could not read, under the name that it had there."""
+    if pack is not None:
+        return Found(image, None, f"is in {pack}: mend that, and give it in the place of this row")
+    return Found(image, image if is_address(image) else os.path.join(folder, image))
 
 
 def _named(name: str, table: str) -> Found:
