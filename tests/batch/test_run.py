@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter, deque
 from pathlib import Path
@@ -209,8 +210,6 @@ def test_another_run_is_neither_resumed_nor_replaced_unasked(tag, onnx, pictures
         go(tag, "out", resume=True)
     plan.write_text(whole)
     go(tag, "out", resume=True)
-    with pytest.raises(InputError, match="is complete"):
-        go(tag, "out", resume=True)
     assert go(BatchTagger(onnx, top_k=1), "out", overwrite=True)[1].images == 12
     assert len(rows_of("out/tags")) == 12
     go(tag, "new", resume=True)  # nothing to go on with: as predict does
@@ -353,6 +352,38 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(tag, expected, monkey
     assert caught.value.exit_code == 143
     go(tag, "out", resume=True)
     assert rows_of("out/tags") == expected
+
+
+def test_a_complete_run_is_resumed_without_a_cluster_and_stays(tag, expected, onnx, monkeypatch):
+    monkeypatch.setattr(run, "check_ray", lambda: None)
+    monkeypatch.setattr(run, "ray_workers", None)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    _, summary = go(tag, "out")
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    said = Said()
+    options = {"resume": True, "threshold": 0.4, "progress": said}
+    assert run.predict_on_ray(onnx, "in", "out", **options) == summary
+    assert said.about("is complete: nothing is left to do")
+    assert {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")} == before
+    with pytest.raises(InputError, match="was begun with other settings"):
+        run.predict_on_ray(onnx, "in", "out", **{**options, "threshold": 0.5})
+    Path("out/tags/000001.parquet").unlink()
+    workers, again = go(tag, "out", resume=True)
+    assert (workers.begun, again) == ([1], summary)
+    assert rows_of("out/tags") == expected
+    assert manifest("out")[-1]["complete"]
+    assert run.predict_on_ray(onnx, "in", "out", **options) == summary
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "[::1]:1"])
+def test_an_address_where_nothing_answers_is_refused_before_there_is_an_output(
+    onnx, pictures, monkeypatch, address
+):
+    monkeypatch.setattr(run, "check_ray", lambda: None)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match=f"no Ray cluster at RAY_ADDRESS={re.escape(address)}: "):
+        run.predict_on_ray(onnx, "in", "out")
+    assert sorted(os.listdir()) == ["in"]
 
 
 def test_a_missing_ray_is_said_with_the_command_that_installs_it(onnx, pictures, monkeypatch):

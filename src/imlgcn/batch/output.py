@@ -38,7 +38,7 @@ class OutputFolder:
 
     Raises:
         InputError: the folder holds something else, or a run that is neither to be resumed nor to
-            be replaced, or to be resumed and complete or made otherwise.
+            be replaced, or to be resumed and not as it was written.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -46,6 +46,7 @@ class OutputFolder:
         self.done: dict[int, dict[str, Any]] = {}
         self.header: dict[str, Any] = {}
         self._file: BinaryIO | None = None
+        self._has_ended = False
         if path.exists() and (not path.is_dir() or _others(path)):
             raise InputError(f"{path} exists and holds no predictions; give another out=")
         if (path / MANIFEST).exists():
@@ -58,6 +59,12 @@ class OutputFolder:
                 self._read()
 
     @property
+    def is_complete(self) -> bool:
+        """Whether an earlier run, to be resumed, has tagged all, and its files are all there."""
+        is_all = self._has_ended and len(self.done) == self.header["shards"]
+        return is_all and (self.path / FAILED).is_file()
+
+    @property
     def unfinished(self) -> Path:
         """The folder for the files of workers."""
         return self.path / UNFINISHED
@@ -65,7 +72,7 @@ class OutputFolder:
     def start(self, header: dict[str, Any], blocks: Iterator[Block]) -> None:
         """Begin the run that ``header`` describes, or go on with it if it was begun before.
 
-        ``blocks`` are asked for only by a run that begins.
+        ``blocks`` are asked for only by a run that begins; one that is complete stays as it is.
 
         Raises:
             InputError: the run to go on with is another.
@@ -79,6 +86,8 @@ class OutputFolder:
                 )
         else:
             self._begin(header, blocks)
+        if self.is_complete:
+            return
         shutil.rmtree(self.unfinished, ignore_errors=True)
         self.unfinished.mkdir(parents=True)
         for left in self.path.glob(".*.tmp"):  # by a driver that was killed
@@ -177,9 +186,8 @@ class OutputFolder:
         with suppress(ValueError):
             line = json.loads(text)
         if line.get("complete"):
-            raise InputError(
-                f"{self.path} is complete; leave resume= out and give overwrite=True to tag anew"
-            )
+            self._has_ended = True
+            return
         try:
             is_whole = sha256_file(self.path / line["file"]) == line["sha256"]
         except (OSError, KeyError):

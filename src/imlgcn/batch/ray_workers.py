@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.batch.blocks import Block
+from imlgcn.batch.remote import reason_of
 from imlgcn.batch.shard import Report, ShardTagger
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.engines.base import cores
@@ -23,6 +27,9 @@ from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.stopping import SIGNALS
 
+HOST = re.compile(r"(ray://)?(?P<host>\[[^]]+\]|[^:/]+):(?P<port>\d+)")
+PATIENCE = 10.0  # seconds
+ADVICE = "correct the address, start one there, or unset RAY_ADDRESS to use this machine alone"
 MEMORY = 100 * 2**20  # bytes of Ray's object store, which holds no images here
 
 
@@ -30,6 +37,26 @@ def check_ray() -> None:
     """Raise `InputError` if Ray or fsspec is not installed."""
     for name in ("ray", "fsspec"):
         require(name, "cluster='ray'")
+
+
+def check_address() -> None:
+    """Raise `InputError` if nothing answers at the host of ``$RAY_ADDRESS``: Ray tries for minutes.
+
+    ``auto`` and other addresses without a host are left to Ray.
+    """
+    address = os.environ.get("RAY_ADDRESS", "")
+    if (found := HOST.fullmatch(address)) is None or _is_connected():
+        return
+    try:
+        socket.create_connection((found["host"].strip("[]"), int(found["port"])), PATIENCE).close()
+    except (OSError, OverflowError) as error:  # a port may have too many digits
+        reason = reason_of(error, address)
+        raise InputError(f"no Ray cluster at RAY_ADDRESS={address}: {reason}; {ADVICE}") from None
+
+
+def _is_connected() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 @contextmanager
@@ -141,7 +168,8 @@ def _connect(ray: Any, workers: int | None) -> None:
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"at RAY_ADDRESS={address}" if address else "on this machine"
-        raise InputError(f"no Ray cluster {where}: {error}") from error
+        advice = f"; {ADVICE}" if address else ""
+        raise InputError(f"no Ray cluster {where}: {error}{advice}") from error
 
 
 @contextmanager
