@@ -363,7 +363,7 @@ def test_a_complete_run_is_resumed_without_a_cluster_and_stays(tag, expected, on
     said = Said()
     options = {"resume": True, "threshold": 0.4, "progress": said}
     assert run.predict_on_ray(onnx, "in", "out", **options) == summary
-    assert said.about("is complete: nothing is left to do")
+    assert said.lines == [f"{Path('out').absolute()} is complete: nothing is left to do"]
     assert {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")} == before
     with pytest.raises(InputError, match="was begun with other settings"):
         run.predict_on_ray(onnx, "in", "out", **{**options, "threshold": 0.5})
