@@ -6,7 +6,10 @@ import json
 import os
 import re
 import shutil
+import socket
+import threading
 from collections import Counter, deque
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
@@ -297,7 +300,7 @@ def test_the_table_of_failed_images_tags_them_again_under_their_names(
         ]
     failed = {row["image"]: row["error"] for row in again if row["error"]}
     assert sorted(failed) == sorted(row["image"] for row in rows if row["pack"])
-    assert failed["x.tar/k/a.png"] == "is in x.tar: mend that, and give it in the place of this row"
+    assert failed["x.tar/k/a.png"] == "is in x.tar: mend that, and give it itself"
     assert (summary.images, summary.failed) == (6, 4)
 
 
@@ -384,6 +387,32 @@ def test_an_address_where_nothing_answers_is_refused_before_there_is_an_output(
     with pytest.raises(InputError, match=f"no Ray cluster at RAY_ADDRESS={re.escape(address)}: "):
         run.predict_on_ray(onnx, "in", "out")
     assert sorted(os.listdir()) == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_ray"),
+    [(b"\0\0\6\4\0\0\0\0\0", True), (b"HTTP/1.0 400 Bad request", False), (b"", False)],
+)
+def test_an_address_where_something_else_answers_is_refused_before_ray_tries(
+    monkeypatch, answer, is_ray
+):
+    from imlgcn.batch.ray_workers import HELLO, check_address
+
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection:
+                heard.append(connection.recv(99))
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setenv("RAY_ADDRESS", f"ray://127.0.0.1:{server.getsockname()[1]}")
+        with nullcontext() if is_ray else pytest.raises(InputError, match="there is not Ray"):
+            check_address()
+        thread.join()
+    assert heard == [HELLO]
 
 
 def test_a_missing_ray_is_said_with_the_command_that_installs_it(onnx, pictures, monkeypatch):

@@ -245,8 +245,10 @@ def _recorded(text: str | None) -> str | None:
 
 def _again(image: str, folder: str, pack: str | None) -> Found:
     """Return an image that another run could not read, under the name that it had there."""
+    if pack == image:
+        return Found(image, None, "is a tar or table that failed: mend it, and give it itself")
     if pack is not None:
-        return Found(image, None, f"is in {pack}: mend that, and give it in the place of this row")
+        return Found(image, None, f"is in {pack}: mend that, and give it itself")
     return Found(image, image if is_address(image) else os.path.join(folder, image))
 
 

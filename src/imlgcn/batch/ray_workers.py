@@ -29,6 +29,8 @@ from imlgcn.stopping import SIGNALS
 
 HOST = re.compile(r"(ray://)?(?P<host>\[[^]]+\]|[^:/]+):(?P<port>\d+)")
 PATIENCE = 10.0  # seconds
+HEADER, SETTINGS = 9, b"\4"  # bytes of a frame's header in HTTP/2, and its type, the fourth
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0" + SETTINGS + bytes(5)  # as gRPC begins
 ADVICE = "correct the address, start one there, or unset RAY_ADDRESS to use this machine alone"
 MEMORY = 100 * 2**20  # bytes of Ray's object store, which holds no images here
 
@@ -40,18 +42,25 @@ def check_ray() -> None:
 
 
 def check_address() -> None:
-    """Raise `InputError` if nothing answers at the host of ``$RAY_ADDRESS``: Ray tries for minutes.
+    """Raise `InputError` if no cluster answers at the host of ``$RAY_ADDRESS``: Ray goes on trying.
 
     ``auto`` and other addresses without a host are left to Ray.
     """
     address = os.environ.get("RAY_ADDRESS", "")
     if (found := HOST.fullmatch(address)) is None or _is_connected():
         return
+    place = found["host"].strip("[]"), int(found["port"])
     try:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), PATIENCE).close()
+        with socket.create_connection(place, PATIENCE) as connection:  # of reads, too
+            if os.environ.get("RAY_USE_TLS") == "1":  # Ray has the certificates
+                return
+            connection.sendall(HELLO)
+            if connection.recv(HEADER)[3:4] == SETTINGS:
+                return
+            reason = "what answers there is not Ray"
     except (OSError, OverflowError) as error:  # a port may have too many digits
         reason = reason_of(error, address)
-        raise InputError(f"no Ray cluster at RAY_ADDRESS={address}: {reason}; {ADVICE}") from None
+    raise InputError(f"no Ray cluster at RAY_ADDRESS={address}: {reason}; {ADVICE}")
 
 
 def _is_connected() -> bool:
