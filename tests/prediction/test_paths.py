@@ -56,6 +56,15 @@ def test_a_named_file_is_taken_whatever_it_is_called(tree):
     assert names_of("odd", "notes.txt", Path(".hidden.png")) == ["odd", "notes.txt", ".hidden.png"]
 
 
+def test_a_folder_of_packs_is_refused_with_what_reads_them(tree):
+    Path("packed").mkdir()
+    Path("packed/images-000000.parquet").touch()
+    with pytest.raises(
+        InputError, match=r"no images in packed .*packed.images-000000\.parquet may hold"
+    ):
+        expand_paths(["packed"])
+
+
 def test_an_address_in_a_list_or_table_is_left_as_it_is_to_be_refused_by_its_name(tree):
     Path("list.csv").write_text("image\nhttp://a.test//b.png\na.png\n")
     stdin = io.StringIO("https://a.test/c.png?x=1\n")

@@ -17,6 +17,8 @@ from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
 
+PACKS = (".parquet", ".tar", ".tar.gz", ".tgz")  # of images, for a hint
+
 
 class Origin(NamedTuple):
     """The argument that images come from: its number, and the folder that names begin with."""
@@ -80,9 +82,18 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
         where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
+            f"give image files or folders that hold some; {_packs_in(given)}{found.sentence()}".rstrip(
+                "; "
+            )
         )
     return found
+
+
+def _packs_in(given: Sequence[str]) -> str:
+    """Return what reads the tables and tars in folders without images; nothing if there are none."""
+    names = (name for path in given if os.path.isdir(path) for name in sorted(os.listdir(path)))
+    pack = next((name for name in names if name.lower().endswith(PACKS)), None)
+    return f"{pack} may hold some, which predict --cluster ray reads; " if pack else ""
 
 
 def origin_of(pattern: str, number: int) -> Origin | None:
