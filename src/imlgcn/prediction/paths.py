@@ -82,16 +82,16 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
         where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            f"give image files or folders that hold some; {_packs_in(given)}{found.sentence()}".rstrip(
-                "; "
-            )
+            "give image files or folders that hold some; "
+            f"{_packs_in(given)}{found.sentence()}".rstrip("; ")
         )
     return found
 
 
 def _packs_in(given: Sequence[str]) -> str:
-    """Return what reads the tables and tars in folders without images; nothing if there are none."""
-    names = (name for path in given if os.path.isdir(path) for name in sorted(os.listdir(path)))
+    """Return what reads the tables and tars in folders without images; nothing of other folders."""
+    folders = [glob.escape(path) for path in given if os.path.isdir(path)]
+    names = (name for folder in folders for name in sorted(glob.glob(os.path.join(folder, "*"))))
     pack = next((name for name in names if name.lower().endswith(PACKS)), None)
     return f"{pack} may hold some, which predict --cluster ray reads; " if pack else ""
 
