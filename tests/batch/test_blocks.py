@@ -107,6 +107,16 @@ def test_a_table_of_pack_calls_its_images_as_the_data_called_them(pictures, tmp_
     ]  # fmt: skip
 
 
+def test_a_table_of_failed_images_with_empty_cells_is_read_as_others(pictures, tmp_path):
+    cells = {"image": ["in/00.png", None], "error": ["e", "e"], "pack": [None, "x.tar"]}
+    text = {name: pa.array(values, pa.string()) for name, values in cells.items()}
+    table(tmp_path / "f.parquet", **text, working_folder=pa.array([None, None], pa.string()))
+    found = images("f.parquet")
+    assert [(image.image, image.error) for image in found] == [
+        ("./in/00.png", None), (None, "there is no image in this row")
+    ]  # fmt: skip
+
+
 def test_a_tar_that_is_cut_off_gives_what_is_before_the_cut(pictures, tmp_path):
     whole = pack(tmp_path / "x.tar", [(f"{n}.png", c) for n, c in enumerate(contents(pictures))])
     whole.write_bytes(whole.read_bytes()[:4000])

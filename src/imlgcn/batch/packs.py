@@ -162,14 +162,13 @@ def _rows(table: Any, name: str, groups: list[int], first: int) -> Iterator[Foun
     number = first
     for batch in table.iter_batches(ROWS, groups, wanted, use_threads=False):
         for row in batch.to_pylist():
-            image, place = row[columns.image], f"{name}#{number}"
-            if columns.more:
-                yield _again(image, *(row[column] for column in columns.more))
+            image, called = row[columns.image], row[columns.name] if columns.name else None
+            more = [row[column] for column in columns.more]
+            if image and any(more):
+                yield _again(image, *more)
             else:
-                called = row[columns.name] if columns.name else None
-                yield _row(
-                    image, _recorded(called) if columns.name == RECORD else called, place, name
-                )
+                called = _recorded(called) if columns.name == RECORD else called
+                yield _row(image, called, f"{name}#{number}", name)
             number += 1
 
 
@@ -243,13 +242,13 @@ def _recorded(text: str | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _again(image: str, folder: str, pack: str | None) -> Found:
+def _again(image: str, folder: str | None, pack: str | None) -> Found:
     """Return an image that another run could not read, under the name that it had there."""
     if pack == image:
         return Found(image, None, "is a tar or table that failed: mend it, and give it itself")
     if pack is not None:
         return Found(image, None, f"is in {pack}: mend that, and give it itself")
-    return Found(image, image if is_address(image) else os.path.join(folder, image))
+    return Found(image, image if is_address(image) else os.path.join(folder or "", image))
 
 
 def _named(name: str, table: str) -> Found:
