@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from imlgcn.batch.packs import Found, images_in_table, images_in_tar, is_tar
+from imlgcn.batch.packs import Found, images_in_tar, is_tar
 from imlgcn.batch.remote import is_address, read_address, reason_of
+from imlgcn.batch.tables import images_in_table
 from imlgcn.prediction.stream import in_order
 
 READERS = 8  # threads that wait for a network, each block

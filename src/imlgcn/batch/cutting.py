@@ -11,8 +11,9 @@ from typing import Any
 from imlgcn.batch.blocks import Block
 from imlgcn.batch.inputs import Inputs
 from imlgcn.batch.names import Names
-from imlgcn.batch.packs import is_table, is_tar, named_files, table_groups
+from imlgcn.batch.packs import is_table, is_tar
 from imlgcn.batch.remote import is_address
+from imlgcn.batch.tables import named_files, table_groups
 from imlgcn.errors import InputError
 
 MOST, LEAST = 1_000, 16  # images of a block: seconds of work, lost when its worker dies

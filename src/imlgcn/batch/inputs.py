@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from imlgcn.batch.names import Names, own_path, tidy
 from imlgcn.batch.output import INPUTS, MANIFEST
-from imlgcn.batch.packs import BESIDE, is_pack
+from imlgcn.batch.packs import is_pack
 from imlgcn.batch.remote import file_system, is_address, reason_of, without_query
+from imlgcn.batch.tables import BESIDE
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.prediction.paths import ExpandedPaths, expand, listed_lines

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from imlgcn.batch.blocks import Block
-from imlgcn.batch.packs import FAILED_COLUMNS
 from imlgcn.batch.shard import Report
+from imlgcn.batch.tables import FAILED_COLUMNS
 from imlgcn.errors import InputError
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.prediction.results import SHOWN_ERRORS, PredictSummary
