@@ -56,21 +56,6 @@ def test_a_named_file_is_taken_whatever_it_is_called(tree):
     assert names_of("odd", "notes.txt", Path(".hidden.png")) == ["odd", "notes.txt", ".hidden.png"]
 
 
-def test_a_folder_of_packs_is_refused_with_what_reads_them(tree):
-    Path("packed").mkdir()
-    Path("packed/images-0.parquet").touch()
-    with pytest.raises(InputError, match=r"no images in packed .*images-0\.parquet may hold"):
-        expand_paths(["packed"])
-
-
-def test_an_address_in_a_list_or_table_is_left_as_it_is_to_be_refused_by_its_name(tree):
-    Path("list.csv").write_text("image\nhttp://a.test//b.png\na.png\n")
-    stdin = io.StringIO("https://a.test/c.png?x=1\n")
-    assert list(expand_paths(["list.csv", "-"], stdin=stdin)) == [
-        "http://a.test//b.png", "a.png", "https://a.test/c.png?x=1"
-    ]  # fmt: skip
-
-
 def test_a_list_on_standard_input_may_hold_anything_but_patterns(tree):
     stdin = io.StringIO("sub\nmissing.png\r\n\n with spaces \n*.png\nodd")
     assert names_of("a.png", "-", "b.JPG", stdin=stdin) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from glob import has_magic, iglob
@@ -16,7 +17,7 @@ from imlgcn.batch.remote import file_system, is_address, reason_of, without_quer
 from imlgcn.batch.tables import BESIDE
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
-from imlgcn.prediction.paths import ExpandedPaths, expand, listed_lines
+from imlgcn.prediction.paths import ExpandedPaths, expand
 
 
 class Inputs(NamedTuple):
@@ -56,7 +57,7 @@ def find_inputs(given: Sequence[str]) -> Inputs:
 def _files(path: str, skipped: Counter[str]) -> Iterable[str]:
     """Return the images and packs that one argument stands for."""
     if path == "-":
-        return (name for line in listed_lines() for name in _on_a_line(line, skipped))
+        return (name for line in _lines() for name in _on_a_line(line, skipped))
     if is_address(path):
         return _at_address(path)
     if os.path.isdir(path):
@@ -64,6 +65,14 @@ def _files(path: str, skipped: Counter[str]) -> Iterable[str]:
     if os.path.exists(path):
         return [path] if is_pack(path) else map(_allowed, expand(path, skipped))
     return _matches(path, skipped) if has_magic(path) else expand(path, skipped)
+
+
+def _lines() -> Iterator[str]:
+    """Yield the lines on standard input that are not empty; names may hold any bytes."""
+    raw = getattr(sys.stdin, "buffer", None)
+    for line in sys.stdin if raw is None else map(os.fsdecode, raw):
+        if name := line.rstrip("\r\n"):
+            yield name
 
 
 def _on_a_line(line: str, skipped: Counter[str]) -> Iterable[str]:

@@ -11,13 +11,11 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from imlgcn.data.image_input import ADDRESS, refuse_address
+from imlgcn.data.image_input import refuse_address
 from imlgcn.data.images import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
 from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
-
-PACKS = (".parquet", ".tar", ".tar.gz", ".tgz")  # of images, for a hint
 
 
 class Origin(NamedTuple):
@@ -76,24 +74,15 @@ def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None)
             )  # of 64 bits: a collision would take billions of files
             if key not in seen:
                 seen.add(key)
-                found.append(name if ADDRESS.match(name) else str(Path(name)))
+                found.append(str(Path(name)))
         found.origins.append((len(found), origin_of(pattern, number)))
     if not found:
         where = ", ".join("standard input" if p == "-" else p for p in given)
         raise InputError(
             f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            "give image files or folders that hold some; "
-            f"{_packs_in(given)}{found.sentence()}".rstrip("; ")
+            f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
         )
     return found
-
-
-def _packs_in(given: Sequence[str]) -> str:
-    """Return what reads the tables and tars in folders without images; nothing of other folders."""
-    folders = [glob.escape(path) for path in given if os.path.isdir(path)]
-    names = (name for folder in folders for name in sorted(glob.glob(os.path.join(folder, "*"))))
-    pack = next((name for name in names if name.lower().endswith(PACKS)), None)
-    return f"{pack} may hold some, which predict --cluster ray reads; " if pack else ""
 
 
 def origin_of(pattern: str, number: int) -> Origin | None:
@@ -141,15 +130,9 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
 
 def _listed(stdin: TextIO | None, skipped: Counter[str]) -> Iterator[str]:
     """Yield the images of a list; a missing file among many is left to become a row."""
-    for name in listed_lines(stdin):
-        yield from _images_below(name, skipped) if os.path.isdir(name) else (name,)
-
-
-def listed_lines(stdin: TextIO | None = None) -> Iterator[str]:
-    """Yield the lines of a list, by default of standard input, that are not empty."""
     for line in StringIO(_standard_input() if stdin is None else stdin.read()):
         if name := line.rstrip("\r\n"):
-            yield name
+            yield from _images_below(name, skipped) if os.path.isdir(name) else (name,)
 
 
 def _standard_input() -> str:
