@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=320)
+    parser.add_argument("--images", type=int, default=960)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to start
     found: dict[int, list[Round]] = {1: [], 2: []}
@@ -129,7 +129,10 @@ def table(found: dict[int, list[Round]], images: int) -> str:
     lines = [
         "# Fine-tuning on two processes",
         "",
-        describe("python -m benchmarks.distributed --out benchmarks/results/distributed.md"),
+        describe(
+            f"python -m benchmarks.distributed --rounds {len(ratios)} --images {images} "
+            "--out benchmarks/results/distributed.md"
+        ),
         f"- `efficientnet_lite0` at {SIZE} px with a linear head, {images} images of Open Clip Art "
         f"in batches of {BATCH} over all processes, one thread each, gloo",
         "- one epoch, RandAugment and the other augmentations included, decoding not; medians of "

@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from imlgcn.config import train_settings
 from imlgcn.data.dataset import Dataset, Record
+from imlgcn.data.mapped_rows import MappedRows
+from imlgcn.files import cache_dir
 from imlgcn.labels.context import LabelContext
+from imlgcn.memory import new_array
 from imlgcn.training.extract import ImageFeatures
 from imlgcn.training.held_out import FOLDS, Lesson
 
 C = 1280  # of EfficientNet-Lite0
-LANDMARKS = 2800  # in place of 14,000, with a fifth of the kernel's bytes: minutes, not hours
+LANDMARKS = 2800  # in place of 14,000: minutes, not hours
 LABELS_PER_IMAGE = 5  # drawn; an image has 3 to 8, without those that were drawn twice
 Work = Callable[[], object]
 
@@ -68,15 +71,19 @@ class Data:
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
-        """Features (N, C), 0 or more: noise, and a direction for each of a hundred topics."""
+        """Features (N, C), 0 or more: noise, and a direction for each of a hundred topics.
+
+        Of many they are in a file, as the cache keeps them.
+        """
         generator = np.random.default_rng(2)
-        found = generator.standard_normal((self.N, C), dtype=np.float32)
         topics = generator.standard_normal((100, C), dtype=np.float32)
         first = self.pairs[1][np.searchsorted(self.pairs[0], np.arange(self.N))]
+        found = new_array((self.N, C), np.float32, cache_dir())
         for start in range(0, self.N, 8192):
             part = slice(start, start + 8192)
-            found[part] += topics[first[part] % 100]
-        return np.maximum(found, 0, out=found)
+            noise = generator.standard_normal(found[part].shape, dtype=np.float32)
+            np.maximum(noise + topics[first[part] % 100], 0, out=found[part])
+        return found
 
     @cached_property
     def folds(self) -> NDArray[np.int64]:
@@ -94,7 +101,11 @@ class Data:
 
     @property
     def features(self) -> ImageFeatures:
-        """The mean is given as the maximum as well: no head here uses both."""
+        """The mean is given as the maximum as well, or alone: no head here uses both."""
+        if isinstance(self.vectors, np.memmap):
+            rows = np.arange(self.N, dtype=np.int32)
+            mapped = MappedRows([self.vectors], 0 * rows, rows, slice(0, C), (2, C))
+            return ImageFeatures(self.dataset, mapped, {})
         values = np.lib.stride_tricks.as_strided(
             self.vectors, (self.N, 2, C), (self.vectors.strides[0], 0, 4), writeable=False
         )
@@ -150,15 +161,19 @@ def iml_gcn(data: Data) -> Work:
 
 
 def _few_landmarks() -> None:
-    """Fit with so few landmarks that a million images would take an hour, not a day."""
+    """Fit with so few landmarks that a million images would take an hour, not a day.
+
+    No block of the kernel is kept: how many are depends on the memory, and up to the size that it
+    has room for they save most of the work. That is a step at this size, and no growth.
+    """
     from imlgcn.models import falkon
 
-    falkon.SHARE_KEPT = 0.5 * LANDMARKS / falkon.LANDMARKS
+    falkon.SHARE_KEPT = 0.0
     falkon.Falkon.__init__.__kwdefaults__["most"] = LANDMARKS  # type: ignore[index]
 
 
 def kernel(data: Data) -> Work:
-    """The fit of the head kernel; beyond 20,000 images with 2,800 landmarks."""
+    """The fit of the head kernel; beyond 20,000 images with 2,800 landmarks, no block kept."""
     from imlgcn.models import create_head
 
     _few_landmarks()
@@ -168,7 +183,7 @@ def kernel(data: Data) -> Work:
 
 
 def held_out(data: Data) -> Work:
-    """Out-of-fold scores of the head kernel; beyond 20,000 images with 2,800 landmarks."""
+    """Out-of-fold scores of the head kernel, likewise."""
     from imlgcn.models import create_head
     from imlgcn.training.held_out import exact_out_of_fold
 

@@ -209,7 +209,7 @@ def report(
         "",
         "*Alone*: the head trained at strength 0 and tested here; every label rests on its own "
         "evidence. *The law adds*: the exact posterior over themes joins that evidence with the "
-        "true law, the reference for what there is to gain. It is no upper bound: objects hide "
+        "true law, the reference for what there is to gain. It is not an upper bound: objects hide "
         "one another, so that evidence is not of one label only. *Trained here*: the head trained "
         "at this strength; *training adds* is against the same head alone, and *found* its share "
         "of what the law adds.",

@@ -26,6 +26,7 @@ class ColourTagger:
     labels = LABELS
     label_table = LabelTable.of(LABELS)
     path = Path("a tagger of colours")
+    measures_engines = False
 
     def __init__(self):
         self.batches = []

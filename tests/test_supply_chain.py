@@ -1,4 +1,4 @@
-"""The lock file has the hash of every package; an audit that could not be made is no clean one."""
+"""The lock file has the hash of every package; an audit that was not made is not a clean one."""
 
 from __future__ import annotations
 

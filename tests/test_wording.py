@@ -1,8 +1,15 @@
 """The words claim nothing that the numbers do not show."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
+import imlgcn
 from imlgcn.wording import caution, verdict
+
+GERMAN = re.compile(r"(?<!here )\b(?:is|are|was|were) no (?!longer\b)")
 
 
 def compared(mean, low, high):
@@ -74,3 +81,21 @@ def test_a_test_of_few_images_says_so_and_names_the_number_that_rests_on_more():
 def test_a_control_that_was_chosen_among_others_is_not_said_to_be_alone():
     assert "What was tried" in verdict({"head": "linear", "tried": [{}]})
     assert "No other head" in verdict({"head": "linear"})
+
+
+def test_no_message_says_that_something_is_no_thing():
+    """English says "is not a label"; "there is no label" and "is no longer" are fine."""
+    said = {}
+    for path in sorted(Path(imlgcn.__file__).parent.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        texts = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs)
+        found = [n.value for n in texts if isinstance(n.value, str) and GERMAN.search(n.value)]
+        said |= {path.name: found} if found else {}
+    assert said == {}

@@ -51,7 +51,7 @@ export function readMetadata(bytes) {
   return found;
 }
 
-// Yields [number, bytes] of a message's fields; numbers that are no bytes are skipped.
+// Yields [number, bytes] of a message's fields; numbers that are not bytes are skipped.
 function* fields(bytes) {
   let at = 0;
   const varint = () => {

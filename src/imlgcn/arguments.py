@@ -44,7 +44,7 @@ def own_names(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     {'seed': 1, 'fine_tune': False}
 
     Raises:
-        InputError: an argument comes by both of its names, or an opposite is no truth value.
+        InputError: an argument comes by both of its names, or an opposite is not a truth value.
     """
     found = dict(given)
     for other in names.keys() & given.keys():

@@ -54,7 +54,7 @@ def fit_label_calibration(
     ``folds`` as for :func:`imlgcn.metrics.fit_thresholds`.
     """
     calibration = fit_platt(logits, targets)
-    probabilities = calibration.apply(logits)
+    probabilities = by_rows(calibration.apply, logits, np.float64)
     thresholds = fit_thresholds(probabilities, targets, operating_point, folds=folds)
     return LabelCalibration(
         slope=calibration.slope.tolist(),

@@ -37,7 +37,7 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise ParseError("it nests too deep") from None
     except UnicodeEncodeError:
-        raise ParseError("it holds half a surrogate pair, which is no character") from None
+        raise ParseError("it holds half a surrogate pair, which is not a character") from None
     except ValueError as error:
         raise ParseError(_digits(error)) from None
     return content

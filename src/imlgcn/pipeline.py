@@ -103,7 +103,8 @@ def train(
             ``preset`` (by default chosen by the number of training images), ``device``, ``freeze``.
 
     Raises:
-        InputError: the data, a setting or the folder cannot be used; nothing is left half-written.
+        InputError: the data, a setting or the folder cannot be used, or several processes were
+            started with different options; nothing is left half-written.
         LostProcessError: one of several processes has ended; ``resume=True`` goes on.
     """
     require("torch", "training")
@@ -117,15 +118,18 @@ def train(
         plan_run(data, settings, config=config, start=start, label_table=file).settings()
         launch(train, given | settings, layout, progress)
         return Tagger.load(out)
+    layout.quiet_torch()
     from imlgcn.training.follow import follow
     from imlgcn.training.ranks import joined
+    from imlgcn.training.same_options import check_same_options, options_of
 
+    how = _How(resume, replace, checkpoint_minutes, keep_checkpoints, export, log, force)
     with joined(layout) as ranks:
         plan = plan_run(data, settings, config=config, start=start, label_table=file)
-        plan.settings()  # a wrong setting is refused before any work
+        options = options_of(plan, how._asdict() | {"out": str(Path(out))})
         ranks.connect(plan.device)
+        check_same_options(ranks, options)
         if ranks.first:
-            how = _How(resume, replace, checkpoint_minutes, keep_checkpoints, export, log, force)
             tagger = _lead(ranks, plan, Path(out), label_table, how, progress)
         else:
             follow(ranks, plan, Path(out) / CHECKPOINTS)

@@ -131,7 +131,7 @@ class Record:
         """Return the record of what a JSON text says.
 
         Raises:
-            InputError: it is no object, or one of its names or values is not expected.
+            InputError: it is not an object, or one of its names or values is not expected.
         """
         if not isinstance(content, Mapping):
             raise _unexpected("an object", content, "")
@@ -142,7 +142,7 @@ class Record:
         """Return the record of a JSON text.
 
         Raises:
-            InputError: it is no JSON, or not of this record.
+            InputError: it is not JSON, or not of this record.
         """
         try:
             return cls.model_validate(parse_json(text))

@@ -15,7 +15,7 @@ NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s?%?")
 
 
 def inert(cell: object) -> object:
-    """Return a cell that is no formula; numbers stay as they are.
+    """Return a cell that is not a formula; numbers stay as they are.
 
     >>> inert("=1+1"), inert("sea"), inert("-0.5"), inert("'=a")
     ("'=1+1", 'sea', '-0.5', "''=a")

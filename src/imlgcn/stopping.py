@@ -7,6 +7,7 @@ as a second signal does anywhere. Without :func:`listen`, as in Python, nothing 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
 class Stopped(BaseException):  # KeyboardInterrupt is taken by the command-line library
@@ -74,17 +76,31 @@ def remember(done: str) -> None:
     _State.done = done
 
 
-def leave_to_the_parent(number: int = 0) -> None:
-    """Let a process that loads images outlive the first SIGTERM; its parent ends it.
+def leave_to_the_parent(parent: int, number: int = 0) -> None:
+    """Let a process that loads images outlive the first SIGTERM, and not its parent.
 
     A terminal or a job's system signals the whole group: the parent could not finish its step
-    without its workers. The argument, the number of the worker, is not used.
+    without its workers. ``parent`` is its process id; the number of the worker is not used.
     """
+    end_with_the_parent(parent)
 
     def once(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
 
     signal.signal(signal.SIGTERM, once)
+
+
+def end_with_the_parent(parent: int) -> None:
+    """Have the system kill this process when ``parent``, a process id, is gone; on Linux only.
+
+    A killed parent cannot end the copies it has made, and they hold its connections open: whoever
+    waits at the other end would not notice.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before
+        os._exit(1)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def caution(metrics: Mapping[str, Any], *, trained: bool = True) -> str | None:
         return (
             f"{plural(metrics['learnt_images'], 'image')} of {number(metrics['num_images'], 0)} "
             "were in the training data of this tagger: all numbers are better than they would be "
-            "on new images, and this is no test."
+            "on new images, and this is not a test."
         )
     if not trained and metrics.get("learnt_images") is None and split in LEARNT_SPLITS:
         return (

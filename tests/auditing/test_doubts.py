@@ -67,3 +67,17 @@ def test_the_best_other_label_of_the_best_is_the_second():
     chosen = np.array([[True, True, False]])
     np.testing.assert_array_equal(_best_other(logits, chosen), [[1.0, 3.0, 3.0]])
     np.testing.assert_array_equal(_best_other(logits, ~chosen), [[2.0, 2.0, -8.0]])
+
+
+def test_of_many_entries_some_are_enough_to_fit_on(monkeypatch):
+    generator = np.random.default_rng(1)
+    targets = (generator.random((2000, 6)) < 0.25).astype(np.int8)
+    scores = targets + 0.3 * generator.standard_normal(targets.shape)
+    whole, drawn = [], []
+    for most, found in ((50_000, whole), (700, drawn)):
+        monkeypatch.setattr("imlgcn.auditing.doubts.PRESENT", most)
+        found.append(find_doubts(scores, targets, np.arange(2000)).error)
+    low = (whole[0] > 1e-6) & (whole[0] < 0.1)
+    ratio = np.median(drawn[0][low] / whole[0][low])
+    assert 0.7 < ratio < 1.4, "each that is drawn stands for others"
+    assert ratio != 1

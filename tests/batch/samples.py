@@ -15,7 +15,7 @@ def rows_of(path):
 
 
 def pack(path, files):
-    """Write a tar of files beside what is no image."""
+    """Write a tar of files beside what is not an image."""
     with tarfile.open(path, "w") as tar:
         for name, content in [("note.txt", b"no image"), *files, ("._a.png", b"of a Mac")]:
             info = tarfile.TarInfo(name)

@@ -187,7 +187,7 @@ def test_what_is_wrong_with_all_images_is_said_at_once(onnx, pictures):
         BatchTagger(onnx)({"path": pictures})
     with pytest.raises(InputError, match="have no names"):
         BatchTagger(onnx)({"image": [b"content"]})
-    with pytest.raises(InputError, match="list is no batch"):
+    with pytest.raises(InputError, match="list is not a batch"):
         BatchTagger(onnx)(pictures)
     with pytest.raises(InputError, match="at least 1; got 0"):
         BatchTagger(onnx, threads=0)

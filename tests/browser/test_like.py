@@ -24,7 +24,7 @@ ORDER = """() => Promise.all(["store", "like"].map((name) => import(`/static/${n
 
 @pytest.fixture
 def bad(tmp_path):
-    """A file that is no image: it has no scores."""
+    """A file that is not an image: it has no scores."""
     path = tmp_path / "bad.png"
     path.write_bytes(b"no image")
     return str(path)

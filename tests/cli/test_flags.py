@@ -17,7 +17,7 @@ from imlgcn.cli.flags import FLAGS, in_flags
 ROOT = Path(imlgcn.__file__).parent
 LIBRARY = [path for path in sorted(ROOT.rglob("*.py")) if "cli" not in path.relative_to(ROOT).parts]
 SAID = {"say", "InputError", "ImageError", "ExportRefused", "unknown_name"}
-# words before "=" in messages that are no arguments: values, examples of content, other programs
+# words before "=" in messages that are not arguments: values, examples of content, other programs
 OTHERS = {"precision", "recall", "key", "dog", "lam"}
 
 

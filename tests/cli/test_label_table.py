@@ -8,6 +8,8 @@ import pytest
 
 from imlgcn.data.dataset import load_dataset
 from imlgcn.data.label_table_file import read_label_table
+from imlgcn.labels.paths import paths_of
+from photos import photo, xmp
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def test_parents_are_proposed_and_written_on_request_only(cli, tame, tmp_path):
     ]
     assert "parents" not in json.loads(cli("check", tame, "--json").out)
     cli("check", tame, "--save-table", out).assert_refused("exists; give another name")
+
+
+def test_levels_of_keywords_become_parents_of_a_saved_table(cli, tmp_path):
+    for name in "abcd":
+        inside = xmp(lr_hierarchicalSubject=[f"Places|France|{name.upper()}"])
+        photo(tmp_path / "photos" / f"{name}.jpg", inside=inside)
+    out = tmp_path / "levels.csv"
+    how = ("--variant", "parents", "--propose-parents")
+    found = cli("check", tmp_path / "photos", *how, "--save-table", out)
+    assert "levels" in found.out
+    data = load_dataset(tmp_path / "photos", variant="parents")
+    table = read_label_table(out, data.names)
+    assert table.parents == {name: ["France"] for name in "ABCD"} | {"France": ["Places"]}
+    assert paths_of(table)("A").paths == (("Places", "France", "A"),)
 
 
 def test_a_table_may_be_saved_before_any_training(cli, shapes, tmp_path):

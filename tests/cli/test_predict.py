@@ -126,6 +126,14 @@ def test_predict_says_which_engine_auto_has_taken(cli, tagger, shapes):
     assert "engine: torch (images/s measured here: torch " in found.err
 
 
+def test_no_engine_is_measured_for_a_shard(cli, tagger, shapes, tmp_path):
+    arguments = ("--engine", "auto", "--shard", "1/2", "--out", tmp_path / "tags.csv")
+    found = cli("predict", tagger.path, shapes.parent / "00.png", *arguments)
+    found.assert_refused("--engine auto is measured on each machine, and all shards need the same")
+    assert "images/s" not in found.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_predict_writes_sidecars_and_pre_annotations(cli, tagger, shapes, tmp_path):
     image = tmp_path / "image.png"
     image.write_bytes((shapes.parent / "00.png").read_bytes())

@@ -82,13 +82,13 @@ def test_only_regular_files_are_opened_by_prediction_and_by_training(tmp_path):
     files = special_files(tmp_path)
     assert len(files) == 5
     for path in files:
-        with pytest.raises(ImageError, match=rf"{path.name}: is no regular file but a device"):
+        with pytest.raises(ImageError, match=rf"{path.name}: is not a regular file but a device"):
             as_image(path, size=32)
     table = features_for(
         files, extractor=lambda pixels: pixels, settings=ImageSettings(size=16), key="", cache=None
     )
     assert len(table.failed) == 5
-    assert "is no regular file" in table.failed[0]
+    assert "is not a regular file" in table.failed[0]
 
 
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path):

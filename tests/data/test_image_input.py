@@ -154,7 +154,7 @@ def test_pixels_of_unknown_range_are_refused_as_a_file_as_a_pil_image_and_as_an_
 
 
 class Picture:
-    """Something that is no image."""
+    """Something that is not an image."""
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,8 @@ def test_settings_out_of_range_are_refused_before_anything_is_read(tmp_path):
         ({"size": 8}, "at least 16 pixels"),
         ({"image_format": "png"}, "unknown image format"),
         ({"quality": 0}, "quality must be from 1 to 100"),
+        ({"quality": 92}, "quality= is of images that are made smaller"),
+        ({"image_format": "jpeg", "quality": 20}, "image_format= is of images .* give size=, too"),
     ):
         with pytest.raises(InputError, match=message):
             pack("nothing", tmp_path / "a", **wrong)
@@ -254,6 +256,18 @@ def test_a_list_names_images_in_shards_and_finds_them(format, photos, tmp_path):
     assert again.paths == data.paths
     assert again.splits == data.splits
     assert not any(scan.problem for scan in [*find_images(again.paths), *scan_images(again.paths)])
+
+
+def test_the_quality_is_that_of_images_made_smaller(photos, tmp_path):
+    def sizes(name, **how):
+        pack(str(photos), tmp_path / name, size=16, image_format="webp", **how)
+        return [len(content(path)) for path in load_dataset(tmp_path / name).paths]
+
+    for path in photos.parent.glob("*.png"):
+        picture(path, (64, 48), seed=int(path.stem))
+    usual, low = sizes("a"), sizes("b", quality=20)
+    assert usual == sizes("c", quality=92)
+    assert all(a > b for a, b in zip(usual, low, strict=True))
 
 
 def test_shards_are_packed_again_also_in_their_own_place(photos, tmp_path):

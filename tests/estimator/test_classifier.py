@@ -214,9 +214,9 @@ def test_the_folder_of_the_user_is_kept_and_replaced(new, drawn, indicator, tmp_
     ("X", "words"),
     [
         ("photo.jpg", "one image: put it into a list"),
-        (np.zeros((4, 8)), "rows of numbers are no images"),
+        (np.zeros((4, 8)), "rows of numbers are not images"),
         (np.zeros((8, 8, 3), np.uint8), r"for grey images give X\[\.\.\., None\], for one image"),
-        ([1, 2], "row 0 is a int, which is no image"),
+        ([1, 2], "row 0 is a int, which is not an image"),
         (None, "got None"),
         ({"image": ["a.jpg"]}, "got dict"),
     ],

@@ -76,13 +76,20 @@ def judge(tagger, shapes, tmp_path, monkeypatch):
         before, after = tmp_path / "whole.onnx", tmp_path / "small.onnx"
         before.write_bytes(b"whole")
         scores = iter(maps)
-        monkeypatch.setattr(Tagger, "load", lambda path, engine, latency: tagger)
+        monkeypatch.setattr(Tagger, "load", lambda path, **given: opened.append(given) or tagger)
         monkeypatch.setattr(judging, "evaluate", lambda *_, **__: {"mAP": next(scores)})
         monkeypatch.setattr(judging, "measure", lambda engines, size: list(rates))
         data = load_dataset(shapes)
         return evaluate_int8(before, after, data, "val", max_drop, 42, SILENT, runtimes)
 
+    opened: list[dict] = []
+    run.opened = opened
     return run
+
+
+def test_both_files_are_judged_on_the_cpu_whatever_gpus_there_are(judge):
+    judge((60.0, 59.6, 60.0, 59.6), (10.0, 12.0), runtimes=("onnxruntime", "openvino"))
+    assert [given.get("device", "auto") for given in judge.opened] == ["cpu"] * 4
 
 
 def test_a_file_that_loses_little_and_is_faster_is_kept(judge):

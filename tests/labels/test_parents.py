@@ -29,6 +29,25 @@ def test_a_chain_is_proposed_without_the_step_that_follows():
     assert pairs(targets) == [("dog", "animal"), ("pug", "dog")]
 
 
+def test_levels_of_the_data_come_first_however_few_their_images_are():
+    targets = targets_of((30, (DOG, ANIMAL)), (30, (ANIMAL,)), (1, (PUG,)), (300, ()))
+    names = ("pug", "dog", "animal", "common")
+    found = propose_parents(names, targets, [("pug", "dog"), ("pug", "gone")])
+    assert [(p.child, p.parent, p.in_levels) for p in found] == [
+        ("pug", "dog", True),
+        ("dog", "animal", False),
+    ]
+
+
+def test_what_levels_say_is_proposed_once_and_its_opposite_never():
+    targets = targets_of((30, (PUG, DOG, ANIMAL)), (30, (DOG, ANIMAL)), (30, (ANIMAL,)), (300, ()))
+    names = ("pug", "dog", "animal", "common")
+    same = propose_parents(names, targets, [("pug", "dog"), ("dog", "animal")])
+    assert [(p.child, p.parent) for p in same] == [("pug", "dog"), ("dog", "animal")]
+    other = propose_parents(names, targets, [("animal", "dog"), ("dog", "pug")])
+    assert [(p.child, p.parent) for p in other] == [("animal", "dog"), ("dog", "pug")]
+
+
 def test_few_images_and_an_exception_too_many_propose_nothing():
     few = MIN_IMAGES - 1
     assert pairs(targets_of((few, (PUG, DOG)), (50, (DOG,)), (300, ()))) == []

@@ -5,6 +5,7 @@ import pytest
 
 from imlgcn.metrics import mean_average_precision, precision_recall_f1
 from imlgcn.metrics.intervals import (
+    f1_differences,
     f1_intervals,
     interval,
     number_of_samples,
@@ -55,23 +56,42 @@ def test_a_group_is_drawn_as_a_whole():
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_the_interval_of_f1_equals_a_slow_loop_over_resamples(grouped):
+def test_the_interval_of_f1_equals_a_slow_loop_over_weighted_images(grouped):
     _, targets, groups = case(images=40)
-    targets[:, 3] = np.minimum(targets[:, 3], 0)  # a label without a positive is left out
+    targets[:, 3] = np.minimum(targets[:, 3], 0)  # without a positive: its tags harm OF1 only
     predicted = np.random.default_rng(2).random(targets.shape) < 0.4
-    groups = groups if grouped else None
-    drawn = resample(np.arange(40) if groups is None else groups, 1000).astype(int)
+    _, which = np.unique(groups if grouped else np.arange(40), return_inverse=True)
+    drawn = np.random.default_rng(0).standard_exponential((1000, which.max() + 1))
     slow = {"OF1": [], "CF1_per_label": []}
-    for counts in drawn:
-        rows = np.repeat(np.arange(40), counts)
-        p, t = predicted[rows, :3], targets[rows, :3]
-        hits = 2 * (p & (t == 1)).sum(0)
-        total = (p & (t >= 0)).sum(0) + (t == 1).sum(0)
-        slow["OF1"].append(hits.sum() / max(total.sum(), 1))
-        slow["CF1_per_label"].append(np.mean(hits / np.maximum(total, 1)))
-    found = f1_intervals(predicted, targets, groups)
+    for weights in drawn:
+        w = weights[which, None]
+        hits = 2 * (w * (predicted & (targets == 1))).sum(0)
+        total = (w * (predicted & (targets >= 0))).sum(0) + (w * (targets == 1)).sum(0)
+        slow["OF1"].append(hits.sum() / total.sum())
+        slow["CF1_per_label"].append(np.mean(hits[:3] / total[:3]))
+    found = f1_intervals(predicted, targets, groups if grouped else None)
     for key, values in slow.items():
-        assert found[key] == pytest.approx(100 * np.quantile(values, [0.025, 0.975]), rel=1e-5)
+        assert found[key] == pytest.approx(100 * np.quantile(values, [0.025, 0.975]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_f1_lies_in_its_interval_where_most_labels_have_one_positive_or_none(seed):
+    generator = np.random.default_rng(seed)
+    targets = (generator.random((30, 120)) < 0.02).astype(int)
+    predicted = generator.normal(size=targets.shape) + 2 * targets > 1.3
+    value = precision_recall_f1(predicted, targets)
+    for key, (low, high) in f1_intervals(predicted, targets).items():
+        assert low < 100 * getattr(value, key) < high
+
+
+def test_the_difference_of_f1_is_that_of_the_values_where_a_label_has_no_positive():
+    _, targets, _ = case()
+    targets[:, 3] = np.minimum(targets[:, 3], 0)
+    a, b = np.random.default_rng(4).random((2, *targets.shape)) < 0.4
+    one, two = (precision_recall_f1(each, targets) for each in (a, b))
+    for key, (difference, _, _) in f1_differences(a, b, targets).items():
+        expected = 100 * (getattr(one, key) - getattr(two, key))
+        assert difference == pytest.approx(expected)
 
 
 def test_an_interval_leaves_out_what_is_not_a_number():

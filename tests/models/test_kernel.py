@@ -307,7 +307,7 @@ def test_stages_are_standardised_on_the_fitted_images_and_joined_with_their_weig
         ([[0.7, 0.7, 0.8], [0.6, 0.7, 0.7], [0.5, 0.6, 0.6]], 0),
         ([[0.5, 0.6, 0.7], [0.9, 0.6, 0.5], [0.5, 0.6, 0.7]], 2),  # better within the error
         ([[math.nan, 0.6, 0.7], [math.nan, 0.8, 0.8], [math.nan, 0.6, 0.6]], 1),
-        ([[math.nan, 0.9], [math.nan, 0.8], [math.nan, 0.1]], 2),  # one label is no evidence
+        ([[math.nan, 0.9], [math.nan, 0.8], [math.nan, 0.1]], 2),  # one label is not evidence
     ],
 )
 def test_all_stages_are_used_unless_fewer_are_better_by_more_than_the_standard_error(

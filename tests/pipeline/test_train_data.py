@@ -178,7 +178,7 @@ def test_a_test_split_without_a_known_label_is_none_not_nan(train_tiny, tmp_path
     found = train_tiny(tmp_path / "run", data)
 
     def refuse(name):
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     for name in ("metrics.json", "model.json"):
         json.loads((found.path / name).read_text(), parse_constant=refuse)

@@ -85,9 +85,21 @@ def test_a_shard_that_is_there_twice_is_named(out):
     merge_predictions([*shards, *map(str, shards)], out)  # one file, given again
 
 
+def test_one_command_is_named_for_a_shard_whose_record_is_lost_and_it_works(out, photos):
+    (out.parent / "tags.2-of-3.csv.shard").unlink()
+    words = (
+        r"no tags\.2-of-3\.csv\.shard .* with (shard=2/3 and overwrite=True) in place of resume="
+    )
+    refused(out, words)
+    with pytest.raises(InputError, match=words):  # what every script gives
+        predict(ColourTagger(), photos, out=out, shard="2/3", resume=True)
+    predict(ColourTagger(), photos, out=out, shard="2/3", overwrite=True)
+    merge_predictions(out.parent / "tags.*-of-3.csv", out)
+
+
 def test_a_file_that_is_no_shard_is_named(out):
     (out.parent / "mine.csv").write_text("image,label\n")
-    refused(out, r"mine\.csv is no complete shard: there is no mine\.csv\.shard", "*.csv")
+    refused(out, r"mine\.csv is not a complete shard: there is no mine\.csv\.shard", "*.csv")
     refused(out, r"no such file: .*nothing\*", "nothing*")
     refused(out, r"photos is a folder: give the files in it", "photos")
     with pytest.raises(InputError, match="no shards are given"):

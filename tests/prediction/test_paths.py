@@ -100,11 +100,29 @@ def test_nothing_found_says_where_it_looked(tree, patterns, message):
         expand_paths(patterns, stdin=io.StringIO(""))
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.parquet"])
+def test_who_gives_packs_is_told_what_tags_the_images_in_them(tree, name):
+    (tree / "packs" / "below").mkdir(parents=True)
+    (tree / "packs" / "below" / name).write_bytes(b"content")
+    for given in ("packs", f"packs/below/{name}", "packs/below/a.*", "packs/**"):
+        with pytest.raises(
+            InputError, match=r"; imlgcn predict --cluster ray tags the images in .*s$"
+        ):
+            expand_paths([given])
+    (tree / "packs" / "below" / name).rename(tree / "packs" / "a.txt")
+    for given in ("packs", "packs/*"):
+        with pytest.raises(InputError, match="no image") as error:
+            expand_paths([given])
+        assert "ray" not in str(error.value)
+    (tree / f"{name}.png").write_bytes(b"")
+    assert names_of(f"{name}.png") == [f"{name}.png"]
+
+
 def test_a_disk_that_fails_is_not_taken_for_an_empty_folder(tree, monkeypatch):
     def fail(folder):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(os, "scandir", fail)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         expand_paths(["."])
 
@@ -115,18 +133,38 @@ def test_a_list_on_standard_input_may_hold_names_of_any_bytes(tree, monkeypatch)
     assert [os.fsencode(path) for path in expand_paths(["-"])] == [b"a.png", b"caf\xe9.png"]
 
 
+def test_files_are_not_looked_at_one_by_one(tree, monkeypatch):
+    """A folder of a million images on a far disk is listed in seconds."""
+    looked = []
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: looked.append(path) or real(path, **how))
+    assert names_of(".", str(tree)) == BELOW
+    assert [path for path in looked if os.path.splitext(path)[1]] == []
+    del looked[:]
+    table = tree / "list.csv"
+    table.write_text("image\n" + "".join(f"{tree / name}\n" for name in BELOW))
+    assert len(expand_paths([table])) == len(BELOW)
+    assert [path for path in looked if str(path) != str(table)] == []
+
+
+def test_a_link_that_leads_nowhere_is_an_image_that_cannot_be_read(tree):
+    (tree / "gone.png").symlink_to(tree / "no such file")
+    (tree / "round.png").symlink_to(tree / "round.png")
+    assert names_of(".") == sorted([*BELOW, "gone.png", "round.png"])
+
+
 def test_a_linked_folder_is_not_followed_twice(tree):
     (tree / "sub" / "up").symlink_to(tree, target_is_directory=True)
     assert names_of(".") == BELOW
 
 
 def test_a_folder_that_may_not_be_listed_is_left_out(tree, monkeypatch):
-    real = os.listdir
+    real = os.scandir
 
-    def listdir(folder):
-        if os.path.basename(folder) == "deep":
+    def scandir(folder):
+        if os.path.basename(os.path.normpath(folder)) == "deep":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
         return real(folder)
 
-    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(os, "scandir", scandir)
     assert names_of(".") == [name for name in BELOW if "deep" not in name]

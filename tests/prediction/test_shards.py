@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,9 @@ from imlgcn.labels.label_table import LabelTable
 from imlgcn.prediction import merge_predictions, predict
 from imlgcn.prediction.images import named_images
 from imlgcn.prediction.label_studio import image_address
-from imlgcn.prediction.paths import expand_paths
-from imlgcn.prediction.shards import Shard, key_of
+from imlgcn.prediction.path_keys import PathKeys
+from imlgcn.prediction.paths import GivenPaths, expand_paths
+from imlgcn.prediction.shards import Shard, ShardImages, key_of
 
 from .conftest import NAMES, tag_shards
 
@@ -121,6 +123,12 @@ def keys(images):
     return [key_of(image) for image in named_images(images)]
 
 
+def path_keys(*patterns):
+    given = GivenPaths(patterns)
+    made = PathKeys(given)
+    return [made.of(name).key for name in given]
+
+
 def test_every_image_is_in_exactly_one_shard_wherever_the_folder_is(photos, tmp_path, monkeypatch):
     elsewhere = tmp_path / "another mount" / "of it"
     shutil.copytree(photos, elsewhere)
@@ -130,6 +138,7 @@ def test_every_image_is_in_exactly_one_shard_wherever_the_folder_is(photos, tmp_
     for folder in (elsewhere, f"{elsewhere}/", ".", "./", "../of it//", f"{elsewhere}/sub/.."):
         assert keys(expand_paths([str(folder)])) == expected, folder
         assert keys([str(folder)]) == expected, "from Python as from the command line"
+        assert path_keys(folder) == expected, "without a list of all"
     for total in (1, 2, 7, 100):
         owned = [sum(Shard(n, total).owns(key) for n in range(1, total + 1)) for key in expected]
         assert owned == [1] * len(expected)
@@ -144,14 +153,69 @@ def test_a_pattern_and_a_table_are_counted_from_their_folder_a_file_and_a_list_a
         (folder / "list.csv").write_text("image\n00.png\nsub/deeper/00.png\n")
     monkeypatch.chdir(elsewhere)
     for name in ("0[01].png", "**/00.png", "list.csv"):
-        assert keys(expand_paths([photos / name])) == keys(expand_paths([name])), name
-    assert keys(expand_paths([photos / "list.csv"])) == [b"0/00.png", b"0/sub/deeper/00.png"]
-    assert keys(expand_paths(["00.png", "./01.png"])) == [b"00.png", b"01.png"]
-    assert keys(expand_paths([elsewhere / "00.png"])) == [os.fsencode(elsewhere / "00.png")]
+        expected = keys(expand_paths([name]))
+        assert keys(expand_paths([photos / name])) == expected, name
+        assert path_keys(photos / name) == path_keys(name) == expected, name
+    for way in (lambda *given: keys(expand_paths(given)), path_keys):
+        assert way(photos / "list.csv") == [b"0/00.png", b"0/sub/deeper/00.png"]
+        assert way("00.png", "./01.png") == [b"00.png", b"01.png"]
+        assert way(elsewhere / "00.png") == [os.fsencode(elsewhere / "00.png")]
     assert keys([b"content", b"content"]) == [b"image 1", b"image 2"]
     two = keys(expand_paths(["sub/deeper", ".", photos]))
     assert two[:2] == [b"0/00.png", b"1/-1.png"], "folders of equal names are told apart"
     (photos / "list.csv").unlink()
+
+
+def test_a_file_that_is_named_in_several_ways_is_in_one_shard_and_once(
+    photos, tmp_path, monkeypatch
+):
+    """The whole has it where it was first named, and so has what is merged of any shards."""
+    monkeypatch.chdir(photos)
+    names = ("00.png", "01.png", "sub/../02.png", "sub/deeper/00.png", "../photos/03.png")
+    table, other = tmp_path / "list.csv", tmp_path / "relative" / "other.csv"
+    other.parent.mkdir()
+    table.write_text("image\n" + "".join(f"{photos / name}\n{name}\n" for name in names))
+    other.write_text("image\n" + "".join(f"{name}\n" for name in names[::-1]))
+    spelt = [*names, *(str(photos / name) for name in names)]
+    (photos / "twice").symlink_to(photos / "sub", target_is_directory=True)
+    for number, patterns in enumerate(
+        (
+            [".", "sub", "*.png", str(photos)],
+            ["sub/deeper", "**/*.png", str(table)],
+            [str(table), str(other)],
+            [str(other), str(table), "00.png"],
+            spelt,
+            [*spelt[::-1], str(table)],
+            ["twice", "sub", "sub/*/../*.png", "0*.png", "sub/../0[0-5].png"],
+        )
+    ):
+        whole, out = tmp_path / f"whole{number}.csv", tmp_path / f"tags{number}.csv"
+        summary = predict(ColourTagger(), GivenPaths(patterns), out=whole)
+        assert summary.images == len(expand_paths(patterns))
+        for shard in (1, 2, 3):
+            predict(ColourTagger(), GivenPaths(patterns), out=out, shard=(shard, 3))
+        assert merge_predictions(str(tmp_path / f"tags{number}.*-of-3.csv"), out) == summary
+        assert out.read_bytes() == whole.read_bytes(), patterns
+    (photos / "twice").unlink()
+
+
+def test_a_shard_holds_no_names_but_its_own(tmp_path):
+    """Of a list of 10,000 names it has some ten, in 20 bytes for each of the others at most."""
+    table = tmp_path / "list.csv"
+    table.write_text("image\n" + "".join(f"/{number:0100}.jpg\n" for number in range(10_000)))
+    given, own = GivenPaths([table]), ShardImages(Shard(7, 1000))
+    tracemalloc.start()
+    found = named_images(given, own=own)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert own.listed == 10_000
+    assert 3 < len(found) < 25
+    assert peak < 20 * own.listed
+
+
+def test_a_shard_of_no_image_at_all_is_refused_as_the_whole_is(tmp_path):
+    with pytest.raises(InputError, match="no images in"):
+        predict(ColourTagger(), tmp_path, out=tmp_path / "tags.csv", shard="1/2")
 
 
 def test_shards_of_two_machines_with_other_mounts_are_merged(photos, tmp_path):
@@ -217,6 +281,15 @@ def test_a_shard_has_a_name_of_its_own(photos, tmp_path):
     with pytest.raises(InputError, match=r"tags\.3-of-8\.csv exists; give overwrite=True"):
         predict(ColourTagger(), photos, out=out, shard="3/8")
     assert out.read_text() == "mine"
+
+
+def test_a_tagger_that_was_opened_with_the_fastest_engine_here_is_refused_before_any_work(photos):
+    class Measured(ColourTagger):
+        measures_engines = True
+
+    with pytest.raises(InputError, match="all shards need the same: name one"):
+        predict(Measured(), photos, shard="1/2")
+    assert next(predict(Measured(), photos)).image
 
 
 def test_a_shard_is_also_a_filter_of_tags_that_are_iterated_or_printed(photos, tmp_path):

@@ -178,6 +178,57 @@ def test_the_name_of_sidecars_can_be_chosen(tmp_path, name):
     assert strictly(other) == {"Subject": ["mine"]}
 
 
+RENAMED = [("photo.jpg.xmp", "photo.xmp"), ("photo.xmp", "photo.jpg.xmp")]
+
+
+@pytest.mark.parametrize(("before", "after"), RENAMED)
+def test_tags_move_to_a_sidecar_of_another_name_and_an_empty_one_goes(tmp_path, before, after):
+    image = paint(tmp_path / "a.png", 153, 204, 51)
+    predict(ColourTagger(), [image], xmp=True, sidecar_name=before)
+    assert predict(ColourTagger(), [image], xmp=True, sidecar_name=after).sidecars == 1
+    own = "a.xmp" if after == "photo.xmp" else "a.png.xmp"
+    assert sorted(os.listdir(tmp_path)) == sorted(["a.png", own])
+    assert strictly(tmp_path / own) == {"Subject": ["dog", "cat"]}
+    assert predict(ColourTagger(), [image], xmp=True, sidecar_name=after).sidecars == 0
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 255), (0, 0, 0)])
+def test_a_sidecar_of_another_name_keeps_what_a_person_gave(tmp_path, colour):
+    image, former = paint(tmp_path / "a.png", 153, 204, 51), tmp_path / "a.xmp"
+    former.write_bytes(xmp(["mine", "cat"]))
+    predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.xmp")
+    assert strictly(former) == {"Subject": ["mine", "cat", "dog"]}
+    paint(image, *colour)
+    predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.jpg.xmp")
+    assert strictly(former) == {"Subject": ["mine", "cat"]}
+    assert (tmp_path / "a.png.xmp").exists() == (colour == (0, 0, 255))
+
+
+def test_a_tag_that_was_taken_out_of_a_sidecar_of_another_name_stays_out(tmp_path):
+    image, former = paint(tmp_path / "a.png", 153, 204, 51), tmp_path / "a.xmp"
+    predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.xmp")
+    former.write_text(former.read_text().replace("<rdf:li>dog</rdf:li>", "", 1))
+    for _ in range(2):  # also when it is the memory of the first run alone
+        predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.jpg.xmp")
+        assert strictly(former) == {}
+        assert strictly(tmp_path / "a.png.xmp") == {"Subject": ["cat"]}
+
+
+def test_a_read_only_sidecar_of_another_name_is_said_and_no_link_to_the_own_one_is_emptied(
+    tmp_path,
+):
+    image, former = paint(tmp_path / "a.png", 0, 0, 255), tmp_path / "a.xmp"
+    predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.xmp")
+    former.chmod(0o444)
+    summary = predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.jpg.xmp")
+    expected = f"{former}: is read-only; the tags that an earlier run wrote there stay"
+    assert (summary.errors, summary.sidecars_failed) == ((expected,), 1)
+    former.unlink()
+    former.symlink_to("a.png.xmp")
+    assert predict(ColourTagger(), [image], xmp=True, sidecar_name="photo.jpg.xmp").sidecars == 0
+    assert strictly(former) == {"Subject": ["tree"]}
+
+
 def test_one_sidecar_is_never_of_two_images(tmp_path):
     images = [paint(tmp_path / f"a.{ending}", 0, 0, 255) for ending in ("png", "bmp")]
     summary = predict(ColourTagger(), images, xmp=True, sidecar_name="photo.xmp")

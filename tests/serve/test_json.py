@@ -32,10 +32,10 @@ def test_images_in_base64_get_the_tags_of_their_bytes(quick, serving):
 @pytest.mark.parametrize(
     ("body", "status", "code", "word"),
     [
-        (b"{", 400, "bad_json", "no JSON"),
+        (b"{", 400, "bad_json", "not JSON"),
         (b"[]", 422, "bad_json", '{"image": "<base64>"}'),
         (b'{"picture": "a"}', 422, "bad_json", '{"images": ["<base64>", ...]}'),
-        (b'{"image": 5}', 422, "bad_json", "image 1 is no text"),
+        (b'{"image": 5}', 422, "bad_json", "image 1 is not text"),
         (b'{"images": ["aGk=", "a#"]}', 422, "bad_base64", "image 2 is not base64"),
         (b'{"image": "https://a.b/c.jpg"}', 422, "bad_base64", "fetches nothing"),
         (b'{"image": "aGVsbG8="}', 415, "not_an_image", "not an image of a known format"),

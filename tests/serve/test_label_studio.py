@@ -345,7 +345,7 @@ def test_an_image_that_is_too_large_or_never_ends_is_given_up(
 WRONG = [
     (None, "it is empty"),
     ("", "it is empty"),
-    ("<View>", "it is no XML"),
+    ("<View>", "it is not XML"),
     ("<View></View>", "no <Image> tag"),
     ('<View><Image name="image" value="$image"/></View>', "no <Choices> or <Taxonomy>"),
     (config("red").replace(' choice="multiple"', ""), 'write choice="multiple"'),
@@ -354,8 +354,8 @@ WRONG = [
     (config("red").replace('toName="image"', 'toName="text"'), "no <Choices> or <Taxonomy>"),
     (config("mountain", "lake"), "none of the choices (lake, mountain)"),
     (f'<!DOCTYPE v [<!ENTITY a "b">]>{config("red")}', "document type"),
-    ("<View>" + "<Choice value='a'>" * 40, "it is no XML"),
-    (config("a&#10;b"), "no line of 1 to 200 letters"),
+    ("<View>" + "<Choice value='a'>" * 40, "it is not XML"),
+    (config("a&#10;b"), "not a line of 1 to 200 letters"),
     ("x" * 1_000_001, "1,000,000 are taken"),
 ]
 
@@ -374,7 +374,7 @@ def test_requests_that_are_not_label_studios_are_refused(quick, serving, stub):
     client = serving(quick, **options(stub, grow=False))
     for path in ("/setup", "/predict", "/webhook"):
         assert_refused(client.post(path, content=b"{"), 400, "bad_json")
-        assert_refused(client.post(path, content=b"[]"), 422, "bad_body", "no JSON object")
+        assert_refused(client.post(path, content=b"[]"), 422, "bad_body", "not a JSON object")
         deep = b'{"tasks":' + b"[" * 20 + b"]" * 20 + b"}"
         assert_refused(client.post(path, content=deep), 422, "bad_json", "deeper than 16")
         many = json.dumps({"tasks": [0] * 60_000}).encode()
@@ -455,6 +455,13 @@ def test_what_a_person_corrects_is_what_is_predicted_then(teaching, stub, crosse
     studio.webhook("ANNOTATIONS_DELETED", annotations=[{"id": 1}])
     learnt(studio)
     assert studio.version != version
+    assert studio.predict(image) == [before]
+
+    studio.submit(2, image, right, task_id=5)
+    learnt(studio)
+    assert studio.predict(image) == [right]
+    studio.webhook("TASKS_DELETED", tasks=[{"id": 5}])
+    learnt(studio)
     assert studio.predict(image) == [before]
 
 
@@ -543,6 +550,52 @@ def test_many_annotations_at_once_and_skipped_tasks_are_understood(
     skipped = {"id": 1, "result": [], "task": 1, "was_cancelled": True}
     studio.webhook("ANNOTATION_UPDATED", annotation=skipped, task=tasks[0])
     assert Journal(own_kernel).wanted()["/1.png"] == {"blue": -1, "red": -1}
+
+
+@pytest.fixture
+def kept(teaching, monkeypatch):
+    """A client of a server that keeps what it is sent; three annotations of two tasks are there."""
+    monkeypatch.setattr(learner.Learner, "wake", lambda self: None)
+    studio = teaching("red", "blue")
+    for number, task_id, chosen in ((1, 11, {"red"}), (2, 11, {"blue"}), (3, 12, {"red"})):
+        studio.submit(number, f"/{task_id}.png", chosen, task_id=task_id)
+    return studio
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"tasks": [{"id": 11}, {"id": 99}]},  # as published
+        {"id": 11, "action": "TASK_DELETED"},
+        {"tasks": [{"id": 11}], "project": None},  # all tasks of a project at once
+    ],
+)
+def test_the_annotations_of_a_deleted_task_are_taken_back(kept, own_kernel, payload):
+    before = Journal(own_kernel).wanted()
+    event = {"action": "TASKS_DELETED", "project": {"id": 7}, **payload}
+    answer = kept.client.post("/webhook", json=event)
+    assert (answer.status_code, answer.json()["result"]) == (201, "2 annotations taken back")
+    wanted = Journal(own_kernel).wanted()  # read anew: it is on the disk
+    assert wanted == before | {"/11.png": {"red": -1, "blue": -1}}
+    again = kept.client.post("/webhook", json=event)
+    assert (again.status_code, again.json()["result"]) == (200, "0 annotations taken back")
+
+
+def test_a_deleted_task_of_another_project_or_without_a_number_takes_nothing_back(kept, own_kernel):
+    before = (own_kernel / JOURNAL).read_bytes()
+    event = {"action": "TASKS_DELETED", "project": {"id": 8}, "tasks": [{"id": 11}]}
+    assert kept.client.post("/webhook", json=event).status_code == 200
+    for payload in ({}, {"tasks": []}, {"tasks": [{}]}, {"tasks": [{"id": "11"}]}):
+        assert_refused(kept.webhook("TASKS_DELETED", **payload), 422, "bad_event")
+    assert (own_kernel / JOURNAL).read_bytes() == before
+
+
+def test_a_task_is_deleted_with_an_annotation_that_was_changed_or_is_gone(kept, own_kernel):
+    kept.submit(1, "/11.png", {"blue"}, action="ANNOTATION_UPDATED", task_id=11)
+    kept.webhook("ANNOTATIONS_DELETED", annotations=[{"id": 2}])
+    answer = kept.webhook("TASKS_DELETED", tasks=[{"id": 11}])
+    assert answer.json()["result"] == "1 annotation taken back"
+    assert Journal(own_kernel).wanted()["/11.png"] == {"red": -1, "blue": -1}
 
 
 def test_an_annotation_that_does_not_repeat_its_task_is_of_the_one_in_the_event(

@@ -56,7 +56,7 @@ HOSTILE = {
         lambda content: content["image"].update(size=10**6),
         "16 to 4096",
     ),
-    "a threshold that is no number": (
+    "a threshold that is not a number": (
         lambda content: content["calibration"]["threshold"].__setitem__(0, float("nan")),
         "finite number",
     ),

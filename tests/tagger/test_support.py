@@ -94,7 +94,7 @@ def test_a_folder_without_the_file_has_none(tmp_path):
         lambda data: b"",
         lambda data: data[: len(data) // 2],
         lambda data: data[:40] + b"\xff" * 200 + data[240:],
-        lambda data: b"PAR1 is no table PAR1",
+        lambda data: b"PAR1 is not a table PAR1",
     ],
 )
 def test_a_damaged_file_is_one_sentence_with_its_name(damage, path):

@@ -87,7 +87,7 @@ def test_a_resumed_run_adds_what_is_missing_and_repeats_nothing(tmp_path):
     for row in LINES:
         again(row)
     again.finish({}, METRICS)
-    whole.write_bytes(b"")  # its end is no record any more; all of the second file must be
+    whole.write_bytes(b"")  # its end is not a record any more; all of the second file must be
     assert scalars(tmp_path)["loss/fine-tuning_linear_head"] == [(4, 0.125)]
     assert scalars(tmp_path)["val_mAP/fine-tuning_linear_head"] == [(2, 62.0), (4, 64.0)]
 

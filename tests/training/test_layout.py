@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from imlgcn.errors import InputError
@@ -81,3 +85,18 @@ def test_impossible_numbers_are_refused(within, count):
         Layout.of(count)
     with pytest.raises(InputError, match="nodes= takes"):
         Layout.of(1, count)
+
+
+def test_torch_is_told_to_be_quiet_before_it_loads_and_nobody_is_overruled(within, monkeypatch):
+    within(**TORCHRUN)
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "")  # so that it is put back as it was
+    monkeypatch.delenv("TORCH_CPP_LOG_LEVEL")
+    Layout().quiet_torch()
+    assert "TORCH_CPP_LOG_LEVEL" not in os.environ
+    Layout.of().quiet_torch()
+    assert os.environ["TORCH_CPP_LOG_LEVEL"] == "ERROR"
+    monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "INFO")
+    Layout.of().quiet_torch()
+    assert os.environ["TORCH_CPP_LOG_LEVEL"] == "INFO"
+    code = "import sys, imlgcn.pipeline, imlgcn.training.layout; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -152,7 +152,7 @@ def test_a_changed_block_is_never_mapped(images, tmp_path, monkeypatch):
     damaged.write_bytes(content)
     table = features_for(
         paths[:FILES], extractor=never, settings=SETTINGS, key="key", cache=tmp_path
-    )  # those of the damaged block are decoded again, and are no images
+    )  # those of the damaged block are decoded again, and are not images
     assert len(table.failed) == FILES // 3
     expected = table_of(paths[:FILES], cache)
     np.testing.assert_array_equal(table.features[:], expected[table.rows])

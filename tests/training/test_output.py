@@ -195,7 +195,7 @@ def test_the_log_is_one_json_line_per_event(tmp_path):
     log({"stage": "é", "epoch": 2})
 
     def refuse(name):
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line, parse_constant=refuse) for line in lines]

@@ -24,7 +24,7 @@ from runs import BACKBONE
 
 pytestmark = pytest.mark.scale
 TESTS = Path(rank_trials.__file__).parent
-FINE = ("epochs=3", "batch_size=10", "workers=0", "ema_decay=0.3", "learning_rate=1e-3")
+FINE = ("epochs=3", "batch_size=10", "workers=1", "ema_decay=0.3", "learning_rate=1e-3")
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +82,28 @@ def test_several_processes_reach_what_one_reaches(results, count, reduction):
 def ranks_of(command) -> dict[int, int]:
     """Return rank -> process id of the processes that a command has started."""
     found = {}
-    for pid in Path(f"/proc/{command.process.pid}/task/{command.process.pid}/children").read_text(
-    ).split():  # fmt: skip
+    for pid in children(command.process.pid):
         values = dict(
             each.split("=", 1)
             for each in Path(f"/proc/{pid}/environ").read_text().split("\0")
             if "=" in each
         )
         if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
-            found[int(values["RANK"])] = int(pid)
+            found[int(values["RANK"])] = pid
     return found
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process runs; a dead one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """Return the process ids of what a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
@@ -106,11 +118,14 @@ def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
     while command.process.is_alive() and not third.exists():
         time.sleep(0.01)
     others = ranks_of(command)
+    loaders = [loader for rank in others.values() for loader in children(rank)]
+    assert loaders, "each has a process that loads images"
     os.kill(others.pop(1), signal.SIGKILL)
     killed = time.monotonic()
     assert command.wait() == NO_RESULT, command.text()
     assert time.monotonic() - killed < 30
-    assert not any(Path(f"/proc/{pid}").exists() for pid in others.values())
+    left = [pid for pid in (*others.values(), *loaders) if runs(pid)]
+    assert not left, [Path(f"/proc/{pid}/cmdline").read_text() for pid in left]
     lines = command.text().splitlines()
     assert max(Counter(lines).values()) == 1, "nothing is said twice"
     assert [line for line in lines if line.startswith("imlgcn: ")] == [lines[-1]]
@@ -129,6 +144,35 @@ def test_one_killed_process_ends_all_with_one_message_and_two_nodes_go_on(
     resumed, whole = (load_file(f / "model.safetensors") for f in (out, tmp_path / "one"))
     for key, value in whole.items():
         np.testing.assert_allclose(resumed[key], value, rtol=1e-3, atol=1e-5, err_msg=key)
+
+
+def test_nodes_with_different_options_end_at_once_and_the_first_says_what_differs(
+    tmp_path, shapes, weights
+):
+    there = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    given = [
+        "train",
+        shapes,
+        "--backbone",
+        BACKBONE,
+        "--weights",
+        weights,
+        "--out",
+        tmp_path / "run",
+    ]
+    nodes = [
+        Command(tmp_path / rank, *given, "--nodes", 2, "--seed", seed, **there, NODE_RANK=rank)
+        for rank, seed in (("0", 0), ("1", 5))
+    ]
+    assert nodes[0].wait() == 2
+    assert nodes[1].wait() == NO_RESULT
+    assert "seed is 0 on node 0 and 5 on node 1; give the same" in nodes[0].text()
+    assert "on another node, which says why" in nodes[1].text()
+    assert not (tmp_path / "run").exists()
 
 
 def slurm(rank: int, port: int) -> dict[str, str]:
@@ -164,3 +208,19 @@ def test_torchrun_and_slurm_give_each_process_its_place():
     assert by_torchrun.stdout.endswith(said), by_torchrun.stderr
     assert by_slurm[0].endswith(said)
     assert "(0, 0)" not in by_slurm[1]
+
+
+def test_no_warning_of_torch_reaches_who_trains_by_torchrun(tmp_path, shapes, weights):
+    workers = len(os.sched_getaffinity(0)) + 1  # torch has a word for that
+    given = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    given += ["-m", "imlgcn", "train", shapes, "--backbone", BACKBONE, "--weights", weights]
+    given += ["--size", 64, "--force", "--fine-tune", "--head", "linear", "--no-export"]
+    given += ["--out", tmp_path / "run", "--set", "fine_tuning.epochs=1"]
+    given += ["--set", f"fine_tuning.workers={workers}"]
+    own = {"PYTHONPATH": os.pathsep.join(sys.path), "IMLGCN_CACHE": str(tmp_path / "cache")}
+    own |= {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*map(str, given)], env={**os.environ, **own}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.lower(), done.stderr

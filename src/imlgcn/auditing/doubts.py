@@ -37,6 +37,7 @@ from imlgcn.metrics.calibration import fit_platt, sigmoid
 
 LEAST = -8.0  # in place of the logit of another label, where there is none
 MOST_LABELS = 4  # other labels of an image; more are not told apart
+PRESENT = 50_000  # present entries to fit some thirty numbers on, drawn where there are more
 NEGATIVES = 20  # absent entries to fit on, for each present one: more change nothing
 RIDGE = 1.0  # on standardised features of thousands of entries
 EDGE = 0.1  # the surest entries: so many of the present, and of the absent ones
@@ -154,20 +155,26 @@ def _products(columns: Sequence[Column]) -> list[Column]:
 
 def _fit(base: _Base, features: Callable[[_Base], Floats], targets: NDArray[np.int8]) -> Floats:
     """Return the logit of q ``(N, L)``, by weighted logistic regression on the known targets."""
-    present, absent = np.flatnonzero(targets == 1), np.flatnonzero(targets == 0)
-    weight = 1.0
-    if len(absent) > (most := NEGATIVES * max(len(present), 1)):
-        weight = len(absent) / most
-        absent = np.sort(np.random.default_rng(0).choice(absent, most, replace=False))
+    present, of_present = _drawn(np.flatnonzero(targets == 1), PRESENT)
+    absent, of_absent = _drawn(np.flatnonzero(targets == 0), NEGATIVES * max(len(present), 1))
     given = np.concatenate([np.ones(len(present)), np.zeros(len(absent))])
+    weights = np.where(given == 1, of_present, of_absent)
     learnt = features(base.entries(np.concatenate([present, absent])))
     scale = learnt.std(axis=0)
     scale[scale == 0] = 1
-    found = _logistic(learnt / scale, given, np.where(given == 1, 1.0, weight)) / scale
+    found = _logistic(learnt / scale, given, weights) / scale
     parts = [slice(start, start + BLOCK) for start in range(0, targets.size, BLOCK)]
     return np.concatenate([features(base.entries(part)) @ found for part in parts]).reshape(
         targets.shape
     )
+
+
+def _drawn(entries: NDArray[np.intp], most: int) -> tuple[NDArray[np.intp], float]:
+    """Return at most so many of the entries, and how many each of them stands for."""
+    if len(entries) <= most:
+        return entries, 1.0
+    drawn = np.sort(np.random.default_rng(0).choice(entries, most, replace=False))
+    return drawn, len(entries) / most
 
 
 def _logistic(features: Floats, given: Floats, weights: Floats) -> Floats:

@@ -16,7 +16,7 @@ from imlgcn.auditing.doubts import Doubts
 from imlgcn.data.dataset import Dataset
 
 Kind = Literal["wrong", "missing", "conflict"]
-LEAST = 0.1  # a smaller probability of an error is no finding
+LEAST = 0.1  # a smaller probability of an error is not a finding
 SHOWN = 3  # images that are named as evidence, on either side
 SAME = 0.8  # that near duplicates should have the same labels; a guess: some are different flags
 
@@ -94,7 +94,7 @@ def make_audit(
         dataset: N images.
         doubts: about its targets.
         duplicates: pairs of rows that show the same image.
-        groups: ``(N,)``; images of one number are no evidence for each other.
+        groups: ``(N,)``; images of one number are not evidence for each other.
         vectors: ``(N, C)`` of length 1, whose products say how similar images are; None: no
             similar images are named.
         failed: images that could not be read.

@@ -6,19 +6,18 @@ Letters: B images in a batch.
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
 
-from imlgcn.data.image_input import ImageLike, ImageTypeError, is_image
+from imlgcn.batch.cells import NO_NAME, Cell, as_cell, is_of
 from imlgcn.errors import InputError
+from imlgcn.numbers import plural
 from imlgcn.prediction.rows import Row, rows_schema, storable
 
 if TYPE_CHECKING:
     import pyarrow as pa  # imported where it is used: a cluster's driver needs none of it
 
-NOTHING = "there is no image in this row"
 OF_AN_IMAGE = {  # the column of lists in the place of that of rows
     "label": "labels",
     "probability": "probabilities",
@@ -28,27 +27,30 @@ OF_AN_IMAGE = {  # the column of lists in the place of that of rows
 }
 
 
-class Cell(NamedTuple):
-    """One image of a batch: what it is called, and either the image or why there is none."""
-
-    name: str
-    image: ImageLike | None
-    error: str | None = None
-
-
 def cells(batch: Any, image: str, name: str | None) -> list[Cell]:
     """Return the B images of a batch, from the column ``image`` and, for names, ``name``.
 
     A cell is an image in any form that is accepted, or a mapping with ``bytes`` and ``path``, as
-    columns of images are in Parquet; an empty cell, or another value, is an image with an error.
+    columns of images are in Parquet. Whatever else a cell holds is an image with an error.
 
     Raises:
-        InputError: no batch in a form that is known, no such column, or images that are no paths
-            and have no names.
+        InputError: no batch in a form that is known, no such column, columns of unequal length, or
+            no column of names for images none of which has a path.
     """
     values = _column(batch, image)
     names = [None] * len(values) if name is None else _column(batch, name)
-    return [_cell(value, called, image) for value, called in zip(values, names, strict=True)]
+    if len(values) != len(names):
+        raise InputError(
+            f"the column {image!r} has {plural(len(values), 'cell')} and {name!r} has "
+            f"{len(names)}: expected a name for each image"
+        )
+    found = [as_cell(value, called) for value, called in zip(values, names, strict=True)]
+    if name is None and found and all(cell.error == NO_NAME for cell in found):
+        raise InputError(
+            f"the images in the column {image!r} have no names: say which column holds them with "
+            "the argument name"
+        )
+    return found
 
 
 def schema_of(columns: Sequence[str], *, per_image: bool) -> pa.Schema:
@@ -83,10 +85,13 @@ def table_of(images: Sequence[Sequence[Row]], columns: Sequence[str], *, per_ima
     return pa.table(found, schema=schema)
 
 
-def in_form_of(batch: Any, table: Any) -> Any:
-    """Return a pyarrow Table in the form of ``batch``: a DataFrame, a dict of lists, or itself."""
-    if _is_of("pandas", "DataFrame", batch):
-        return table.to_pandas()
+def in_form_of(batch: Any, table: Any, counts: Sequence[int]) -> Any:
+    """Return a pyarrow Table in the form of ``batch``: a DataFrame, a dict of lists, or itself.
+
+    A DataFrame keeps its index, repeated for the ``counts`` rows of each image.
+    """
+    if is_of("pandas", "DataFrame", batch):
+        return table.to_pandas().set_axis(batch.index.repeat(counts), axis=0)
     return table.to_pydict() if isinstance(batch, Mapping) else table
 
 
@@ -102,54 +107,46 @@ def _value(row: Row, name: str) -> object:
 
 
 def _column(batch: Any, name: str) -> list[Any]:
-    is_arrow = _is_of("pyarrow", "Table", batch) or _is_of("pyarrow", "RecordBatch", batch)
-    if not (is_arrow or isinstance(batch, Mapping) or _is_of("pandas", "DataFrame", batch)):
+    is_arrow = is_of("pyarrow", "Table", batch) or is_of("pyarrow", "RecordBatch", batch)
+    is_frame = is_of("pandas", "DataFrame", batch)
+    if not (is_arrow or is_frame or isinstance(batch, Mapping)):
         raise InputError(
-            f"{type(batch).__name__} is no batch; expected a dict of columns, a pandas DataFrame, "
-            "a pyarrow Table or a RecordBatch"
+            f"{type(batch).__name__} is not a batch; expected a dict of columns, a pandas "
+            "DataFrame, a pyarrow Table or a RecordBatch"
         )
-    names = [str(known) for known in (batch.schema.names if is_arrow else batch)]
-    if name not in names:
+    keys = list(batch.schema.names if is_arrow else batch)
+    names = [str(key) for key in keys]
+    if names.count(name) != 1:
+        has = "several columns" if name in names else "no column"
         raise InputError(
-            f"the batch has no column {name!r}; it has {', '.join(names) or 'none'}: say which "
+            f"the batch has {has} {name!r}; it has {', '.join(names) or 'none'}: say which "
             "holds the images, and which their names, with the arguments image and name"
         )
-    found = batch.column(name).to_pylist() if is_arrow else batch[name]
-    return list(found)
+    place = names.index(name)
+    if is_arrow:
+        return _values(batch.column(place))
+    found = batch.iloc[:, place] if is_frame else batch[keys[place]]
+    _check_column(found, name)
+    return _values(found)
 
 
-def _cell(value: Any, called: Any, column: str) -> Cell:
-    given = value
-    if isinstance(value, Mapping) and {"bytes", "path"} & set(value):
-        called = value.get("path") if called is None else called
-        given = value.get("path") if value.get("bytes") is None else value["bytes"]
-    if called is None and isinstance(given, str):
-        called = given
-    if _is_missing(called):
+def _check_column(found: object, name: str) -> None:
+    """Refuse what is one image or name: the letters of a path are no column."""
+    one = (str, bytes, bytearray, memoryview, os.PathLike, Mapping, Set)
+    is_one = isinstance(found, one) or hasattr(found, "read") or getattr(found, "ndim", 1) == 0
+    if is_one or not isinstance(found, Iterable):
         raise InputError(
-            f"the images in the column {column!r} have no names: say which column holds them with "
-            "the argument name"
+            f"the column {name!r} is one {type(found).__name__}; expected a list or an array with "
+            "a cell for each image: put a single one in a list"
         )
-    if _is_missing(given):
-        return Cell(str(called), None, NOTHING)
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the cells of a column; scalars of Arrow where some are not as their type says."""
+    is_arrow = is_of("pyarrow", "Array", column) or is_of("pyarrow", "ChunkedArray", column)
     try:
-        if is_image(given):
-            return Cell(str(called), given)
-        return Cell(str(called), None, "several images in one cell")
-    except ImageTypeError as error:
-        return Cell(str(called), None, str(error))
+        return list(column.to_pylist() if is_arrow else column)
+    except (ValueError, OverflowError):  # text that is not UTF-8, say: each cell for itself
+        import pyarrow as pa
 
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a cell is empty, in the way of Python, pandas or numpy."""
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in ("NAType", "NaTType")
-    )
-
-
-def _is_of(module: str, kind: str, value: object) -> bool:
-    """Return whether a value is of a class of a module that may not be loaded."""
-    known = getattr(sys.modules.get(module), kind, None)
-    return known is not None and isinstance(value, known)
+        return list(column if is_arrow else pa.array(column))

@@ -22,7 +22,7 @@ from imlgcn.engines.base import cores
 from imlgcn.errors import InputError
 from imlgcn.files import only_writer
 from imlgcn.numbers import plural
-from imlgcn.prediction.journal import fingerprint
+from imlgcn.prediction.journal import fingerprint, raise_interrupted
 from imlgcn.prediction.results import PredictSummary
 from imlgcn.progress import SILENT, Progress
 from imlgcn.stopping import Stopped, safe_points
@@ -161,12 +161,7 @@ def tag_blocks(output: OutputFolder, workers: Workers, progress: Progress) -> Pr
                     raise Stopped(number)
         return output.finish()
     except BaseException as error:
-        kept = f"{plural(output.summary().images, 'image')} kept in {output.path}"
-        how = f"{kept}; repeat with resume=True to continue"
-        if isinstance(error, Stopped):
-            raise Stopped(error.number, how) from None
-        progress.say(how)
-        raise
+        raise_interrupted(error, output.summary().images, output.path, progress)
 
 
 def _reports(

@@ -27,8 +27,9 @@ class BatchTagger:
     """Tags batches of images: columns in, columns out, the rows that `predict` writes to a file.
 
     Called with a batch (a dict of columns, a pandas DataFrame, a pyarrow Table or RecordBatch), it
-    returns the tags in the same form: of a dict, a dict of lists. An image that cannot be used
-    never fails the batch: it has its reason in the column ``error``.
+    returns the tags in the same form: of a dict, a dict of lists; of a DataFrame, one with its
+    index, repeated for the rows of each image. A cell that cannot be used, whatever it holds, never
+    fails the batch: it has its reason in the column ``error``.
 
     An engine may pickle it or make it anew on each worker: the copy finds the tagger at the same
     path, and opens the network once for each process. It uses ``threads`` threads, one by default,
@@ -43,7 +44,8 @@ class BatchTagger:
         tagger: the path of a tagger folder or of an exported file, the same on every worker.
         image: the column of images: paths, contents of files (``bytes``), arrays, or structs with
             ``bytes`` and ``path`` as in Parquet. An address is refused: let the engine read it.
-        name: the column of what images are called in the tags; None: images are paths.
+        name: the column of what images are called in the tags; None: images are called by their
+            paths. One that has neither a name nor a path has an error.
         per_image: one row for each image, in order, with lists in the columns ``labels``,
             ``probabilities`` and ``thresholds`` (and ``names``, ``tags``), for engines that want as
             many rows back; else one row for each image and tag with ``label``, ``probability``,
@@ -100,6 +102,7 @@ class BatchTagger:
             bounds=self.bounds,
             known=self.known,
             all_labels=self.all_labels,
+            tolerant=True,
         )
 
     @property
@@ -118,7 +121,8 @@ class BatchTagger:
         """Return the tags of a batch, in its form.
 
         Raises:
-            InputError: it is no batch, lacks a column, or its images have no names.
+            InputError: it is not a batch, lacks a column, has columns of unequal length, or
+                ``name`` is None and none of its images has a path.
         """
         found = cells(batch, self.image, self.name)
         items: Iterator[Item] = (
@@ -128,7 +132,9 @@ class BatchTagger:
             for cell in found
         )
         images = list(self.rows(items))
-        return in_form_of(batch, table_of(images, self.columns, per_image=self.per_image))
+        counts = [1 if self.per_image else len(rows) for rows in images]
+        table = table_of(images, self.columns, per_image=self.per_image)
+        return in_form_of(batch, table, counts)
 
     def rows(self, items: Iterable[Item]) -> Iterator[list[Row]]:
         """Yield the rows of each image, in order.

@@ -45,7 +45,7 @@ def check(
         bool,
         typer.Option(
             "--propose-parents",
-            help="List labels that 98 % of another label's images have.",
+            help="List labels that 98 % of another label's images have, and levels of keywords.",
             rich_help_panel=TABLE,
         ),
     ] = False,
@@ -105,7 +105,7 @@ def _proposed(dataset: Dataset) -> list[ProposedParent]:
     from imlgcn.labels.parents import propose_parents
 
     part = dataset.split("train") if "train" in dataset.splits else dataset
-    return propose_parents(part.names, part.targets)
+    return propose_parents(part.names, part.targets, part.parents)
 
 
 def _save_table(

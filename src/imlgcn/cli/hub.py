@@ -87,11 +87,19 @@ def push(
     Example: imlgcn push runs/demo user/name --dry-run
     """
     from imlgcn.exporting.agreement import ExportRefused
+    from imlgcn.publishing.sending import check_push
     from imlgcn.publishing.sending import push as run
 
     written = (card or CARD) if dry_run else None
-    if written is not None and written.exists():
-        raise InputError(f"{written} exists; give another --card, or move it")
+    if written is not None:
+        check_push(
+            *(tagger, repository),
+            branch=branch,
+            licence=licence,
+            data_licence=data_licence,
+            dry_run=True,
+        )
+        _refuse_to_write(written)
     try:
         done = run(
             tagger,
@@ -117,6 +125,11 @@ def push(
         typer.echo(f"the card: {written}; edit it, and send it with --card {written}")
     else:
         _show_use(done, public)
+
+
+def _refuse_to_write(card: Path) -> None:
+    if card.exists():
+        raise InputError(f"{card} exists; give another --card, or move it")
 
 
 def _show_files(done: Pushed, dry_run: bool) -> None:

@@ -38,14 +38,22 @@ def pack(
         ),
     ] = None,
     image_format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--image-format", metavar="FORMAT", help="jpeg or webp.", rich_help_panel=SMALLER
+            "--image-format",
+            metavar="FORMAT",
+            help="jpeg or webp, with --size (default: jpeg).",
+            rich_help_panel=SMALLER,
         ),
-    ] = "jpeg",
+    ] = None,
     quality: Annotated[
-        int, typer.Option(metavar="1-100", help="Of the file.", rich_help_panel=SMALLER)
-    ] = 92,
+        int | None,
+        typer.Option(
+            metavar="1-100",
+            help="Of the file, with --size (default: 92).",
+            rich_help_panel=SMALLER,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what an earlier pack wrote.")
     ] = False,

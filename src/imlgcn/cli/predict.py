@@ -202,8 +202,8 @@ def predict(
     Example: imlgcn predict runs/demo photos/ --out tags.csv
     """
     with loading():
-        from imlgcn.prediction import expand_paths
         from imlgcn.prediction import predict as run
+        from imlgcn.prediction.paths import GivenPaths
         from imlgcn.tagger import Tagger
 
     progress = terminal()
@@ -216,13 +216,13 @@ def predict(
     if cluster is not None:
         summary = _on_cluster(cluster, progress, locals())
         raise typer.Exit(3 if summary.failed else 0)
-    refuse_to_overwrite(out if shard is None else _name_of_shard(shard, out))
+    refuse_to_overwrite(out if shard is None else _file_of_shard(shard, out, tagger, engine))
     with loading():
         opened = Tagger.load(
             tagger, engine=engine, latency=latency, device=device, label_table=label_table
         )
     opened = opened.with_known_by(known_by)
-    found = expand_paths(paths)
+    found = GivenPaths(paths)
     if engine == "auto":
         _say_engine(opened, progress)
     summary = run(
@@ -277,10 +277,13 @@ def _on_cluster(name: str, progress: TerminalProgress, given: dict[str, Any]) ->
     return summary
 
 
-def _name_of_shard(shard: str, out: Path | None) -> Path | None:
-    from imlgcn.prediction.shards import Shard
+def _file_of_shard(shard: str, out: Path | None, tagger: Path, engine: str | None) -> Path | None:
+    """Return the name of a shard's file; refuse its engine before the tagger is opened."""
+    from imlgcn.prediction.shards import Shard, ShardImages
 
-    return Shard.of(shard).name(out)
+    own = ShardImages(Shard.of(shard))
+    own.check_engine(tagger, engine)
+    return own.shard.name(out)
 
 
 def _say_engine(tagger: Tagger, progress: TerminalProgress) -> None:

@@ -52,7 +52,7 @@ OPTIONS: dict[str, Any] = {
         "Images with the same value stay in one split, as near duplicates do "
         "(default: the column group).",
     ),
-    "fields": _many("COLUMN", "A column that is no label; may be repeated (default: found)."),
+    "fields": _many("COLUMN", "A column that is not a label; may be repeated (default: found)."),
     "sheet": _one("NAME", "Sheet of an Excel file (default: the only one with images)."),
     "label_names": _one(
         "FILE", "Names of labels that the data only number, one a line (default: looked for)."

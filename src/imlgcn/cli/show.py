@@ -233,13 +233,14 @@ def proposed_parents(found: Sequence[ProposedParent]) -> None:
             soft_wrap=True,
         )
         return
-    table = Table(title="Proposed parents", title_justify="left", title_style="bold")
-    table.add_column("label")
-    table.add_column("parent")
+    title = "Proposed parents"
+    table = Table("label", "parent", title=title, title_justify="left", title_style="bold")
     for name in ("has it", "of its images"):
         table.add_column(name, justify="right")
+    table.add_column("because of")
     for pair in found:
-        cells = (percent(pair.probability, 1), number(pair.images, 0))
+        why = "levels" if pair.in_levels else "images"
+        cells = (percent(pair.probability, 1), number(pair.images, 0), why)
         table.add_row(Text(pair.child), Text(pair.parent), *cells)
     console.print(table)
 

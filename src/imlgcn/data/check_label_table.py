@@ -30,7 +30,7 @@ def find(dataset: Dataset, file: str | Path) -> Iterator[Finding]:
     """Yield what is found with the label table in ``file``.
 
     Raises:
-        InputError: it is no table at all.
+        InputError: it is not a table at all.
     """
     table, problems = check_label_table(file, dataset.names)
     message = f"[row|rows] of the label table {file} [is|are] wrong; correct [it|them]"

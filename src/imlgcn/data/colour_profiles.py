@@ -44,5 +44,10 @@ def _transform(content: bytes, mode: str) -> Any:
             return None
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(profile, srgb, mode, "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile is no profile
+    except (
+        ImageCms.PyCMSError,
+        OSError,
+        ValueError,
+        TypeError,
+    ):  # a damaged profile is not a profile
         return None

@@ -58,6 +58,7 @@ class Dataset:
     reader: str  # type: ignore[misc]  # targets have no default
     reason: str  # type: ignore[misc]
     published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
+    parents: tuple[tuple[str, str], ...] = ()  # (child, parent), where the data has levels
 
     @classmethod
     def from_source(cls, source: Source) -> Dataset:
@@ -65,7 +66,8 @@ class Dataset:
         source = in_one_form(source)
         names, records = tuple(source.labels), tuple(source.records)
         targets = _targets(names, records)
-        return cls(names, records, targets, source.reader, source.reason, source.published)
+        parents = tuple(source.parents)
+        return cls(names, records, targets, source.reader, source.reason, source.published, parents)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -178,7 +180,7 @@ def load_dataset(
             ``space``; found out when not given.
         images: the folders that hold the images, searched below as well; looked for in the usual
             places when not given.
-        fields: columns of a table that are no labels, where that is not plain.
+        fields: columns of a table that are not labels, where that is not plain.
         image_column: the column that names the images; known by its usual names when not given,
             and so are the next four.
         label_columns: the column of labels, or one of 1 and 0 for each label.

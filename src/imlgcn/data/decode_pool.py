@@ -117,7 +117,8 @@ class DecodePool:
         """Return the network input of the image in ``data``.
 
         Raises:
-            RefusedError: it is no image of a known format, damaged, or beyond a limit of its size.
+            RefusedError: it is not an image of a known format, damaged, or beyond a limit of
+                its size.
             LimitError: it took too long or too much memory.
             ClosedPoolError: the pool was closed.
         """

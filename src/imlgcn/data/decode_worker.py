@@ -36,7 +36,7 @@ def main(memory: int, seconds: float) -> None:
         seconds: for one image; the parent watches, and this is for one that is gone.
     """
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a decoder prints is no answer
+    os.dup2(2, 1)  # what a decoder prints is not an answer
     _limit(memory)
     send(answers, {"ready": True})
     silent = os.open(os.devnull, os.O_WRONLY)

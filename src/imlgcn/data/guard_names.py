@@ -100,7 +100,7 @@ def _sentences(names: Names, is_sentence: Callable[[str], bool]) -> Iterator[Pro
         yield from problem(
             "error",
             "sentences_as_labels",
-            "[label is a whole sentence|labels are whole sentences]: captions are no labels; name "
+            "[label is a whole sentence|labels are whole sentences]: captions are not labels; name "
             "what images have in common",
             found,
         )

@@ -1,4 +1,4 @@
-"""Label names that are no names but values: boxes, fractions, 0 and 1, files, names with scores."""
+"""Label names that are values, not names: boxes, fractions, 0 and 1, files, names with scores."""
 
 from __future__ import annotations
 

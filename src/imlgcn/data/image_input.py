@@ -54,7 +54,7 @@ Fit = Literal["pad", "squash"]
 
 
 class ImageTypeError(InputError, TypeError):
-    """Something that is no image in any form that is accepted; the message lists these."""
+    """Something that is not an image in any form that is accepted; the message lists these."""
 
 
 def is_image(given: object) -> TypeGuard[ImageLike]:
@@ -81,7 +81,7 @@ def each_image(given: object) -> Iterator[ImageLike]:
     """Yield the images of a collection as they are asked for, or the one image.
 
     Raises:
-        ImageTypeError: something among them is no image.
+        ImageTypeError: something among them is not an image.
     """
     if is_image(given):
         yield given
@@ -119,7 +119,7 @@ def as_image(
 
     Raises:
         ImageError: the image cannot be used; the message starts with its name.
-        ImageTypeError: it is no image in any of these forms.
+        ImageTypeError: it is not an image in any of these forms.
     """
     if isinstance(given, np.ndarray) or _is_tensor(given):
         image = _of_array(given)
@@ -178,6 +178,8 @@ def _content(image: ImageFile.ImageFile) -> BytesIO:
 def _of_pil(image: Image.Image) -> Image.Image:
     try:
         image.load()
+        if not image.width * image.height:
+            raise ValueError("it has no pixels")
         return upright_rgb(image)
     except Exception as error:  # it may be decoded only now, and decoders raise almost anything
         reason = str(error) or type(error).__name__
@@ -190,7 +192,7 @@ def _of_array(given: Any) -> Image.Image:
     if channels not in MODES or not values.size:
         wanted = "(C, H, W)" if _is_tensor(given) else "(H, W, C)"
         raise ImageTypeError(
-            f"{form} is no image: expected {wanted} with C = 1, 3 or 4 and at least one pixel; "
+            f"{form} is not an image: expected {wanted} with C = 1, 3 or 4 and at least one pixel; "
             "several images go in a list"
         )
     pixels = _bytes_of(values, form)
@@ -205,7 +207,7 @@ def _channels_last(given: Any) -> tuple[NDArray[Any], str]:
     kind = "tensor" if _is_tensor(given) else "array"
     form = f"{'an' if dtype[0] in 'aeio' else 'a'} {dtype} {kind} of shape {tuple(given.shape)}"
     if given.ndim not in (2, 3):
-        raise ImageTypeError(f"{form} is no image; expected {ACCEPTED}")
+        raise ImageTypeError(f"{form} is not an image; expected {ACCEPTED}")
     if kind == "array":
         array = np.asarray(given)
         return (array[..., None] if array.ndim == 2 else array), form
@@ -226,7 +228,7 @@ def _bytes_of(values: NDArray[Any], form: str) -> NDArray[np.uint8]:
         return values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind != "f":
         raise ImageTypeError(
-            f"{form} is no image: expected uint8, uint16, bool or floats from 0 to 1; "
+            f"{form} is not an image: expected uint8, uint16, bool or floats from 0 to 1; "
             "image.astype('uint8') converts values from 0 to 255"
         )
     low, high = values.min(), values.max()

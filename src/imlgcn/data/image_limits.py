@@ -1,7 +1,7 @@
 """What a file may cost: checked on its header, before anything is decoded.
 
-Nothing here needs the pixels. A file that is no regular file is never opened, since reading it may
-wait for ever; one that would take long or much memory is refused in milliseconds.
+Nothing here needs the pixels. A file that is not a regular file is never opened, since reading it
+may wait for ever; one that would take long or much memory is refused in milliseconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def open_image_file(path: Path | str) -> BufferedReader | BytesIO:
     """Open a file that may hold an image, or an image inside of a shard, for reading.
 
     Raises:
-        InputError: it is no regular file, or larger than `MAX_FILE`.
+        InputError: it is not a regular file, or larger than `MAX_FILE`.
         OSError: it cannot be opened.
     """
     try:
@@ -45,7 +45,7 @@ def open_image_file(path: Path | str) -> BufferedReader | BytesIO:
             raise
         return packed
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-        raise InputError("is no regular file but a device, a pipe or a socket")
+        raise InputError("is not a regular file but a device, a pipe or a socket")
     check_size(found.st_size)
     return Path(path).open("rb")
 

@@ -62,7 +62,7 @@ def _content(file: BinaryIO) -> bytes:
 
 
 def image_suffix(content: bytes, otherwise: str = ".jpg") -> str:
-    """Return the suffix of an image by its content; ``otherwise`` for what is no image.
+    """Return the suffix of an image by its content; ``otherwise`` for what is not an image.
 
     >>> image_suffix(b"no image")
     '.jpg'

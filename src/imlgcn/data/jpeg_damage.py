@@ -32,7 +32,7 @@ class _Frame:
         """Bytes of zeros in a row that an image may have.
 
         Where zeros mean the end of a block, each block of a flat area takes 2 to 4 bits of them. In
-        most files they mean a coefficient of -1: some dozen in a row are no picture.
+        most files they mean a coefficient of -1: some dozen in a row are not a picture.
         """
         if self.marker in SEQUENTIAL and self.first_symbols - {0}:
             return SHORT

@@ -51,7 +51,7 @@ def check_label_table(
     ``content`` is what would be in the file, where there is none: ``path`` then only names it.
 
     Raises:
-        InputError: it is no table at all: not there, not text, or without a column ``label``.
+        InputError: it is not a table at all: not there, not text, or without a column ``label``.
     """
     path = Path(path)
     if content is None and not path.is_file():

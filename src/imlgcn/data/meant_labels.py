@@ -36,7 +36,9 @@ def in_one_form(source: Source) -> Source:
     joined = len(forms) - len(names)
     said = f"; {plural(joined, 'label')} joined with another that differs only in Unicode form"
     reason = source.reason + (said if joined else "")
-    return replace(source, labels=names, records=records, reason=reason)
+    parents = [composed(pair) for pair in source.parents]
+    levels = [(child, parent) for child, parent in parents if child != parent]
+    return replace(source, labels=names, records=records, reason=reason, parents=levels)
 
 
 def _composed(name: str) -> str:
@@ -47,7 +49,7 @@ def without_labels(source: Source, no_label: Sequence[str]) -> Source:
     """Return the data without the names that say that an image has no label.
 
     Raises:
-        InputError: one of them is no label of the data.
+        InputError: one of them is not a label of the data.
     """
     if not no_label:
         return source

@@ -1,7 +1,7 @@
 """Data held in Python: DataFrames, lists, dictionaries and data sets of objects become records.
 
 Known by what an object can do, not by its class, so that no other package is needed. Images
-that are no files are written to the cache once (:mod:`imlgcn.data.image_store`).
+that are not files are written to the cache once (:mod:`imlgcn.data.image_store`).
 """
 
 from __future__ import annotations

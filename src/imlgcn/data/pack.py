@@ -65,8 +65,8 @@ def pack(
     format: str = "webdataset",
     max_size: float = 500.0,
     size: int | None = None,
-    image_format: str = "jpeg",
-    quality: int = 92,
+    image_format: str | None = None,
+    quality: int | None = None,
     overwrite: bool = False,
     progress: Progress = SILENT,
     **how: Any,
@@ -83,8 +83,9 @@ def pack(
         max_size: of a shard, in MB of 1,000,000 bytes; one image is the least.
         size: make images whose shorter side has more pixels smaller, to so many: upright, in sRGB,
             by Lanczos, without metadata. Smaller ones are copied as they are.
-        image_format: of those made smaller: ``jpeg`` (colours in full resolution) or ``webp``.
-        quality: of those made smaller, 1 to 100.
+        image_format: of those made smaller, with ``size`` only: ``jpeg`` (colours in full
+            resolution), by default, or ``webp``.
+        quality: of those made smaller, with ``size`` only: 1 to 100, by default 92.
         overwrite: replace what an earlier call wrote.
         progress: receives a bar and what is left out.
         how: how the data is read, as for :func:`imlgcn.load_dataset`.
@@ -98,7 +99,9 @@ def pack(
         dataset = DataSource.of(data, **how).load(progress)
         _refuse_changed(dataset)
         writer = WRITERS[format](folder, max_size * MEGABYTE)
-        prepare = partial(_prepare, size=size, image_format=image_format, quality=quality)
+        prepare = partial(
+            _prepare, size=size, image_format=image_format or "jpeg", quality=quality or 92
+        )
         try:
             left_out = _write(dataset, writer, prepare, progress)
             writer.close()
@@ -116,6 +119,7 @@ def pack(
             "images": images,
             "labels": list(dataset.names),
             "published": dataset.published,
+            "parents": dataset.parents,
             "shards": writer.shards,
         }
         write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
@@ -125,17 +129,25 @@ def pack(
     return Packed(out, tuple(out / shard["file"] for shard in writer.shards), images, left_out)
 
 
-def _check(format: str, max_size: float, size: int | None, image_format: str, quality: int) -> None:
+def _check(
+    format: str, max_size: float, size: int | None, image_format: str | None, quality: int | None
+) -> None:
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    if image_format not in IMAGE_FORMATS:
+    if image_format is not None and image_format not in IMAGE_FORMATS:
         raise unknown_name("image format", image_format, IMAGE_FORMATS)
     if not max_size > 0:
         raise InputError(f"max_size must be above 0 MB; got {max_size:g}")
     if size is not None and size < 16:
         raise InputError(f"size is of the shorter side and must be at least 16 pixels; got {size}")
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100; got {quality}")
+    for name, given in (("image_format", image_format), ("quality", quality)):
+        if given is not None and size is None:
+            raise InputError(
+                f"{name}= is of images that are made smaller, and without size= all are copied as "
+                "they are: give size=, too, or leave it out"
+            )
 
 
 def _refuse_changed(dataset: Dataset) -> None:

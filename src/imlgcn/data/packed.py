@@ -65,7 +65,7 @@ def is_image_there(path: Path | str) -> bool:
 
 
 def open_packed(path: Path | str) -> BytesIO | None:
-    """Return the content of an image inside of a file; None where the path is no such one.
+    """Return the content of an image inside of a file; None of another path.
 
     Raises:
         InputError: the file has changed since its images were listed, or holds no bytes there.

@@ -171,7 +171,7 @@ def _mapped(archive: Path, name: str) -> NDArray[Any]:
         )
         shape, in_columns, dtype = read(file)
         if dtype.hasobject or in_columns:
-            raise ValueError("is no array of numbers by rows")
+            raise ValueError("is not an array of numbers by rows")
         return np.memmap(archive, dtype, "r", file.tell(), shape)
 
 

@@ -117,6 +117,6 @@ def _own_columns(dataset: Dataset) -> tuple[str, ...]:
     if taken := [name for name in dataset.names if is_reserved(name)]:
         raise InputError(
             f"the label {taken[0]!r} cannot be written as a column of a CSV, where "
-            f"{taken[0].lower()!r} is no label; rename the label"
+            f"{taken[0].lower()!r} is not a label; rename the label"
         )
     return dataset.names

@@ -75,7 +75,7 @@ def folded(path: KeywordPath) -> KeywordPath:
 def sidecars_of(image: Path) -> list[Path]:
     """Return the existing XMP files of an image, ``photo.jpg.xmp`` first, then ``photo.xmp``.
 
-    A ``photo.xmp`` is no image's if two images have that name (``photo.jpg`` and ``photo.png``).
+    A ``photo.xmp`` belongs to no image if two have that name (``photo.jpg`` and ``photo.png``).
     """
     whole, bare = str(image), str(image.with_suffix(""))
     own = [whole + suffix for suffix in SUFFIXES if os.path.lexists(whole + suffix)]

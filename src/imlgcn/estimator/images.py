@@ -43,7 +43,7 @@ def images_of(X: Any) -> list[ImageLike]:
     for row, image in enumerate(images):
         if not _is_one(image):
             kind = type(image).__name__
-            raise ImageTypeError(f"{EXPECTED}; row {row} is a {kind}, which is no image")
+            raise ImageTypeError(f"{EXPECTED}; row {row} is a {kind}, which is not an image")
     return images
 
 
@@ -73,7 +73,7 @@ def _rows(X: Any) -> Any:
     if is_text and len(shape) == 2 and shape[1] == 1:
         return X[:, 0]
     hints = {
-        2: "rows of numbers are no images: reshape them to (N, height, width, channels)",
+        2: "rows of numbers are not images: reshape them to (N, height, width, channels)",
         3: "for grey images give X[..., None], for one image [X]",
     }
     hint = hints.get(len(shape), "give one image in each row")

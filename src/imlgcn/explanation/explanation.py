@@ -158,7 +158,7 @@ def _label_dict(label: LabelExplanation) -> dict[str, Any]:
 
 
 def _support_dict(support: SupportEffect) -> dict[str, Any]:
-    """Return the images without their thumbnails, which are no text."""
+    """Return the images without their thumbnails, which are not text."""
     names = ("row", "name", "effect", "present")
     sides = {"for": support.speaks_for, "against": support.speaks_against}
     images = {

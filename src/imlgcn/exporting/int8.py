@@ -117,7 +117,7 @@ def evaluate_int8(
 ) -> Int8Report:
     """Compare the int8 file ``after`` with the float32 file ``before`` in every installed runtime.
 
-    The report is of the first, the default of prediction.
+    Both run on the CPU. The report is of the first runtime, the default of prediction.
 
     Raises:
         ExportRefused: mAP falls by more than ``max_drop`` points, or it is not faster here.
@@ -141,7 +141,10 @@ def _evaluate(
     progress: Progress,
     runtime: str,
 ) -> Int8Report:
-    float32, int8 = (Tagger.load(path, engine=runtime, latency=True) for path in (before, after))
+    # on the CPU, whatever GPUs there are: 8-bit files are for CPUs
+    float32, int8 = (
+        Tagger.load(path, engine=runtime, latency=True, device="cpu") for path in (before, after)
+    )
     scores = []
     for tagger in (float32, int8):
         found = evaluate(tagger, held_out, split=None, progress=progress)["mAP"]

@@ -72,7 +72,7 @@ def add_labels(
         share: how frequent the labels are among the images to tag, 0 to 1. None: as the median of
             the tagger's labels.
         names: under which the tagger remembers images, by file. None: their paths.
-        decoded: all images, where they are no files: their paths only tell them apart.
+        decoded: all images, where they are not files: their paths only tell them apart.
         progress: told what is done.
 
     Returns:

@@ -74,7 +74,7 @@ def features_of(
 ) -> Features:
     """Return the features of images, from the cache where they are known.
 
-    Those that are ``decoded`` are no files: their paths only name them.
+    Those that are ``decoded`` are not files: their paths only name them.
 
     Raises:
         InputError: one cannot be read.

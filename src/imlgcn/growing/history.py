@@ -64,7 +64,7 @@ def undo(tagger: str | Path) -> Change:
     """Take the last change of a tagger's labels back and return what it was.
 
     Raises:
-        InputError: the folder is no tagger, or there is nothing to take back.
+        InputError: the folder is not a tagger, or there is nothing to take back.
     """
     path = Path(tagger)
     if not (found := changes(path)):

@@ -49,7 +49,7 @@ def repository_name(text: str) -> str:
     name = text.removeprefix(PREFIX)
     if not REPOSITORY.fullmatch(name):
         raise InputError(
-            f"{text!r} is no repository of the hub: expected user/name, of letters, digits and "
+            f"{text!r} is not a repository of the hub: expected user/name, of letters, digits and "
             "single -, _ and ."
         )
     return name
@@ -64,7 +64,7 @@ def hub_address(path: str | Path, revision: str | None = None) -> HubAddress | N
     True
 
     Raises:
-        InputError: it has the prefix but is no address, or names two revisions.
+        InputError: it has the prefix but is not an address, or names two revisions.
     """
     text = path.as_posix() if isinstance(path, PurePath) else str(path)
     if not text.startswith(PREFIX):
@@ -76,7 +76,7 @@ def hub_address(path: str | Path, revision: str | None = None) -> HubAddress | N
         raise InputError(f"{text} names a revision, and {revision!r} was given besides: give one")
     wanted = given if at else revision
     if wanted is not None and not REVISION.fullmatch(wanted):
-        raise InputError(f"{wanted!r} is no revision: expected a branch, a tag or a commit")
+        raise InputError(f"{wanted!r} is not a revision: expected a branch, a tag or a commit")
     return HubAddress(repository_name(name), wanted)
 
 

@@ -107,7 +107,7 @@ class PairCounts(NamedTuple):
         """Return the counts of :meth:`to_text`.
 
         Raises:
-            InputError: it is no such text, or of another number of labels.
+            InputError: it is not such a text, or of another number of labels.
         """
         L = num_labels
         try:

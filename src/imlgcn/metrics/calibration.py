@@ -10,6 +10,7 @@ logits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,30 +56,54 @@ def fit_platt(logits: ArrayLike, targets: ArrayLike, *, strength: float = 10.0) 
         - logits, targets ``(N, L)``
     """
     logits, targets = check_inputs(logits, targets)
-    logits = logits.astype(np.float64)
-    if not np.isfinite(logits).all():
+    if not all(np.isfinite(logits[rows]).all() for rows in row_blocks(logits.shape)):
         raise InputError(
             "logits must be finite: pass the scores before the sigmoid, not log-probabilities"
         )
-    known = targets >= 0
-    slope, intercept = _fit_shared(logits[known], targets[known] == 1)
+    slope, intercept = _fit_shared(_Known(logits, targets))
     pairs = [
-        _fit_label(x[k], t[k] == 1, slope, intercept, strength)
-        for x, t, k in zip(logits.T, targets.T, known.T, strict=True)
+        _fit_label(x[t >= 0].astype(np.float64), t[t >= 0] == 1, slope, intercept, strength)
+        for x, t in zip(columns(logits), columns(targets), strict=True)
     ]
     slopes, intercepts = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return Calibration(slopes, intercepts, (targets == 1).sum(axis=0))
 
 
-def _fit_shared(x: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
-    total, positives = len(positive), int(positive.sum())
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The known entries of all labels, block after block: logits, and whether it is positive."""
+
+    logits: Floats
+    targets: NDArray[np.int8]
+
+    def __iter__(self) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+        for rows in row_blocks(self.logits.shape):
+            known = self.targets[rows] >= 0
+            yield self.logits[rows][known].astype(np.float64), self.targets[rows][known] == 1
+
+
+@dataclass(frozen=True)
+class _Smoothed:
+    """Known entries with Platt's targets."""
+
+    known: _Known
+    positive: float
+    negative: float
+
+    def __iter__(self) -> Iterator[tuple[Floats, Floats]]:
+        for x, positive in self.known:
+            yield x, np.where(positive, self.positive, self.negative)
+
+
+def _fit_shared(known: _Known) -> tuple[float, float]:
+    total, positives = (int((known.targets >= least).sum()) for least in (0, 1))
     if positives in (0, total):  # one class alone: a fit would make all scores equal
         return 1.0, 0.0
     # Platt's smoothed targets, as if one more of each class were seen: finite on separable data
-    smoothed = np.where(positive, (positives + 1) / (positives + 2), 1 / (total - positives + 2))
-    slope, intercept = _newton(x, smoothed, (1.0, 0.0), (1e-6, 1e-6))
+    entries = _Smoothed(known, (positives + 1) / (positives + 2), 1 / (total - positives + 2))
+    slope, intercept = _newton(entries, (1.0, 0.0), (1e-6, 1e-6))
     if slope < MIN_SLOPE:
-        slope, intercept = _newton(x, smoothed, (MIN_SLOPE, intercept), (np.inf, 1e-6))
+        slope, intercept = _newton(entries, (MIN_SLOPE, intercept), (np.inf, 1e-6))
     return slope, intercept
 
 
@@ -92,31 +117,43 @@ def _fit_label(
     # centred and scaled by the weights p(1 - p): slope and intercept then shrink independently
     centre = float(np.average(x, weights=weight))
     scale = float(np.sqrt(np.average((x - centre) ** 2, weights=weight))) + 1e-12
-    z, target = (x - centre) / scale, positive.astype(np.float64)
+    entries = [((x - centre) / scale, positive.astype(np.float64))]
     prior = (slope * scale, intercept + slope * centre)
-    a, b = _newton(z, target, prior, (max(strength, 1e-6),) * 2)
+    a, b = _newton(entries, prior, (max(strength, 1e-6),) * 2)
     if a / scale < MIN_SLOPE:
-        a, b = _newton(z, target, (MIN_SLOPE * scale, prior[1]), (np.inf, max(strength, 1e-6)))
+        a, b = _newton(entries, (MIN_SLOPE * scale, prior[1]), (np.inf, max(strength, 1e-6)))
     return a / scale, b - a * centre / scale
 
 
 def _newton(
-    x: Floats, target: Floats, prior: tuple[float, float], penalty: tuple[float, float]
+    entries: Iterable[tuple[Floats, Floats]],
+    prior: tuple[float, float],
+    penalty: tuple[float, float],
 ) -> tuple[float, float]:
-    """Minimise log-loss + penalty/2 * (pair - prior)^2; an infinite penalty holds the slope."""
+    """Minimise log-loss + penalty/2 * (pair - prior)^2; an infinite penalty holds the slope.
+
+    ``entries`` yield x and target, as often as it is asked.
+    """
     start, weight = np.array(prior), np.minimum(penalty, 1e12)
 
     def loss(pair: Floats) -> float:
-        u = pair[0] * x + pair[1]
-        return float((np.logaddexp(0, u) - target * u).sum() + weight @ (pair - start) ** 2 / 2)
+        total = 0.0
+        for x, target in entries:
+            u = pair[0] * x + pair[1]
+            total += (np.logaddexp(0, u) - target * u).sum()
+        return float(total + weight @ (pair - start) ** 2 / 2)
 
     pair, current = start, loss(start)
     for _ in range(50):
-        p = sigmoid(pair[0] * x + pair[1])
-        w, error = p * (1 - p), p - target
-        gradient = np.array([error @ x, error.sum()]) + weight * (pair - start)
-        cross = w @ x
-        hessian = np.array([[w @ x**2, cross], [cross, w.sum()]]) + np.diag(weight)
+        gradient, hessian = np.zeros(2), np.zeros((2, 2))
+        for x, target in entries:
+            p = sigmoid(pair[0] * x + pair[1])
+            w, error = p * (1 - p), p - target
+            gradient += error @ x, error.sum()
+            cross = w @ x
+            hessian += [[w @ x**2, cross], [cross, w.sum()]]
+        gradient += weight * (pair - start)
+        hessian += np.diag(weight)
         step = np.linalg.solve(hessian, gradient)
         while (loss_there := loss(pair - step)) > current and np.abs(step).max() > 1e-10:
             step = step / 2

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from imlgcn.errors import InputError
+from imlgcn.metrics.blocks import columns
 from imlgcn.metrics.inputs import Floats, check_inputs
 
 CANDIDATES = 1000  # quantiles of the positives' probabilities; more change nothing measurable
@@ -230,9 +231,11 @@ def _count_from(
     scores: Floats, counted: NDArray[np.bool_], candidates: Floats
 ) -> NDArray[np.float64]:
     """Return how many of each label's counted scores are at or above each candidate, (L, T)."""
-    columns = zip(scores.T, counted.T, strict=True)
-    chosen = [np.sort(column[mask]) for column, mask in columns]
-    return np.array([len(s) - np.searchsorted(s, candidates, side="left") for s in chosen], float)
+    found = np.empty((scores.shape[1], len(candidates)))
+    for row, column, mask in zip(found, columns(scores), columns(counted), strict=True):
+        chosen = np.sort(column[mask])
+        row[:] = len(chosen) - np.searchsorted(chosen, candidates, side="left")
+    return found
 
 
 def _choose(

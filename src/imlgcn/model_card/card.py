@@ -36,7 +36,7 @@ class Licences:
         data: of the images and labels that it learnt, in words.
 
     Raises:
-        InputError: ``tagger`` is no identifier.
+        InputError: ``tagger`` is not an identifier.
     """
 
     tagger: str | None = None

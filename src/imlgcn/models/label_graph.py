@@ -47,7 +47,7 @@ class LabelGraph(NamedTuple):
         return cls(own, own, torch.ones(num_labels, device=device))
 
     def check(self, num_labels: int) -> None:
-        """Refuse what is no graph of that many labels, as of a damaged file.
+        """Refuse what is not a graph of that many labels, as of a damaged file.
 
         Raises:
             InputError: the parts do not fit each other, or an edge leads to no label.

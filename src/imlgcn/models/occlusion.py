@@ -1,4 +1,4 @@
-r"""Activation maps by occlusion, for heads whose score is no sum over positions.
+r"""Activation maps by occlusion, for heads whose score is not a sum over positions.
 
 One position of the map after another is replaced by the map's mean; the fall of the score is its
 value (Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014,

@@ -6,10 +6,13 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from imlgcn.data.image_input import ImageLike, each_image, is_image, name_of
-from imlgcn.prediction.paths import ExpandedPaths, Origin, expand, expand_paths, origin_of
+from imlgcn.prediction.paths import ExpandedPaths, GivenPaths, Origin, expand, origin_of
+
+if TYPE_CHECKING:
+    from imlgcn.prediction.shards import ShardImages
 
 
 class NamedImage(NamedTuple):
@@ -21,31 +24,42 @@ class NamedImage(NamedTuple):
 
 
 def named_images(
-    images: ImageLike | Iterable[ImageLike], skipped: Counter[str] | None = None
+    images: ImageLike | Iterable[ImageLike],
+    skipped: Counter[str] | None = None,
+    own: ShardImages | None = None,
 ) -> Iterable[NamedImage]:
     """Return the images with their names: a list of them, or an iterator where a generator came.
 
     A path stands for what :func:`expand_paths` makes of it; in a collection, a path that stands for
     nothing stays, and becomes an error of that image. ``skipped`` counts, by suffix, the files of
-    folders and patterns whose formats are not read: of a generator, those so far.
+    folders and patterns whose formats are not read: of a generator, those so far. Only those of the
+    shard ``own`` are returned, and the others are not held.
 
     Raises:
-        ImageTypeError: something is no image in a form that is accepted; of a generator, when it
-            is reached.
+        ImageTypeError: something is not an image in a form that is accepted; of a generator, when
+            it is reached.
         InputError: ``images`` is a path that stands for no image.
     """
-    if isinstance(images, str | os.PathLike):
-        images = expand_paths([os.fspath(images)])
     skipped = Counter() if skipped is None else skipped
+    if isinstance(images, str | os.PathLike):
+        images = GivenPaths([os.fspath(images)])
+    if isinstance(images, GivenPaths):
+        if own is not None:
+            found = own.pick_files(images)
+            skipped.update(images.skipped)
+            return found
+        images = images.once()
     if isinstance(images, ExpandedPaths):
         skipped.update(images.skipped)
         expanded: Iterable[tuple[ImageLike, Origin | None]] = images.with_origins()
     else:
         expanded = _expanded(each_image(images), skipped)
-    named = (
+    named: Iterable[NamedImage] = (
         NamedImage(name_of(image) or f"image {number}", image, origin)
         for number, (image, origin) in enumerate(expanded, 1)
     )
+    if own is not None:
+        named = own.pick(named)
     return list(named) if is_image(images) or hasattr(images, "__len__") else named
 
 

@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -189,9 +189,18 @@ def open_journal(out: Path, made_by: str, *, resume: bool, progress: Progress) -
             if not journal.count:
                 path.unlink()
                 raise
-            kept = f"{plural(journal.count, 'image')} kept in {path}"
-            how = f"{kept}; repeat with resume=True to continue"
-            if isinstance(error, Stopped):
-                raise Stopped(error.number, how) from None
-            progress.say(how)
-            raise
+            raise_interrupted(error, journal.count, path, progress)
+
+
+def raise_interrupted(
+    error: BaseException, images: int, kept_in: Path, progress: Progress
+) -> NoReturn:
+    """Raise what ends a run again, with what is kept and how to continue.
+
+    A signal's exception says it itself; of any other error it is said here.
+    """
+    how = f"{plural(images, 'image')} kept in {kept_in}; repeat with resume=True to continue"
+    if isinstance(error, Stopped):
+        raise Stopped(error.number, how) from None
+    progress.say(how)
+    raise error

@@ -117,6 +117,14 @@ def updated(lists: Lists, tags: Sequence[NamedPaths], inside: Keywords) -> Lists
     return {kind: one.listed() for kind, one in work.items()}
 
 
+def without_taken_out(tags: Iterable[NamedPaths], lists: Lists) -> list[NamedPaths]:
+    """Return the tags that a person has not taken out of these lists, of another file."""
+    work = [_Work.of(kind, lists[kind]) for kind in KINDS]
+    theirs = {key for one in work for key in one.their_keys}
+    out = {key for one in work for key in one.gone_keys} - theirs
+    return [tag for tag in tags if _key(tag.name) not in out]
+
+
 def _kinds_to_write(lists: Lists, tags: Iterable[NamedPaths], inside: Keywords) -> Sequence[Kind]:
     there = [kind for kind in KINDS if lists[kind].entries is not None and kind.mark]
     if not (inside.paths or any(len(path) > 1 for tag in tags for path in tag.paths)):
@@ -185,7 +193,7 @@ class _Work:
         self._take_out(gone)
 
     def keep(self, wanted: Iterable[str], theirs: set[str]) -> None:
-        """Take out what was written, is no longer wanted and is no keyword of a person."""
+        """Take out what was written, is no longer wanted and is not a keyword of a person."""
         kept = {same(entry) for entry in wanted}
         self._take_out(
             known

@@ -1,7 +1,8 @@
 """The files of all shards become the one file that one machine would have written.
 
-Byte for byte, where the images and settings are the same: each image once, in the order of the
-list that every shard was picked from. Nothing is written unless that is proven (`shard_record`).
+Byte for byte, where the images, settings and machines are the same and the engine's scores do not
+depend on the batch (those of torch do, by some 1e-5): each image once, in the order of the list
+that every shard was picked from. Nothing is written unless that is proven (`shard_record`).
 Memory grows with the number of shards, not with that of images.
 """
 
@@ -84,8 +85,9 @@ def merge_predictions(
         progress.bar("Merging", next(iter(records.values())).listed) as advance,
     ):
         for rows in _in_order(records):
-            write(rows)
-            total.add(rows)
+            if rows:  # else it was listed before
+                write(rows)
+                total.add(rows)
             advance(1)
     summaries = [record.summary for record in records.values()]
     return total.summary()._replace(

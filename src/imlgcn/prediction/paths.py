@@ -1,4 +1,4 @@
-"""Files, folders, patterns, tables and lists of paths become a list of image files."""
+"""Files, folders, patterns, tables and lists of paths become image files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from imlgcn.data.image_input import refuse_address
-from imlgcn.data.images import IMAGE_SUFFIXES, OTHER_SUFFIXES
+from imlgcn.data.unpack import TAR_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.numbers import plural
-from imlgcn.prediction.tables import OTHER_TABLES, TABLES, listed_images
+from imlgcn.prediction.image_files import images_below, is_image_name, start_of, tidy
+from imlgcn.prediction.tables import OTHER_TABLES, TABLES, each_listed, listed_images
 
 
 class Origin(NamedTuple):
@@ -45,44 +45,102 @@ class ExpandedPaths(list[str]):
 
     def sentence(self) -> str:
         """Return what was passed by, for people; nothing if there was none."""
-        if not self.skipped:
-            return ""
-        kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(self.skipped.items()))
-        some = plural(self.skipped.total(), "file")
-        return f"not read: {some} of a format that is not read: {kinds}; save them as JPEG"
+        return passed_by(self.skipped)
+
+
+class GivenPaths:
+    """Files, folders, patterns, tables and lists, expanded as they are read: nothing is held.
+
+    Each iteration yields the image files in order; one that several arguments stand for comes
+    several times. ``skipped`` counts as that of `ExpandedPaths`.
+
+    Raises:
+        InputError: as `expand_paths`, when it is reached.
+    """
+
+    def __init__(self, patterns: Iterable[str | Path], *, stdin: TextIO | None = None) -> None:
+        self.patterns = [str(pattern) for pattern in patterns]
+        self.skipped: Counter[str] = Counter()
+        self._stdin = stdin
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.with_origins())
+
+    def with_origins(self) -> Iterator[tuple[str, Origin | None]]:
+        """Yield each image with the argument that it comes from."""
+        is_empty = True
+        for pattern, origin in zip(self.patterns, self.origins(), strict=True):
+            for name in self._names(pattern):
+                is_empty = False
+                yield name, origin
+        if is_empty:
+            where = ", ".join("standard input" if p == "-" else p for p in self.patterns)
+            text = (
+                f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
+                "give image files or folders that hold some; "
+                f"{_of_packs(self.patterns)}{self.sentence()}"
+            )
+            raise InputError(text.rstrip("; "))
+
+    def origins(self) -> list[Origin | None]:
+        """Return where the images of each argument come from."""
+        return [origin_of(pattern, number) for number, pattern in enumerate(self.patterns)]
+
+    def once(self) -> ExpandedPaths:
+        """Return the list of all, each file once."""
+        found = ExpandedPaths()
+        seen: set[int] = set()
+        last: Origin | None = None
+        for name, origin in self.with_origins():
+            if origin is not last:
+                found.origins.append((len(found), last))
+                last = origin
+            # of 64 bits: a collision would take billions of files
+            key = hash(os.path.abspath(name))
+            if key not in seen:
+                seen.add(key)
+                found.append(name)
+        found.origins.append((len(found), last))
+        found.skipped = self.skipped
+        return found
+
+    def sentence(self) -> str:
+        """Return what was passed by so far, for people; nothing if there was none."""
+        return passed_by(self.skipped)
+
+    def _names(self, pattern: str) -> Iterable[str]:
+        if pattern == "-":
+            return map(tidy, _listed(self._stdin, self.skipped))
+        if os.path.isdir(pattern):
+            return images_below(pattern, start_of(pattern), self.skipped)
+        if os.path.exists(pattern) and os.path.splitext(pattern)[1].lower() in TABLES:
+            return each_listed(Path(pattern))
+        return map(tidy, expand(pattern, self.skipped))
+
+
+def passed_by(skipped: Counter[str]) -> str:
+    """Return how many files of which suffixes were passed by, for people; nothing if none was."""
+    if not skipped:
+        return ""
+    kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(skipped.items()))
+    some = plural(skipped.total(), "file")
+    return f"not read: {some} of a format that is not read: {kinds}; save them as JPEG"
 
 
 def expand_paths(patterns: Sequence[str | Path], *, stdin: TextIO | None = None) -> ExpandedPaths:
     """Return the image files that ``patterns`` stand for, in order, each once.
 
     A file is taken whatever it is called, but a ``.csv`` or ``.tsv`` stands for the images of its
-    column. A folder stands for the images in it and below (hidden ones and folders that may not be
-    listed left out), a pattern with ``*``, ``?``, ``[..]`` or ``**`` for the images it matches,
-    ``-`` for the files and folders listed in ``stdin``, one per line.
+    column, and tars and Parquet tables are refused. A folder stands for the images in it and below
+    (hidden ones and folders that may not be listed left out), a pattern with ``*``, ``?``, ``[..]``
+    or ``**`` for the images it matches, ``-`` for the files and folders listed in ``stdin``, one
+    per line.
 
     Raises:
-        InputError: a path does not exist, a pattern matches no image, a table has no column of
-            images, or there is no image at all.
+        InputError: a path does not exist or is a tar or a Parquet table, a pattern matches no
+            image, a table has no column of images, or there is no image at all.
     """
-    given = [str(pattern) for pattern in patterns]
-    found = ExpandedPaths()
-    seen: set[int] = set()
-    for number, pattern in enumerate(given):
-        for name in _names(pattern, found.skipped, stdin):
-            key = hash(
-                os.path.abspath(name)
-            )  # of 64 bits: a collision would take billions of files
-            if key not in seen:
-                seen.add(key)
-                found.append(str(Path(name)))
-        found.origins.append((len(found), origin_of(pattern, number)))
-    if not found:
-        where = ", ".join("standard input" if p == "-" else p for p in given)
-        raise InputError(
-            f"no images in {where or 'an empty list of paths'} (working folder {Path.cwd()}); "
-            f"give image files or folders that hold some; {found.sentence()}".rstrip("; ")
-        )
-    return found
+    return GivenPaths(patterns, stdin=stdin).once()
 
 
 def origin_of(pattern: str, number: int) -> Origin | None:
@@ -100,10 +158,6 @@ def origin_of(pattern: str, number: int) -> Origin | None:
     return Origin(number, folder)
 
 
-def _names(pattern: str, skipped: Counter[str], stdin: TextIO | None) -> Iterable[str]:
-    return _listed(stdin, skipped) if pattern == "-" else expand(pattern, skipped)
-
-
 def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
     """Return the images of one file, folder, table or glob; a file's name may have brackets.
 
@@ -113,55 +167,49 @@ def expand(pattern: str, skipped: Counter[str]) -> Iterable[str]:
         InputError: it does not exist, matches no image, or is a table that cannot be used.
     """
     if os.path.isdir(pattern):
-        return _images_below(pattern, skipped)
+        return images_below(pattern, os.path.join(pattern, ""), skipped)
     suffix = os.path.splitext(pattern)[1].lower()
     if os.path.exists(pattern):
+        if _is_pack(pattern):
+            raise InputError(f"{pattern} is not an image; {_of_packs([pattern])}".rstrip("; "))
         is_table = suffix in TABLES or suffix in OTHER_TABLES
         return listed_images(Path(pattern)) if is_table else [pattern]
     refuse_address(pattern)
     if not glob.has_magic(pattern):
         raise InputError(f"no such file or folder: {os.path.abspath(pattern)}")
     names = [n for n in glob.iglob(pattern, recursive=True) if os.path.isfile(n)]
-    images = [n for n in names if _is_image(os.path.basename(n), skipped)]
+    images = [n for n in names if is_image_name(os.path.basename(n), skipped)]
     if not images:
-        raise InputError(f"no image matches {pattern!r} (working folder {Path.cwd()})")
+        text = f"no image matches {pattern!r} (working folder {Path.cwd()}); {_of_packs([pattern])}"
+        raise InputError(text.rstrip("; "))
     return sorted(images, key=lambda name: name.replace(os.sep, "\0"))  # as a folder's are
+
+
+def _of_packs(given: Iterable[str]) -> str:
+    """Return how images in tars and tables are tagged, if something stands for such files."""
+    for pattern in given:
+        if os.path.isdir(pattern):
+            names: Iterable[str] = (n for _, _, files in os.walk(pattern) for n in files)
+        else:
+            names = [pattern] if os.path.exists(pattern) else glob.iglob(pattern, recursive=True)
+        if any(map(_is_pack, names)):
+            return "imlgcn predict --cluster ray tags the images in tars and Parquet tables; "
+    return ""
+
+
+def _is_pack(name: str) -> bool:
+    return name.lower().endswith((*TAR_SUFFIXES, ".parquet"))
 
 
 def _listed(stdin: TextIO | None, skipped: Counter[str]) -> Iterator[str]:
     """Yield the images of a list; a missing file among many is left to become a row."""
-    for line in StringIO(_standard_input() if stdin is None else stdin.read()):
+    for line in _standard_input() if stdin is None else stdin:
         if name := line.rstrip("\r\n"):
-            yield from _images_below(name, skipped) if os.path.isdir(name) else (name,)
+            is_folder = os.path.isdir(name)
+            yield from images_below(name, start_of(name), skipped) if is_folder else (name,)
 
 
-def _standard_input() -> str:
-    """Return the list on standard input; names may hold any bytes."""
+def _standard_input() -> Iterable[str]:
+    """Return the lines of the list on standard input; names may hold any bytes."""
     raw = getattr(sys.stdin, "buffer", None)
-    return sys.stdin.read() if raw is None else os.fsdecode(raw.read())
-
-
-def _images_below(folder: str, skipped: Counter[str]) -> Iterator[str]:
-    """Yield the images in a folder and below, sorted by the parts of their paths."""
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # gone, or not readable; any other error, as of a failing disk, is raised
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.startswith("."):
-            continue
-        if not os.path.isdir(path):
-            if _is_image(name, skipped):
-                yield path
-        elif not os.path.islink(path):  # a link to a folder above would never end
-            yield from _images_below(path, skipped)
-
-
-def _is_image(name: str, skipped: Counter[str]) -> bool:
-    suffix = os.path.splitext(name)[1]
-    if name.startswith("."):
-        return False
-    if suffix.lower() in OTHER_SUFFIXES:
-        skipped[suffix] += 1
-    return suffix.lower() in IMAGE_SUFFIXES
+    return sys.stdin if raw is None else map(os.fsdecode, raw)

@@ -120,16 +120,13 @@ def predict(
     Raises:
         InputError: an option that the tagger or the files do not allow, a file that is there, or
             another run that is writing it; before any work is done.
-        ImageTypeError: something among ``images`` is no image in a form that is accepted.
+        ImageTypeError: something among ``images`` is not an image in a form that is accepted.
     """
     from imlgcn.tagger.given import given_tagger
 
     own = None if shard is None else _shard_images(shard)
-    if own is not None and engine == "auto":
-        raise InputError(
-            "engine='auto' is measured on each machine, and all shards need the same: name one, "
-            "such as engine='onnxruntime'"
-        )
+    if own is not None:
+        own.check_engine(tagger, engine)
     tagger = given_tagger(
         tagger,
         engine=engine,
@@ -145,16 +142,16 @@ def predict(
     if sidecar_name is not None and not xmp:
         raise InputError("sidecar_name= is of sidecars: give xmp=True, too")
     skipped: Counter[str] = Counter()  # files of formats that are not read
-    named = named_images(images, skipped)
     table: KnownTable | None = None
-    if known_from is not None:
+    if known_from is None:
+        named = named_images(images, skipped, own)
+    else:
         from imlgcn.prediction.known import KnownTable  # it loads every reader
 
-        named = list(named)
-        table = KnownTable(Path(known_from), tagger, [image.name for image in named])
+        every = list(named_images(images, skipped))  # a name stands for one image of all
+        table = KnownTable(Path(known_from), tagger, [image.name for image in every])
         progress.say(table.sentence())
-    if own is not None:
-        named = own.pick(named)
+        named = every if own is None else own.pick(every)
     is_iterated = out is None and not xmp and label_studio is None
     maker = RowMaker(
         tagger,
@@ -207,7 +204,7 @@ def predict_rows(
 
     Raises:
         InputError: the tagger does not support the threshold, the bounds or the known labels.
-        ImageTypeError: something among ``images`` is no image in a form that is accepted.
+        ImageTypeError: something among ``images`` is not an image in a form that is accepted.
     """
     bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)
     maker = RowMaker(tagger, threshold=threshold, bounds=bounds, known=known, all_labels=all_labels)

@@ -3,7 +3,7 @@
 ``tags.3-of-8.csv.shard`` is written last, and removed when the shard is tagged anew. Its first
 line says how the rows were made and of which images, with the hashes of the file and of the other
 lines. Each of those is an image: its index among the images of all shards, and how many rows it
-has.
+has; 0 for one that is listed again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from imlgcn.prediction.images import NamedImage
 from imlgcn.prediction.journal import SUFFIX as PARTIAL
 from imlgcn.prediction.journal import hashed_content, hashed_line
 from imlgcn.prediction.results import PredictSummary
-from imlgcn.prediction.shards import Shard, ShardImages
+from imlgcn.prediction.shards import NAMED, Shard, ShardImages
 
 SUFFIX = ".shard"
 VERSION = 1
@@ -67,10 +67,7 @@ def read_record(file: Path) -> ShardRecord:
             raise InputError(f"{file} is unfinished: {AGAIN}")
         if path.is_file():
             raise InputError(f"{file} is gone, though {path.name} is there: {AGAIN}")
-        raise InputError(
-            f"{file} is no complete shard: there is no {path.name} beside it; copy that file, too, "
-            "or run the shard again"
-        )
+        raise unproven(file)
     with path.open("rb") as stream:
         found: Any = hashed_content(stream.readline())
     if not isinstance(found, dict):
@@ -92,7 +89,18 @@ def read_record(file: Path) -> ShardRecord:
 
 
 AGAIN = "run the shard again with resume=True"
-ANEW = "run the shard again with overwrite=True"
+ANEW = "run the shard again with overwrite=True in place of resume=True"
+
+
+def unproven(file: Path) -> InputError:
+    """Return what to do about a shard's file whose record is lost, with the command that works."""
+    shard = NAMED.search(file.stem)
+    own = f"shard={shard[0][1:].replace('-of-', '/')} and " if shard else ""
+    return InputError(
+        f"{file} is not a complete shard: there is no {record_of(file).name} beside it, which "
+        f"proves it; copy that file, too, or run predict again with {own}overwrite=True in place of "
+        "resume=True"
+    )
 
 
 def check_whole(file: Path, record: ShardRecord) -> None:
@@ -151,8 +159,12 @@ class ShardFile(NamedTuple):
             InputError: it is complete, but of other images or settings, or was changed since.
         """
         file, own = self.file, self.own
-        if not (record_of(file).is_file() and file.is_file()):
+        if not file.is_file():
             return None
+        if not record_of(file).is_file():
+            if file.with_name(file.name + PARTIAL).is_file():
+                return None
+            raise unproven(file)
         record = read_record(file)
         if record.maker != self.maker:
             raise InputError(
@@ -182,8 +194,7 @@ class ShardFile(NamedTuple):
 
     def finish(self, summary: PredictSummary) -> None:
         """Write the record: the file is complete."""
-        images = zip(self.own.indices, self.own.rows, strict=True)
-        lines = b"".join(b"%d %d\n" % each for each in images)
+        lines = b"".join(b"%d %d\n" % each for each in self.own.places())
         content = {
             "version": VERSION,
             "shard": self.own.shard,

@@ -4,7 +4,8 @@ An image belongs to a shard by a hash of its key, so that a shard that is starte
 images, also where others have come or gone. The key of an image in a folder, of a pattern or in a
 table is its path *below* that folder, with the number of the argument before it: machines that
 have the folder mounted elsewhere agree. A file given by itself or in a list is known by its path as
-it is given, an image without a path by its name in rows (``image 3``).
+it is given, an image without a path by its name in rows (``image 3``). `path_keys` gives one key to
+a file that several arguments stand for.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from heapq import merge
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from imlgcn.errors import InputError
 from imlgcn.prediction.images import NamedImage
 from imlgcn.prediction.rows import Row
+
+if TYPE_CHECKING:
+    from imlgcn.prediction.paths import GivenPaths
+    from imlgcn.tagger import Tagger
 
 NAMED = re.compile(r"\.[0-9]+-of-[0-9]+$")
 
@@ -115,28 +121,70 @@ class ShardImages:
     """The images of one shard, picked from all, and what merging has to know of them.
 
     ``listed`` are the images of all shards so far, ``indices`` those of this shard among them,
-    ``rows`` how many rows each has.
+    ``rows`` how many rows each has, ``repeated`` the indices of files that the shard has already:
+    one that several arguments stand for is listed several times, and tagged once.
     """
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self.listed = 0
-        self.indices, self.rows = array("q"), array("q")
+        self.indices, self.rows, self.repeated = array("q"), array("q"), array("q")
         self._keys = hashlib.sha256()
+
+    def check_engine(self, tagger: Tagger | str | Path, engine: str | None) -> None:
+        """Refuse an engine that each machine would choose by itself.
+
+        Raises:
+            InputError: it is ``"auto"``, here or where the tagger was opened.
+        """
+        if engine == "auto" or (not isinstance(tagger, str | Path) and tagger.measures_engines):
+            raise InputError(
+                "engine='auto' is measured on each machine, and all shards need the same: name "
+                "one, such as engine='onnxruntime'"
+            )
 
     def pick(self, images: Iterable[NamedImage]) -> Iterable[NamedImage]:
         """Return the images of this shard: a list of a list, else an iterator."""
         own = self._own(images)
         return list(own) if hasattr(images, "__len__") else own
 
+    def pick_files(self, given: GivenPaths) -> list[NamedImage]:
+        """Return the image files of this shard, each once; of the others nothing is held."""
+        from imlgcn.prediction.path_keys import PathKeys
+
+        keys = PathKeys(given)
+        found: list[NamedImage] = []
+        seen: set[int] = set()
+        for name, origin in given.with_origins():
+            key, other, path = keys.of(name)
+            is_own = self._note(key)
+            if is_own or (other is not None and self.shard.owns(other)):
+                file = hash(path)  # of 64 bits: a collision would take billions of files
+                if is_own and file not in seen:
+                    self.indices.append(self.listed)
+                    found.append(NamedImage(name, name, origin))
+                elif is_own:
+                    self.repeated.append(self.listed)
+                seen.add(file)
+            self.listed += 1
+        return found
+
     def _own(self, images: Iterable[NamedImage]) -> Iterator[NamedImage]:
         for image in images:
-            key = key_of(image)
-            self._keys.update(len(key).to_bytes(4, "big") + key)
-            if self.shard.owns(key):
+            if self._note(key_of(image)):
                 self.indices.append(self.listed)
                 yield image
             self.listed += 1
+
+    def _note(self, key: bytes) -> bool:
+        """Add an image to the list of all; return whether it is of this shard."""
+        self._keys.update(len(key).to_bytes(4, "big") + key)
+        return self.shard.owns(key)
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Yield the index of each image and how many rows it has, in order; of a repeated one 0."""
+        own = zip(self.indices, self.rows, strict=True)
+        return merge(own, ((index, 0) for index in self.repeated))
 
     @property
     def listing(self) -> str:

@@ -44,7 +44,8 @@ class RowMaker:
 
     Only tags, or every label that is shown with ``all_labels``, the most probable first; an image
     without any gets one row with an empty label, one that cannot be read a row with ``error``.
-    Numbers have ``digits``, or all that there are with None.
+    Numbers have ``digits``, or all that there are with None. ``tolerant``: what is no image in any
+    form that is accepted is a row with ``error``, too, and not refused.
 
     Raises:
         InputError: the tagger does not support the threshold, the bounds or the known labels.
@@ -60,12 +61,13 @@ class RowMaker:
         known_from: KnownTable | None = None,
         all_labels: bool = False,
         digits: int | None = DIGITS,
+        tolerant: bool = False,
     ) -> None:
         self._tagger, self._labels, self._all = tagger, tagger.labels, all_labels
         self.thresholds = tagger.thresholds_for(threshold)  # (L,)
         self.bounds = bounds or TagBounds()
         self._rule = TagRule(tagger.label_table, self.thresholds, self.bounds)
-        self._digits = digits
+        self._digits, self._tolerant = digits, tolerant
         self._known, self._known_from = tagger.known_row(known), known_from
         self._slots = Semaphore()
 
@@ -103,9 +105,12 @@ class RowMaker:
         """Return the preprocessed image or what is wrong with it."""
         try:
             return self._tagger.load_input(image)
-        except ImageTypeError:  # not the image's fault
+        except MemoryError:  # not the image's fault
             raise
-        except (OSError, ValueError) as error:
+        except Exception as error:  # an object that is given as an image may raise anything
+            is_of_image = isinstance(error, OSError | ValueError)
+            if not self._tolerant and (isinstance(error, ImageTypeError) or not is_of_image):
+                raise
             reason = str(error)
             for known in (name, name_of(image) or name, "image"):
                 reason = reason.removeprefix(f"{known}: ")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from imlgcn.data.image_input import ADDRESS
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
+from imlgcn.prediction.image_files import start_of, tidy
 from imlgcn.spreadsheets import bare
 
 TABLES = {".csv": ",;\t", ".tsv": "\t"}  # with the signs that may separate cells
@@ -29,31 +30,48 @@ def listed_images(table: Path) -> list[str]:
     Raises:
         InputError: another kind of table, one that cannot be read, or one without such a column.
     """
+    return [_file(table.parent, name) for name in dict.fromkeys(_names(table))]
+
+
+def each_listed(table: Path) -> Iterator[str]:
+    """Yield what `listed_images` returns, a row at a time: an image may come again.
+
+    Raises:
+        InputError: as `listed_images`, when it is reached.
+    """
+    for name, _ in groupby(_names(table)):
+        yield _file(table.parent, name)
+
+
+def _names(table: Path) -> Iterator[str]:
+    """Yield the cells of the column of images."""
     if table.suffix.lower() not in TABLES:
         raise InputError(
             f"{table} is a table, not an image: give the images or their folder, or - and a list "
             "of paths on standard input; a .csv with a column 'image' is read"
         )
-    header, rows = _read(table)
-    column = _image_column(header, rows)
+    rows = _rows(table)
+    header = [name.strip() for name in next(rows, [])]
+    sample = list(islice(rows, SAMPLE))
+    column = _image_column(header, sample)
     if column is None:
         raise InputError(
             f"{table} is a table without a column of images (it has {', '.join(header)}): call the "
             "column 'image', or give the images or their folder"
         )
-    names = dict.fromkeys(bare(row[column].strip()) for row in rows if len(row) > column)
-    return [_file(table.parent, name) for name in names if name]
+    for row in chain(sample, rows):
+        if len(row) > column and (name := bare(row[column].strip())):
+            yield name
 
 
-def _read(table: Path) -> tuple[list[str], list[list[str]]]:
+def _rows(table: Path) -> Iterator[list[str]]:
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            delimiter = max(TABLES[table.suffix.lower()], key=first.count)
+            yield from csv.reader(chain([first], file), delimiter=delimiter)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{table} cannot be read: {error}") from None
-    first = text.partition("\n")[0]
-    delimiter = max(TABLES[table.suffix.lower()], key=first.count)
-    header, *rows = [*csv.reader(StringIO(text, newline=""), delimiter=delimiter)] or [[]]
-    return [name.strip() for name in header], rows
 
 
 def _image_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
@@ -65,7 +83,7 @@ def _image_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int |
         if rows
         and all(
             len(row) > index and os.path.splitext(row[index].strip())[1].lower() in IMAGE_SUFFIXES
-            for row in rows[:SAMPLE]
+            for row in rows
         )
     ]
     return next(iter([*known, *like]), None)
@@ -75,5 +93,10 @@ def _file(folder: Path, name: str) -> str:
     """Return where the table means; beside it if there is no such file anywhere."""
     if ADDRESS.match(name):
         return name
-    beside = [folder / name, folder / "images" / name, Path(name)]
-    return str(next((path for path in beside if os.path.isfile(path)), beside[0]))
+    if os.path.isabs(name):
+        return tidy(name)
+    beside = tidy(start_of(str(folder)) + name)
+    if os.path.isfile(beside):
+        return beside
+    others = (str(folder / "images" / name), str(Path(name)))
+    return next((path for path in others if os.path.isfile(path)), beside)

@@ -119,7 +119,7 @@ def _folders(names: Sequence[str]) -> list[str]:
     """Return the folders without those inside another.
 
     Raises:
-        InputError: one is not there, or is no folder.
+        InputError: one is not there, or is not a folder.
     """
     for name in names:
         if not os.path.isdir(name):

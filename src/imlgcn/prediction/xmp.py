@@ -26,7 +26,7 @@ from imlgcn.files import atomic_path
 from imlgcn.labels.label_table import LabelTable
 from imlgcn.labels.paths import NamedPaths, paths_of
 from imlgcn.numbers import plural
-from imlgcn.prediction.keyword_lists import KINDS, updated
+from imlgcn.prediction.keyword_lists import KINDS, Lists, updated, without_taken_out
 from imlgcn.prediction.rows import Row
 from imlgcn.prediction.xmp_document import EMPTY, XmpDocument, printable
 
@@ -88,30 +88,77 @@ class Sidecars:
     def write(self, rows: Sequence[Row]) -> Written:
         """Make the tags among one image's rows the keywords of its sidecar, beside a person's.
 
+        Of a sidecar under the other name, the tags that an earlier run wrote are taken out.
+
         Raises:
-            InputError: the sidecar is read-only or not XMP; it is left as it is.
+            InputError: a sidecar is read-only or not XMP; it is left as it is.
             OSError: it cannot be read or written.
         """
         called = (self._paths_of(row.label) for row in rows if row.is_tag)
         tags = [tag for tag in map(_printable, called) if tag.name]
         image = Path(rows[0].image)
         path = sidecar_of(image, self._name)
-        is_there = os.path.lexists(path)  # also a dangling link: reading it raises the error
-        if not tags and not is_there:
-            return Written()
+        former = _Former.of(image, path)
+        if former is not None:
+            tags = without_taken_out(tags, former.lists)
+        written = _write_tags(image, path, tags)
+        if former is not None and former.take_out():
+            return written._replace(changed=True)
+        return written
+
+
+def _write_tags(image: Path, path: Path, tags: Sequence[NamedPaths]) -> Written:
+    is_there = os.path.lexists(path)  # also a dangling link: reading it raises the error
+    if not tags and not is_there:
+        return Written()
+    try:
+        document = XmpDocument(path.read_bytes() if is_there else EMPTY.encode())
+        before = document.lists()
+        is_whole = all(before[kind].entries is not None for kind in KINDS)
+        inside = NOTHING if is_whole or not tags else _inside(image)
+        lists = updated(before, tags, inside)
+        changed = document.change(lists)
+        if changed:
+            (_rewrite if is_there else _write)(path, document.to_bytes())
+    except (InputError, BlockingIOError) as error:
+        raise InputError(f"{path}: {error}; its keywords were not written") from None
+    took_over = inside != NOTHING and lists != updated(before, tags, NOTHING)
+    return Written(changed, changed and took_over)
+
+
+class _Former(NamedTuple):
+    """An image's sidecar under the other name, and its lists without a run's tags."""
+
+    path: Path
+    document: XmpDocument
+    lists: Lists
+
+    @classmethod
+    def of(cls, image: Path, path: Path) -> _Former | None:
+        """Return it beside the sidecar ``path``; nothing if there is none that is XMP."""
+        for other in sidecars_of(image):
+            if os.path.realpath(other) != os.path.realpath(path):
+                try:
+                    document = XmpDocument(other.read_bytes())
+                except (InputError, OSError):
+                    return None
+                return cls(other, document, updated(document.lists(), (), NOTHING))
+        return None
+
+    def take_out(self) -> bool:
+        """Take the tags out, and return whether there were any; a file of nothing else goes."""
+        if not self.document.change(self.lists):
+            return False
         try:
-            document = XmpDocument(path.read_bytes() if is_there else EMPTY.encode())
-            before = document.lists()
-            is_whole = all(before[kind].entries is not None for kind in KINDS)
-            inside = NOTHING if is_whole or not tags else _inside(image)
-            lists = updated(before, tags, inside)
-            changed = document.change(lists)
-            if changed:
-                (_rewrite if is_there else _write)(path, document.to_bytes())
+            data = self.document.to_bytes()
+            _rewrite(self.path, data)
+            if data == XmpDocument(EMPTY.encode()).to_bytes() and not self.path.is_symlink():
+                self.path.unlink()  # programs that prefer its name would pass by the other file
         except (InputError, BlockingIOError) as error:
-            raise InputError(f"{path}: {error}; its keywords were not written") from None
-        took_over = inside != NOTHING and lists != updated(before, tags, NOTHING)
-        return Written(changed, changed and took_over)
+            raise InputError(
+                f"{self.path}: {error}; the tags that an earlier run wrote there stay"
+            ) from None
+        return True
 
 
 def _printable(tag: NamedPaths) -> NamedPaths:

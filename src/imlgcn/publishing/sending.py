@@ -90,24 +90,21 @@ def push(
         MissingLibraryError: huggingface_hub, PyTorch or onnx is not installed.
         HubError: no token, no right, no answer; nothing is sent.
     """
-    refuse_hub(tagger.path if isinstance(tagger, Tagger) else tagger, "a push")
-    name, licences = repository_name(repository), Licences(licence, data_licence)
-    if not REVISION.fullmatch(branch):
-        raise InputError(f"branch= takes the name of a branch; got {branch!r}")
-    own_card = None if card is None else _read_card(Path(card))
-    if own_card is not None and (licence or data_licence):
-        raise InputError("licence= is for the card that is made; write it into the one of card=")
-    require("torch", "a push")
-    if not dry_run:
-        _check_token()
-    opened = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
-    check_exportable(opened, "onnx")
+    given = check_push(
+        *(tagger, repository),
+        branch=branch,
+        licence=licence,
+        data_licence=data_licence,
+        card=card,
+        dry_run=dry_run,
+    )
+    opened, name = given.tagger, given.repository
     with TemporaryDirectory() as place:
         folder = Path(place)
         progress.say("writing what is sent, and comparing it with the tagger")
-        _write(opened, folder, name, licences, with_support)
-        if own_card is not None:
-            write_atomic(folder / CARD, own_card)
+        _write(opened, folder, name, given.licences, with_support)
+        if given.card is not None:
+            write_atomic(folder / CARD, given.card)
         files = sent_files(folder)
         sent = {file.name: file.size for file in files}
         text = (folder / CARD).read_text(encoding="utf-8")
@@ -125,6 +122,55 @@ def push(
     return Pushed(address, url, sent, stays, bool(info.private), created, text)
 
 
+class Checked(NamedTuple):
+    """What a push is given, once there is nothing to mend in it.
+
+    Attributes:
+        tagger: opened.
+        repository: ``user/name``.
+        licences: of the tagger and of its data.
+        card: the text of the card to send; None: one is made.
+    """
+
+    tagger: Tagger
+    repository: str
+    licences: Licences
+    card: str | None
+
+
+def check_push(
+    tagger: Tagger | str | Path,
+    repository: str,
+    *,
+    branch: str = MAIN,
+    licence: str | None = None,
+    data_licence: str | None = None,
+    card: str | Path | None = None,
+    dry_run: bool = False,
+) -> Checked:
+    """Check what :func:`push` is given: first what was written wrong, then what is missing here.
+
+    Nothing is written and the hub is not asked.
+
+    Raises:
+        InputError, MissingLibraryError, HubError: as for :func:`push`.
+    """
+    refuse_hub(tagger.path if isinstance(tagger, Tagger) else tagger, "a push")
+    name = repository_name(repository)
+    if not REVISION.fullmatch(branch):
+        raise InputError(f"branch= takes the name of a branch; got {branch!r}")
+    licences = Licences(licence, data_licence)
+    own_card = None if card is None else _read_card(Path(card))
+    if own_card is not None and (licence or data_licence):
+        raise InputError("licence= is for the card that is made; write it into the one of card=")
+    opened = tagger if isinstance(tagger, Tagger) else Tagger.load(tagger)
+    require("torch", "a push")
+    check_exportable(opened, "onnx")
+    if not dry_run:
+        _check_token()
+    return Checked(opened, name, licences, own_card)
+
+
 def _write(tagger: Tagger, folder: Path, name: str, licences: Licences, with_support: bool) -> None:
     from imlgcn.exporting.layouts.hf import write_hub
 
@@ -139,7 +185,7 @@ def _read_card(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no text in UTF-8; card= takes a Markdown file") from None
+        raise InputError(f"{path} is not UTF-8 text; card= takes a Markdown file") from None
     if not text.startswith("---\n"):
         raise InputError(
             f"{path} has no head for the hub (a first line '---'): start from the card that "

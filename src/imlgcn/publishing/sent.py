@@ -36,7 +36,7 @@ SUFFIXES = {
     ".openvino": "it can be exported again",
     ".pt2": "reading it may run code",
 }
-OTHER = "it is no file of a tagger"
+OTHER = "it is not a file of a tagger"
 
 
 class SentFile(NamedTuple):

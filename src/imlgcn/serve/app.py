@@ -55,7 +55,7 @@ def create_app(
 
     Raises:
         InputError: ``settings.grow`` with an exported file, whose labels are fixed, data that
-            cannot be audited, a ``settings.root_path`` that is no path for it, or an address of
+            cannot be audited, a ``settings.root_path`` that is not a path for it, or an address of
             Label Studio that is none.
     """
     settings = settings or ServeSettings()

@@ -123,8 +123,8 @@ class LimitedProtocol(H11Protocol):
         self.loop.call_later(LINGER, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP in the shape of every error."""
-        self.transport.write(_answer(400, "this is no request of HTTP/1.1"))
+        """Answer what is not HTTP in the shape of every error."""
+        self.transport.write(_answer(400, "this is not an HTTP/1.1 request"))
         self.transport.close()
 
     def _has_asked(self) -> bool:

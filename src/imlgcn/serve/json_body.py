@@ -19,13 +19,13 @@ def images_in_json(body: bytes) -> list[bytes]:
     """Return the images of a JSON body, decoded from base64 or from ``data:`` URLs.
 
     Raises:
-        ApiError: 400 no JSON, 413 too many values, 422 another content, or text that is no base64.
+        ApiError: 400 no JSON, 413 too many values, 422 another content, or text that is not base64.
     """
     text = checked_json(body)
     try:
         content = parse_json(text)
     except ParseError:
-        raise ApiError(400, "bad_json", f"the body is no JSON; {WHAT}") from None
+        raise ApiError(400, "bad_json", f"the body is not JSON; {WHAT}") from None
     return [decoded_image(text, number) for number, text in enumerate(_texts(content), 1)]
 
 
@@ -42,10 +42,10 @@ def decoded_image(text: Any, number: int) -> bytes:
     """Return image ``number`` of a body, from base64 or a ``data:`` URL.
 
     Raises:
-        ApiError: 422, it is no base64.
+        ApiError: 422, it is not base64.
     """
     if not isinstance(text, str):
-        raise ApiError(422, "bad_json", f"image {number} is no text; {WHAT}")
+        raise ApiError(422, "bad_json", f"image {number} is not text; {WHAT}")
     if re.match(r"https?://", text, re.IGNORECASE):
         message = f"image {number} is an address, and this server fetches nothing; {WHAT}"
         raise ApiError(422, "bad_base64", message)

@@ -24,7 +24,7 @@ def read(service: Service, data: bytes) -> LabelTable:
     """Read the content of a table's file, for the tagger's labels.
 
     Raises:
-        ApiError: 422, it is no table, or has wrong rows: their lines are named.
+        ApiError: 422, it is not a table, or has wrong rows: their lines are named.
     """
     check_table(data, NAME, len(service.tagger.labels))
     try:

@@ -47,7 +47,7 @@ def checked_json(
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ApiError(400, code, f"{what} is no JSON: it is not UTF-8 text") from None
+        raise ApiError(400, code, f"{what} is not JSON: it is not UTF-8 text") from None
     if text.count('"') > 8 * VALUES or text.count("\\") > ESCAPES:
         raise _too_many(what)
     bare = STRING.sub("", text)

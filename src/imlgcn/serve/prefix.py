@@ -19,7 +19,7 @@ def checked_prefix(root_path: str, addresses: Collection[str]) -> str:
     """Return the prefix without a slash at its end.
 
     Raises:
-        InputError: it is no path, or is the start of one of the server's own ``addresses``.
+        InputError: it is not a path, or is the start of one of the server's own ``addresses``.
     """
     plain = root_path.rstrip("/")
     if len(plain) > 200 or not VALID.fullmatch(plain):

@@ -28,7 +28,7 @@ def read_token(file: Path | None) -> str | None:
     """Return the token in a file, else that of the environment, None without either.
 
     Raises:
-        InputError: the file cannot be read, or it is no token.
+        InputError: the file cannot be read, or it is not a token.
     """
     if file is None:
         given = os.environ.get(VARIABLE)
@@ -39,7 +39,7 @@ def read_token(file: Path | None) -> str | None:
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{file} is no text; expected a token in one line") from None
+        raise InputError(f"{file} is not text; expected a token in one line") from None
 
 
 def checked(text: str, where: str) -> str:

@@ -29,7 +29,7 @@ def shapes_in(weights: Path) -> Shapes:
     """Return what a weights file holds, by its header alone.
 
     Raises:
-        InputError: it is no safetensors file, or damaged.
+        InputError: it is not a safetensors file, or damaged.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -88,8 +88,8 @@ def refuse_learnt(
     found = f"{number(len(rows), 0)} of {plural(len(learnt), 'image')} were in the training data"
     if len(rows) > FEW_LEARNT * len(learnt) and not anyway:
         raise LearntImagesError(
-            f"{found} of this tagger, so this is no test: give images that it has not learnt, or "
-            "anyway=True for numbers that are too good"
+            f"{found} of this tagger, so this is not a test: give images that it has not learnt, "
+            "or anyway=True for numbers that are too good"
         )
     progress.say(f"{found} of this tagger: the numbers are better than on new images")
 

@@ -82,6 +82,11 @@ class TaggerRuntime:
             )
         return openers[name]()
 
+    @property
+    def measures_engines(self) -> bool:
+        """Whether it was opened with the fastest engine of this machine, ``engine="auto"``."""
+        return self._wanted == "auto"
+
     def engine_rates(self) -> dict[str, float]:
         """Return images/s of every engine that can run this tagger here, fastest first.
 

@@ -57,7 +57,7 @@ class Tagger(TaggerWithThresholds):
 
         Raises:
             ImageError: the image cannot be read; the message names the file.
-            ImageTypeError: it is no image in a form that is accepted.
+            ImageTypeError: it is not an image in a form that is accepted.
         """
         return load_input(image, self.info.image)
 
@@ -158,7 +158,7 @@ class Tagger(TaggerWithThresholds):
 
         Raises:
             ImageError: an image cannot be read.
-            ImageTypeError: something is no image in a form that is accepted.
+            ImageTypeError: something is not an image in a form that is accepted.
             InputError: known labels that do not exist, or of a tagger that cannot use them.
         """
         bounds = TagBounds(top_k=top_k, at_least=at_least, at_most=at_most)

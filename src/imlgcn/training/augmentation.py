@@ -5,7 +5,10 @@ Shapes: B batch, S input size, L labels.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +25,7 @@ from imlgcn.data.transforms import TrainTransform
 from imlgcn.image_settings import ImageSettings
 from imlgcn.stopping import leave_to_the_parent
 from imlgcn.training.order import epoch_order, seed_of
+from imlgcn.training.parallel import cores
 from imlgcn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -47,11 +51,15 @@ def augmented_batches(
     starts = range(skip * settings.batch_size, len(train), settings.batch_size)
     batches = [order[start : start + settings.batch_size] for start in starts]
     shares = [rows[ranks.mine] for rows in batches]
+    workers = min(settings.workers, cores())
     loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
         _AugmentedImages(train, image, settings, seed),  # type: ignore[arg-type]  # to tensors
         batch_sampler=[share for share in shares if share],
-        num_workers=settings.workers,
-        worker_init_fn=leave_to_the_parent,
+        num_workers=workers,
+        # copies, also of a process that was itself spawned and would spawn them: each would
+        # import torch again, every epoch
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        worker_init_fn=partial(leave_to_the_parent, os.getpid()),
         generator=torch.Generator(),
         pin_memory=fabric.device.type == "cuda",
     )

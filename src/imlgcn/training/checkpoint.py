@@ -50,7 +50,7 @@ def load_checkpoint(path: Path) -> Content:
         tensors = load(content)
         state: dict[str, Any] = json.loads(tensors.pop("state").numpy().tobytes())
     except (SafetensorError, KeyError, ValueError) as error:  # whole, but not written here
-        raise InputError(f"checkpoint {path} is no checkpoint ({error})") from None
+        raise InputError(f"checkpoint {path} is not a checkpoint ({error})") from None
     return tensors, state
 
 

@@ -9,6 +9,7 @@ validation.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -145,7 +146,9 @@ class _Tuning:
         )
         averager = _Averager(state.average, state.classifier, state.scheduler)
         # closed at once where a signal ends it: its workers would wait for the garbage collector
-        with closing(rest), bar as advance:
+        with warnings.catch_warnings(), closing(rest), bar as advance:
+            # who asks for more workers than cores may wait for a disk; torch would say no to it
+            warnings.filterwarnings("ignore", "This DataLoader will create")
             advance(state.done.images)
             return train_epoch(
                 *(self.model, rest, self.criterion, self.optimizer, state.scheduler),

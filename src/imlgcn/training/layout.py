@@ -46,6 +46,11 @@ class Layout(NamedTuple):
         """Whether this process is to start those of its node."""
         return self.world > 1 and not self.starter
 
+    def quiet_torch(self) -> None:
+        """Keep what DDP warns of from the terminal, in torch's C++ code; torch must load later."""
+        if self.world > 1:
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
     @classmethod
     def of(cls, processes_per_node: int | None = None, nodes: int | None = None) -> Layout:
         """Return the layout that the arguments and the environment ask for.

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from imlgcn.stopping import end_with_the_parent
+
 Result = TypeVar("Result")
 
 
@@ -48,7 +50,8 @@ def each(tasks: Sequence[Callable[[], Result]], *, parallel: bool) -> Iterator[t
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(tasks, turn, theirs), daemon=True)
+            given = tasks, turn, theirs, os.getpid()
+            process = context.Process(target=_work, args=given, daemon=True)
             process.start()
             theirs.close()
             pipes[ours] = process
@@ -77,7 +80,8 @@ def _receive(pipes: list[Connection], tasks: Sequence[Any]) -> tuple[int, Any]:
     )
 
 
-def _work(tasks: Sequence[Callable[[], Any]], turn: Any, pipe: Connection) -> None:
+def _work(tasks: Sequence[Callable[[], Any]], turn: Any, pipe: Connection, parent: int) -> None:
+    end_with_the_parent(parent)
     torch.set_num_threads(1)
     while True:
         with turn.get_lock():

@@ -8,7 +8,6 @@ notice at once. Gradients are averaged by torch's DDP, through Lightning Fabric.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ Result = TypeVar("Result")
 WAIT = timedelta(days=7)  # while the first trains heads; a process that ends is noticed at once
 RESUME = "what was saved stays: resume=True with the same options goes on from there"
 NO_RESULT = 75  # exit code of a training that has lost a process (EX_TEMPFAIL of sysexits.h)
+_OF_DDP = "find_unused_parameters=True|Grad strides do not match|The AccumulateGrad node's stream"
 LOST = ("gloo", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
 
 
@@ -219,8 +219,7 @@ def joined(layout: Layout) -> Iterator[Ranks]:
     if layout.world == 1:
         yield ALONE
         return
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    warnings.filterwarnings("ignore", "find_unused_parameters=True|Grad strides do not match")
+    warnings.filterwarnings("ignore", _OF_DDP)
     ranks = Ranks(layout)
     if not ranks.first:
         be_silent()

@@ -189,7 +189,7 @@ def spell_out(layer: Mapping[str, Any]) -> dict[str, Any]:
     {'epochs': 3}
 
     Raises:
-        InputError: a name that is no setting.
+        InputError: a name that is not a setting.
     """
     layer = own_names(upgrade_settings(layer), FLAGS | READING_FLAGS)
     layer = merge_settings(layer, *_single_settings(layer.pop("set", None)))
@@ -207,7 +207,7 @@ def _single_settings(given: Mapping[str, Any] | str | Sequence[str] | None) -> l
     texts = [given] if isinstance(given, str) else given or []
     found = [dict(texts)] if isinstance(texts, Mapping) else [parse_setting(x) for x in texts]
     for setting in found:
-        spell_out(setting)  # refuses a name that is no setting, such as one of an argument
+        spell_out(setting)  # refuses a name that is not a setting, such as one of an argument
     return found
 
 

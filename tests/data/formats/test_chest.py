@@ -106,7 +106,7 @@ def test_no_finding_is_no_label_and_a_patient_is_a_group(tmp_path):
     assert data.targets.tolist() == [[1, 1], [0, 0], [0, 1], [0, 0]]
     assert [r.group for r in data.records] == ["1", "1", "2", "3"]
     assert data.records[0].fields == {"Follow-up #": "0", "Patient Age": "57"}
-    assert "'No Finding' is no label" in data.reason
+    assert "'No Finding' is not a label" in data.reason
 
 
 def test_the_official_lists_are_the_splits(tmp_path):

@@ -139,9 +139,9 @@ def test_two_delimiters_are_refused_with_both_options():
     ("cell", "message"),
     [
         ("['a' 'b' ... 'z']", "cut short"),
-        ("[0.5, 0.2]", "0.5, which is no label"),
+        ("[0.5, 0.2]", "0.5, which is not a label"),
         ('{"sea": 0.9, "sun": 0.4}', "does not say which labels are present"),
-        ("[['a', 'b']]", "which is no label"),
+        ("[['a', 'b']]", "which is not a label"),
     ],
 )
 def test_a_list_of_something_else_is_refused_with_its_place(cell, message):

@@ -4,6 +4,7 @@ import pytest
 
 from colour_tagger import ColourTagger, paint
 from imlgcn.data.dataset import load_dataset
+from imlgcn.data.pack import pack
 from imlgcn.errors import InputError
 from imlgcn.prediction import predict
 from photos import dataset, photo, xmp
@@ -83,7 +84,7 @@ def test_the_last_level_is_the_label_however_the_levels_are_written(tmp_path, li
     photo(tmp_path / "a.jpg", inside=xmp(**lists))
     data = load_dataset(tmp_path)
     assert data.names == ("sea",)
-    assert "levels above a keyword are no labels (Coast, Places)" in data.reason
+    assert "levels above a keyword are not labels (Coast, Places)" in data.reason
     assert load_dataset(tmp_path, variant="parents").names == ("Coast", "Places", "sea")
     assert load_dataset(tmp_path, variant="paths").names == ("Places/Coast/sea",)
 
@@ -102,6 +103,39 @@ def test_a_level_that_is_some_images_own_keyword_is_a_label_of_all_below_it(tmp_
     photo(tmp_path / "a.jpg", inside=xmp(lr_hierarchicalSubject=["Animal|Dog"]))
     photo(tmp_path / "b.jpg", inside=xmp(["Animal"]))
     assert labels(load_dataset(tmp_path)) == {"a.jpg": ("Animal", "Dog"), "b.jpg": ("Animal",)}
+
+
+LEVELS = [
+    ("a.jpg", ["Places|France|Paris", "Birds|crane"]),
+    ("b.jpg", ["Places|France|Lyon", "Machines|crane"]),
+    ("c.jpg", ["Places", "up|down", "down|up"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("parents", {"Paris": "France", "Lyon": "France", "France": "Places"}),
+        (None, {"Paris": "Places", "Lyon": "Places"}),  # France is not a label
+        ("paths", {}),
+    ],
+)
+def test_levels_are_parents_but_of_keywords_in_two_places_or_in_a_circle(
+    tmp_path, variant, expected
+):
+    for name, entries in LEVELS:
+        photo(tmp_path / name, inside=xmp(lr_hierarchicalSubject=entries))
+    data = load_dataset(tmp_path, variant=variant)
+    assert dict(data.parents) == expected
+    assert ("below another" in data.reason) == bool(expected)
+    assert dict(load_dataset(pack(data, tmp_path / "pack").path).parents) == expected
+
+
+def test_parents_have_the_composed_form_of_their_labels(tmp_path):
+    photo(tmp_path / "a.jpg", inside=xmp(lr_hierarchicalSubject=["Cafe\u0301|Th\u00e9"]))
+    data = load_dataset(tmp_path, variant="parents")
+    assert data.parents == (("Th\u00e9", "Caf\u00e9"),)
+    assert set(data.parents[0]) == set(data.names)
 
 
 def test_one_keyword_in_two_places_is_said(tmp_path):
@@ -194,7 +228,7 @@ def test_a_damaged_or_hostile_sidecar_is_refused_by_name(tmp_path):
 
 @pytest.mark.parametrize("reader", ["keywords", "label_folders", "label_lists"])
 def test_a_file_is_refused_where_a_folder_is_needed(tmp_path, reader):
-    with pytest.raises(InputError, match=r"a\.jpg: is no folder"):
+    with pytest.raises(InputError, match=r"a\.jpg: is not a folder"):
         load_dataset(photo(tmp_path / "a.jpg"), reader=reader)
 
 

@@ -153,7 +153,7 @@ def test_a_folder_of_tables_without_images_is_left_to_other_readers(tmp_path):
             b"version https://git-lfs.github.com/spec/v1\noid x\n",
             "a pointer of Git LFS, .*git lfs pull",
         ),
-        (b"PAR1 broken", "is no table of parquet"),
+        (b"PAR1 broken", "is not a parquet table"),
     ],
 )
 def test_a_file_that_is_no_table_says_so(tmp_path, content, message):

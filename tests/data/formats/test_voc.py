@@ -27,7 +27,7 @@ LISTS = {
 
 
 def xml(objects):
-    """One <part> with a name stands in every object: it is no object."""
+    """One <part> with a name stands in every object: it is not an object."""
     inside = "".join(
         f"<object><name>{name}</name><difficult>{difficult}</difficult>"
         "<part><name>head</name></part></object>"

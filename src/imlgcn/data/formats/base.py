@@ -94,6 +94,7 @@ class Source:
     reader: str
     reason: str
     published: str = ""  # a key of imlgcn.data.known_counts.COUNTS, for a well-known data set
+    parents: Sequence[tuple[str, str]] = ()  # (child, parent): labels below others, in levels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +233,7 @@ def choose(variant: str | None, reader: str, groups: Mapping[str, Sequence[str]]
 def unwrap(folder: Path) -> Path:
     """Descend while a folder holds a single folder and nothing else, as in many archives."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; give the folder of the images and labels")
+        raise InputError(f"{folder}: is not a folder; give the folder of the images and labels")
     while True:
         with os.scandir(folder) as listed:
             visible = (entry for entry in listed if not entry.name.startswith("."))

@@ -8,7 +8,7 @@
   (https://gdl-org.github.io/docs/configuration.html#metadata-options).
 
 Tags in one text are separated by spaces and keep their underscores; tags may also be a list, or a
-list for each kind of tag (e621). Ratings and scores are no labels.
+list for each kind of tag (e621). Ratings and scores are not labels.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _labels(value: Any, cell: str) -> list[str]:
         if isinstance(item, dict):
             item = next((item[key] for key in NAME_KEYS if isinstance(item.get(key), str)), item)
         if isinstance(item, bool) or not isinstance(item, (str, int)):
-            raise InputError(f"the list {_short(cell)} holds {item!r}, which is no label")
+            raise InputError(f"the list {_short(cell)} holds {item!r}, which is not a label")
         names.append(str(item))
     return sorted(names) if isinstance(value, (set, frozenset)) else names
 

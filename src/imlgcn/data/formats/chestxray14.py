@@ -3,7 +3,7 @@
 Wang et al. (CVPR 2017), https://arxiv.org/abs/1705.02315, from the box folder ChestXray-NIHCC:
 112,120 images of 30,805 patients, 14 findings mined from reports. ``Image Index`` names the file,
 in ``images/`` or in ``images_001`` to ``images_012``; ``Finding Labels`` are separated by ``|``,
-and ``No Finding`` says that there are none, so it is no label. Images of a ``Patient ID`` are a
+and ``No Finding`` says that there are none, so it is not a label. Images of a ``Patient ID`` are a
 group.
 The official ``train_val_list.txt`` and ``test_list.txt`` (86,524 and 25,596 images, no patient in
 both), beside the table, are the splits; a part of train is held out by patients as validation.
@@ -44,7 +44,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     path = Path(source)
     choices = choose(options.variant, NAME, VARIANTS)
     if (file := _table(path)) is None:
-        raise InputError(f"{path}: is no table with the columns {', '.join(NEEDED)}")
+        raise InputError(f"{path}: is not a table with the columns {', '.join(NEEDED)}")
     table = read_table(file)
     images = [cell.replace("\\", "/") for cell in table.column(table.index("image index"))]
     patients = table.column(table.index("patient id"))
@@ -62,7 +62,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         )
         for row, found in zip(kept, files, strict=True)
     ]
-    reason = f"{NAME}: {options.why}; {NO_FINDING!r} is no label; groups are patients"
+    reason = f"{NAME}: {options.why}; {NO_FINDING!r} is not a label; groups are patients"
     if lists:
         reason += f"; splits are {' and '.join(entry.name for entry in lists.values())}"
         if left := len(images) - len(kept):

@@ -133,7 +133,7 @@ def _judge(
         if cell not in meaning:
             raise InputError(
                 f"{table.at(row)}{cell!r} in column {table.header[index]!r} is not 1.0, 0.0, -1.0 "
-                f"or blank; a column that is no label is left out by fields="
+                f"or blank; a column that is not a label is left out by fields="
             )
         judged[table.header[index]] = meaning[cell]
     return judged

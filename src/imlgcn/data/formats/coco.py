@@ -5,7 +5,7 @@ and the image folders, or with a file in each of ``train``, ``valid`` and ``test
 exports it (https://docs.roboflow.com/datasets/download-a-dataset, ``_annotations.coco.json``).
 Categories are matched by id, which may have gaps; labels are in the order of the ids. Crowds
 (``iscrowd``) count as present. Panoptic files have the categories in ``segments_info``. The
-category that only groups Roboflow's others (id 0, without an annotation) is no label.
+category that only groups Roboflow's others (id 0, without an annotation) is not a label.
 
 Variants:
     - ``all`` (default) keeps images without an annotation, as images with no label, like SRN, SSGRL

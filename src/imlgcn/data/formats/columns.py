@@ -5,7 +5,7 @@ without suffix, in any sub-folder; some copies have a column of row numbers firs
 exports: a folder with a ``_classes.csv`` in each of ``train``, ``valid`` and ``test``, next to the
 images.
 
-Columns ``split`` and ``group`` are no labels. A table with a column ``image`` is read by
+Columns ``split`` and ``group`` are not labels. A table with a column ``image`` is read by
 :mod:`imlgcn.data.formats.csv` instead.
 """
 

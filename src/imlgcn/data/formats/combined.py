@@ -46,7 +46,7 @@ class Combination:
         long: names of three words or more.
         explained: fraction of the compounds whose every word is in another name as well.
         free: fraction of their words that are alone somewhere, or in several places in a name.
-        sentences: whether one of the words is no name, such as "and".
+        sentences: whether one of the words is not a name, such as "and".
     """
 
     sign: str

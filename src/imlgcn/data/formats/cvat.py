@@ -3,7 +3,7 @@
 https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/ and
 https://docs.cvat.ai/docs/manual/advanced/xml_format/. An image has the labels of its tags, boxes,
 polygons, polylines, points, masks, ellipses, cuboids and skeletons, in the order in which the file
-lists them; attributes are no labels. The subsets of a project are the splits if all are called
+lists them; attributes are not labels. The subsets of a project are the splits if all are called
 so. An image without an annotation has no label: CVAT does not say which images are finished.
 """
 

@@ -3,7 +3,7 @@
 https://openvinotoolkit.github.io/datumaro/latest/docs/data-formats/datumaro_format.html and
 https://docs.cvat.ai/docs/dataset_management/formats/format-datumaro/. An image has the labels of
 all its annotations that have a ``label_id``, a position in ``categories.label.labels``; attributes
-and captions are no labels. The files of a folder are splits by their names.
+and captions are not labels. The files of a folder are splits by their names.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class ImageIndex:
     ) -> dict[str, Path | None]:
         """Return the file of each name, None where there is none; see the module.
 
-        A file that is ``taken`` by a name as written is no file of another name.
+        A file that is ``taken`` by a name as written is not a file of another name.
 
         Raises:
             InputError: a name could be two files, or two names could only be the same file.

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from imlgcn.data.formats import label_folders
@@ -85,15 +86,17 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         Record(inside[image], image, present, unknown=doubtful, split=split)
         for image, present, doubtful, split in zip(tagged, labels, unknown, splits, strict=True)
     ]
+    parents = [] if levels == "paths" else _parents(tagged.values(), names)
     notes = [
         f"{len(tagged):,} of {plural(len(images), 'image')} have keywords",
         *_left_out(images, found, own),
         *_about_tags(own, every),
         *_orphans(files),
         *_about_levels(tagged.values(), labels, levels),
+        *_about_parents(parents),
         *(["its folders are the splits"] if any(splits) else []),
     ]
-    return Source(names, records, NAME, f"{NAME}: {'; '.join(notes)}")
+    return Source(names, records, NAME, f"{NAME}: {'; '.join(notes)}", parents=parents)
 
 
 def _own_paths(found: PhotoKeywords, delimiter: str | None = None) -> list[KeywordPath]:
@@ -186,7 +189,7 @@ def _about_tags(
 
 
 def _orphans(files: list[Path]) -> list[str]:
-    """Say how many sidecars belong to files that are no images here, such as RAW files."""
+    """Say how many sidecars belong to files that are not images here, such as RAW files."""
     images = {file for file in files if is_image(file)}
     known = images | {image.with_suffix("") for image in images}
     count = sum(f.suffix.lower() == ".xmp" and f.with_suffix("") not in known for f in files)
@@ -205,7 +208,7 @@ def _about_levels(
     notes = []
     if levels == "keywords" and unused:
         notes.append(
-            f"levels above a keyword are no labels ({first_of(sorted(unused))}); "
+            f"levels above a keyword are not labels ({first_of(sorted(unused))}); "
             "with variant=parents they are"
         )
     several = sorted(name for name, places in above.items() if len(places - {()}) > 1)
@@ -217,6 +220,39 @@ def _about_levels(
             f"apart ({first_of(several)})"
         )
     return notes
+
+
+def _parents(rows: Iterable[list[KeywordPath]], names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each label with the one that it is below, (child, parent), if that is one alone.
+
+    Left out are labels in several places, which are one label, and those in a circle.
+    """
+    known = set(names)
+    above = defaultdict(set)
+    for row in rows:
+        for path in row:
+            for parent, child in pairwise(level for level in path if level in known):
+                above[child].add(parent)
+    single = {child: next(iter(found)) for child, found in above.items() if len(found) == 1}
+    return sorted(pair for pair in single.items() if not _is_in_circle(pair[0], single))
+
+
+def _is_in_circle(child: str, above: Mapping[str, str]) -> bool:
+    seen = {child}
+    while (child := above.get(child, "")) and child not in seen:
+        seen.add(child)
+    return bool(child)
+
+
+def _about_parents(parents: Sequence[tuple[str, str]]) -> list[str]:
+    if not parents:
+        return []
+    verb = "is" if len(parents) == 1 else "are"
+    child, parent = parents[0]
+    return [
+        f"{plural(len(parents), 'label')} {verb} below another ({child!r} below {parent!r}): "
+        "`imlgcn check --propose-parents` offers that to a label table"
+    ]
 
 
 def _no_keywords(

@@ -219,7 +219,7 @@ def _ask_bound(table: Table, columns: Sequence[int], beside_labels: bool) -> Inp
     numbers = [n for i in columns for cell in table.column(i) if (n := number_of(cell)) is not None]
     bound = 0.5 if all(_are_shares(table.column(index)) for index in columns) else 0
     other = (
-        f"or that they are no labels (fields={names!r})"
+        f"or that they are not labels (fields={names!r})"
         if beside_labels
         else "or which columns hold the labels (label_columns=COLUMN)"
     )

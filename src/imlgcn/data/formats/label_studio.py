@@ -92,7 +92,7 @@ def join_answers(
 
 
 def labels_of(value: Mapping[str, Any]) -> tuple[str, list[Leaf]] | None:
-    """Return the kind of a result and its labels; None for results that are no labels.
+    """Return the kind of a result and its labels; None for results that are not labels.
 
     >>> labels_of({"x": 1, "rectanglelabels": ["boat"]})
     ('rectanglelabels', [('', 'boat')])

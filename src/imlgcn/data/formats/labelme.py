@@ -2,7 +2,7 @@
 
 https://github.com/wkentaro/labelme, whose ``examples/classification`` uses flags; X-AnyLabeling
 writes the same. An image has the flags that are true and the labels of its shapes. The flag
-``__ignore__`` of labelme's example is no label: an image where it is true is left out, and so is
+``__ignore__`` of labelme's example is not a label: an image where it is true is left out, and so is
 an image without a JSON.
 """
 

@@ -58,7 +58,8 @@ def read(source: Path | str, options: ReadOptions) -> Source:
         )
     records = [record for _, record in sorted(found, key=lambda entry: entry[0])]
     reason = f"{NAME}: {options.why}; {plural(len(shards), 'shard')} of {manifest['format']}"
-    return Source(manifest["labels"], records, NAME, reason, manifest["published"])
+    said = manifest["published"], manifest["parents"]
+    return Source(manifest["labels"], records, NAME, reason, *said)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -74,6 +75,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         sizes = {folder / Path(str(s["file"])).name: int(s["bytes"]) for s in manifest["shards"]}
         labels, kind = [str(name) for name in manifest["labels"]], str(manifest["format"])
         images, published = int(manifest["images"]), str(manifest.get("published", ""))
+        parents = [(str(child), str(parent)) for child, parent in manifest.get("parents", ())]
     except (ParseError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: is damaged ({error}); pack the data again") from None
     if version != VERSION or kind not in FORMATS:
@@ -88,6 +90,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         "labels": labels,
         "images": images,
         "published": published,
+        "parents": parents,
         "shards": shards,
     }
 

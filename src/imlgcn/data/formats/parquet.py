@@ -90,7 +90,7 @@ def read_cells(
     """Return the columns of a table, of all rows, or of none with ``rows=0``.
 
     Raises:
-        InputError: the file is no such table.
+        InputError: the file is not such a table.
     """
     schema = _schema(file)
     names = [name for name in schema.names if columns is None or name in columns]
@@ -131,7 +131,7 @@ def _schema(file: Path) -> pa.Schema:
         if start.startswith(b"version https://git-lfs"):
             why = "is a pointer of Git LFS, not the data: fetch it with 'git lfs pull'"
         else:
-            why = f"is no table of {file.suffix[1:]} ({error})"
+            why = f"is not a {file.suffix[1:]} table ({error})"
         raise InputError(f"{file}: {why}") from None
 
 

@@ -5,7 +5,7 @@ Takeout documents no format. As it writes it, ``IMG_1.jpg`` has
 than 51 characters; ``IMG_1.jpg.json`` until 2024), with ``title``, ``description``,
 ``photoTakenTime`` and, where faces were named, ``people: [{"name": ...}]``. A second file of the
 same name is ``IMG_1(1).jpg`` with ``IMG_1.jpg.supplemental-metadata(1).json``. Photos without a
-JSON, such as ``-edited`` copies, are left out; descriptions and albums are no labels.
+JSON, such as ``-edited`` copies, are left out; descriptions and albums are not labels.
 """
 
 from __future__ import annotations

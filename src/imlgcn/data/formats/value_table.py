@@ -185,7 +185,7 @@ def join_tables(
 
 
 def _value_column(table: ValueTable, options: ReadOptions, taken: set[str]) -> str | None:
-    """Return the column of labels that are no text: lists, numbers, mappings; or None."""
+    """Return the column of labels that are not text: lists, numbers, mappings; or None."""
     header = [name for name in table.columns if name not in {*taken, *options.fields}]
     if options.label_columns:
         path = Path(table.called)
@@ -210,7 +210,7 @@ def _value_column(table: ValueTable, options: ReadOptions, taken: set[str]) -> s
 
 
 def _holds_values(table: ValueTable, name: str, header: Sequence[str]) -> bool:
-    """Return whether a column holds labels that are no text, nor 1 and 0 for one of several."""
+    """Return whether a column holds labels that are not text, nor 1 and 0 for one of several."""
     if name in table.class_names or name not in table.values:
         return True
     numbers = {_number(value) for value in table.values[name] if not is_missing(value)}

@@ -45,7 +45,7 @@ def judge_values(
     Args:
         values: per image a text (taken apart by the delimiter), a list of label names, a class
             number or a list of them, a multi-hot vector (L,) of 1, 0 and -1 (unknown), a mapping
-            from label to such a number, or a list of objects with a category; None is no label.
+            from label to such a number, or a list of objects with a category; None is not a label.
         options: the delimiter between labels in a text, names of labels, and codings.
         where: the start of a message about a row.
         schema: names of class numbers by the data's own schema, so that lists are such numbers.

@@ -58,7 +58,7 @@ def read(source: Path | str, options: ReadOptions) -> Source:
     path = Path(source)
     tars = _tars(path)
     if not tars:
-        raise InputError(f"{path}: is no .tar and holds none")
+        raise InputError(f"{path}: is not a .tar and holds none")
     splits = splits_if_several(tars)
     shards = []
     with options.progress.bar("Reading shards", len(tars), "tars") as advance:

@@ -23,7 +23,7 @@ WORDS = {
     "line": "\n",
     "newline": "\n",
 }
-ENTITY = re.compile(r"&#?\w+;")  # &amp; is no delimiter
+ENTITY = re.compile(r"&#?\w+;")  # &amp; is not a delimiter
 
 
 def spelled_out(delimiter: str) -> str:

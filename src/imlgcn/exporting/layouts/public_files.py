@@ -107,7 +107,7 @@ def without_metadata(model: bytes, keys: Collection[str]) -> bytes:
     It is a protobuf message: fields one after another, each a number and a kind, then its value.
 
     Raises:
-        InputError: it is no such file.
+        InputError: it is not such a file.
     """
     try:
         kept = [

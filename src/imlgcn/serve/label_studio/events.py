@@ -1,7 +1,8 @@
 """The events of Label Studio's webhooks, and what the journal is to keep of them.
 
 https://labelstud.io/guide/webhook_reference, and the source's ``webhooks/models.py``: the task
-comes beside the annotation, a deletion names annotations only, and no other event is for us.
+comes beside the annotation, a deletion names annotations only, or tasks only, whose annotations go
+with them unnamed, and no other event is for us.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from imlgcn.serve.label_studio.labeling import Labeling, read_labeling
 
 SUBMITTED = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED")
 DELETED = ("ANNOTATION_DELETED", "ANNOTATIONS_DELETED")
+TASKS_DELETED = ("TASK_DELETED", "TASKS_DELETED")
 TRAIN = "START_TRAINING"
 LONGEST = 10_000  # characters of an image's address that are kept: others are data: URLs
 
@@ -35,6 +37,9 @@ class Events:
         action = event.get("action")
         if action == TRAIN:
             return True, "what was submitted and is not learnt yet is tried again"
+        if action in TASKS_DELETED:
+            gone = self._without_tasks(event)
+            return gone > 0, f"{plural(gone, 'annotation')} taken back"
         if action not in (*SUBMITTED, *DELETED):
             return False, "this event changes nothing here"
         project = event.get("project")
@@ -45,8 +50,8 @@ class Events:
             raise _bad("it has no `annotation`; let the webhook send its payload")
         where = f"{project['id']}/"
         if action in DELETED:
-            gone = [self._journal.withdraw(where + number) for number in map(_number, annotations)]
-            return any(gone), f"{plural(sum(gone), 'annotation')} taken back"
+            gone = self._journal.withdraw(*(where + number for number in map(_number, annotations)))
+            return gone > 0, f"{plural(gone, 'annotation')} taken back"
         labeling = read_labeling(project.get("label_config"))
         found = [(task.get("id"), task) for task in _objects(event, "task", "tasks")]
         tasks = {number: task for number, task in found if isinstance(number, int)}
@@ -54,11 +59,25 @@ class Events:
         new = [self._keep(where, *one) for one in given]
         return any(new), f"{plural(sum(new), 'annotation')} accepted, to be learnt"
 
+    def _without_tasks(self, event: dict[str, Any]) -> int:
+        """Take back what was said of tasks that are gone; return how many annotations that are.
+
+        The project is missing where all of its tasks were deleted by one request.
+        """
+        tasks = {int(_number(task, "task")) for task in _objects(event, "task", "tasks")}
+        if not tasks and isinstance(event.get("id"), int):
+            tasks = {event["id"]}
+        if not tasks:
+            raise _bad("it has no `tasks`; let the webhook send its payload")
+        project = event.get("project")
+        number = project.get("id") if isinstance(project, dict) else None
+        return self._journal.withdraw_tasks(tasks, "" if number is None else f"{number}/")
+
     def _keep(
         self, where: str, number: str, image: str, task: int | None, answers: dict[str, int] | None
     ) -> bool:
         if answers is None:
-            return self._journal.withdraw(where + number)
+            return self._journal.withdraw(where + number) > 0
         return self._journal.submit(where + number, image, task, answers)
 
     def _submitted(
@@ -90,10 +109,10 @@ def _objects(event: dict[str, Any], *keys: str) -> Iterator[dict[str, Any]]:
                 yield each
 
 
-def _number(annotation: dict[str, Any]) -> str:
-    number = annotation.get("id")
+def _number(one: dict[str, Any], what: str = "annotation") -> str:
+    number = one.get("id")
     if not isinstance(number, int):
-        raise _bad("its annotation has no id")
+        raise _bad(f"its {what} has no id")
     return str(number)
 
 

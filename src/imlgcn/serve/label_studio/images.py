@@ -64,7 +64,7 @@ def checked_url(url: str) -> str:
     """Return the address of a Label Studio without a slash at its end.
 
     Raises:
-        InputError: it is no http(s) address, or has more than a host, a port and a path.
+        InputError: it is not an http(s) address, or has more than a host, a port and a path.
     """
     parts = urlsplit(url)
     if origin_of(url) is None or parts.query or parts.fragment or re.search(r"[\s\\]", url):
@@ -211,7 +211,7 @@ class TaskImages:
 
 
 def _plainly(path: str, flags: int) -> int:
-    """Open a file that is no pipe to wait for, and no link that took its place meanwhile."""
+    """Open a file that is not a pipe to wait for, and no link that took its place meanwhile."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 

@@ -3,7 +3,8 @@
 One line of JSON for each event, written to the disk before the answer: a server that is killed
 afterwards learns from it when it starts again. The file says which labels people gave which image,
 by the address of the image in Label Studio; no image is in it. The last event of an annotation
-counts, so one that is delivered twice counts once, and one that was deleted no longer.
+counts, so one that is delivered twice counts once, and one that was deleted no longer, by itself or
+with its task.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ UNKNOWN = -1
 
 @dataclass
 class Submitted:
-    """One annotation: of which image, and what it says (label -> 1 or 0); none where deleted."""
+    """One annotation: of which image and task, what it says (label -> 1 or 0); none if deleted."""
 
     image: str
     answers: dict[str, int]
+    task: int | None
 
 
 class Journal:
@@ -59,22 +61,36 @@ class Journal:
             if old is not None and (old.image, old.answers) == (image, dict(answers)):
                 return False
             event = {"annotation": annotation, "image": image, "task": task}
-            self._write({**event, "answers": dict(answers)})
+            self._write([{**event, "answers": dict(answers)}])
             return True
 
-    def withdraw(self, annotation: str) -> bool:
-        """Keep that an annotation is gone; return whether it was there."""
+    def withdraw(self, *annotations: str) -> int:
+        """Keep that annotations are gone; return how many of them said something."""
         with self._lock:
-            if not (old := self._annotations.get(annotation)) or not old.answers:
-                return False
-            self._write({"annotation": annotation, "image": old.image, "answers": {}})
-            return True
+            return self._withdraw(annotations)
+
+    def withdraw_tasks(self, tasks: Collection[int], of: str = "") -> int:
+        """Keep that tasks are gone with their annotations; return how many said something.
+
+        Of the annotations whose names begin with ``of``, those of one project; else of all: in one
+        Label Studio no two tasks have the same number.
+        """
+        with self._lock:
+            return self._withdraw(
+                [n for n, a in self._annotations.items() if a.task in tasks and n.startswith(of)]
+            )
+
+    def _withdraw(self, annotations: Iterable[str]) -> int:
+        found = {name: self._annotations.get(name) for name in annotations}
+        gone = {name: old.image for name, old in found.items() if old and old.answers}
+        self._write([{"annotation": n, "image": image, "answers": {}} for n, image in gone.items()])
+        return len(gone)
 
     def name(self, image: str, name: str) -> None:
         """Keep the name by which the tagger knows an image."""
         with self._lock:
             if self._images.get(image) != name:
-                self._write({"image": image, "name": name})
+                self._write([{"image": image, "name": name}])
 
     def named(self, image: str) -> str | None:
         """Return the name of an image; None where it was never had."""
@@ -105,16 +121,19 @@ class Journal:
         with self._lock:
             return self._tasks.get(image)
 
-    def _write(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event, ensure_ascii=False).encode() + b"\n"
+    def _write(self, events: Sequence[dict[str, Any]]) -> None:
+        if not events:
+            return
+        lines = b"".join(json.dumps(e, ensure_ascii=False).encode() + b"\n" for e in events)
         with self.path.open("ab") as file:
             if file.tell() > self._size:  # a writer was killed within a line: it was not confirmed
                 file.truncate(self._size)
-            file.write(line)
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
-        self._size += len(line)
-        self._take(event)
+        self._size += len(lines)
+        for event in events:
+            self._take(event)
 
     def _read(self) -> None:
         content = self.path.read_bytes()
@@ -136,7 +155,9 @@ class Journal:
         self._said.setdefault(image, set()).update(event["answers"])
         if task is not None:
             self._tasks[image] = task
-        self._annotations[event["annotation"]] = Submitted(image, event["answers"])
+        elif (old := self._annotations.get(event["annotation"])) is not None:
+            task = old.task
+        self._annotations[event["annotation"]] = Submitted(image, event["answers"], task)
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Labeling:
         A choice that could be chosen and was not is absent; those above a chosen one are present.
 
         Raises:
-            ApiError: 422, it is no result.
+            ApiError: 422, it is not a result.
         """
         if not isinstance(result, list):
             raise ApiError(422, "bad_annotation", "the annotation has no list `result`")
@@ -161,7 +161,7 @@ def _paths(tag: ElementTree.Element, above: Path, level: int = 0) -> Iterator[Pa
         path = (*above, own.strip()) if own else above
         if own:
             if not path[-1].isprintable() or not 0 < len(path[-1]) <= LABEL:
-                raise _wrong(f"the name of a choice is no line of 1 to {LABEL} letters")
+                raise _wrong(f"the name of a choice is not a line of 1 to {LABEL} letters")
             yield path
         yield from _paths(child, path, level + 1)
 
@@ -176,7 +176,7 @@ def _root(text: Any) -> ElementTree.Element:
     except DoctypeError:
         raise _wrong("it declares a document type or entities") from None
     except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise _wrong(f"it is no XML ({error})") from None
+        raise _wrong(f"it is not XML ({error})") from None
 
 
 def _wrong(why: str) -> ApiError:

@@ -53,7 +53,7 @@ def _token(file: Path | None) -> str | None:
         except OSError as error:
             raise InputError(f"{file}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise InputError(f"{file} is no text; expected a token in one line") from None
+            raise InputError(f"{file} is not text; expected a token in one line") from None
     if text is None:
         return None
     token = text.strip()

@@ -165,9 +165,9 @@ async def _content(request: Request, service: Service) -> dict[str, Any]:
         message = f"{full}; try again in a second"
         raise ApiError(503, "busy", message, {"retry-after": "1"}) from None
     except ParseError as error:
-        raise ApiError(400, "bad_json", f"the body is no JSON: {error}") from None
+        raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ApiError(422, "bad_body", "the body is no JSON object, as Label Studio sends it")
+        raise ApiError(422, "bad_body", "the body is not a JSON object, as Label Studio sends it")
     return found
 
 
