@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from colour_tagger import paint
+from imlgcn.batch import BatchTagger
+from imlgcn.prediction import predict
+
+from .samples import rows_of
 
 
 @pytest.fixture
@@ -20,3 +24,14 @@ def pictures(tmp_path, monkeypatch):
     paths[4].write_bytes(b"no image at all")
     monkeypatch.chdir(tmp_path)
     return [f"in/{path.name}" for path in paths]
+
+
+@pytest.fixture
+def tag(onnx):
+    return BatchTagger(onnx, threshold=0.4)
+
+
+@pytest.fixture
+def expected(onnx, pictures, tmp_path):
+    predict(onnx, pictures, out=tmp_path / "one.parquet", threshold=0.4)
+    return rows_of(tmp_path / "one.parquet")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from imlgcn.batch.blocks import Block, images_of
-from imlgcn.batch.inputs import Inputs, cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import Inputs, find_inputs
 from imlgcn.data.unpack import BROKEN
 from imlgcn.errors import InputError
 from imlgcn.prediction import expand_paths
@@ -54,18 +56,10 @@ def test_a_folder_is_its_images_as_predict_names_them_and_those_of_its_packs(she
     assert [image.name for image in found[:12]] == expand_paths(["in"])
     packed = [image.name for image in found[12:]]
     rows = [f"in/bytes.parquet#{number}" for number in range(12)]
-    paths = ["in/00.png", "in/missing.png", "in/paths.parquet#2"]
-    assert packed == [*rows, *paths, "in/deep/x.tar/k/a.png", "in/deep/x.tar/k/b.png"]
+    others = ["in/missing.png", "in/paths.parquet#2"]  # in/00.png is there as a file
+    assert packed == [*rows, *others, "in/deep/x.tar/k/a.png", "in/deep/x.tar/k/b.png"]
     assert [image.image for image in found[12:24]] == contents(pictures)
-    assert found[26].error == "there is no image in this row"
-
-
-def test_what_is_given_twice_is_there_once(shelf, pictures):
-    twice = images(
-        "in", "in/*.png", "in/00.png", "in/bytes.parquet", "in/deep/*.tar", "in/deep/x.tar"
-    )
-    names = [image.name for image in twice if image.name != "in/00.png"]  # a table names it, too
-    assert len(names) == len(set(names)) == len(images("in")) - 2
+    assert found[25].error == "there is no image in this row"
 
 
 @pytest.mark.parametrize("most", [1, 4, 5, 100])
@@ -104,6 +98,25 @@ def test_tables_name_their_images_by_what_they_hold(pictures, tmp_path):
             blocks_of("d.parquet")
 
 
+def test_a_table_of_pack_calls_its_images_as_the_data_called_them(pictures, tmp_path):
+    struct = [{"bytes": b"a", "path": f"00000000{n}.png"} for n in range(4)]
+    said = ['{"name": "cats/a.png", "labels": []}', '{"labels": []}', "no JSON", None]
+    table(tmp_path / "p.parquet", image=struct, row=range(4), record=said)
+    assert [image.name for image in images("p.parquet")] == [
+        "cats/a.png", "000000001.png", "000000002.png", "000000003.png"
+    ]  # fmt: skip
+
+
+def test_a_table_of_failed_images_with_empty_cells_is_read_as_others(pictures, tmp_path):
+    cells = {"image": ["in/00.png", None], "error": ["e", "e"], "pack": [None, "x.tar"]}
+    text = {name: pa.array(values, pa.string()) for name, values in cells.items()}
+    table(tmp_path / "f.parquet", **text, working_folder=pa.array([None, None], pa.string()))
+    found = images("f.parquet")
+    assert [(image.image, image.error) for image in found] == [
+        ("./in/00.png", None), (None, "there is no image in this row")
+    ]  # fmt: skip
+
+
 def test_a_tar_that_is_cut_off_gives_what_is_before_the_cut(pictures, tmp_path):
     whole = pack(tmp_path / "x.tar", [(f"{n}.png", c) for n, c in enumerate(contents(pictures))])
     whole.write_bytes(whole.read_bytes()[:4000])
@@ -139,7 +152,7 @@ def served(shelf):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(shelf)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -156,8 +169,9 @@ def test_addresses_of_a_server_give_what_the_files_do(served, pictures):
     assert [image.name for image in found[14:16]] == [
         f"{served}/deep/x.tar/k/{n}.png" for n in "ab"
     ]
-    assert found[16].name == f"{served}/00.png"  # beside the table
-    assert found[16].image == data[0]
+    assert found[16].name == f"{served}/missing.png"  # beside the table; 00.png is there already
+    (beside, *_) = images(f"{served}/paths.parquet?page=a/b")
+    assert beside == (f"{served}/00.png", data[0], None)
 
 
 def test_folders_and_patterns_of_a_store_are_listed(pictures):
@@ -209,6 +223,66 @@ def test_a_failing_network_is_asked_again_and_a_missing_file_is_not(monkeypatch)
     with pytest.raises(FileNotFoundError):
         remote.tried(fails(FileNotFoundError(), 1))
     assert len(asked) == 1
+
+
+@pytest.fixture
+def answering():
+    """A server that answers ``/503`` with that status, and ``/503/2`` so twice and then well."""
+    asked = Counter()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, *times = self.path.strip("/").split("/")
+            asked[self.path] += 1
+            is_there = bool(times) and asked[self.path] > int(times[0])
+            self.send_response(200 if is_there else int(status))
+            self.send_header("Content-Length", "4" if is_there else "0")
+            self.end_headers()
+            if is_there:
+                self.wfile.write(b"file")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_image_that_is_not_fetched_has_the_reason_of_the_server_or_the_network(
+    answering, monkeypatch
+):
+    from imlgcn.batch import remote
+
+    monkeypatch.setattr(remote, "PAUSE", 0.0)
+    server, asked = answering
+    paths = ["404", "403", "503", "429", "500/2"]
+    names = [*(f"{server}/{path}" for path in paths), "http://127.0.0.1:1/a.png"]
+    found = list(images_of(Block(0, names=tuple(names)), "."))
+    assert [image.error for image in found] == [
+        "HTTP 404 Not Found", "HTTP 403 Forbidden", "HTTP 503 Service Unavailable",
+        "HTTP 429 Too Many Requests", None, "Connection refused",
+    ]  # fmt: skip
+    assert found[4].image == b"file"
+    (tries,) = {asked["/503"], asked["/429"]}
+    assert tries == 3 * asked["/404"] == 3 * asked["/403"]
+    store = fsspec.filesystem("memory")
+    (gone,) = images_of(Block(0, names=("memory://bucket/gone.png",)), ".")
+    assert gone.error == "No such file or directory"
+    assert not store.exists("/bucket/gone.png")
+
+
+def test_columns_that_store_each_value_once_are_read_as_others(pictures, tmp_path):
+    data = pa.array(contents(pictures)).dictionary_encode()
+    names = pa.array(pictures).dictionary_encode()
+    table(tmp_path / "bytes.parquet", image=data, path=names)
+    assert [tuple(image) for image in images("bytes.parquet")] == [
+        (name, content, None) for name, content in zip(pictures, contents(pictures), strict=True)
+    ]
+    table(tmp_path / "paths.parquet", image=names)
+    assert [image.name for image in images("paths.parquet")] == pictures
 
 
 def test_columns_of_large_types_are_read_as_well(pictures, tmp_path):

@@ -2,94 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from imlgcn.batch import BatchTagger, run
-from imlgcn.batch.inputs import cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import find_inputs
 from imlgcn.batch.output import OutputFolder
-from imlgcn.batch.run import TRIES, tag_blocks
+from imlgcn.batch.run import TRIES
 from imlgcn.batch.shard import ShardTagger
 from imlgcn.errors import InputError
-from imlgcn.prediction import predict
 from imlgcn.stopping import Stopped
 from runs import Said
 
-from .samples import pack, rows_of, table
-
-
-class Here:
-    """Workers in this process: `script` says, for each block begun, what happens to it."""
-
-    def __init__(self, worker, script=(), pick=0):
-        self.worker, self.script, self.pick = worker, deque(script), pick
-        self.begun, self.waiting = [], []
-
-    @property
-    def idle(self):
-        return 2 - len(self.waiting)
-
-    def submit(self, block, *, last):
-        self.begun.append(block.number)
-        self.waiting.append((block, last, self.script.popleft() if self.script else "done"))
-
-    def done(self, timeout):
-        block, last, what = self.waiting.pop(self.pick)
-        if what == "lost before":
-            return [(block, ConnectionError("the worker is gone"))]
-        try:
-            report = self.worker.tag(block, last)
-        except Exception as error:
-            return [(block, error)]
-        if what == "lost after":  # its file is there, and nobody hears of it
-            return [(block, ConnectionError("the worker is gone"))]
-        if what == "twice":
-            return [(block, report), (block, self.worker.tag(block, last))]
-        if what == "stop":
-            raise KeyboardInterrupt
-        return [(block, report)] if what == "done" else []
-
-
-@pytest.fixture
-def tag(onnx):
-    return BatchTagger(onnx, threshold=0.4)
-
-
-@pytest.fixture
-def expected(onnx, pictures, tmp_path):
-    predict(onnx, pictures, out=tmp_path / "one.parquet", threshold=0.4)
-    return rows_of(tmp_path / "one.parquet")
-
-
-def go(tag, out, script=(), *, given=("in",), resume=False, overwrite=False, said=None, pick=0):
-    """Run as `predict_on_ray` does, with workers in this process; return them and the counts."""
-    folder = os.getcwd()
-    output = OutputFolder(Path(out).absolute(), resume=resume, overwrite=overwrite)
-    try:
-        output.start(
-            run._header(tag, given, folder), cut(find_inputs(given), folder, workers=1, most=2)
-        )
-        workers = Here(ShardTagger(tag, str(output.unfinished), folder), script, pick)
-        return workers, tag_blocks(output, workers, said or Said())
-    finally:
-        output.close()
-
-
-def manifest(out):
-    return [json.loads(line) for line in (Path(out) / "manifest.jsonl").read_text().splitlines()]
+from . import driver
+from .driver import Here, go, manifest
+from .samples import rows_of
 
 
 def test_the_rows_are_those_of_one_machine_and_failures_have_their_table(tag, expected, pictures):
     workers, summary = go(tag, "out", pick=-1)
     assert rows_of("out/tags") == expected
+    more = {"working_folder": os.getcwd(), "pack": None}
     assert rows_of("out/failed.parquet") == [
-        {"image": row["image"], "error": row["error"]} for row in expected if row["error"]
+        {"image": row["image"], "error": row["error"], **more} for row in expected if row["error"]
     ]
     assert (summary.images, summary.failed) == (12, 1)
     assert pq.read_schema("out/tags/000000.parquet") == pq.read_schema("one.parquet")
@@ -124,7 +65,7 @@ def test_a_lost_worker_costs_no_image_and_doubles_none(tag, expected, script):
 
 def test_a_block_that_is_reported_twice_counts_once(tag, expected, pictures):
     output = OutputFolder(Path("out").absolute())
-    output.start({"settings": "x"}, cut(find_inputs(["in"]), os.getcwd(), workers=1, most=2))
+    output.start({"working folder": "."}, cut(find_inputs(["in"]), os.getcwd(), workers=1, most=2))
     worker = ShardTagger(tag, str(output.unfinished), os.getcwd())
     for block in output.blocks():
         first, second = worker.tag(block), worker.tag(block)
@@ -206,8 +147,6 @@ def test_another_run_is_neither_resumed_nor_replaced_unasked(tag, onnx, pictures
         go(tag, "out", resume=True)
     plan.write_text(whole)
     go(tag, "out", resume=True)
-    with pytest.raises(InputError, match="is complete"):
-        go(tag, "out", resume=True)
     assert go(BatchTagger(onnx, top_k=1), "out", overwrite=True)[1].images == 12
     assert len(rows_of("out/tags")) == 12
     go(tag, "new", resume=True)  # nothing to go on with: as predict does
@@ -216,53 +155,6 @@ def test_another_run_is_neither_resumed_nor_replaced_unasked(tag, onnx, pictures
     with pytest.raises(InputError, match="holds no predictions"):
         go(tag, "other", overwrite=True)
     assert (tmp_path / "other" / "mine.txt").exists()
-
-
-def test_images_in_packs_are_tagged_and_a_damaged_pack_is_a_failed_one(tag, expected, pictures):
-    data = [Path(path).read_bytes() for path in pictures]
-    table("b.parquet", image=data, path=pictures)
-    pack(Path("whole.tar"), list(zip(pictures, data, strict=True)))
-    for name in ("b.parquet", "whole.tar"):
-        go(tag, "out", given=(name,), overwrite=True)
-        short = [
-            {**row, "image": row["image"].removeprefix("whole.tar/")} for row in rows_of("out/tags")
-        ]
-        assert short == expected
-    cut_off = pack(Path("cut.tar"), list(zip(pictures, data, strict=True)))
-    cut_off.write_bytes(cut_off.read_bytes()[:9000])
-    _, summary = go(tag, "out", given=("cut.tar",), overwrite=True)
-    failed = {row["image"]: row["error"] for row in rows_of("out/failed.parquet")}
-    assert failed["cut.tar"].startswith("cannot be read to its end")
-    assert summary.failed == len(failed)
-    assert 2 < summary.images < 12
-
-
-def test_a_pack_that_the_network_fails_is_read_again_before_it_counts_as_failed(
-    tag, expected, pictures, monkeypatch
-):
-    from imlgcn.batch import shard
-
-    table("b.parquet", image=[Path(path).read_bytes() for path in pictures], path=pictures)
-    read, calls = shard.images_of, Counter()
-
-    def failing(block, folder):
-        calls[block.number] += 1
-        yield from list(read(block, folder))[:1]
-        if calls[block.number] < 3 or block.number == 1:
-            raise ConnectionError("the network is gone")
-        yield from list(read(block, folder))[1:]
-
-    monkeypatch.setattr(shard, "images_of", failing)
-    go(tag, "out", given=("b.parquet",))
-    rows = rows_of("out/tags")
-    assert calls[1] == TRIES
-    assert {"image": "b.parquet", "error": "cannot be read to its end: the network is gone"} in (
-        rows_of("out/failed.parquet")
-    )
-    lost = {"in/04.png", "in/05.png"}  # of row group 1, after its first
-    assert [row for row in rows if row["image"] != "b.parquet"] == [
-        row for row in expected if row["image"] not in lost
-    ]
 
 
 def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(tag, expected, monkeypatch):
@@ -275,12 +167,33 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(tag, expected, monkey
             return super().done(timeout)
 
     with monkeypatch.context() as patch:
-        patch.setitem(globals(), "Here", Signalled)
+        patch.setattr(driver, "Here", Signalled)
         with pytest.raises(Stopped, match=r"kept in .*out; repeat with resume=True") as caught:
             go(tag, "out")
     assert caught.value.exit_code == 143
     go(tag, "out", resume=True)
     assert rows_of("out/tags") == expected
+
+
+def test_a_complete_run_is_resumed_without_a_cluster_and_stays(tag, expected, onnx, monkeypatch):
+    monkeypatch.setattr(run, "check_ray", lambda: None)
+    monkeypatch.setattr(run, "ray_workers", None)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    _, summary = go(tag, "out")
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")}
+    said = Said()
+    options = {"resume": True, "threshold": 0.4, "progress": said}
+    assert run.predict_on_ray(onnx, "in", "out", **options) == summary
+    assert said.lines == [f"{Path('out').absolute()} is complete: nothing is left to do"]
+    assert {path: path.stat().st_mtime_ns for path in Path("out").rglob("*")} == before
+    with pytest.raises(InputError, match="was begun with other settings"):
+        run.predict_on_ray(onnx, "in", "out", **{**options, "threshold": 0.5})
+    Path("out/tags/000001.parquet").unlink()
+    workers, again = go(tag, "out", resume=True)
+    assert (workers.begun, again) == ([1], summary)
+    assert rows_of("out/tags") == expected
+    assert manifest("out")[-1]["complete"]
+    assert run.predict_on_ray(onnx, "in", "out", **options) == summary
 
 
 def test_a_missing_ray_is_said_with_the_command_that_installs_it(onnx, pictures, monkeypatch):

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from imlgcn.batch.packs import Found, images_in_table, images_in_tar
-from imlgcn.batch.remote import is_address, read_address
+from imlgcn.batch.packs import Found, images_in_tar, is_tar
+from imlgcn.batch.remote import is_address, read_address, reason_of
+from imlgcn.batch.tables import images_in_table
 from imlgcn.prediction.stream import in_order
 
 READERS = 8  # threads that wait for a network, each block
@@ -23,8 +24,9 @@ READERS = 8  # threads that wait for a network, each block
 class Block:
     """Some images by name, or the ``pack`` that holds them: a tar, or ``groups`` of a table.
 
-    ``count`` is the number of images, 0 where it is not known beforehand: of a tar; ``first`` the
-    number of the first row, of a table.
+    ``count`` is the number of images, 0 where it is not known beforehand: of a tar, or a table
+    whose groups could not be listed. ``first`` is the number of the first row, of a table; the rows
+    of the numbers ``skip`` are left out; of a ``list_of_files`` the rows name their images.
     """
 
     number: int
@@ -33,6 +35,13 @@ class Block:
     groups: tuple[int, ...] = ()
     first: int = 0
     count: int = 0
+    skip: tuple[int, ...] = ()
+    list_of_files: bool = False
+
+    def holds(self, name: str) -> bool:
+        """Return whether an image of this block is in the pack, and is no file of its own."""
+        is_row = name == self.pack or name.startswith(f"{self.pack}#")
+        return bool(self.pack) and (is_row or not self.list_of_files)
 
     def line(self) -> str:
         """Return the block as a line of JSON."""
@@ -42,7 +51,7 @@ class Block:
     def of(cls, line: str) -> Block:
         """Return the block that :meth:`line` wrote."""
         found = json.loads(line)
-        lists = {key: tuple(found[key]) for key in ("names", "groups") if key in found}
+        lists = {key: tuple(found[key]) for key in ("names", "groups", "skip") if key in found}
         return cls(**{**found, **lists})
 
 
@@ -59,10 +68,10 @@ def images_of(block: Block, folder: str) -> Iterator[Found]:
         return (Found(name, os.path.join(folder, name)) for name in block.names)
     if block.names:
         found: Iterable[Found] = (Found(name, name) for name in block.names)
-    elif block.groups:
-        found = images_in_table(block.pack, folder, block.groups, block.first)
-    else:
+    elif is_tar(block.pack):
         return images_in_tar(block.pack, folder)
+    else:
+        found = images_in_table(block.pack, folder, block.groups, block.first, block.skip)
     return _read(found, folder)
 
 
@@ -77,8 +86,7 @@ def _read(images: Iterable[Found], folder: str) -> Iterator[Found]:
         try:
             return found._replace(image=read_address(found.image))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return found._replace(image=None, error=reason.removeprefix(f"{found.name}: "))
+            return found._replace(image=None, error=reason_of(error, found.name))
 
     errors: list[Exception] = []
 

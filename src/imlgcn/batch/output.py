@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from imlgcn.batch.blocks import Block
 from imlgcn.batch.shard import Report
+from imlgcn.batch.tables import FAILED_COLUMNS
 from imlgcn.errors import InputError
 from imlgcn.files import atomic_path, sha256_file, write_atomic
 from imlgcn.prediction.results import SHOWN_ERRORS, PredictSummary
@@ -37,7 +38,7 @@ class OutputFolder:
 
     Raises:
         InputError: the folder holds something else, or a run that is neither to be resumed nor to
-            be replaced, or to be resumed and complete or made otherwise.
+            be replaced, or to be resumed and not as it was written.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -45,6 +46,7 @@ class OutputFolder:
         self.done: dict[int, dict[str, Any]] = {}
         self.header: dict[str, Any] = {}
         self._file: BinaryIO | None = None
+        self._has_ended = False
         if path.exists() and (not path.is_dir() or _others(path)):
             raise InputError(f"{path} exists and holds no predictions; give another out=")
         if (path / MANIFEST).exists():
@@ -57,6 +59,12 @@ class OutputFolder:
                 self._read()
 
     @property
+    def is_complete(self) -> bool:
+        """Whether an earlier run, to be resumed, has tagged all, and its files are all there."""
+        is_all = self._has_ended and len(self.done) == self.header["shards"]
+        return is_all and (self.path / FAILED).is_file()
+
+    @property
     def unfinished(self) -> Path:
         """The folder for the files of workers."""
         return self.path / UNFINISHED
@@ -64,7 +72,7 @@ class OutputFolder:
     def start(self, header: dict[str, Any], blocks: Iterator[Block]) -> None:
         """Begin the run that ``header`` describes, or go on with it if it was begun before.
 
-        ``blocks`` are asked for only by a run that begins.
+        ``blocks`` are asked for only by a run that begins; one that is complete stays as it is.
 
         Raises:
             InputError: the run to go on with is another.
@@ -78,6 +86,8 @@ class OutputFolder:
                 )
         else:
             self._begin(header, blocks)
+        if self.is_complete:
+            return
         shutil.rmtree(self.unfinished, ignore_errors=True)
         self.unfinished.mkdir(parents=True)
         for left in self.path.glob(".*.tmp"):  # by a driver that was killed
@@ -176,9 +186,8 @@ class OutputFolder:
         with suppress(ValueError):
             line = json.loads(text)
         if line.get("complete"):
-            raise InputError(
-                f"{self.path} is complete; leave resume= out and give overwrite=True to tag anew"
-            )
+            self._has_ended = True
+            return
         try:
             is_whole = sha256_file(self.path / line["file"]) == line["sha256"]
         except (OSError, KeyError):
@@ -203,15 +212,24 @@ class OutputFolder:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        schema = pa.schema([("image", pa.string()), ("error", pa.string())])
+        schema = pa.schema([(n, pa.string()) for n in ("image", "error", *FAILED_COLUMNS)])
+        folder = self.header["working folder"]
         with (
+            (self.path / INPUTS).open(encoding="utf-8") as blocks,
             atomic_path(self.path / FAILED) as temporary,
             pq.ParquetWriter(temporary, schema) as file,
         ):
-            for _, line in sorted(self.done.items()):
+            for text, (_, line) in zip(blocks, sorted(self.done.items()), strict=True):
                 if line["failed"]:
-                    rows = pq.read_table(self.path / line["file"], columns=schema.names)
-                    file.write_table(rows.filter(pc.is_valid(rows["error"])).cast(schema))
+                    block = Block.of(text)
+                    rows = pq.read_table(self.path / line["file"], columns=["image", "error"])
+                    rows = rows.filter(pc.is_valid(rows["error"]))
+                    packs = [
+                        block.pack if block.holds(name) else None
+                        for name in rows["image"].to_pylist()
+                    ]
+                    columns = [*rows.columns, [folder] * len(rows), packs]
+                    file.write_table(pa.table(columns, names=schema.names).cast(schema))
 
 
 def _others(path: Path) -> set[str]:

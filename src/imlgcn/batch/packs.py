@@ -1,26 +1,20 @@
-"""Files that hold many images: Parquet tables of images or their names, and WebDataset tars.
+"""Files that hold many images, Parquet tables and WebDataset tars, and the images of a tar.
 
-Every image has a name: its path or address, that of its cell, or the file and the row, or the file
-and the member: ``shard.tar/0001.jpg``.
+An image in a tar is called by the file and the member: ``shard.tar/0001.jpg``.
 """
 
 from __future__ import annotations
 
 import posixpath
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
-from imlgcn.batch.remote import is_address, open_address, tried
-from imlgcn.data.formats.column_names import IMAGE_COLUMNS, known_columns
+from imlgcn.batch.remote import is_address, open_address, tried, without_query
 from imlgcn.data.image_limits import MAX_FILE
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.data.unpack import TAR_SUFFIXES
-from imlgcn.errors import InputError
-
-ROWS = 16  # of a table that are held at a time
-BESIDE = ("s3", "gs", "gcs", "http", "https")  # protocols that a table may name beside its own
 
 
 class Found(NamedTuple):
@@ -31,22 +25,19 @@ class Found(NamedTuple):
     error: str | None = None
 
 
-class Columns(NamedTuple):
-    """The columns of a table: of images or their paths, and of names where there is one."""
-
-    image: str
-    name: str | None
-    holds_bytes: bool
-
-
 def is_tar(name: str) -> bool:
     """Return whether a path or address ends as tars do."""
-    return name.lower().endswith(TAR_SUFFIXES)
+    return without_query(name).lower().endswith(TAR_SUFFIXES)
 
 
 def is_table(name: str) -> bool:
     """Return whether a path or address ends as Parquet files do."""
-    return name.lower().endswith(".parquet")
+    return without_query(name).lower().endswith(".parquet")
+
+
+def is_pack(name: str) -> bool:
+    """Return whether a path or address ends as a tar or a Parquet file does."""
+    return is_tar(name) or is_table(name)
 
 
 def open_pack(name: str, folder: str) -> IO[bytes]:
@@ -76,98 +67,3 @@ def images_in_tar(name: str, folder: str) -> Iterator[Found]:
                 continue
             opened = tar.extractfile(member)
             yield Found(called, b"" if opened is None else opened.read())
-
-
-def table_groups(name: str, folder: str) -> list[int]:
-    """Return how many rows each row group of a table has; its columns are checked, too.
-
-    Raises:
-        InputError: it is not a Parquet file, cannot be opened, or has no column of images.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
-            image_columns(table.schema_arrow, name)
-            found = table.metadata
-            return [found.row_group(index).num_rows for index in range(found.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name}: cannot be read as Parquet ({error})") from None
-
-
-def images_in_table(name: str, folder: str, groups: Sequence[int], first: int) -> Iterator[Found]:
-    """Yield the images of some row groups of a table; the first of their rows is number ``first``.
-
-    Raises:
-        InputError, OSError, pyarrow.ArrowException: the table cannot be read any more.
-    """
-    import pyarrow.parquet as pq
-
-    with open_pack(name, folder) as file, pq.ParquetFile(file) as table:
-        columns = image_columns(table.schema_arrow, name)
-        wanted = [column for column in columns[:2] if column]
-        number = first
-        for batch in table.iter_batches(ROWS, list(groups), wanted, use_threads=False):
-            names = batch.column(columns.name).to_pylist() if columns.name else [None] * len(batch)
-            images = batch.column(columns.image).to_pylist()
-            for image, called in zip(images, names, strict=True):
-                yield _row(image, called, f"{name}#{number}", name)
-                number += 1
-
-
-def image_columns(schema: Any, name: str) -> Columns:
-    """Return the columns of a table of images.
-
-    The images are in a struct with ``bytes``, or in a column of bytes or of text with a usual name
-    (``image``, ``file``, ``path``, ``url``, ...); the only column of bytes may be called anything.
-
-    Raises:
-        InputError: there is no such column.
-    """
-    from pyarrow import types
-
-    texts = [f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)]
-    usual = [texts[index] for index in known_columns(texts, IMAGE_COLUMNS)]
-    holding = [field.name for field in schema if _holds_bytes(field.type)]
-    known = [holding[index] for index in known_columns(holding, IMAGE_COLUMNS)] or holding
-    if len(known) == 1 or (known and known != holding):
-        struct = types.is_struct(schema.field(known[0]).type)
-        return Columns(known[0], None if struct else next(iter(usual), None), True)
-    if not known and usual:
-        return Columns(usual[0], None, False)
-    raise InputError(
-        f"{name}: {'several columns hold images' if known else 'no column holds images'} (it has "
-        f"{', '.join(schema.names)}): call the one with the bytes or the paths 'image'"
-    )
-
-
-def _holds_bytes(kind: Any) -> bool:
-    from pyarrow import types
-
-    if types.is_struct(kind):
-        return "bytes" in {kind.field(index).name for index in range(kind.num_fields)}
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _row(image: Any, called: str | None, place: str, table: str) -> Found:
-    if isinstance(image, dict):
-        called = called or image.get("path")
-        image = image.get("path") if image.get("bytes") is None else image["bytes"]
-    if image is None or image == "":
-        return Found(called or place, None, "there is no image in this row")
-    if isinstance(image, bytes):
-        return Found(called or place, image)
-    return _named(image, table)
-
-
-def _named(name: str, table: str) -> Found:
-    """Return the image that a table names: an address, or a path relative to the table."""
-    if is_address(name):
-        own = table.partition("://")[0] if is_address(table) else ""
-        if name.partition("://")[0].lower() in (*BESIDE, own):
-            return Found(name, name)
-        return Found(name, None, f"a table may name addresses of {', '.join(BESIDE)} only")
-    if is_address(table):
-        return Found(found := f"{table.rpartition('/')[0]}/{name.lstrip('/')}", found)
-    return Found(found := str(Path(table).parent / name), found)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from imlgcn.batch.blocks import Block
+from imlgcn.batch.remote import reason_of
 from imlgcn.batch.shard import Report, ShardTagger
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.engines.base import cores
@@ -23,6 +27,11 @@ from imlgcn.errors import InputError
 from imlgcn.extras import require
 from imlgcn.stopping import SIGNALS
 
+HOST = re.compile(r"(ray://)?(?P<host>\[[^]]+\]|[^:/]+):(?P<port>\d+)")
+PATIENCE = 10.0  # seconds
+HEADER, SETTINGS = 9, b"\4"  # bytes of a frame's header in HTTP/2, and its type, the fourth
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0" + SETTINGS + bytes(5)  # as gRPC begins
+ADVICE = "correct the address, start one there, or unset RAY_ADDRESS to use this machine alone"
 MEMORY = 100 * 2**20  # bytes of Ray's object store, which holds no images here
 
 
@@ -30,6 +39,33 @@ def check_ray() -> None:
     """Raise `InputError` if Ray or fsspec is not installed."""
     for name in ("ray", "fsspec"):
         require(name, "cluster='ray'")
+
+
+def check_address() -> None:
+    """Raise `InputError` if no cluster answers at the host of ``$RAY_ADDRESS``: Ray goes on trying.
+
+    ``auto`` and other addresses without a host are left to Ray.
+    """
+    address = os.environ.get("RAY_ADDRESS", "")
+    if (found := HOST.fullmatch(address)) is None or _is_connected():
+        return
+    place = found["host"].strip("[]"), int(found["port"])
+    try:
+        with socket.create_connection(place, PATIENCE) as connection:  # of reads, too
+            if os.environ.get("RAY_USE_TLS") == "1":  # Ray has the certificates
+                return
+            connection.sendall(HELLO)
+            if connection.recv(HEADER)[3:4] == SETTINGS:
+                return
+            reason = "what answers there is not Ray"
+    except (OSError, OverflowError) as error:  # a port may have too many digits
+        reason = reason_of(error, address)
+    raise InputError(f"no Ray cluster at RAY_ADDRESS={address}: {reason}; {ADVICE}")
+
+
+def _is_connected() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 @contextmanager
@@ -141,7 +177,8 @@ def _connect(ray: Any, workers: int | None) -> None:
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"at RAY_ADDRESS={address}" if address else "on this machine"
-        raise InputError(f"no Ray cluster {where}: {error}") from error
+        advice = f"; {ADVICE}" if address else ""
+        raise InputError(f"no Ray cluster {where}: {error}{advice}") from error
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imlgcn.batch.blocks import Block
-from imlgcn.batch.inputs import cut, find_inputs
+from imlgcn.batch.cutting import cut
+from imlgcn.batch.inputs import find_inputs
 from imlgcn.batch.output import OutputFolder
-from imlgcn.batch.ray_workers import check_ray, ray_workers
+from imlgcn.batch.ray_workers import check_address, check_ray, ray_workers
 from imlgcn.batch.shard import Report
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.engines.base import cores
@@ -85,7 +86,8 @@ def predict_on_ray(
             addresses (``s3://``, ``gs://``, ``https://``) of these.
         out: a folder, shared by all machines: ``tags/*.parquet`` with the rows, ``failed.parquet``
             with the images that could not be read, and the manifest.
-        resume: go on with the run that an interruption left in ``out``: blocks that are done stay.
+        resume: go on with the run that an interruption left in ``out``: blocks that are done stay,
+            and a run that is complete.
         overwrite: replace the run in ``out``.
         threshold, top_k, at_least, at_most, known, known_by, all_labels, label_table, engine: as
             for `predict`.
@@ -123,7 +125,12 @@ def predict_on_ray(
             closing(OutputFolder(path, resume=resume, overwrite=overwrite)) as output,
         ):
             blocks = _blocks(given, folder, workers or cores(), block_size, progress)
+            if not output.is_complete:
+                check_address()  # before there is an output
             output.start(_header(tag, given, folder), blocks)
+            if output.is_complete:
+                progress.say(f"{path} is complete: nothing is left to do")
+                return output.summary()
             with ray_workers(tag, output.unfinished, folder, workers) as pool:
                 return tag_blocks(output, pool, progress)
     except BlockingIOError:

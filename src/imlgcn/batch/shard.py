@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from imlgcn.batch.blocks import Block, images_of
 from imlgcn.batch.packs import Found
+from imlgcn.batch.remote import GONE, reason_of
 from imlgcn.batch.tagger import BatchTagger
 from imlgcn.data.unpack import BROKEN
 from imlgcn.errors import InputError
@@ -90,15 +91,20 @@ class ShardTagger:
     def _images(self, block: Block, last: bool) -> Iterator[Found]:
         from pyarrow import ArrowException
 
+        is_empty = bool(block.pack) and not block.groups  # of a table, what is left out is known
         try:
-            yield from images_of(block, self._folder)
+            for found in images_of(block, self._folder):
+                is_empty = False
+                yield found
+            if is_empty:
+                yield Found(block.pack, None, "holds no images")
         except Exception as error:  # each file system has errors of its own
-            is_damage = isinstance(error, (InputError, ArrowException, *BROKEN))
+            is_damage = isinstance(error, (InputError, ArrowException, *GONE, *BROKEN))
             if not (block.pack and (is_damage or last)):
                 raise
             yield _unread(block, error)
 
 
 def _unread(block: Block, error: Exception) -> Found:
-    reason = str(error).removeprefix(f"{block.pack}: ") or type(error).__name__
+    reason = reason_of(error, block.pack)
     return Found(block.pack, None, f"cannot be read to its end: {reason}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path
 
+from imlgcn.data.image_input import ADDRESS
 from imlgcn.data.images import IMAGE_SUFFIXES
 from imlgcn.errors import InputError
 from imlgcn.prediction.image_files import start_of, tidy
@@ -90,6 +91,8 @@ def _image_column(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int |
 
 def _file(folder: Path, name: str) -> str:
     """Return where the table means; beside it if there is no such file anywhere."""
+    if ADDRESS.match(name):
+        return name
     if os.path.isabs(name):
         return tidy(name)
     beside = tidy(start_of(str(folder)) + name)
