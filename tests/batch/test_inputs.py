@@ -81,7 +81,7 @@ def found_in(paths, most=4):
     return written, [list(images_of(block, ".")) for block in written]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ways=st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=7), most=st.integers(1, 9))
 def test_each_input_is_there_once_in_any_mixture_of_ways_to_give_it(tree, ways, most):
     expected = {f"{tree}/two/{name}" for way in ways for name in WAYS[way]}
@@ -97,7 +97,7 @@ def test_each_input_is_there_once_in_any_mixture_of_ways_to_give_it(tree, ways, 
     assert all(block.count in (0, len(given)) for block, given in zip(blocks, images, strict=True))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ways=st.lists(st.sampled_from(PLAIN), min_size=1, max_size=4))
 def test_files_are_called_as_one_machine_calls_them(tree, ways):
     given = [way.format(here=tree) for way in ways]

@@ -111,6 +111,7 @@ def test_a_finished_cell_is_not_trained_again_and_a_lost_one_is(found, run, tmp_
         assert (row.mAP, row.low, row.of1) == (other.mAP, other.low, other.of1)
 
 
+@pytest.mark.thorough
 def test_another_seed_epoch_or_image_is_another_cell(found, run, monkeypatch, rewrite, tmp_path):
     out, _ = found
     trained = []

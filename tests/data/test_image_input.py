@@ -248,6 +248,7 @@ def compare_routes(count: int, folder: Path) -> None:
             np.testing.assert_array_equal(load_input(form, settings), expected)
 
 
+@pytest.mark.thorough
 def test_photographs_with_grain_get_the_same_tags_by_every_route(tmp_path):
     """Equal inputs of the network: no probability differs, so no tag flips."""
     compare_routes(60, tmp_path)

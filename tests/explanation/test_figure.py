@@ -78,6 +78,7 @@ def test_names_are_shown_as_they_are(untrained, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.thorough
 def test_the_file_holds_the_explanation_in_words(suffix, tagger, photo, tmp_path):
     explanation, figure = drawn(tagger, photo, ["red"])
     path = tmp_path / f"why{suffix}"

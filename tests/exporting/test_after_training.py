@@ -17,6 +17,7 @@ def fresh(own_tagger) -> Tagger:
     return Tagger.load(own_tagger)
 
 
+@pytest.mark.thorough
 def test_tagging_uses_the_file_from_then_on(fresh):
     said = Said()
     assert fresh.engine.name == "torch"

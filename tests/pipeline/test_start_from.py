@@ -82,6 +82,7 @@ def test_the_label_graph_is_that_of_the_new_data_and_options(tagger, train_tiny,
 @pytest.mark.parametrize(
     ("old", "new"), [("linear", "iml_gcn"), ("iml_gcn", "mlp"), ("iml_gcn", "linear")]
 )
+@pytest.mark.thorough
 def test_going_on_with_another_head_takes_that_head_s_own_options(
     tagger, linear_tagger, train_tiny, tmp_path, old, new
 ):

@@ -234,6 +234,7 @@ def test_more_shards_than_files_may_be_open_are_merged(tmp_path, suffix):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
     monkeypatch.setattr("imlgcn.prediction.shard_record.BLOCK", 1 << 12)
     peaks = []

@@ -191,6 +191,7 @@ def test_the_diagram_shows_the_plain_sigmoid_as_before(tagger, monkeypatch):
         assert 100 * gaps.sum() / curve.entries.sum() == pytest.approx(error, rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     labels = tuple(f"label number {i}" for i in range(200))
     tagger = make_tagger(labels, num_images=60)
@@ -201,6 +202,7 @@ def test_many_labels_are_capped_where_they_would_not_be_read(make_tagger, read):
     assert (tagger.path / "report.html").stat().st_size < 5e6
 
 
+@pytest.mark.thorough
 def test_the_page_of_very_many_labels_stays_small_and_says_what_it_leaves_out(
     make_tagger, read, monkeypatch
 ):

@@ -145,6 +145,7 @@ def test_beyond_the_limit_a_connection_is_told_to_come_again(listening, quick):
     assert tag(port) == 200
 
 
+@pytest.mark.thorough
 def test_more_connections_at_once_than_it_may_open_files_do_not_make_a_server_deaf():
     program = [sys.executable, "-c", FEW_FILES]
     with subprocess.Popen(program, text=True, stdout=-1, stderr=-1) as server, ExitStack() as stack:

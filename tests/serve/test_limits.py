@@ -84,6 +84,7 @@ def operations(client):
             yield method.upper(), path, operation
 
 
+@pytest.mark.thorough
 def test_no_parameter_of_any_address_makes_it_fail_or_hang(client):
     tried = 0
     for method, path, operation in operations(client):
@@ -103,6 +104,7 @@ def test_no_parameter_of_any_address_makes_it_fail_or_hang(client):
     assert tried > 5 * len(TEXTS)
 
 
+@pytest.mark.thorough
 def test_no_body_of_any_address_makes_it_fail_or_hang(client):
     kinds = ("application/json", "text/csv", "multipart/form-data; boundary=x")
     tried = 0

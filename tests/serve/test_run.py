@@ -162,6 +162,7 @@ cli.main()
         pytest.param("opening", signal.SIGINT, marks=pytest.mark.thorough),
     ],
 )
+@pytest.mark.thorough
 def test_a_signal_before_it_listens_ends_it_with_the_code_of_the_signal(
     tagger, request, place, number
 ):

@@ -43,11 +43,13 @@ def is_image_name(name: str, skipped: Counter[str]) -> bool:
 
 
 def tidy(name: str) -> str:
-    """Return a path as `pathlib` writes it.
+    """Return a path as `pathlib` writes it; an address, which is none, stays.
 
-    >>> tidy("./a//b.png"), tidy("a/b.png"), tidy("../b.png")
-    ('a/b.png', 'a/b.png', '../b.png')
+    >>> tidy("./a//b.png"), tidy("../b.png"), tidy("http://host/b.png")
+    ('a/b.png', '../b.png', 'http://host/b.png')
     """
+    if "://" in name:
+        return name
     is_tidy = os.sep == "/" and "//" not in name and "./" not in name and name[-2:] != "/."
     return name if is_tidy and name[-1:] not in ("/", "") else str(Path(name))
 
