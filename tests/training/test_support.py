@@ -57,3 +57,13 @@ def test_all_thumbnails_together_stay_within_their_budget(pictures, monkeypatch)
 def test_an_image_that_is_gone_has_no_thumbnail(pictures):
     pictures[1].unlink()
     assert list(support._thumbnails(pictures, [1, 2])) == [2]
+
+
+@pytest.mark.parametrize("images", [0, 1, 8, 9])
+def test_features_read_a_block_at_a_time_are_those_read_at_once(images, monkeypatch):
+    monkeypatch.setattr(support, "BLOCK", 4)
+    rows = np.random.default_rng(0).normal(scale=1e5, size=(9, 3)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(9)[:images]
+    found = support._halves(order, lambda numbers: rows[numbers])
+    assert np.array_equal(found, support.half_precision(rows[order]))
+    assert found.dtype == np.float16

@@ -72,10 +72,10 @@ def write_support(path: Path, support: Support) -> None:
     N = len(support.images)
     columns: dict[str, Any] = {"image": pa.array(support.images, pa.string())}
     if support.features is not None:
-        columns["features"] = _rows(support.features.astype(np.float16))
+        columns["features"] = _rows(support.features.astype(np.float16, copy=False))
     if support.stages is not None:
-        columns["stages"] = _rows(support.stages.astype(np.float16))
-    columns["targets"] = _rows(support.targets.astype(np.int8))
+        columns["stages"] = _rows(support.stages.astype(np.float16, copy=False))
+    columns["targets"] = _rows(support.targets.astype(np.int8, copy=False))
     for name, numbers in (("group", support.groups), ("fold", support.folds)):
         if numbers is not None:
             columns[name] = pa.array(np.asarray(numbers, np.int64))

@@ -5,6 +5,7 @@ Letters: N images, L labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +26,7 @@ SIDE = 96  # pixels of the longer side of a thumbnail
 QUALITY = 80  # of WebP: 2 kB a picture
 PER_LABEL = 30  # images with the largest weights: on clip art nine of ten that explain shows
 MOST_BYTES = 5_000_000  # of all thumbnails
+BLOCK = 8192  # images whose features are read at once
 
 
 def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) -> Support:
@@ -37,8 +39,8 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
     """
     order = _order(len(lesson.groups), head)
     dataset = lesson.features.dataset.select(order)
-    values = lesson.features.values[order]
-    stages = [level[order] for level in lesson.features.stages]
+    values, stages = lesson.features.values, lesson.features.stages
+    average = POOLINGS.index("avg")
     pictures = {}
     if thumbnails and isinstance(head, Head) and head.has_support:
         weights = head.support_weights().abs().cpu().numpy()  # (N, L)
@@ -47,12 +49,28 @@ def fitted_support(lesson: Lesson, head: Scorer, *, thumbnails: bool = False) ->
         labels=tuple(dataset.names),
         images=tuple(record.name for record in dataset.records),
         targets=dataset.targets,
-        features=half_precision(values[:, POOLINGS.index("avg")]),
-        stages=half_precision(np.concatenate(stages, 1)) if stages else None,
+        features=_halves(order, lambda rows: values[rows][:, average]),
+        stages=_halves(order, lambda rows: np.concatenate([s[rows] for s in stages], 1))
+        if stages
+        else None,
         groups=lesson.groups[order] if lesson.held_out.any() else None,
         folds=lesson.folds[order] if lesson.held_out.any() else None,
         thumbnails=pictures,
     )
+
+
+def _halves(
+    order: NDArray[np.int64], rows: Callable[[NDArray[np.int64]], NDArray[np.floating]]
+) -> NDArray[np.float16]:
+    """Return ``rows`` of all numbers in ``order``, as float16, made a block at a time."""
+    found: NDArray[np.float16] | None = None
+    for start in range(0, max(len(order), 1), BLOCK):
+        block = half_precision(rows(order[start : start + BLOCK]))
+        if found is None:
+            found = np.empty((len(order), block.shape[1]), np.float16)
+        found[start : start + len(block)] = block
+    assert found is not None, "no rows are a block, too"
+    return found
 
 
 def learnt_images(lesson: Lesson, start: Path | None = None) -> LearntImages | None:
