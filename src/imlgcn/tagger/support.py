@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyarrow import Array, Table
 
 LABELS = b"labels"  # in the metadata
+ROWS_AT_ONCE = 65_536  # rows that are packed at once: 200 MB of features
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -83,7 +84,8 @@ def write_support(path: Path, support: Support) -> None:
         kept = [support.thumbnails.get(row) for row in range(N)]
         columns["thumbnail"] = pa.array(kept, pa.binary())
     table = pa.table(columns).replace_schema_metadata({LABELS: json.dumps(support.labels)})
-    write_parquet(path, table, compression="zstd", use_dictionary=False)
+    how = {"compression": "zstd", "use_dictionary": False, "row_group_size": ROWS_AT_ONCE}
+    write_parquet(path, table, **how)
 
 
 def read_support(path: Path, labels: Sequence[str], *, features: bool = True) -> Support:
