@@ -43,12 +43,13 @@ STAGES = (
 )
 WITHOUT_LABELS = ("duplicates",)  # nothing to vary
 NOTES = """
-Where the slope is not that of the algorithm: between 30,000 and 100,000 images, scores of 100 labels
-outgrow the processor's cache (32 MB). `kernel` makes 2,800 landmarks stand for ever more images, and its
-conjugate gradients take more steps, up to the 50 that they may: 18, 30 and 46 for 11, 36 and 114 images
-a landmark (of 700). `known` and `audit` fit on a sample of fixed size. `check`, `count` and `split` look
-names and labels up one by one: a million records lie scattered in memory. `report` draws top lists.
-Where features are in a file, the peak has the pages of the file that were in memory.
+Where the slope is not that of the algorithm: between 30,000 and 100,000 images, scores of 100
+labels outgrow the processor's cache (32 MB). `kernel` makes 2,800 landmarks stand for ever more
+images, and its conjugate gradients take more steps, up to the 50 that they may: 18, 30 and 46 for
+11, 36 and 114 images a landmark (of 700). `known` and `audit` fit on a sample of fixed size.
+`check`, `count` and `split` look names and labels up one by one: a million records lie scattered in
+memory. `report` draws top lists. Where features are in a file, the peak has the pages of the file
+that were in memory. `choose` and `difference` were stopped at a million images after 500 seconds.
 """
 EXIT_MEMORY, EXIT_TIME = 77, 78
 
