@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from imlgcn.metrics.blocks import label_blocks, row_blocks, rows_at_once
+from imlgcn.metrics.blocks import label_blocks, row_blocks
 from imlgcn.metrics.inputs import check_inputs
 
 ENTRIES = 5e7  # resamples x images x labels: about a second
+WEIGHTS = 2**19  # made at once, 4 MB of them; of many images for AT_ONCE resamples
+AT_ONCE = 8
 
 
 def number_of_samples(targets: NDArray[np.int8]) -> int:
@@ -95,7 +97,7 @@ def f1_intervals(
     if not any((targets[rows] == 1).any() for rows in row_blocks(targets.shape)):
         return {}
     groups = np.arange(len(targets)) if groups is None else groups
-    at_once = rows_at_once(len(targets))
+    at_once = max(WEIGHTS // max(len(targets), 1), AT_ONCE)
     parts = [
         _weighted_f1(predicted, targets, weights)
         for weights in _random_weights(groups, number_of_samples(targets), at_once)
@@ -140,7 +142,7 @@ def _random_weights(groups: ArrayLike, samples: int, at_once: int) -> Iterator[N
     for start in range(0, samples, at_once):
         shape = (min(at_once, samples - start), int(which.max()) + 1)
         drawn = generator.standard_exponential(shape)
-        yield np.maximum(drawn, np.finfo(np.float64).tiny)[:, which]
+        yield np.maximum(drawn, np.finfo(np.float64).tiny, out=drawn)[:, which]
 
 
 def _weighted_f1(
