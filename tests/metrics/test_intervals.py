@@ -21,7 +21,9 @@ def case(seed=0, images=60, labels=4):
     return scores, targets, generator.integers(0, 25, images)
 
 
-def test_weights_give_the_map_of_repeated_images():
+@pytest.mark.parametrize("ranks", [1024, 60, 59, 7, 1])
+def test_weights_give_the_map_of_repeated_images(ranks, monkeypatch):
+    monkeypatch.setattr("imlgcn.metrics.intervals.RANKS", ranks)
     scores, targets, groups = case()
     drawn = resample(groups, 20, seed=3)
     found = resampled_map(scores, targets, drawn)

@@ -27,6 +27,7 @@ from imlgcn.metrics.inputs import check_inputs
 ENTRIES = 5e7  # resamples x images x labels: about a second
 WEIGHTS = 2**19  # made at once, 4 MB of them; of many images for AT_ONCE resamples
 AT_ONCE = 8
+RANKS = 1024  # images whose numbers are summed up at once: they fit into a cache
 
 
 def number_of_samples(targets: NDArray[np.int8]) -> int:
@@ -61,6 +62,7 @@ def resampled_map(
         - scores, targets ``(N, L)``, drawn ``(B, N)``, output ``(B,)``
     """
     scores, targets = check_inputs(scores, targets)
+    by_image = np.ascontiguousarray(np.asarray(drawn).T)  # (N, B): an image's numbers side by side
     total, labels = np.zeros(len(drawn)), np.zeros(len(drawn))
     for s, t in zip(scores.T, targets.T, strict=True):
         known = np.flatnonzero(t >= 0)
@@ -68,9 +70,8 @@ def resampled_map(
         at = np.flatnonzero(t[order] == 1)  # (P,) ranks of the positives
         # the last rank of the same score: tied scores are counted together
         last = np.searchsorted(-s[order], -s[order][at], side="right") - 1
-        weight = drawn[:, order]  # (B, K)
-        retrieved = np.cumsum(weight, axis=1, dtype=np.float64)[:, last]  # (B, P)
-        positive = weight[:, at].astype(np.float64)
+        retrieved = _sums_up_to(by_image, order, last).T  # (B, P)
+        positive = by_image[order[at]].T.astype(np.float64)
         hits = np.cumsum(positive, axis=1)[:, np.searchsorted(at, last, side="right") - 1]
         precision = np.divide(hits, retrieved, out=np.zeros_like(hits), where=retrieved > 0)
         count = positive.sum(axis=1)  # (B,)
@@ -78,6 +79,26 @@ def resampled_map(
                            out=np.zeros_like(count))  # fmt: skip
         labels += count > 0
     return np.where(labels > 0, total / np.maximum(labels, 1), np.nan)
+
+
+def _sums_up_to(
+    by_image: NDArray[np.float32], order: NDArray[np.intp], last: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the sums of rows of ``by_image`` in ``order``, up to each of ``last``, ``(P, B)``.
+
+    ``last`` ascend. What lies between two of them is summed up at once.
+    """
+    found = np.empty((len(last), by_image.shape[1]))
+    before = np.zeros(by_image.shape[1])
+    for start in range(0, len(order), RANKS):
+        part = by_image[order[start : start + RANKS]]
+        mine = slice(*np.searchsorted(last, (start, start + RANKS)))
+        ends, which = np.unique(last[mine] - start, return_inverse=True)
+        starts = np.concatenate([[0], ends + 1])
+        between = np.add.reduceat(part, starts[starts < len(part)], axis=0, dtype=np.float64)
+        sums = np.cumsum(between, axis=0) + before
+        found[mine], before = sums[which], sums[-1]
+    return found
 
 
 def f1_intervals(
