@@ -49,7 +49,7 @@ images, and its conjugate gradients take more steps, up to the 50 that they may:
 11, 36 and 114 images a landmark (of 700). `known` and `audit` fit on a sample of fixed size.
 `check`, `count` and `split` look names and labels up one by one: a million records lie scattered in
 memory. `report` draws top lists. Where features are in a file, the peak has the pages of the file
-that were in memory. `choose` and `difference` were stopped at a million images after 500 seconds.
+that were in memory.
 """
 EXIT_MEMORY, EXIT_TIME = 77, 78
 
