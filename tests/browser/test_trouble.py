@@ -48,6 +48,7 @@ def knowing(page):
         answer = route.fetch()
         model = answer.json()
         model["known_by"] = "head"
+        model["can"]["known_here"] = False  # which a server says of counts only
         route.fulfill(response=answer, json=model)
 
     page.route("**/v1/model", change)

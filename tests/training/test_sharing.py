@@ -35,6 +35,17 @@ def of(world):
     return [Ranks(Layout(world, rank=rank)) for rank in range(world)]
 
 
+def parts_of(head, criterion, features, targets, world, accumulate):
+    """Return the parts that all of so many processes take of a batch."""
+    shares = [
+        Shares(ranks, lambda targets: head.divisor(targets, criterion), accumulate)
+        for ranks in of(world)
+    ]
+    return [
+        part for each in shares for part in split_batch(features[each.ranks.mine], targets, each)
+    ]
+
+
 @pytest.mark.parametrize("reduction", ["sum", "batch", "mean"])
 @pytest.mark.parametrize("world", [1, 2, 4])
 @pytest.mark.parametrize("accumulate", [1, 3])
@@ -48,15 +59,7 @@ def test_the_losses_of_all_parts_add_up_to_that_of_the_batch(
     targets = torch.randint(-1, 2, (images, 5), generator=generator, dtype=torch.int8)
     head = create_head(name, 3, LabelContext.from_targets(list("abcde"), targets.numpy())).eval()
     criterion = create_loss("asymmetric", reduction=reduction)
-    parts = [
-        part
-        for ranks in of(world)
-        for part in split_batch(
-            features[ranks.mine],
-            targets,
-            Shares(ranks, lambda targets: head.divisor(targets, criterion), accumulate),
-        )
-    ]
+    parts = parts_of(head, criterion, features, targets, world, accumulate)
     total = sum(part.weight * head.loss(part.inputs, part.targets, criterion) for part in parts)
     torch.testing.assert_close(total, head.loss(features, targets, criterion))
     assert len(parts) >= world, "each process takes part in each step"
@@ -92,15 +95,7 @@ def test_what_a_head_draws_belongs_to_the_image_whoever_computes_it(name):
 
     whole = loss(Part(features, targets))
     for world, accumulate in ((2, 1), (3, 1), (1, 2), (2, 3)):
-        parts = [
-            part
-            for ranks in of(world)
-            for part in split_batch(
-                features[ranks.mine],
-                targets,
-                Shares(ranks, lambda targets: head.divisor(targets, criterion), accumulate),
-            )
-        ]
+        parts = parts_of(head, criterion, features, targets, world, accumulate)
         torch.testing.assert_close(sum(map(loss, parts)), whole)
 
 
